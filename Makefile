@@ -1,0 +1,47 @@
+# The few words a user needs, over Meson. Everything is built under $(BUILD).
+BUILD = build
+PREFIX = /usr/local
+DESTDIR =
+MESON_FLAGS =
+PYTHON = /usr/bin/python3
+# All of them each time: Meson forgets the others when the prefix is set.
+PLACES = --prefix=$(PREFIX) --sysconfdir=/etc --localstatedir=/var
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(PLACES) $(MESON_FLAGS)
+
+setup:
+	tests/setup.sh
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	BUILD=$(BUILD) demo/demo.sh
+
+test: setup
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/run.py --build $(BUILD)
+
+bench: setup
+	@$(MAKE) --no-print-directory all
+	ninja -C $(BUILD) bench/bench-floor bench/bench-latency
+	$(PYTHON) bench/bench.py --build $(BUILD)
+
+install: $(BUILD)/build.ninja
+	meson configure $(BUILD) $(PLACES)
+	ninja -C $(BUILD)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+# What install put there, by the same list; configuration and state stay.
+uninstall: $(BUILD)/build.ninja
+	meson configure $(BUILD) $(PLACES)
+	meson introspect $(BUILD) --installed | $(PYTHON) -c 'import json, sys; \
+	print("\n".join("$(DESTDIR)" + path for path in json.load(sys.stdin).values()))' | \
+	xargs -r -d '\n' rm -vf
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all setup demo test bench install uninstall clean

@@ -1,0 +1,120 @@
+/* From the knock to the first TCP connection that is accepted, as a client sees it.
+ *
+ * bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS
+ * SOURCES holds one IPv4 address of this host a line, PACKETS as many prepared knocks of 165 bytes:
+ * each knock is sent from its own address, so that every sample starts with a shut port.
+ * Prints the elapsed microseconds of each, one a line. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PACKET_BYTES 165
+#define TRY_US       20 /* an open port has answered by then */
+#define GIVE_UP_US   2e6
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static struct sockaddr_in address_of(const char *text, const char *port)
+{
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_port = htons((in_port_t)strtoul(port, NULL, 10))};
+
+	if (inet_pton(AF_INET, text, &a.sin_addr) != 1)
+		fail(text);
+	return a;
+}
+
+static int socket_from(const struct sockaddr_in *source, int kind)
+{
+	int s = socket(AF_INET, kind, 0);
+
+	if (s < 0 || bind(s, (const struct sockaddr *)source, sizeof *source) != 0)
+		fail("bind");
+	return s;
+}
+
+/* One attempt, given up as soon as an open port would have answered. */
+static bool connects(const struct sockaddr_in *source, const struct sockaddr_in *service)
+{
+	int s = socket_from(source, SOCK_STREAM | SOCK_NONBLOCK);
+	struct pollfd p = {.fd = s, .events = POLLOUT};
+	double end = now_us() + TRY_US;
+	bool done = connect(s, (const struct sockaddr *)service, sizeof *service) == 0;
+
+	while (!done && now_us() < end)
+		done = poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) == 0;
+	close(s);
+	return done;
+}
+
+static double knock_to_connect(const struct sockaddr_in *source, const struct sockaddr_in *gate,
+    const struct sockaddr_in *service, const char packet[static PACKET_BYTES])
+{
+	int s = socket_from(source, SOCK_DGRAM);
+	double start;
+
+	if (connects(source, service)) {
+		fprintf(stderr, "bench-latency: open before the knock\n");
+		exit(1);
+	}
+	start = now_us();
+	if (sendto(s, packet, PACKET_BYTES, 0, (const struct sockaddr *)gate, sizeof *gate) < 0)
+		fail("sendto");
+	while (!connects(source, service)) {
+		if (now_us() - start > GIVE_UP_US) {
+			fprintf(stderr, "bench-latency: not opened\n");
+			exit(1);
+		}
+	}
+	close(s);
+	return now_us() - start;
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in gate, service;
+	FILE *sources, *packets;
+	char line[64], packet[PACKET_BYTES];
+
+	if (argc != 6) {
+		fprintf(stderr, "usage: bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS\n");
+		return 2;
+	}
+	gate = address_of(argv[1], argv[2]);
+	service = address_of(argv[1], argv[3]);
+	sources = fopen(argv[4], "r");
+	packets = fopen(argv[5], "rb");
+	if (sources == NULL || packets == NULL)
+		fail("fopen");
+	while (fgets(line, sizeof line, sources) != NULL &&
+	       fread(packet, sizeof packet, 1, packets) == 1) {
+		struct sockaddr_in source;
+
+		line[strcspn(line, "\n")] = '\0';
+		source = address_of(line, "0");
+		printf("%.1f\n", knock_to_connect(&source, &gate, &service, packet));
+		usleep(10000); /* the roles are asleep again, as they are when a user knocks */
+	}
+	fclose(sources);
+	fclose(packets);
+	return 0;
+}

@@ -1,0 +1,90 @@
+#include "lib/internal.h"
+
+#include <string.h>
+
+#include "base/secret.h"
+#include "proto/openme.h"
+
+_Static_assert(POSTERN_KNOCK_BYTES == 165, "as OPENME_PACKET_BYTES");
+_Static_assert(POSTERN_SEAL_KEY_BYTES == OPENME_KEY_BYTES, "key");
+_Static_assert(POSTERN_AEAD_NONCE_BYTES == OPENME_AEAD_NONCE_BYTES, "AEAD nonce");
+_Static_assert(POSTERN_NONCE_BYTES == OPENME_NONCE_BYTES, "nonce");
+_Static_assert(POSTERN_SIGNATURE_BYTES == OPENME_SIGNATURE_BYTES, "signature");
+_Static_assert(POSTERN_ADDRESS_BYTES == ADDR_BYTES, "address");
+
+bool options_known(const void *options, size_t known)
+{
+	const uint8_t *bytes = options;
+	size_t size;
+
+	memcpy(&size, options, sizeof size);
+	if (size < known)
+		return false;
+	for (size_t i = known; i < size; i++) {
+		if (bytes[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+enum postern_error postern_knock_seal(
+    uint8_t knock[static POSTERN_KNOCK_BYTES], const struct postern_ingredients *ingredients)
+{
+	struct openme_ingredients inner;
+	bool sealed;
+
+	memset(knock, 0, POSTERN_KNOCK_BYTES);
+	if (!options_known(ingredients, sizeof *ingredients))
+		return POSTERN_BAD_ARGUMENT;
+	memcpy(inner.server_public, ingredients->server_public, sizeof inner.server_public);
+	memcpy(inner.client_secret, ingredients->client_secret, sizeof inner.client_secret);
+	memcpy(
+	    inner.ephemeral_secret, ingredients->ephemeral_secret, sizeof inner.ephemeral_secret);
+	memcpy(inner.aead_nonce, ingredients->aead_nonce, sizeof inner.aead_nonce);
+	inner.knock.timestamp_ns = ingredients->contents.timestamp_ns;
+	memcpy(inner.knock.nonce, ingredients->contents.nonce, sizeof inner.knock.nonce);
+	memcpy(inner.knock.target.bytes, ingredients->contents.target, ADDR_BYTES);
+
+	sealed = openme_seal(knock, &inner);
+	secret_wipe(&inner, sizeof inner);
+	return sealed ? POSTERN_OK : POSTERN_BAD_KEY;
+}
+
+static bool is_knock(const void *datagram, size_t size)
+{
+	return openme_right_size(size) && openme_right_version(datagram) &&
+	       openme_well_formed(datagram);
+}
+
+enum postern_error postern_knock_unseal(uint8_t key[static POSTERN_SEAL_KEY_BYTES],
+    const uint8_t server_secret[static POSTERN_KEY_BYTES], const void *datagram, size_t size)
+{
+	memset(key, 0, POSTERN_SEAL_KEY_BYTES);
+	if (!is_knock(datagram, size))
+		return POSTERN_NOT_A_KNOCK;
+	return openme_unseal(key, server_secret, datagram) ? POSTERN_OK : POSTERN_BAD_SEAL;
+}
+
+enum postern_error postern_knock_open(struct postern_contents *contents,
+    const uint8_t key[static POSTERN_SEAL_KEY_BYTES], const void *datagram, size_t size)
+{
+	struct openme_knock knock;
+
+	memset(contents, 0, sizeof *contents);
+	if (!is_knock(datagram, size))
+		return POSTERN_NOT_A_KNOCK;
+	if (!openme_open(&knock, key, datagram))
+		return POSTERN_BAD_SEAL;
+	contents->timestamp_ns = knock.timestamp_ns;
+	memcpy(contents->nonce, knock.nonce, sizeof contents->nonce);
+	memcpy(contents->target, knock.target.bytes, sizeof contents->target);
+	return POSTERN_OK;
+}
+
+enum postern_error postern_knock_verify(
+    const uint8_t client_public[static POSTERN_KEY_BYTES], const void *datagram, size_t size)
+{
+	if (!is_knock(datagram, size))
+		return POSTERN_NOT_A_KNOCK;
+	return openme_verify(datagram, client_public) ? POSTERN_OK : POSTERN_BAD_SIGNATURE;
+}

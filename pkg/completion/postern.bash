@@ -1,0 +1,93 @@
+# Completion of postern(1) for bash.
+
+_postern_value() # OPTION CURRENT
+{
+	case $1 in
+	--config | --client-config | --control | --qr-out | --file | -f | --private-key | --public-key | \
+		--server-public-key | --key-file | --pub-file | --out | --output-dir | --devices)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$2"))
+		;;
+	--firewall)
+		COMPREPLY=($(compgen -W "nft iptables none" -- "$2"))
+		;;
+	--interface)
+		COMPREPLY=($(compgen -W "$(ls /sys/class/net 2>/dev/null)" -- "$2"))
+		;;
+	--protocol)
+		COMPREPLY=($(compgen -W "tcp udp icmp icmpv6 ipv4" -- "$2"))
+		;;
+	--server | --port | --ports | --targets | --expires | --profile | --ip | --interval | --timeout | \
+		--end-port | --server-ip | --server-port | --client-ip | --retry-count | --name | \
+		--echo-ip | --echo-ipv4-server | --echo-ipv6-server | --client-device-id | \
+		--passphrase-fd) ;;
+	*)
+		return 1
+		;;
+	esac
+}
+
+# The names in the first column of a list, whose first line is a heading.
+_postern_names() # COMMAND
+{
+	"${COMP_WORDS[0]}" "$1" 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_postern()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
+	local commands="init add list revoke sessions reload config knock connect status profiles
+		request get-ip openspa"
+	local options="--config --client-config --control --json --quiet --verbose --no-input --help
+		--version"
+
+	COMPREPLY=()
+	_postern_value "$before" "$current" && return
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--config | --client-config | --control) ((i++)) ;;
+		-*) ;;
+		*)
+			command=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+	case $command in
+	"") [[ $current == -* ]] || options=$commands ;;
+	init) options+=" --server --port --firewall --interface --force" ;;
+	add) options+=" --ports --targets --expires --profile --qr --qr-out --no-privkey --public-key
+		--no-reload" ;;
+	revoke) options+=" --no-reload" ;;
+	sessions) options+=" --watch" ;;
+	config) options+=" --file" ;;
+	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
+		--timeout" ;;
+	request) options+=" --protocol --port --end-port --server-ip --server --server-port --client-ip
+		--nat --private-key --public-key --server-public-key --retry-count --auto-mode
+		--echo-ipv4-server --echo-ipv6-server --timeout --passphrase-fd --client-device-id --ipv4
+		--ipv6" ;;
+	get-ip) options+=" --echo-ipv4-server --echo-ipv6-server --timeout --ipv4 --ipv6" ;;
+	openspa) options+=" --key-file --pub-file --force --name --client-device-id --server-ip
+		--server-port --echo-ip --private-key --public-key --server-public-key --output-dir --out
+		--devices --encrypt --passphrase-fd" ;;
+	status) options+=" --knock --ipv4 --ipv6 --both --timeout" ;;
+	esac
+	if [[ -n $command && $current != -* ]]; then
+		case $command in
+		config) options="check show" ;;
+		revoke) options=$(_postern_names list) ;;
+		knock | connect | status | profiles) options=$(_postern_names profiles) ;;
+		openspa) options="gen-server-key gen-client" ;;
+		request)
+			compopt -o filenames
+			COMPREPLY=($(compgen -f -- "$current"))
+			return
+			;;
+		*) options= ;;
+		esac
+	fi
+	COMPREPLY=($(compgen -W "$options" -- "$current"))
+}
+
+complete -F _postern postern

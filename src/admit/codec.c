@@ -1,0 +1,151 @@
+#include "admit/codec.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+_Static_assert(OPENME_NONCE_BYTES == ASKED_NONCE_BYTES, "openme's nonce goes in whole");
+
+static enum verdict openme_screen(const struct record *r)
+{
+	if (!openme_right_size(r->size))
+		return VERDICT_BAD_SIZE;
+	if (!openme_right_version(r->bytes))
+		return VERDICT_BAD_VERSION;
+	if (!openme_well_formed(r->bytes))
+		return VERDICT_MALFORMED;
+	return VERDICT_GRANTED;
+}
+
+static bool open_openme(struct codec_packet *p)
+{
+	struct openme_knock knock;
+
+	if (!openme_open(&knock, p->key, p->record.bytes))
+		return false;
+	p->asked.timestamp_ns = knock.timestamp_ns;
+	memcpy(p->asked.nonce, knock.nonce, sizeof p->asked.nonce);
+	p->asked.target = knock.target;
+	return true;
+}
+
+#ifdef HAVE_OPENSPA
+
+_Static_assert(OPENSPA_KEY_BYTES == OPENME_KEY_BYTES, "one field holds the key of either");
+_Static_assert(OPENSPA_REQUEST_BYTES <= RECORD_BYTES_MAX, "a record holds a request");
+_Static_assert(OPENSPA_DEVICE_BYTES == DEVICE_UUID_BYTES, "a device is its UUID");
+
+static enum verdict openspa_screen(const struct record *r)
+{
+	if (!openspa_right_size(r->size))
+		return VERDICT_BAD_SIZE;
+	return openspa_right_header(r->bytes) ? VERDICT_GRANTED : VERDICT_BAD_VERSION;
+}
+
+/* Seconds of any value, as nanoseconds that are as far from now. */
+static int64_t saturated_ns(int64_t seconds)
+{
+	if (seconds > INT64_MAX / NS_PER_SECOND)
+		return INT64_MAX;
+	if (seconds < INT64_MIN / NS_PER_SECOND)
+		return INT64_MIN;
+	return seconds * NS_PER_SECOND;
+}
+
+static bool open_openspa(struct codec_packet *p)
+{
+	struct openspa_request request;
+	uint8_t id[OPENSPA_REPLAY_BYTES];
+
+	if (!openspa_open(&request, &p->proof, p->key, p->record.bytes))
+		return false;
+	/* The nonce on the wire is 3 bytes; the statement as a whole tells requests apart. */
+	openspa_replay_id(id, &p->proof);
+	memcpy(p->asked.nonce, id, sizeof p->asked.nonce);
+	memcpy(p->asked.device, request.device, sizeof p->asked.device);
+	p->asked.timestamp_ns = saturated_ns(request.timestamp_s);
+	p->asked.target = request.client_address;
+	p->asked.server = request.server_address;
+	p->asked.protocol = request.protocol;
+	p->asked.first_port = request.first_port;
+	p->asked.last_port = request.last_port;
+	return true;
+}
+
+static bool verify_openspa(const struct codec_packet *p, const struct device *device)
+{
+	struct rsa_public key;
+
+	memcpy(key.modulus, device->modulus, sizeof key.modulus);
+	memcpy(key.exponent, device->exponent, sizeof key.exponent);
+	return memcmp(device->uuid, p->asked.device, sizeof device->uuid) == 0 &&
+	       openspa_verify(&p->proof, &key);
+}
+
+#else
+
+static enum verdict openspa_screen(const struct record *r)
+{
+	(void)r;
+	return VERDICT_BAD_VERSION;
+}
+
+static bool open_openspa(struct codec_packet *p)
+{
+	(void)p;
+	return false;
+}
+
+static bool verify_openspa(const struct codec_packet *p, const struct device *device)
+{
+	(void)p;
+	(void)device;
+	return false;
+}
+
+#endif
+
+bool codec_prepare(bool openspa)
+{
+#ifdef HAVE_OPENSPA
+	return !openspa || rsa_init();
+#else
+	return !openspa;
+#endif
+}
+
+enum verdict codec_screen(const struct record *r)
+{
+	return r->protocol == RECORD_OPENSPA ? openspa_screen(r) : openme_screen(r);
+}
+
+enum verdict codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets)
+{
+	if (p->record.protocol == RECORD_OPENME)
+		return secrets->openme != NULL &&
+		               openme_unseal(p->key, secrets->openme, p->record.bytes)
+		           ? VERDICT_GRANTED
+		           : VERDICT_BAD_KEY;
+#ifdef HAVE_OPENSPA
+	if (secrets->openspa != NULL) {
+		openspa_unseal(p->key, secrets->openspa, p->record.bytes);
+		return VERDICT_GRANTED;
+	}
+#endif
+	return VERDICT_BAD_KEY;
+}
+
+bool codec_open(struct codec_packet *p)
+{
+	memset(&p->asked, 0, sizeof p->asked);
+	return p->record.protocol == RECORD_OPENSPA ? open_openspa(p) : open_openme(p);
+}
+
+bool codec_verify(const struct codec_packet *p, const struct snapshot *s, uint32_t holder)
+{
+	if (p->record.protocol == RECORD_OPENME)
+		return holder < s->client_count &&
+		       openme_verify(p->record.bytes, s->clients[holder].public_key);
+	return holder >= s->client_count && holder - s->client_count < s->device_count &&
+	       verify_openspa(p, &s->devices[holder - s->client_count]);
+}

@@ -1,0 +1,56 @@
+/* The protocols as the admission sees them: each step of the way, for whichever protocol a packet
+ * came in. What a build was made without is refused at the first step. */
+#ifndef ADMIT_CODEC_H
+#define ADMIT_CODEC_H
+
+#include "admit/verdict.h"
+#include "conf/snapshot.h"
+#include "intake/record.h"
+#include "proto/openme.h"
+#ifdef HAVE_OPENSPA
+#include "proto/openspa.h"
+#endif
+
+#define ASKED_NONCE_BYTES 16
+
+/* What a packet asks for, once opened. Fields that openme does not know are zero. */
+struct asked {
+	int64_t timestamp_ns; /* since the Unix epoch; any value may arrive */
+	uint8_t nonce[ASKED_NONCE_BYTES];
+	struct addr target;
+	struct addr server; /* that the sender means */
+	uint8_t device[DEVICE_UUID_BYTES];
+	uint8_t protocol; /* IP protocol number; 0: the client's ports are the server's to know */
+	uint16_t first_port;
+	uint16_t last_port;
+};
+
+/* What opens seals: the doorman's. */
+struct codec_secrets {
+	const uint8_t *openme; /* X25519, NULL without openme */
+	struct rsa_key *openspa;
+};
+
+/* A packet that the steps have been taken with. */
+struct codec_packet {
+	struct record record;
+	uint8_t key[OPENME_KEY_BYTES]; /* that sealed it; a secret */
+	struct asked asked;
+#ifdef HAVE_OPENSPA
+	struct openspa_proof proof;
+#endif
+};
+
+/* Once per process, before its sandbox closes. */
+bool codec_prepare(bool openspa);
+
+/* What noise does not survive; VERDICT_GRANTED to go on. */
+enum verdict codec_screen(const struct record *r);
+/* Finds the key of the seal. VERDICT_GRANTED to go on. */
+enum verdict codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets);
+/* Opens the seal with the key: fills p->asked. */
+bool codec_open(struct codec_packet *p);
+/* True when holder `holder` of `s` (snapshot_holder_name) signed it. Call after codec_open. */
+bool codec_verify(const struct codec_packet *p, const struct snapshot *s, uint32_t holder);
+
+#endif

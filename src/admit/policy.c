@@ -1,0 +1,83 @@
+#include "admit/policy.h"
+
+#include <netinet/in.h>
+
+static bool in_list(const struct snapshot *s, struct span list, const struct addr *a)
+{
+	const struct cidr *networks = snapshot_cidrs(s, list);
+
+	for (uint32_t i = 0; i < list.count; i++) {
+		if (addr_in(a, &networks[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool may_open_for(const struct snapshot *s, const struct target_policy *policy,
+    const struct addr *target, const struct addr *source)
+{
+	switch (policy->targets) {
+	case CONF_TARGETS_ANY:
+		return true;
+	case CONF_TARGETS_SOURCE:
+		return addr_equal(target, source);
+	case CONF_TARGETS_LIST:
+		return in_list(s, policy->list, target);
+	}
+	return false;
+}
+
+enum verdict policy_target(struct addr *out, const struct snapshot *s,
+    const struct target_policy *policy, const struct addr *asked, const struct addr *source)
+{
+	const struct addr *target = asked;
+
+	if (addr_is_wildcard(asked)) {
+		if (!policy->wildcard)
+			return VERDICT_WILDCARD_REFUSED;
+		target = source;
+	}
+	/* Where a packet came from is an address that something can come from; one that is only
+	 * claimed has to look like it. */
+	if (!addr_equal(target, source) &&
+	    (!addr_is_usable_target(target) || in_list(s, s->settings->own_addresses, target)))
+		return VERDICT_TARGET_REFUSED;
+	if (!may_open_for(s, policy, target, source))
+		return VERDICT_TARGET_REFUSED;
+	*out = *target;
+	return VERDICT_GRANTED;
+}
+
+/* ICMP is IPv4's and ICMPv6 IPv6's: for the other there is nothing to open. */
+static bool fits_family(uint8_t protocol, const struct addr *target)
+{
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_IPIP)
+		return addr_is_v4(target);
+	return protocol != IPPROTO_ICMPV6 || !addr_is_v4(target);
+}
+
+uint16_t policy_duration(
+    const struct snapshot *s, const struct device *device, const struct asked *asked)
+{
+	const struct openspa_rule *rules = snapshot_rules(s, device->rules);
+
+	if (!addr_is_wildcard(&asked->target) && !fits_family(asked->protocol, &asked->target))
+		return 0;
+	for (uint32_t i = 0; i < device->rules.count; i++) {
+		const struct openspa_rule *r = &rules[i];
+		bool has_ports = asked->protocol == IPPROTO_TCP || asked->protocol == IPPROTO_UDP;
+
+		if (r->protocol != 0 && r->protocol != asked->protocol)
+			continue;
+		if (!has_ports || (r->first <= asked->first_port && asked->last_port <= r->last))
+			return r->duration_s;
+	}
+	return 0;
+}
+
+bool policy_is_our_address(const struct snapshot *s, const struct addr *server)
+{
+	struct span ours = s->settings->openspa.server_addresses;
+
+	return ours.count == 0 || in_list(s, ours, server);
+}

@@ -1,0 +1,43 @@
+/* Every way out of the admission, once: its name (logs, metrics), what it means, and how it is
+ * reported. Noise is counted, not logged, at the default level. */
+#ifndef ADMIT_VERDICT_H
+#define ADMIT_VERDICT_H
+
+#include "base/log.h"
+
+/*        verdict          name               log level        meaning */
+#define VERDICTS(X)                                                                          \
+	X(GRANTED, "granted", INFO, "knock accepted")                                        \
+	X(HANDED_ON, "handed_on", DEBUG, "opened by the doorman, judged by the keeper")      \
+	X(BAD_SIZE, "bad_size", DEBUG, "datagram of the wrong size")                         \
+	X(BAD_VERSION, "bad_version", DEBUG, "datagram of the wrong version")                \
+	X(MALFORMED, "malformed", DEBUG, "key or signature out of range")                    \
+	X(BAD_KEY, "bad_key", DEBUG, "ephemeral key of small order")                         \
+	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                         \
+	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know") \
+	X(WRONG_SIGNER, "wrong_signer", DEBUG, "not signed by the client it was taken for")  \
+	X(BUSY, "busy", WARN, "more signatures to check than the budget allows")             \
+	X(STALE, "stale", WARN, "timestamp outside the window")                              \
+	X(REPLAYED, "replayed", WARN, "seen before")                                         \
+	X(REVOKED, "revoked", WARN, "client is revoked")                                     \
+	X(EXPIRED, "expired", WARN, "client has expired")                                    \
+	X(WILDCARD_REFUSED, "wildcard_refused", WARN, "client must name its address")        \
+	X(WRONG_SERVER, "wrong_server", WARN, "meant for another server")                    \
+	X(TARGET_REFUSED, "target_refused", WARN, "client may not open for that address")    \
+	X(NO_PORTS, "no_ports", WARN, "client has no ports to open")                         \
+	X(OVER_QUOTA, "over_quota", WARN, "too many addresses open at once")                 \
+	X(NO_MEMORY, "no_memory", ERROR, "no memory to remember it by")                      \
+	X(FIREWALL_FAILED, "firewall_failed", ERROR, "the firewall refused the change")
+
+enum verdict {
+#define X(id, name, level, meaning) VERDICT_##id,
+	VERDICTS(X)
+#undef X
+	    VERDICT_COUNT,
+};
+
+const char *verdict_name(enum verdict v);
+const char *verdict_meaning(enum verdict v);
+enum log_level verdict_level(enum verdict v);
+
+#endif

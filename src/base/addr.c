@@ -1,0 +1,163 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+bool addr_is_v4(const struct addr *a)
+{
+	return memcmp(a->bytes, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->bytes, b->bytes, ADDR_BYTES) == 0;
+}
+
+static bool addr_matches(const struct addr *a, const struct addr *network, unsigned int bits)
+{
+	unsigned int whole = bits / 8, rest = bits % 8;
+
+	if (memcmp(a->bytes, network->bytes, whole) != 0)
+		return false;
+	return rest == 0 || (a->bytes[whole] ^ network->bytes[whole]) >> (8 - rest) == 0;
+}
+
+bool addr_in(const struct addr *a, const struct cidr *network)
+{
+	return addr_matches(a, &network->address, network->bits);
+}
+
+bool addr_is_wildcard(const struct addr *a)
+{
+	static const struct addr zero;
+	static const struct addr zero_v4 = {{[10] = 0xff, [11] = 0xff}};
+
+	return addr_equal(a, &zero) || addr_equal(a, &zero_v4);
+}
+
+#define V4(a, b, c, d)                                                                           \
+	{                                                                                        \
+		{                                                                                \
+			[10] = 0xff, [11] = 0xff, [12] = (a), [13] = (b), [14] = (c), [15] = (d) \
+		}                                                                                \
+	}
+
+/* Networks that no connection from outside can come from. */
+static const struct cidr unusable[] = {
+    {{{0}}, 96},                   /* unspecified, loopback, IPv4-compatible */
+    {V4(0, 0, 0, 0), 96 + 8},      /* this network */
+    {V4(127, 0, 0, 0), 96 + 8},    /* loopback */
+    {V4(169, 254, 0, 0), 96 + 16}, /* link-local */
+    {V4(224, 0, 0, 0), 96 + 4},    /* multicast */
+    {V4(240, 0, 0, 0), 96 + 4},    /* reserved, broadcast */
+    {{{0xfe, 0x80}}, 10},          /* link-local */
+    {{{0xff}}, 8},                 /* multicast */
+};
+
+static const struct cidr private_networks[] = {
+    {V4(10, 0, 0, 0), 96 + 8}, {V4(172, 16, 0, 0), 96 + 12}, {V4(192, 168, 0, 0), 96 + 16},
+    {V4(100, 64, 0, 0), 96 + 10}, /* RFC 6598 */
+    {{{0xfc}}, 7},                /* RFC 4193 */
+};
+
+bool addr_is_usable_target(const struct addr *a)
+{
+	for (size_t i = 0; i < sizeof unusable / sizeof *unusable; i++) {
+		if (addr_in(a, &unusable[i]))
+			return false;
+	}
+	return true;
+}
+
+bool addr_is_global(const struct addr *a)
+{
+	for (size_t i = 0; i < sizeof private_networks / sizeof *private_networks; i++) {
+		if (addr_in(a, &private_networks[i]))
+			return false;
+	}
+	return addr_is_usable_target(a);
+}
+
+bool addr_parse(struct addr *out, const char *text)
+{
+	if (inet_pton(AF_INET6, text, out->bytes) == 1)
+		return true;
+	memcpy(out->bytes, v4_prefix, sizeof v4_prefix);
+	return inet_pton(AF_INET, text, out->bytes + sizeof v4_prefix) == 1;
+}
+
+bool cidr_parse(struct cidr *out, const char *text)
+{
+	char address[ADDR_TEXT_BYTES];
+	size_t length = strcspn(text, "/");
+	unsigned long bits, most;
+	bool v4;
+
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (!addr_parse(&out->address, address))
+		return false;
+	v4 = strchr(address, ':') == NULL;
+	most = v4 ? 32 : 128;
+	bits = most;
+	if (text[length] == '/') {
+		const char *digits = text + length + 1;
+
+		if (strspn(digits, "0123456789") != strlen(digits) || *digits == '\0' ||
+		    strlen(digits) > 3)
+			return false;
+		bits = strtoul(digits, NULL, 10);
+	}
+	if (bits > most)
+		return false;
+	out->bits = (uint8_t)(v4 ? 96 + bits : bits);
+	for (unsigned int bit = out->bits; bit < 128; bit++) {
+		if (out->address.bytes[bit / 8] & (0x80U >> (bit % 8)))
+			return false;
+	}
+	return true;
+}
+
+const char *addr_text(const struct addr *a, char text[static ADDR_TEXT_BYTES])
+{
+	bool v4 = addr_is_v4(a);
+
+	inet_ntop(
+	    v4 ? AF_INET : AF_INET6, a->bytes + (v4 ? sizeof v4_prefix : 0), text, ADDR_TEXT_BYTES);
+	return text;
+}
+
+bool addr_from_sockaddr(struct addr *out, uint16_t *port, const struct sockaddr_storage *from)
+{
+	if (from->ss_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, from, sizeof in);
+		memcpy(out->bytes, v4_prefix, sizeof v4_prefix);
+		memcpy(out->bytes + sizeof v4_prefix, &in.sin_addr, sizeof in.sin_addr);
+		*port = ntohs(in.sin_port);
+		return true;
+	}
+	if (from->ss_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, from, sizeof in6);
+		memcpy(out->bytes, &in6.sin6_addr, sizeof in6.sin6_addr);
+		*port = ntohs(in6.sin6_port);
+		return true;
+	}
+	return false;
+}
+
+struct sockaddr_in6 addr_to_sockaddr(const struct addr *a, uint16_t port)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	memcpy(&to.sin6_addr, a->bytes, ADDR_BYTES);
+	return to;
+}

@@ -1,0 +1,32 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t now(clockid_t clock)
+{
+	struct timespec t = {0};
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+int64_t clock_real_ns(void)
+{
+	return now(CLOCK_REALTIME);
+}
+
+int64_t clock_boot_ns(void)
+{
+	return now(CLOCK_BOOTTIME);
+}
+
+const char *clock_text(int64_t real_ns, char text[static CLOCK_TEXT_BYTES])
+{
+	int64_t rest = real_ns % NS_PER_SECOND;
+	time_t seconds = (time_t)((real_ns - rest) / NS_PER_SECOND) - (rest < 0);
+	struct tm tm = {0};
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return text;
+}

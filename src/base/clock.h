@@ -1,0 +1,18 @@
+/* CLOCK_REALTIME judges a packet's timestamp and a client's expiry; CLOCK_BOOTTIME everything
+ * else. Callers read the clock once per event and pass the value on, so tests choose it. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_SECOND 1000000000LL
+#define NS_PER_MS     1000000LL
+
+int64_t clock_real_ns(void);
+int64_t clock_boot_ns(void);
+
+#define CLOCK_TEXT_BYTES 32
+/* RFC 3339 UTC with whole seconds, "2026-11-21T10:00:00Z". Returns `text`. */
+const char *clock_text(int64_t real_ns, char text[static CLOCK_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,26 @@
+/* The log: one line an event, to standard error. Every value is escaped here, so nothing that a
+ * packet, a file or a peer contains can forge a line. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* `who` is the process role and must live as long as the process. Text lines get the service
+ * manager's <N> priorities instead of a time when standard error is the journal. */
+void log_open(const char *who, enum log_level level, enum log_format format);
+bool log_wants(enum log_level level);
+
+/* An event with fields: key, value pairs of strings, closed by NULL. Keys are ours (lower case);
+ * values may be anything. */
+void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
+/* An event that is one sentence. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Names as on the command line; false when unknown. */
+bool log_level_parse(enum log_level *out, const char *name);
+bool log_format_parse(enum log_format *out, const char *name);
+
+#endif

@@ -1,0 +1,85 @@
+#include "base/loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+bool loop_open(struct loop *loop)
+{
+	loop->stopped = false;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return loop->epoll >= 0;
+}
+
+void loop_close(struct loop *loop)
+{
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	loop->epoll = -1;
+}
+
+bool loop_add(struct loop *loop, struct loop_source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event) == 0;
+}
+
+void loop_remove(struct loop *loop, struct loop_source *source)
+{
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+bool loop_run(struct loop *loop)
+{
+	while (!loop->stopped) {
+		/* One at a time: a handler may then remove any source without leaving a stale one
+		 * behind in a batch. */
+		struct epoll_event event;
+		int ready = epoll_wait(loop->epoll, &event, 1, -1);
+
+		if (ready < 0 && errno != EINTR)
+			return false;
+		if (ready == 1) {
+			struct loop_source *source = event.data.ptr;
+
+			source->ready(source->context);
+		}
+	}
+	return true;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+}
+
+int timer_open(void)
+{
+	return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
+}
+
+bool timer_set(int fd, int64_t first_ns, int64_t interval_ns)
+{
+	struct itimerspec when = {
+	    .it_value = timespec_of(first_ns), .it_interval = timespec_of(interval_ns)};
+
+	return timerfd_settime(fd, 0, &when, NULL) == 0;
+}
+
+void timer_read(int fd)
+{
+	uint64_t times;
+
+	while (read(fd, &times, sizeof times) < 0 && errno == EINTR)
+		;
+}

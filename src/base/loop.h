@@ -1,0 +1,38 @@
+/* The loop skeleton that every process shares: wait, call whoever is ready, repeat. */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop {
+	int epoll;
+	bool stopped;
+};
+
+/* Stays the caller's and must live while it is in the loop. */
+struct loop_source {
+	int fd;
+	void (*ready)(void *context);
+	void *context;
+};
+
+bool loop_open(struct loop *loop);
+void loop_close(struct loop *loop);
+/* Calls source->ready whenever the descriptor can be read or its far end is gone. */
+bool loop_add(struct loop *loop, struct loop_source *source);
+/* Takes a source out without closing its descriptor. Any source may be removed
+ * at any time, also by itself. */
+void loop_remove(struct loop *loop, struct loop_source *source);
+/* Runs until loop_stop; false when waiting itself failed. */
+bool loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* A CLOCK_BOOTTIME timer descriptor, not yet set; -1 with errno. */
+int timer_open(void);
+/* First after `first_ns` (0: off), then each `interval_ns` (0: once). */
+bool timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+/* Swallows what a timer descriptor has to say. */
+void timer_read(int fd);
+
+#endif

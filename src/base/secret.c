@@ -1,0 +1,56 @@
+#include "base/secret.h"
+
+#include <sodium.h>
+#include <string.h>
+
+bool secret_init(void)
+{
+	return sodium_init() >= 0;
+}
+
+void secret_wipe(void *secret, size_t size)
+{
+	sodium_memzero(secret, size);
+}
+
+bool secret_equal(const void *a, const void *b, size_t size)
+{
+	return sodium_memcmp(a, b, size) == 0;
+}
+
+void secret_random(void *out, size_t size)
+{
+	randombytes_buf(out, size);
+}
+
+void *secret_alloc(size_t size)
+{
+	void *p = sodium_malloc(size);
+
+	if (p != NULL)
+		memset(p, 0, size);
+	return p;
+}
+
+void secret_free(void *secret)
+{
+	sodium_free(secret);
+}
+
+bool secret_from_base64(void *out, size_t size, const char *text)
+{
+	const char *end = NULL;
+	size_t length = 0;
+
+	if (sodium_base642bin(out, size, text, strlen(text), NULL, &length, &end,
+	        sodium_base64_VARIANT_ORIGINAL) == 0 &&
+	    length == size && *end == '\0')
+		return true;
+	sodium_memzero(out, size);
+	return false;
+}
+
+void secret_to_base64(char *text, size_t text_size, const void *bytes, size_t size)
+{
+	sodium_bin2base64(text, text_size, bytes, size, sodium_base64_VARIANT_ORIGINAL);
+}

@@ -1,0 +1,26 @@
+/* Secrets: constant-time comparison, wiping that the compiler cannot drop, memory that is neither
+ * swapped nor dumped. */
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Once per process, before anything else here or in proto/. False: no randomness to be had. */
+bool secret_init(void);
+
+void secret_wipe(void *secret, size_t size);
+bool secret_equal(const void *a, const void *b, size_t size);
+void secret_random(void *out, size_t size);
+
+/* Locked memory between guard pages; NULL when none is to be had. secret_free wipes it. */
+void *secret_alloc(size_t size);
+void secret_free(void *secret);
+
+/* Strict base64 (RFC 4648 4, with padding) of exactly `size` bytes. On failure `out` is wiped. */
+bool secret_from_base64(void *out, size_t size, const char *text);
+#define SECRET_BASE64_BYTES(size) (((size) + 2) / 3 * 4 + 1)
+/* `text` holds SECRET_BASE64_BYTES(size). */
+void secret_to_base64(char *text, size_t text_size, const void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,35 @@
+/* Who may knock, and how a packet finds its client.
+ *
+ * A knock does not say who sent it: the signature has to be tried against the clients' keys. Two
+ * helps keep that cheap: the client that last knocked from an address is tried first, and an index
+ * by key finds a client again after the configuration has changed. */
+#ifndef CLIENT_DIRECTORY_H
+#define CLIENT_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/snapshot.h"
+
+#define DIRECTORY_NOBODY UINT32_MAX
+
+struct directory;
+
+/* For the clients of `s`. Keeps a copy of `s` itself; the memory that it maps must outlive the
+ * directory. NULL when memory is short. */
+struct directory *directory_new(const struct snapshot *s);
+/* Safe on NULL. */
+void directory_free(struct directory *d);
+
+/* Index of the client with that key, or DIRECTORY_NOBODY. */
+uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIENT_KEY_BYTES]);
+
+/* The client that last knocked from `source`, or DIRECTORY_NOBODY. A lone client is always the
+ * guess. */
+uint32_t directory_guess(const struct directory *d, const struct addr *source);
+/* Call only when a signature has been verified: nothing about an unverified packet is kept. */
+void directory_seen(struct directory *d, const struct addr *source, uint32_t client);
+/* Carries the addresses over to the directory of a new snapshot. */
+void directory_carry(struct directory *to, const struct directory *from);
+
+#endif

@@ -1,0 +1,221 @@
+#include "cmd/add.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <limits.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "cmd/daemon.h"
+#include "cmd/outfile.h"
+#include "cmd/provision.h"
+#include "cmd/qr.h"
+#include "cmd/server_conf.h"
+#include "cmd/text.h"
+
+/* A key pair, unless the public half came from the command line: then *secret stays NULL. */
+static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
+{
+	if (add->public_key_given)
+		return true;
+	*secret = secret_alloc(crypto_sign_SECRETKEYBYTES);
+	if (*secret == NULL) {
+		cli->status = cli_fail(cli, CLI_FAILED, "no locked memory for a private key");
+		return false;
+	}
+	crypto_sign_keypair(add->client.public_key, *secret);
+	return true;
+}
+
+/* The QR code, and the file it goes to, if one is wanted: written, but not in its place yet. */
+struct codes {
+	struct qr *qr;
+	struct outfile picture;
+};
+
+static bool wants_code(const struct add *add)
+{
+	return add->qr || add->qr_out != NULL;
+}
+
+static bool make_codes(
+    struct cli *cli, const struct add *add, const char *json, struct codes *codes)
+{
+	codes->qr = qr_encode(json);
+	if (codes->qr == NULL)
+		cli->status = cli_fail_errno(cli, "cannot make a QR code");
+	else if (add->qr_out == NULL)
+		return true;
+	else if (outfile_open(&codes->picture, add->qr_out)) {
+		if (qr_write_png(codes->qr, codes->picture.file))
+			return true;
+		cli->status = cli_fail(cli, CLI_FAILED, "cannot write %s", add->qr_out);
+	} else if (errno == EEXIST)
+		cli->status =
+		    cli_fail(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
+	else
+		cli->status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
+	return false;
+}
+
+static void draw_code(const struct qr *qr)
+{
+	const char *refused = getenv("NO_COLOR");
+	bool colour = isatty(STDERR_FILENO) && (refused == NULL || *refused == '\0');
+
+	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
+}
+
+/* Unbuffered, so that no copy of the key stays behind in stdio. */
+static bool write_out(const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t written = write(STDOUT_FILENO, text, left);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		text += written;
+		left -= (size_t)written;
+	}
+	return true;
+}
+
+/* Undoes conf_add_client, when the profile could not be handed over: nobody has its key. */
+static void take_back(const struct cli *cli, const struct add *add)
+{
+	const char *slash = strrchr(cli->config, '/');
+	int folder = slash != NULL ? (int)(slash - cli->config + 1) : 0;
+	char path[PATH_MAX];
+	int length = snprintf(
+	    path, sizeof path, "%.*sclients.d/%s.yaml", folder, cli->config, add->client.name);
+
+	if (length < 0 || (size_t)length >= sizeof path || unlink(path) != 0)
+		cli_warn(
+		    cli, "cannot take the client back; say: postern revoke %s", add->client.name);
+}
+
+static enum cli_exit hand_over(
+    const struct cli *cli, const struct add *add, const char *text, struct codes *codes)
+{
+	enum cli_exit status = CLI_DONE;
+
+	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure to be undone */
+	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
+		status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
+	if (status == CLI_DONE && !write_out(text)) {
+		status = cli_fail_errno(cli, "cannot write the profile to standard output");
+		if (add->qr_out != NULL)
+			unlink(add->qr_out);
+	}
+	if (status != CLI_DONE)
+		take_back(cli, add);
+	else if (add->qr)
+		draw_code(codes->qr);
+	return status;
+}
+
+static void tell(const struct cli *cli, const struct add *add)
+{
+	bool both = wants_code(add) && !add->no_privkey;
+	char fingerprint[TEXT_FINGERPRINT_BYTES];
+
+	cli_say(cli, "Client \"%s\" added, key fingerprint %s.", add->client.name,
+	    text_fingerprint(add->client.public_key, fingerprint));
+	if (add->qr_out != NULL)
+		cli_say(cli, "QR code written to %s.", add->qr_out);
+	if (add->public_key_given)
+		cli_say(cli, "Its private key is not in the profile: add it there as private_key.");
+	else if (both)
+		cli_warn(cli, "the profile and the QR code hold the client's private key: "
+		              "treat them as secrets");
+	else
+		cli_warn(cli, "the profile holds the client's private key: treat it as a secret");
+	if (add->no_privkey && wants_code(add))
+		cli_say(cli, "The QR code is without the private key.");
+}
+
+static bool write_texts(
+    struct cli *cli, const struct add *add, const struct provision *p, char *text, char *json)
+{
+	struct provision code = *p;
+	bool fits;
+
+	if (add->no_privkey)
+		code.client_secret = NULL;
+	fits = provision_json(json, PROVISION_TEXT_BYTES, &code);
+	if (!cli->json)
+		fits = fits && provision_yaml(text, PROVISION_TEXT_BYTES, p);
+	else if (fits && provision_json(text, PROVISION_TEXT_BYTES - 1, p))
+		memcpy(text + strlen(text), "\n", 2);
+	if (!fits)
+		cli->status = cli_fail(cli, CLI_FAILED, "the profile is too long");
+	return fits;
+}
+
+/* Everything that can fail is tried before the client is written; what fails after that takes it
+ * back. */
+static enum cli_exit add_client(struct cli *cli, const struct add *add, const struct provision *p)
+{
+	char *text = secret_alloc(PROVISION_TEXT_BYTES), *json = secret_alloc(PROVISION_TEXT_BYTES);
+	struct codes codes = {0};
+	struct conf_error error = {0};
+
+	cli->status = CLI_DONE;
+	if (text == NULL || json == NULL)
+		cli->status = cli_fail(cli, CLI_FAILED, "no locked memory for the profile");
+	else if (!write_texts(cli, add, p, text, json) ||
+	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
+		; /* it has said why */
+	else if (!conf_add_client(cli->config, &add->client, &error))
+		cli->status =
+		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+	else
+		cli->status = hand_over(cli, add, text, &codes);
+	outfile_close(&codes.picture);
+	qr_free(codes.qr);
+	secret_free(text);
+	secret_free(json);
+	return cli->status;
+}
+
+enum cli_exit add_register(struct cli *cli, struct add *add)
+{
+	struct conf *conf = server_conf_load(cli);
+	const struct conf_server *server;
+	uint8_t *secret = NULL;
+	struct provision p;
+
+	if (conf == NULL)
+		return cli->status;
+	server = conf_server(conf);
+	if (server->host.text[0] == '\0')
+		cli->status = cli_fail(cli, CLI_CONFIG,
+		    "%s says no server.host, and clients need to know where to knock", cli->config);
+	else if (make_keys(cli, add, &secret)) {
+		p = (struct provision){
+		    .profile = add->profile != NULL ? add->profile : server->default_profile.text,
+		    .host = server->host.text,
+		    .udp_port = (uint16_t)server->udp_port,
+		    .server_public = conf_server_public(conf),
+		    .client_public = add->client.public_key,
+		    .client_secret = secret,
+		    .shield_key = server->shield_key.bytes,
+		};
+		cli->status = add_client(cli, add, &p);
+	}
+	secret_free(secret);
+	conf_free(conf);
+	if (cli->status != CLI_DONE)
+		return cli->status;
+	tell(cli, add);
+	return add->no_reload ? CLI_DONE : daemon_take_over(cli);
+}

@@ -1,0 +1,34 @@
+/* Registering a client: keys, profile, QR code, the client's file, the running daemon. */
+#ifndef CMD_ADD_H
+#define CMD_ADD_H
+
+#include "cmd/cli.h"
+#include "conf/conf.h"
+
+#define ADD_WORDS_MOST 256
+
+/* What an option took that may be given again, or with commas in it. */
+struct add_words {
+	const char *items[ADD_WORDS_MOST]; /* inside texts */
+	size_t count;
+	char *texts[ADD_WORDS_MOST]; /* freed at the end */
+	size_t text_count;
+};
+
+/* What `postern add` was asked for. */
+struct add {
+	struct conf_new_client client; /* public_key is filled in by add_register */
+	struct add_words ports;
+	struct add_words targets;
+	const char *profile; /* NULL: the server's default_profile */
+	const char *qr_out;
+	bool qr;
+	bool no_privkey;
+	bool public_key_given;
+	bool no_reload;
+};
+
+/* All of it or nothing: what fails after the client was written takes it back. */
+enum cli_exit add_register(struct cli *cli, struct add *add);
+
+#endif

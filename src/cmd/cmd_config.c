@@ -1,0 +1,77 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/json.h"
+#include "cmd/server_conf.h"
+#include "cmd/text.h"
+
+enum { OPTION_FILE = 'f' };
+
+static const struct option options[] = {{"file", required_argument, NULL, OPTION_FILE}, {0}};
+
+static const struct cli_syntax syntax = {
+    .usage = "config check|show [OPTION...]",
+    .help = "check  reads the server configuration and the clients beside it as the daemon would,\n"
+            "       and changes nothing (exit code 78 when it is not in order)\n"
+            "show   prints the configuration in force, defaults included, keys left out\n"
+            "\n"
+            "  -f, --file FILE  the same as --config FILE\n"
+            "\n"
+            "Examples:\n"
+            "  postern config check && postern reload\n"
+            "  postern config show --file ./config.yaml\n",
+    .shorts = "f:",
+    .options = options,
+    .operands = 1,
+};
+
+static void print_verdict(const struct cli *cli, const struct conf *conf)
+{
+	struct json j = {.to = stdout};
+	char path[1024];
+
+	if (cli->json) {
+		json_open(&j, NULL, '{');
+		json_string(&j, "config", conf_path(conf));
+		json_bool(&j, "valid", true);
+		json_number(&j, "clients", (int64_t)conf_client_count(conf));
+		json_close(&j, '}');
+		json_end(&j);
+		return;
+	}
+	if (!cli->quiet)
+		printf("%s: in order, %zu client%s\n",
+		    text_escaped(path, sizeof path, conf_path(conf)), conf_client_count(conf),
+		    conf_client_count(conf) == 1 ? "" : "s");
+}
+
+enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
+{
+	struct conf *conf = NULL;
+	const char *word;
+	bool show;
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (option == CLI_STOP)
+			return cli->status;
+		cli->config = optarg;
+	}
+	if (optind == argc)
+		return cli_misuse(cli, "say what to do: check or show");
+	word = argv[optind];
+	show = strcmp(word, "show") == 0;
+	if (!show && strcmp(word, "check") != 0)
+		return cli_misuse(cli, "cannot do \"%s\"; expected check or show", word);
+	conf = server_conf_load(cli);
+	if (conf == NULL)
+		return cli->status;
+	cli->status = CLI_DONE;
+	if (!show)
+		print_verdict(cli, conf);
+	else if (!conf_show(conf, stdout))
+		cli->status = cli_fail(cli, CLI_FAILED, "cannot write to standard output");
+	conf_free(conf);
+	return cli->status;
+}

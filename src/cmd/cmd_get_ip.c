@@ -1,0 +1,168 @@
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "cmd/json.h"
+#include "cmd/own_address.h"
+#include "conf/ospa.h"
+#include "conf/values.h"
+
+enum { OPTION_ECHO_IPV4 = 1, OPTION_ECHO_IPV6, OPTION_TIMEOUT };
+
+static const struct option options[] = {
+    {"echo-ipv4-server", required_argument, NULL, OPTION_ECHO_IPV4},
+    {"echo-ipv6-server", required_argument, NULL, OPTION_ECHO_IPV6},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"ipv4", no_argument, NULL, '4'},
+    {"ipv6", no_argument, NULL, '6'},
+    {0},
+};
+
+static const struct cli_syntax syntax = {
+    .usage = "get-ip [OPTION...]",
+    .help = "Tells which address this host sends from, which one it is seen to come from, and\n"
+            "whether that makes it look to be behind NAT. Asks an Echo-IP service.\n"
+            "\n"
+            "      --echo-ipv4-server URL  instead of " OWN_ADDRESS_ECHO_IPV4 "\n"
+            "      --echo-ipv6-server URL  instead of " OWN_ADDRESS_ECHO_IPV6 "\n"
+            "      --timeout D             how long to wait for each (5s)\n"
+            "  -4, --ipv4, -6, --ipv6      only this family\n"
+            "\n"
+            "Examples:\n"
+            "  postern get-ip\n"
+            "  postern get-ip -4 --json --echo-ipv4-server https://ip.example.org\n",
+    .shorts = "46",
+    .options = options,
+    .operands = 0,
+};
+
+/* The options, for IPv4 and IPv6. */
+struct wanted {
+	char urls[2][OSPA_URL_BYTES];
+	bool family[2];
+	int64_t timeout_ns;
+};
+
+static const char *const names[] = {"IPv4", "IPv6"};
+
+static bool take_timeout(struct cli *cli, struct wanted *wanted, const char *text)
+{
+	const char *expected = NULL;
+
+	if (value_duration(&wanted->timeout_ns, text, &expected) && wanted->timeout_ns > 0)
+		return true;
+	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
+	    expected != NULL ? expected : "more than nothing, such as 3s");
+	return false;
+}
+
+static bool take_option(struct cli *cli, struct wanted *wanted, int option)
+{
+	switch (option) {
+	case OPTION_ECHO_IPV4:
+		return own_address_take_url(cli, wanted->urls[0], "echo-ipv4-server", optarg);
+	case OPTION_ECHO_IPV6:
+		return own_address_take_url(cli, wanted->urls[1], "echo-ipv6-server", optarg);
+	case OPTION_TIMEOUT:
+		return take_timeout(cli, wanted, optarg);
+	case '4':
+	case '6':
+		wanted->family[0] = option == '4';
+		wanted->family[1] = option == '6';
+		return true;
+	default: /* CLI_STOP */
+		return false;
+	}
+}
+
+/* Line for line what the original prints. */
+static void print_family(const char *name, const struct own_address *own)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (!own->has_outbound && !own->has_public) {
+		printf("No %s connectivity\n", name);
+		return;
+	}
+	printf("Outbound %s: %s\n", name,
+	    own->has_outbound ? addr_text(&own->outbound, text) : "FAILED TO RESOLVE");
+	printf("Public %s: %s\n", name,
+	    own->has_public ? addr_text(&own->public.address, text) : "FAILED TO RESOLVE");
+	printf("Last public proxy %s: %s\n", name,
+	    own->public.proxied ? addr_text(&own->public.proxy, text) : "");
+	if (own->has_outbound && own->has_public)
+		printf("Client behind %s NAT: %s\n", name, own->behind_nat ? "true" : "false");
+	else
+		printf("Client behind %s NAT: SKIPPING\n", name);
+}
+
+static void json_family(struct json *j, const char *key, const struct own_address *own)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	json_open(j, key, '{');
+	json_string(j, "outbound", own->has_outbound ? addr_text(&own->outbound, text) : NULL);
+	json_string(j, "public", own->has_public ? addr_text(&own->public.address, text) : NULL);
+	json_string(j, "proxy", own->public.proxied ? addr_text(&own->public.proxy, text) : NULL);
+	if (own->has_outbound && own->has_public)
+		json_bool(j, "behind_nat", own->behind_nat);
+	else
+		json_string(j, "behind_nat", NULL);
+	if (!own->has_public)
+		json_string(j, "error", own->why);
+	json_close(j, '}');
+}
+
+static void print_all(
+    const struct cli *cli, const struct wanted *wanted, const struct own_address own[static 2])
+{
+	struct json j = {.to = stdout};
+
+	if (!cli->json) {
+		if (wanted->family[0])
+			print_family(names[0], &own[0]);
+		if (wanted->family[0] && wanted->family[1])
+			puts("-----------------------------");
+		if (wanted->family[1])
+			print_family(names[1], &own[1]);
+		return;
+	}
+	json_open(&j, NULL, '{');
+	if (wanted->family[0])
+		json_family(&j, "ipv4", &own[0]);
+	if (wanted->family[1])
+		json_family(&j, "ipv6", &own[1]);
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+enum cli_exit cmd_get_ip(struct cli *cli, int argc, char **argv)
+{
+	struct wanted wanted = {
+	    .urls = {OWN_ADDRESS_ECHO_IPV4, OWN_ADDRESS_ECHO_IPV6},
+	    .family = {true, true},
+	    .timeout_ns = OWN_ADDRESS_TIMEOUT_NS,
+	};
+	struct own_address own[2] = {0};
+	bool found = false;
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (!take_option(cli, &wanted, option))
+			return cli->status;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct echo_question question = {
+		    .url = wanted.urls[i], .ipv6 = i == 1, .timeout_ns = wanted.timeout_ns};
+
+		if (!wanted.family[i])
+			continue;
+		own_address_look(&own[i], &question);
+		if (!own[i].has_public)
+			cli_detail(cli, "%s: %s", wanted.urls[i], own[i].why);
+		found = found || own[i].has_public;
+	}
+	print_all(cli, &wanted, own);
+	if (found)
+		return CLI_DONE;
+	return cli_fail(cli, CLI_FAILED, "no Echo-IP service told of an address; see --verbose");
+}

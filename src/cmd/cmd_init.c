@@ -1,0 +1,179 @@
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "cmd/cmd.h"
+#include "cmd/json.h"
+#include "cmd/server_conf.h"
+#include "conf/values.h"
+
+enum { OPTION_SERVER = 1, OPTION_PORT, OPTION_FIREWALL, OPTION_INTERFACE, OPTION_FORCE };
+
+static const struct option options[] = {
+    {"server", required_argument, NULL, OPTION_SERVER},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"firewall", required_argument, NULL, OPTION_FIREWALL},
+    {"interface", required_argument, NULL, OPTION_INTERFACE},
+    {"force", no_argument, NULL, OPTION_FORCE},
+    {0},
+};
+
+static const struct cli_syntax syntax = {
+    .usage = "init --server HOST [OPTION...]",
+    .help = "Writes a new server configuration with fresh keys and safe defaults.\n"
+            "\n"
+            "  --server HOST     name or address at which clients reach this server\n"
+            "  --port N          UDP port for knocks, and TCP health port (54154)\n"
+            "  --firewall NAME   nft (default), iptables, or none to only log what would be done\n"
+            "  --interface NAME  guard this network interface only\n"
+            "  --force           replace a configuration, and with it the server's keys\n"
+            "\n"
+            "Examples:\n"
+            "  postern init --server server.example.com\n"
+            "  postern init --server 192.0.2.7 --port 4433 --config ./config.yaml\n",
+    .shorts = "",
+    .options = options,
+};
+
+static bool take_text(struct cli *cli, const char **out, const char *flag,
+    bool (*check)(const char *, const char **), const char *text)
+{
+	const char *expected = NULL;
+	char quoted[160];
+
+	*out = text;
+	if (check(text, &expected))
+		return true;
+	value_quoted(quoted, sizeof quoted, text, 64);
+	cli->status = cli_misuse(cli, "%s %s: expected %s", flag, quoted, expected);
+	return false;
+}
+
+static bool take_port(struct cli *cli, struct conf_initial *initial, const char *text)
+{
+	const char *expected = NULL;
+	char quoted[160];
+	int64_t port;
+
+	if (value_integer(&port, text, &expected) && port >= 1 && port <= UINT16_MAX) {
+		initial->udp_port = (uint16_t)port;
+		return true;
+	}
+	value_quoted(quoted, sizeof quoted, text, 64);
+	cli->status = cli_misuse(cli, "--port %s: expected a number from 1 to 65535", quoted);
+	return false;
+}
+
+static bool take_firewall(struct cli *cli, struct conf_initial *initial, const char *text)
+{
+	char quoted[160];
+	int word;
+
+	initial->firewall = text;
+	if (value_word(&word, conf_firewall_words, text))
+		return true;
+	value_quoted(quoted, sizeof quoted, text, 64);
+	cli->status = cli_misuse(cli, "--firewall %s: expected nft, iptables or none", quoted);
+	return false;
+}
+
+static bool take_option(struct cli *cli, struct conf_initial *initial, int option)
+{
+	switch (option) {
+	case OPTION_SERVER:
+		return take_text(cli, &initial->host, "--server", value_host, optarg);
+	case OPTION_PORT:
+		return take_port(cli, initial, optarg);
+	case OPTION_FIREWALL:
+		return take_firewall(cli, initial, optarg);
+	case OPTION_INTERFACE:
+		return take_text(cli, &initial->interface, "--interface", value_interface, optarg);
+	case OPTION_FORCE:
+		initial->force = true;
+		return true;
+	default: /* CLI_STOP */
+		return false;
+	}
+}
+
+static void print_json(const struct conf *conf, const char *public_key)
+{
+	struct json j = {.to = stdout};
+
+	json_open(&j, NULL, '{');
+	json_string(&j, "config", conf_path(conf));
+	json_string(&j, "host", conf_server(conf)->host.text);
+	json_number(&j, "udp_port", conf_server(conf)->udp_port);
+	json_string(&j, "public_key", public_key);
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+static void print_text(const struct cli *cli, const struct conf *conf,
+    const struct conf_initial *initial, const char *public_key)
+{
+	bool usual = strcmp(cli->config, CONF_DEFAULT_PATH) == 0;
+	const char *flag = usual ? "" : " --config ", *path = usual ? "" : cli->config;
+
+	printf("Server configuration written.\n"
+	       "\n"
+	       "  Config:    %s\n"
+	       "  Server:    %s\n"
+	       "  UDP port:  %d\n"
+	       "  Firewall:  %s\n"
+	       "\n"
+	       "  Public key (share with clients):\n"
+	       "    %s\n"
+	       "\n"
+	       "Next steps:\n"
+	       "  1. Register a client; what this prints goes to ~/.openme/config.yaml there:\n"
+	       "       postern%s%s add NAME\n"
+	       "  2. Start the daemon, in the foreground or as a service:\n"
+	       "       posternd%s%s\n",
+	    cli->config, conf_server(conf)->host.text, (int)conf_server(conf)->udp_port,
+	    initial->firewall != NULL ? initial->firewall : "nft", public_key, flag, path,
+	    usual ? "" : " -c ", path);
+	if (usual)
+		puts("       systemctl enable --now posternd");
+}
+
+/* Read back what was written: what is shown is what the daemon will see. */
+static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
+{
+	struct conf *conf = server_conf_load(cli);
+	char public_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
+
+	if (conf == NULL)
+		return cli->status;
+	secret_to_base64(public_key, sizeof public_key, conf_server_public(conf), CONF_KEY_BYTES);
+	if (cli->json)
+		print_json(conf, public_key);
+	else if (!cli->quiet)
+		print_text(cli, conf, initial, public_key);
+	conf_free(conf);
+	return CLI_DONE;
+}
+
+enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
+{
+	struct conf_initial initial = {0};
+	struct conf_error error = {0};
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (!take_option(cli, &initial, option))
+			return cli->status;
+	}
+	if (initial.host == NULL)
+		return cli_misuse(cli, "--server HOST is needed: where clients reach this server");
+	if (!initial.force && access(cli->config, F_OK) == 0)
+		return cli_fail(cli, CLI_FAILED,
+		    "%s exists; use --force to replace it and its keys, or 'postern add' to "
+		    "register clients",
+		    cli->config);
+	if (!conf_write_initial(cli->config, &initial, &error))
+		return cli_fail(
+		    cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+	return show(cli, &initial);
+}

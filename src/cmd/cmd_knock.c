@@ -1,0 +1,241 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/knocking.h"
+#include "cmd/post_knock.h"
+#include "conf/values.h"
+
+#define DEFAULT_INTERVAL_NS (25 * NS_PER_SECOND)
+
+enum {
+	OPTION_IP = 1,
+	OPTION_CONTINUOUS,
+	OPTION_INTERVAL,
+	OPTION_CHECK,
+	OPTION_BOTH,
+	OPTION_TIMEOUT
+};
+
+static const struct option options[] = {
+    {"ip", required_argument, NULL, OPTION_IP},
+    {"continuous", no_argument, NULL, OPTION_CONTINUOUS},
+    {"interval", required_argument, NULL, OPTION_INTERVAL},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"ipv4", no_argument, NULL, '4'},
+    {"ipv6", no_argument, NULL, '6'},
+    {"both", no_argument, NULL, OPTION_BOTH},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {0},
+};
+
+static const struct cli_syntax syntax = {
+    .usage = "knock [OPTION...] [PROFILE]",
+    .help =
+        "Asks the server of a profile (\"default\", or the only one) to open its ports for this\n"
+        "host. A name with IPv4 and IPv6 addresses gets one knock by each, so that whichever the\n"
+        "connection takes is open. Then runs the profile's post_knock, if there is one; its exit\n"
+        "status is then ours.\n"
+        "\n"
+        "      --ip ADDR       open for ADDR instead of this host\n"
+        "      --continuous    knock again and again until interrupted; post_knock is started once\n"
+        "      --interval D    how often, with --continuous (25s)\n"
+        "      --check         wait until the port is open; exit code 3 when it stays shut\n"
+        "      --timeout D     how long --check waits (3s)\n"
+        "  -4, -6, --both      knock by IPv4 only, by IPv6 only, by both (default)\n"
+        "\n"
+        "Examples:\n"
+        "  postern knock && ssh me@server.example.com\n"
+        "  postern knock --check home\n"
+        "  postern knock --continuous --interval 20s --quiet &\n",
+    .shorts = "46",
+    .options = options,
+    .operands = 1,
+};
+
+struct knock {
+	struct knocking how;
+	bool continuous;
+	bool check;
+	int64_t interval_ns;
+};
+
+static bool take_interval(struct cli *cli, struct knock *knock, const char *text)
+{
+	const char *expected = "at least a second";
+
+	if (value_duration(&knock->interval_ns, text, &expected) &&
+	    knock->interval_ns >= NS_PER_SECOND)
+		return true;
+	cli->status = cli_misuse(cli, "--interval \"%s\": expected %s", text, expected);
+	return false;
+}
+
+static bool take_option(struct cli *cli, struct knock *knock, int option)
+{
+	switch (option) {
+	case OPTION_IP:
+		return knocking_take_target(cli, &knock->how, optarg);
+	case OPTION_CONTINUOUS:
+		knock->continuous = true;
+		return true;
+	case OPTION_INTERVAL:
+		return take_interval(cli, knock, optarg);
+	case OPTION_CHECK:
+		knock->check = true;
+		return true;
+	case '4':
+		knock->how.families = POSTERN_IPV4;
+		return true;
+	case '6':
+		knock->how.families = POSTERN_IPV6;
+		return true;
+	case OPTION_BOTH:
+		knock->how.families = 0;
+		return true;
+	case OPTION_TIMEOUT:
+		return knocking_take_timeout(cli, &knock->how, optarg);
+	default: /* CLI_STOP */
+		return false;
+	}
+}
+
+static void print_host(const struct client_profile *profile)
+{
+	bool brackets = strchr(profile->server_host.text, ':') != NULL;
+
+	printf("Knocking %s%s%s:%d ...\n", brackets ? "[" : "", profile->server_host.text,
+	    brackets ? "]" : "", (int)profile->server_udp_port);
+	fflush(stdout);
+}
+
+static enum cli_exit check(
+    const struct cli *cli, const struct knock *knock, const struct postern_report *report)
+{
+	struct probe probe = {.patient = true};
+	struct addr open;
+	enum cli_exit status;
+
+	knocking_addresses(&probe, report);
+	status = knocking_look(cli, &knock->how, &probe, &open);
+	if (cli->json || cli->quiet)
+		return status;
+	if (status == CLI_DONE)
+		printf("%sPort is open.%s\n", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
+	else if (status == CLI_CLOSED)
+		printf("%sPort is closed.%s\n", cli_colour(CLI_RED), cli_colour(CLI_PLAIN));
+	return status;
+}
+
+static void print_json(
+    const struct knock *knock, const struct postern_report *report, enum cli_exit status, bool sent)
+{
+	struct json j = {.to = stdout};
+
+	json_open(&j, NULL, '{');
+	knocking_json(&j, &knock->how, report);
+	json_bool(&j, "sent", sent);
+	if (knock->check && sent)
+		json_bool(&j, "open", status == CLI_DONE);
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+static enum cli_exit knock_once(
+    const struct cli *cli, const struct knock *knock, struct postern_report *report)
+{
+	enum cli_exit status;
+	bool talk = !cli->json && !cli->quiet, sent;
+
+	if (talk)
+		print_host(knock->how.profile);
+	status = knocking_send(cli, &knock->how, report);
+	sent = status == CLI_DONE;
+	if (sent && talk)
+		puts("Knock sent.");
+	if (sent && knock->check)
+		status = check(cli, knock, report);
+	if (cli->json)
+		print_json(knock, report, status, sent);
+	fflush(stdout);
+	return status;
+}
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	_exit(CLI_DONE); /* nothing is left behind, and a resolver may be hanging */
+}
+
+static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
+{
+	struct sigaction action = {.sa_handler = on_interrupt};
+	bool started = false;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	for (int64_t next_ns = clock_boot_ns();; next_ns += knock->interval_ns) {
+		struct timespec until = {
+		    .tv_sec = next_ns / NS_PER_SECOND, .tv_nsec = next_ns % NS_PER_SECOND};
+		struct postern_report report;
+		struct post_knock after = {0};
+		enum cli_exit status;
+
+		while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
+			;
+		status = knock_once(cli, knock, &report);
+		/* A network that is away may come back; a bad key stays bad. */
+		if (status == CLI_CONFIG || cli_flush(cli, CLI_DONE) != CLI_DONE)
+			return status;
+		if (status == CLI_DONE && !started) {
+			started = true;
+			if (post_knock_take(&after, &knock->how, &report) && after.command != NULL)
+				post_knock_start(cli, &after);
+			post_knock_free(&after);
+		}
+	}
+}
+
+static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const char *name)
+{
+	struct client_conf *conf = NULL;
+	struct post_knock after = {0};
+	struct postern_report report;
+	enum cli_exit status;
+
+	knock->how.profile = knocking_profile(cli, name, &conf);
+	if (knock->how.profile == NULL)
+		status = cli->status;
+	else if (knock->continuous)
+		status = knock_on(cli, knock);
+	else
+		status = knock_once(cli, knock, &report);
+	if (status == CLI_DONE && !post_knock_take(&after, &knock->how, &report))
+		status = cli_fail(cli, CLI_FAILED, "not enough memory to run post_knock");
+	client_conf_free(conf);
+	if (status == CLI_DONE && after.command != NULL) {
+		if (!cli->json && !cli->quiet)
+			printf("Running post-knock: %s\n", after.command);
+		status = post_knock_become(cli, &after);
+	}
+	post_knock_free(&after);
+	return status;
+}
+
+enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
+{
+	struct knock knock = {
+	    .how.timeout_ns = KNOCKING_TIMEOUT_NS, .interval_ns = DEFAULT_INTERVAL_NS};
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (!take_option(cli, &knock, option))
+			return cli->status;
+	}
+	return knock_profile(cli, &knock, optind < argc ? argv[optind] : NULL);
+}

@@ -1,0 +1,129 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "cmd/cmd.h"
+#include "cmd/json.h"
+#include "cmd/knocking.h"
+#include "cmd/text.h"
+
+static const struct option options[] = {{0}};
+
+static const struct cli_syntax syntax = {
+    .usage = "profiles [OPTION...] [NAME]",
+    .help = "Lists the profiles of the client configuration, or shows one. Private keys are never\n"
+            "shown.\n"
+            "\n"
+            "Examples:\n"
+            "  postern profiles\n"
+            "  postern profiles home --json\n",
+    .shorts = "",
+    .options = options,
+    .operands = 1,
+};
+
+#define KEY_TEXT_BYTES SECRET_BASE64_BYTES(CONF_KEY_BYTES)
+
+static const char *key_text(const struct conf_key *key, char text[static KEY_TEXT_BYTES])
+{
+	secret_to_base64(text, KEY_TEXT_BYTES, key->bytes, sizeof key->bytes);
+	return text;
+}
+
+static void json_profile(struct json *j, const struct client_profile *p)
+{
+	char key[KEY_TEXT_BYTES], fingerprint[TEXT_FINGERPRINT_BYTES];
+
+	json_open(j, NULL, '{');
+	json_string(j, "name", p->name);
+	json_string(j, "server_host", p->server_host.text);
+	json_number(j, "server_udp_port", p->server_udp_port);
+	json_string(j, "server_pubkey", key_text(&p->server_pubkey, key));
+	json_string(j, "public_key", key_text(&p->public_key, key));
+	json_string(j, "fingerprint", text_fingerprint(p->public_key.bytes, fingerprint));
+	json_string(j, "post_knock", p->post_knock);
+	json_close(j, '}');
+}
+
+static void print_profile(const struct client_profile *p)
+{
+	char server[KEY_TEXT_BYTES], own[KEY_TEXT_BYTES], fingerprint[TEXT_FINGERPRINT_BYTES];
+	char command[512] = "(none)";
+
+	if (p->post_knock != NULL)
+		text_escaped(command, sizeof command, p->post_knock);
+	printf("Profile:       %s\n"
+	       "Server:        %s\n"
+	       "UDP port:      %d\n"
+	       "Server pubkey: %s\n"
+	       "Client pubkey: %s\n"
+	       "Fingerprint:   %s\n"
+	       "Private key:   (redacted)\n"
+	       "Post-knock:    %s\n",
+	    p->name, p->server_host.text, (int)p->server_udp_port,
+	    key_text(&p->server_pubkey, server), key_text(&p->public_key, own),
+	    text_fingerprint(p->public_key.bytes, fingerprint), command);
+}
+
+static void print_row(const struct client_profile *p)
+{
+	char command[40] = "-";
+
+	if (p->post_knock != NULL)
+		text_escaped(command, sizeof command, p->post_knock);
+	printf("%-20s %-30s %-6d %s\n", p->name, p->server_host.text, (int)p->server_udp_port,
+	    command);
+}
+
+static void print_list(const struct cli *cli, const struct client_conf *conf)
+{
+	size_t count = client_conf_count(conf);
+	struct json j = {.to = stdout};
+
+	if (cli->json) {
+		json_open(&j, NULL, '{');
+		json_open(&j, "profiles", '[');
+		for (size_t i = 0; i < count; i++)
+			json_profile(&j, client_conf_profile(conf, i));
+		json_close(&j, ']');
+		json_close(&j, '}');
+		json_end(&j);
+		return;
+	}
+	if (count == 0) {
+		puts("No profiles found.");
+		return;
+	}
+	printf("%s%-20s %-30s %-6s %s%s\n", cli_colour(CLI_BOLD), "NAME", "SERVER", "PORT",
+	    "POST-KNOCK", cli_colour(CLI_PLAIN));
+	for (size_t i = 0; i < count; i++)
+		print_row(client_conf_profile(conf, i));
+}
+
+enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
+{
+	const struct client_profile *profile = NULL;
+	struct client_conf *conf = NULL;
+	struct conf_error error = {0};
+	struct json j = {.to = stdout};
+
+	while (cli_next(cli, &syntax, argc, argv) != CLI_END)
+		return cli->status;
+	cli->status = CLI_DONE;
+	if (optind < argc) {
+		profile = knocking_profile(cli, argv[optind], &conf);
+		if (profile != NULL && cli->json) {
+			json_profile(&j, profile);
+			json_end(&j);
+		} else if (profile != NULL) {
+			print_profile(profile);
+		}
+	} else if ((conf = client_conf_load(cli->client_config, &error)) == NULL) {
+		cli->status =
+		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
+	} else {
+		print_list(cli, conf);
+	}
+	client_conf_free(conf);
+	return cli->status;
+}

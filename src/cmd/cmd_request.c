@@ -1,0 +1,393 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/json.h"
+#include "cmd/spa_request.h"
+#include "cmd/text.h"
+#include "conf/values.h"
+
+#define TRIES_DEFAULT      3
+#define TIMEOUT_DEFAULT_NS (10 * NS_PER_SECOND)
+
+enum {
+	OPTION_DEVICE = 1,
+	OPTION_PROTOCOL,
+	OPTION_END_PORT,
+	OPTION_SERVER_PORT,
+	OPTION_PRIVATE_KEY,
+	OPTION_PUBLIC_KEY,
+	OPTION_SERVER_KEY,
+	OPTION_ECHO_IPV4,
+	OPTION_ECHO_IPV6,
+	OPTION_TIMEOUT,
+	OPTION_PASSPHRASE_FD,
+};
+
+static const struct option options[] = {
+    {"client-device-id", required_argument, NULL, OPTION_DEVICE},
+    {"protocol", required_argument, NULL, OPTION_PROTOCOL},
+    {"port", required_argument, NULL, 'p'},
+    {"end-port", required_argument, NULL, OPTION_END_PORT},
+    {"server-ip", required_argument, NULL, 's'},
+    {"server", required_argument, NULL, 's'},
+    {"server-port", required_argument, NULL, OPTION_SERVER_PORT},
+    {"client-ip", required_argument, NULL, 'c'},
+    {"nat", no_argument, NULL, 'n'},
+    {"private-key", required_argument, NULL, OPTION_PRIVATE_KEY},
+    {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
+    {"server-public-key", required_argument, NULL, OPTION_SERVER_KEY},
+    {"retry-count", required_argument, NULL, 'r'},
+    {"auto-mode", no_argument, NULL, 'a'},
+    {"echo-ipv4-server", required_argument, NULL, OPTION_ECHO_IPV4},
+    {"echo-ipv6-server", required_argument, NULL, OPTION_ECHO_IPV6},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD},
+    {"ipv4", no_argument, NULL, '4'},
+    {"ipv6", no_argument, NULL, '6'},
+    {0},
+};
+
+static const struct cli_syntax syntax = {
+    .usage = "request [OPTION...] [OSPA-FILE]",
+    .help =
+        "Asks an OpenSPA server to open ports for this host, and waits for its signed answer.\n"
+        "A server that refuses is silent: exit code 4 stands for both. What an option says wins\n"
+        "over the file.\n"
+        "\n"
+        "      --protocol NAME         tcp (default), udp, icmp, icmpv6 or ipv4\n"
+        "  -p, --port N                the port, or the first of several\n"
+        "      --end-port N            the last of several\n"
+        "  -s, --server-ip HOST        address or name of the server; also --server\n"
+        "      --server-port N         its UDP port (22211)\n"
+        "  -c, --client-ip ADDR        open for ADDR; by default for the address of this host,\n"
+        "                              which is asked of Echo-IP where it is not known\n"
+        "  -n, --nat                   say that this host is behind NAT; with --client-ip\n"
+        "      --echo-ipv4-server URL  ask this Echo-IP service, in any case\n"
+        "      --echo-ipv6-server URL  the same for IPv6\n"
+        "  -r, --retry-count N         requests at most, -1 without end (3)\n"
+        "      --timeout D             how long to wait for the answer to each (10s)\n"
+        "  -a, --auto-mode             ask again whenever half of the time granted is over\n"
+        "  -4, --ipv4, -6, --ipv6      which address of the server's name to use\n"
+        "      --client-device-id UUID, --private-key FILE, --public-key FILE,\n"
+        "      --server-public-key FILE\n"
+        "                              instead of the OSPA file, or of what is in it\n"
+        "      --passphrase-fd N       read the private key's passphrase from descriptor N\n"
+        "\n"
+        "Examples:\n"
+        "  postern request client.ospa --port 22 && ssh me@server.example.com\n"
+        "  postern request client.ospa --protocol icmp\n"
+        "  postern request client.ospa -p 8000 --end-port 8010 --auto-mode --quiet &\n",
+    .shorts = "p:s:c:nr:a46",
+    .options = options,
+    .operands = 1,
+};
+
+static const struct protocol {
+	const char *name;
+	uint8_t number;
+	bool ports;
+} protocols[] = {
+    {"TCP", OPENSPA_TCP, true},
+    {"UDP", OPENSPA_UDP, true},
+    {"ICMP", OPENSPA_ICMP, false},
+    {"ICMPv6", OPENSPA_ICMPV6, false},
+    {"IPv4", OPENSPA_IPV4, false},
+};
+#define PROTOCOLS (sizeof protocols / sizeof *protocols)
+
+/* The command line. */
+struct asked {
+	struct spa_words words;
+	const struct protocol *protocol;
+	uint16_t first_port;
+	uint16_t last_port; /* 0: the first is the last */
+	int tries;
+	int64_t timeout_ns;
+	bool auto_mode;
+};
+
+static bool take_protocol(struct cli *cli, struct asked *asked, const char *text)
+{
+	for (size_t i = 0; i < PROTOCOLS; i++) {
+		if (strcasecmp(text, protocols[i].name) == 0) {
+			asked->protocol = &protocols[i];
+			return true;
+		}
+	}
+	cli->status =
+	    cli_misuse(cli, "--protocol \"%s\": expected tcp, udp, icmp, icmpv6 or ipv4", text);
+	return false;
+}
+
+static bool take_number(struct cli *cli, int64_t *out, const char *option, const char *text,
+    int64_t least, int64_t most)
+{
+	const char *expected;
+
+	if (value_integer(out, text, &expected) && *out >= least && *out <= most)
+		return true;
+	cli->status = cli_misuse(cli, "--%s \"%s\": expected a number from %d to %d", option, text,
+	    (int)least, (int)most);
+	return false;
+}
+
+static bool take_port(struct cli *cli, uint16_t *out, const char *option, const char *text)
+{
+	int64_t port = 0;
+
+	if (!take_number(cli, &port, option, text, 0, UINT16_MAX))
+		return false;
+	*out = (uint16_t)port;
+	return true;
+}
+
+static bool take_tries(struct cli *cli, struct asked *asked, const char *text)
+{
+	int64_t tries = 0;
+
+	if (!take_number(cli, &tries, "retry-count", text, -1, INT32_MAX))
+		return false;
+	asked->tries = tries < 0 ? EXCHANGE_WITHOUT_END : (int)tries;
+	if (tries == 0)
+		cli->status = cli_misuse(cli, "--retry-count 0: then nothing would be sent");
+	return tries != 0;
+}
+
+static bool take_timeout(struct cli *cli, struct asked *asked, const char *text)
+{
+	const char *expected = NULL;
+
+	if (value_duration(&asked->timeout_ns, text, &expected) && asked->timeout_ns > 0 &&
+	    asked->timeout_ns <= 24 * 3600 * NS_PER_SECOND)
+		return true;
+	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
+	    expected != NULL ? expected : "up to 24h, such as 3s");
+	return false;
+}
+
+static bool take_client(struct cli *cli, struct asked *asked, const char *text)
+{
+	asked->words.client_given = true;
+	if (addr_parse(&asked->words.client, text) && !addr_is_wildcard(&asked->words.client))
+		return true;
+	cli->status = cli_misuse(cli, "--client-ip \"%s\": expected an address", text);
+	return false;
+}
+
+static bool take_word(const char **out, const char *text)
+{
+	*out = text;
+	return true;
+}
+
+static bool take_option(struct cli *cli, struct asked *asked, int option)
+{
+	struct spa_words *words = &asked->words;
+
+	switch (option) {
+	case OPTION_DEVICE:
+		return take_word(&words->device, optarg);
+	case OPTION_PROTOCOL:
+		return take_protocol(cli, asked, optarg);
+	case 'p':
+		return take_port(cli, &asked->first_port, "port", optarg);
+	case OPTION_END_PORT:
+		return take_port(cli, &asked->last_port, "end-port", optarg);
+	case 's':
+		return take_word(&words->server, optarg);
+	case OPTION_SERVER_PORT:
+		return take_port(cli, &words->server_port, "server-port", optarg);
+	case 'c':
+		return take_client(cli, asked, optarg);
+	case 'n':
+		words->behind_nat = true;
+		return true;
+	case OPTION_PRIVATE_KEY:
+		return take_word(&words->private_key, optarg);
+	case OPTION_PUBLIC_KEY:
+		return take_word(&words->public_key, optarg);
+	case OPTION_SERVER_KEY:
+		return take_word(&words->server_public_key, optarg);
+	case 'r':
+		return take_tries(cli, asked, optarg);
+	case 'a':
+		asked->auto_mode = true;
+		return true;
+	case OPTION_ECHO_IPV4:
+		return own_address_take_url(cli, words->echo_ipv4, "echo-ipv4-server", optarg);
+	case OPTION_ECHO_IPV6:
+		return own_address_take_url(cli, words->echo_ipv6, "echo-ipv6-server", optarg);
+	case OPTION_TIMEOUT:
+		return take_timeout(cli, asked, optarg);
+	case OPTION_PASSPHRASE_FD:
+		return passphrase_take_fd(cli, &words->passphrase, optarg);
+	case '4':
+	case '6':
+		words->family = option == '4' ? AF_INET : AF_INET6;
+		return true;
+	default: /* CLI_STOP */
+		return false;
+	}
+}
+
+static bool check_ports(struct cli *cli, struct asked *asked)
+{
+	const char *name = asked->protocol->name;
+
+	if (asked->last_port == 0)
+		asked->last_port = asked->first_port;
+	if (openspa_ports_fit(asked->protocol->number, asked->first_port, asked->last_port))
+		return true;
+	if (!asked->protocol->ports)
+		cli->status = cli_misuse(cli, "%s has no ports", name);
+	else if (asked->first_port == 0)
+		cli->status = cli_misuse(cli, "%s needs a --port", name);
+	else
+		cli->status = cli_misuse(
+		    cli, "--port %u is behind --end-port %u", asked->first_port, asked->last_port);
+	return false;
+}
+
+static const char *ports_text(const struct asked *asked, char text[static 32])
+{
+	*text = '\0';
+	if (asked->protocol->ports && asked->first_port == asked->last_port)
+		snprintf(text, 32, " port %u", asked->first_port);
+	else if (asked->protocol->ports)
+		snprintf(text, 32, " ports %u-%u", asked->first_port, asked->last_port);
+	return text;
+}
+
+static void print_granted(
+    const struct cli *cli, const struct asked *asked, const struct exchange *x)
+{
+	char ports[32], client[ADDR_TEXT_BYTES], duration[TEXT_DURATION_BYTES];
+
+	if (cli->quiet)
+		return;
+	printf("%s%s%s granted to %s for %s.%s\n", cli_colour(CLI_GREEN), asked->protocol->name,
+	    ports_text(asked, ports), addr_text(&x->ask.client_address, client),
+	    text_duration(x->granted.duration_s * NS_PER_SECOND, duration), cli_colour(CLI_PLAIN));
+}
+
+static void print_json(const struct asked *asked, const struct exchange *x, bool granted)
+{
+	char server[ADDR_TEXT_BYTES], client[ADDR_TEXT_BYTES], device[UUID_TEXT_BYTES];
+	int64_t now_ns = clock_real_ns();
+	struct json j = {.to = stdout};
+
+	json_open(&j, NULL, '{');
+	json_time(&j, "time", now_ns);
+	json_string(&j, "server", addr_text(&x->server, server));
+	json_number(&j, "server_port", x->port);
+	json_string(&j, "device", value_uuid_text(device, x->ask.device));
+	json_string(&j, "client", addr_text(&x->ask.client_address, client));
+	json_bool(&j, "behind_nat", x->ask.behind_nat);
+	json_string(&j, "protocol", asked->protocol->name);
+	json_number(&j, "first_port", asked->first_port);
+	json_number(&j, "last_port", asked->last_port);
+	json_number(&j, "requests", (int64_t)x->sent);
+	json_bool(&j, "granted", granted);
+	if (granted) {
+		json_number(&j, "duration_s", x->granted.duration_s);
+		json_time(&j, "until", now_ns + x->granted.duration_s * NS_PER_SECOND);
+	}
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+static enum cli_exit ask_once(
+    struct cli *cli, const struct asked *asked, struct spa_request *request)
+{
+	struct exchange *x = &request->exchange;
+	enum cli_exit status;
+
+	if (!spa_request_locate(cli, request, &asked->words))
+		return cli->status;
+	status = exchange_run(cli, x);
+	if (cli->json)
+		print_json(asked, x, status == CLI_DONE);
+	else if (status == CLI_DONE)
+		print_granted(cli, asked, x);
+	return cli_flush(cli, status);
+}
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	_exit(CLI_DONE); /* nothing is left behind */
+}
+
+/* Until a round fails; each begins when half of what the last one brought is over. */
+static enum cli_exit ask_on(struct cli *cli, const struct asked *asked, struct spa_request *request)
+{
+	struct sigaction action = {.sa_handler = on_interrupt};
+	enum cli_exit status;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	while ((status = ask_once(cli, asked, request)) == CLI_DONE) {
+		int64_t next_ns =
+		    clock_boot_ns() + request->exchange.granted.duration_s * (NS_PER_SECOND / 2);
+		struct timespec until = {
+		    .tv_sec = next_ns / NS_PER_SECOND, .tv_nsec = next_ns % NS_PER_SECOND};
+
+		while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
+			;
+	}
+	return status;
+}
+
+static enum cli_exit run(struct cli *cli, struct asked *asked)
+{
+	struct spa_request request = {.key = NULL};
+	struct exchange *x = &request.exchange;
+
+	if (asked->words.behind_nat && !asked->words.client_given) {
+		cli_warn(cli, "--nat says nothing without --client-ip");
+		asked->words.behind_nat = false;
+	}
+	if (!check_ports(cli, asked))
+		return cli->status;
+	if (!rsa_init())
+		return cli_fail(cli, CLI_FAILED, "libcrypto cannot be set up");
+	if (spa_request_prepare(cli, &request, &asked->words)) {
+		x->ask.protocol = asked->protocol->number;
+		x->ask.first_port = asked->first_port;
+		x->ask.last_port = asked->last_port;
+		x->tries = asked->tries;
+		x->timeout_ns = asked->timeout_ns;
+		cli->status = asked->auto_mode ? ask_on(cli, asked, &request)
+		                               : ask_once(cli, asked, &request);
+	}
+	spa_request_free(&request);
+	return cli->status;
+}
+
+enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
+{
+	struct asked asked = {
+	    .words = {.passphrase = {.fd = -1}},
+	    .protocol = &protocols[0],
+	    .tries = TRIES_DEFAULT,
+	    .timeout_ns = TIMEOUT_DEFAULT_NS,
+	};
+	enum cli_exit status;
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (!take_option(cli, &asked, option))
+			return cli->status;
+	}
+	asked.words.ospa_file = optind < argc ? argv[optind] : NULL;
+	status = run(cli, &asked);
+	passphrase_free(&asked.words.passphrase);
+	return status;
+}

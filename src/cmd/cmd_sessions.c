@@ -1,0 +1,194 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon.h"
+#include "cmd/json.h"
+#include "cmd/text.h"
+
+static const struct option options[] = {{"watch", no_argument, NULL, 'w'}, {0}};
+
+static const struct cli_syntax syntax = {
+    .usage = "sessions [OPTION...]",
+    .help = "Shows the grants in force with the time each has left, then when the other clients\n"
+            "were last let in. Asks the running daemon.\n"
+            "\n"
+            "  -w, --watch  show it anew each second, until Ctrl-C\n"
+            "\n"
+            "Examples:\n"
+            "  postern sessions --watch\n"
+            "  postern sessions --json | jq '.active_sessions[].client_name'\n",
+    .shorts = "w",
+    .options = options,
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static int64_t remaining_ns(const struct control_session *s)
+{
+	return s->remaining_ms > INT64_MAX / NS_PER_MS ? INT64_MAX
+	                                               : (int64_t)s->remaining_ms * NS_PER_MS;
+}
+
+static void print_session(const struct control_session *s)
+{
+	char client[4 * CLIENT_NAME_BYTES], ports[256], address[ADDR_TEXT_BYTES];
+	char opened[CLOCK_TEXT_BYTES], left[TEXT_DURATION_BYTES];
+
+	printf("  %-18s %-28s %s%-10s%s %-21s %s\n", text_escaped(client, sizeof client, s->client),
+	    addr_text(&s->address, address), cli_colour(CLI_GREEN),
+	    text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
+	    clock_text(s->opened_ns, opened),
+	    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
+}
+
+static void print_last_seen(const struct control_last_seen *seen, int64_t now_ns)
+{
+	char client[4 * CLIENT_NAME_BYTES], address[ADDR_TEXT_BYTES];
+	char when[CLOCK_TEXT_BYTES], ago[TEXT_DURATION_BYTES];
+
+	printf("  %-18s %-28s %-21s %s ago\n", text_escaped(client, sizeof client, seen->client),
+	    addr_text(&seen->address, address), clock_text(seen->when_ns, when),
+	    text_duration(now_ns - seen->when_ns, ago));
+}
+
+static void print_text(const struct daemon_state *state, int64_t now_ns)
+{
+	const char *bold = cli_colour(CLI_BOLD), *plain = cli_colour(CLI_PLAIN);
+	char when[CLOCK_TEXT_BYTES];
+	bool heading = false;
+
+	printf("Sessions as of %s\n\n%sACTIVE SESSIONS%s\n", clock_text(now_ns, when), bold, plain);
+	if (state->session_count == 0)
+		puts("  none");
+	else
+		printf("  %-18s %-28s %-10s %-21s %s\n", "CLIENT", "ADDRESS", "EXPIRES IN",
+		    "OPENED", "PORTS");
+	for (size_t i = 0; i < state->session_count; i++)
+		print_session(&state->sessions[i]);
+	for (size_t i = 0; i < state->seen_count; i++) {
+		if (daemon_active(state, state->seen[i].client))
+			continue;
+		if (!heading)
+			printf("\n%sLAST SEEN%s\n  %-18s %-28s %-21s %s\n", bold, plain, "CLIENT",
+			    "ADDRESS", "LAST KNOCK", "AGO");
+		heading = true;
+		print_last_seen(&state->seen[i], now_ns);
+	}
+}
+
+static void json_session(struct json *j, const struct control_session *s, int64_t now_ns)
+{
+	char address[ADDR_TEXT_BYTES], protocol[4];
+	int64_t left = remaining_ns(s);
+
+	json_open(j, NULL, '{');
+	json_string(j, "client_name", s->client);
+	json_string(j, "ip", addr_text(&s->address, address));
+	json_open(j, "ports", '[');
+	for (size_t i = 0; i < s->port_count; i++) {
+		json_open(j, NULL, '{');
+		json_number(j, "port", s->ports[i].first);
+		if (s->ports[i].last != s->ports[i].first)
+			json_number(j, "end_port", s->ports[i].last);
+		json_string(j, "proto", text_protocol(s->ports[i].protocol, protocol));
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	json_bool(j, "more_ports", s->more);
+	json_time(j, "opened_at", s->opened_ns);
+	json_time(j, "expires_at", left > INT64_MAX - now_ns ? INT64_MAX : now_ns + left);
+	json_number(j, "remaining_ms", left / NS_PER_MS);
+	json_close(j, '}');
+}
+
+/* The members of openme's session file keep their names. */
+static void print_json(const struct daemon_state *state, int64_t now_ns)
+{
+	struct json j = {.to = stdout};
+	char address[ADDR_TEXT_BYTES];
+
+	json_open(&j, NULL, '{');
+	json_time(&j, "updated_at", now_ns);
+	json_open(&j, "active_sessions", '[');
+	for (size_t i = 0; i < state->session_count; i++)
+		json_session(&j, &state->sessions[i], now_ns);
+	json_close(&j, ']');
+	json_open(&j, "last_seen", '{');
+	for (size_t i = 0; i < state->seen_count; i++)
+		json_time(&j, state->seen[i].client, state->seen[i].when_ns);
+	json_close(&j, '}');
+	json_open(&j, "last_address", '{');
+	for (size_t i = 0; i < state->seen_count; i++)
+		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
+	json_close(&j, '}');
+	json_close(&j, '}');
+	json_end(&j);
+}
+
+static enum cli_exit show(const struct cli *cli, bool watch)
+{
+	struct control_error error = {0};
+	struct daemon_state state;
+	enum ctl_result result = daemon_state_ask(cli, &state, &error);
+	enum cli_exit status;
+
+	if (result != CTL_DONE)
+		status = daemon_report(cli, result, &error);
+	else if (state.short_of_memory)
+		status = cli_fail(cli, CLI_FAILED, "more sessions than there is memory for");
+	else {
+		if (watch && !cli->json && isatty(STDOUT_FILENO))
+			fputs("\033[H\033[2J", stdout);
+		if (cli->json)
+			print_json(&state, clock_real_ns());
+		else
+			print_text(&state, clock_real_ns());
+		status = cli_flush(cli, CLI_DONE);
+	}
+	daemon_state_free(&state);
+	return status;
+}
+
+static enum cli_exit keep_showing(const struct cli *cli)
+{
+	static const struct timespec second = {.tv_sec = 1};
+	struct sigaction action = {.sa_handler = on_interrupt};
+	enum cli_exit status;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	do {
+		status = show(cli, true);
+		if (status != CLI_DONE)
+			break;
+		if (!interrupted)
+			nanosleep(&second, NULL);
+		if (!interrupted && !cli->json && !isatty(STDOUT_FILENO))
+			putchar('\n');
+	} while (!interrupted);
+	return interrupted ? CLI_DONE : status;
+}
+
+enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)
+{
+	bool watch = false;
+	int option;
+
+	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
+		if (option == CLI_STOP)
+			return cli->status;
+		watch = true;
+	}
+	return watch ? keep_showing(cli) : show(cli, false);
+}

@@ -1,0 +1,179 @@
+#include "cmd/exchange.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "cmd/own_address.h"
+
+#define WINDOW_S 300                 /* by how much the two clocks may differ */
+#define PAUSE_NS (3 * NS_PER_SECOND) /* before the next try, when one could not even be sent */
+
+enum answer { ANSWER_NONE, ANSWER_TAKEN, ANSWER_FORGED, ANSWER_OTHER, ANSWER_STALE, ANSWER_OLD };
+
+static const char *const complaints[] = {
+    [ANSWER_FORGED] = "something came back that this server did not sign for us",
+    [ANSWER_OTHER] = "the server answered, but for another protocol or other ports",
+    [ANSWER_STALE] = "the server answered, but its clock and ours differ by more than 5 minutes",
+    [ANSWER_OLD] = "an answer that was taken before came back",
+};
+
+static bool build(const struct exchange *x, uint8_t packet[static OPENSPA_REQUEST_BYTES])
+{
+	struct openspa_request request = x->ask;
+	struct envelope_dice dice;
+	bool ok;
+
+	request.timestamp_s = clock_real_ns() / NS_PER_SECOND;
+	secret_random(request.nonce, sizeof request.nonce);
+	envelope_throw(&dice);
+	ok = openspa_request_build(packet, &request, x->key, x->server_key, &dice);
+	secret_wipe(&dice, sizeof dice);
+	return ok;
+}
+
+/* A fresh request. False with errno. */
+static bool send_request(const struct exchange *x, int link)
+{
+	uint8_t packet[OPENSPA_REQUEST_BYTES];
+
+	if (!build(x, packet)) {
+		errno = EINVAL;
+		return false;
+	}
+	/* What came of an earlier one may stand in the way once (an ICMP error). */
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (send(link, packet, sizeof packet, MSG_NOSIGNAL) == (ssize_t)sizeof packet)
+			return true;
+		if (errno != ECONNREFUSED && errno != EINTR)
+			return false;
+	}
+	return true; /* refused at once: as good as lost */
+}
+
+static bool is_fresh(const struct openspa_response *answer)
+{
+	int64_t now_s = clock_real_ns() / NS_PER_SECOND;
+
+	return answer->timestamp_s >= now_s - WINDOW_S && answer->timestamp_s <= now_s + WINDOW_S;
+}
+
+static enum answer judge(
+    const struct exchange *x, struct openspa_response *answer, const uint8_t *packet, size_t size)
+{
+	if (!openspa_response_open(answer, packet, size, x->key, x->server_key))
+		return ANSWER_FORGED;
+	if (answer->protocol != x->ask.protocol || answer->first_port != x->ask.first_port ||
+	    answer->last_port != x->ask.last_port)
+		return ANSWER_OTHER;
+	if (!is_fresh(answer))
+		return ANSWER_STALE;
+	if (answer->timestamp_s == x->granted.timestamp_s &&
+	    memcmp(answer->nonce, x->granted.nonce, sizeof answer->nonce) == 0)
+		return ANSWER_OLD;
+	return ANSWER_TAKEN;
+}
+
+/* True when something can be read before that time. */
+static bool wait_until(int link, int64_t end_ns)
+{
+	struct pollfd wanted = {.fd = link, .events = POLLIN};
+
+	for (;;) {
+		int64_t left_ns = end_ns - clock_boot_ns();
+		int64_t ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+		int ready;
+
+		if (left_ns <= 0)
+			return false;
+		ready = poll(&wanted, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+		if (ready > 0)
+			return true;
+		if (ready < 0 && errno != EINTR)
+			return false;
+	}
+}
+
+/* Takes the first answer that is one. What else arrives is passed over; *worst tells of it. */
+static bool await_answer(const struct cli *cli, struct exchange *x, int link, enum answer *worst)
+{
+	int64_t end_ns = clock_boot_ns() + x->timeout_ns;
+
+	while (wait_until(link, end_ns)) {
+		uint8_t packet[OPENSPA_RESPONSE_BYTES + 1];
+		struct openspa_response answer;
+		ssize_t got = recv(link, packet, sizeof packet, MSG_DONTWAIT);
+		enum answer verdict;
+
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			cli_detail(cli, "on the way: %s", strerror(errno));
+		if (got < 0)
+			continue;
+		verdict = judge(x, &answer, packet, (size_t)got);
+		if (verdict == ANSWER_TAKEN) {
+			x->granted = answer;
+			return true;
+		}
+		cli_detail(cli, "%s", complaints[verdict]);
+		if (verdict > *worst)
+			*worst = verdict;
+	}
+	return false;
+}
+
+static void pause_before_next(const struct exchange *x, int64_t done)
+{
+	struct timespec pause = {.tv_sec = PAUSE_NS / NS_PER_SECOND};
+
+	if (x->tries == EXCHANGE_WITHOUT_END || done < x->tries)
+		nanosleep(&pause, NULL);
+}
+
+static enum cli_exit report(
+    const struct cli *cli, const struct exchange *x, enum answer worst, int error)
+{
+	char server[ADDR_TEXT_BYTES];
+
+	addr_text(&x->server, server);
+	errno = error;
+	if (x->sent == 0)
+		return cli_fail_errno(cli, "cannot send a request to %s", server);
+	if (worst != ANSWER_NONE)
+		return cli_fail(cli, CLI_NO_ANSWER, "no answer from %s port %u that counts: %s",
+		    server, x->port, complaints[worst]);
+	return cli_fail(cli, CLI_NO_ANSWER,
+	    "no answer from %s port %u to %" PRIu64 " request%s; a server that refuses is silent",
+	    server, x->port, x->sent, x->sent == 1 ? "" : "s");
+}
+
+enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
+{
+	enum answer worst = ANSWER_NONE;
+	int link = -1, error = 0;
+	bool taken = false;
+
+	x->sent = 0;
+	for (int64_t done = 0; !taken && (x->tries < 0 || done < x->tries); done++) {
+		if (link < 0)
+			link = own_address_connect(&x->server, x->port);
+		if (link < 0 || !send_request(x, link)) {
+			error = errno;
+			cli_detail(cli, "cannot send a request: %s", strerror(error));
+			pause_before_next(x, done + 1);
+			continue;
+		}
+		x->sent++;
+		cli_detail(cli, "request %" PRIu64 " sent", x->sent);
+		/* An answer to an earlier request of this round is as good. */
+		taken = await_answer(cli, x, link, &worst);
+	}
+	if (link >= 0)
+		close(link);
+	return taken ? CLI_DONE : report(cli, x, worst, error);
+}

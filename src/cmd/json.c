@@ -1,0 +1,79 @@
+#include "cmd/json.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+
+static void put_text(struct json *j, const char *text)
+{
+	fputc('"', j->to);
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			fprintf(j->to, "\\%c", c);
+		else if (c >= 0x20 && c < 0x7f)
+			fputc(c, j->to);
+		else
+			fprintf(j->to, "\\u%04x", c);
+	}
+	fputc('"', j->to);
+}
+
+static void start_value(struct json *j, const char *key)
+{
+	if (j->comma)
+		fputc(',', j->to);
+	j->comma = true;
+	if (key != NULL) {
+		put_text(j, key);
+		fputc(':', j->to);
+	}
+}
+
+void json_open(struct json *j, const char *key, char bracket)
+{
+	start_value(j, key);
+	fputc(bracket, j->to);
+	j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	fputc(bracket, j->to);
+	j->comma = true;
+}
+
+void json_end(struct json *j)
+{
+	fputc('\n', j->to);
+	j->comma = false;
+}
+
+void json_string(struct json *j, const char *key, const char *value)
+{
+	start_value(j, key);
+	if (value != NULL)
+		put_text(j, value);
+	else
+		fputs("null", j->to);
+}
+
+void json_number(struct json *j, const char *key, int64_t value)
+{
+	start_value(j, key);
+	fprintf(j->to, "%" PRId64, value);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	start_value(j, key);
+	fputs(value ? "true" : "false", j->to);
+}
+
+void json_time(struct json *j, const char *key, int64_t real_ns)
+{
+	char text[CLOCK_TEXT_BYTES];
+
+	json_string(j, key, real_ns == INT64_MAX ? NULL : clock_text(real_ns, text));
+}

@@ -1,0 +1,210 @@
+#include "cmd/knocking.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "conf/values.h"
+
+const struct client_profile *knocking_profile(
+    struct cli *cli, const char *name, struct client_conf **conf)
+{
+	const struct client_profile *profile;
+	struct conf_error error = {0};
+
+	*conf = client_conf_load(cli->client_config, &error);
+	if (*conf == NULL) {
+		cli->status =
+		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
+		return NULL;
+	}
+	profile = client_conf_named(*conf, name, &error);
+	if (profile == NULL)
+		cli->status = cli_fail(cli, CLI_FAILED, "%s", error.text);
+	return profile;
+}
+
+bool knocking_take_timeout(struct cli *cli, struct knocking *k, const char *text)
+{
+	const char *expected = NULL;
+
+	if (value_duration(&k->timeout_ns, text, &expected) && k->timeout_ns > 0)
+		return true;
+	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
+	    expected != NULL ? expected : "more than nothing, such as 3s");
+	return false;
+}
+
+bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text)
+{
+	if (!addr_parse(&k->target, text))
+		cli->status =
+		    cli_misuse(cli, "--ip \"%s\": expected an IPv4 or IPv6 address", text);
+	else if (!addr_is_wildcard(&k->target) && !addr_is_usable_target(&k->target))
+		cli->status = cli_misuse(
+		    cli, "--ip %s: no server opens for an address that nobody connects from", text);
+	else
+		return true;
+	return false;
+}
+
+static enum cli_exit report_failure(const struct cli *cli, const struct knocking *k,
+    enum postern_error error, const struct postern_report *report)
+{
+	const char *host = k->profile->server_host.text;
+	int system_error = report->ipv4.error == POSTERN_SYSTEM_FAILED ? report->ipv4.system_error
+	                                                               : report->ipv6.system_error;
+
+	if (error == POSTERN_NO_NAME)
+		return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host,
+		    gai_strerror(report->resolve_error));
+	if (error == POSTERN_NO_ADDRESS && k->families != 0)
+		return cli_fail(cli, CLI_FAILED, "%s has no %s address", host,
+		    k->families == POSTERN_IPV4 ? "IPv4" : "IPv6");
+	if (error == POSTERN_BAD_KEY)
+		return cli_fail(cli, CLI_CONFIG, "profile \"%s\": %s", k->profile->name,
+		    postern_strerror(error));
+	errno = system_error;
+	if (error == POSTERN_SYSTEM_FAILED)
+		return cli_fail_errno(cli, "cannot send a knock to %s", host);
+	return cli_fail(
+	    cli, CLI_FAILED, "cannot send a knock to %s: %s", host, postern_strerror(error));
+}
+
+static void tell_outcome(const struct cli *cli, const struct postern_outcome *outcome)
+{
+	char server[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES];
+	struct addr from, to;
+
+	if (outcome->error != POSTERN_OK && outcome->error != POSTERN_SYSTEM_FAILED)
+		return;
+	memcpy(to.bytes, outcome->server, ADDR_BYTES);
+	memcpy(from.bytes, outcome->target, ADDR_BYTES);
+	if (outcome->error == POSTERN_OK)
+		cli_detail(cli, "sent to %s, to open for %s", addr_text(&to, server),
+		    addr_is_wildcard(&from) ? "the address it comes from"
+		                            : addr_text(&from, target));
+	else
+		cli_detail(cli, "not sent to %s: %s", addr_text(&to, server),
+		    strerror(outcome->system_error));
+}
+
+enum cli_exit knocking_send(
+    const struct cli *cli, const struct knocking *k, struct postern_report *report)
+{
+	struct postern_options options = {.size = sizeof options};
+	enum postern_error error;
+
+	*report = (struct postern_report){.size = sizeof *report};
+	options.flags = k->families | POSTERN_OWN_ADDRESS;
+	memcpy(options.server_public, k->profile->server_pubkey.bytes, POSTERN_KEY_BYTES);
+	memcpy(options.client_secret, k->profile->private_key.bytes, POSTERN_CLIENT_SECRET_BYTES);
+	if (!addr_is_wildcard(&k->target))
+		memcpy(options.target, k->target.bytes, ADDR_BYTES);
+	error = postern_knock(
+	    &options, k->profile->server_host.text, (uint16_t)k->profile->server_udp_port, report);
+	secret_wipe(&options, sizeof options);
+	tell_outcome(cli, &report->ipv4);
+	tell_outcome(cli, &report->ipv6);
+	return error == POSTERN_OK ? CLI_DONE : report_failure(cli, k, error, report);
+}
+
+static void add_address(struct probe *probe, const uint8_t address[static ADDR_BYTES])
+{
+	memcpy(probe->addresses[probe->count++].bytes, address, ADDR_BYTES);
+}
+
+void knocking_addresses(struct probe *probe, const struct postern_report *report)
+{
+	probe->count = 0;
+	if (report->ipv6.error == POSTERN_OK)
+		add_address(probe, report->ipv6.server);
+	if (report->ipv4.error == POSTERN_OK)
+		add_address(probe, report->ipv4.server);
+}
+
+enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, struct probe *probe)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	bool have[2] = {false, false};
+	int error;
+
+	if (k->families != 0)
+		hints.ai_family = k->families == POSTERN_IPV4 ? AF_INET : AF_INET6;
+	error = getaddrinfo(k->profile->server_host.text, NULL, &hints, &list);
+	if (error != 0)
+		return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s",
+		    k->profile->server_host.text, gai_strerror(error));
+	probe->count = 0;
+	for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+		struct sockaddr_storage name = {0};
+		struct addr address;
+		uint16_t port;
+
+		if (one->ai_addrlen > sizeof name || have[one->ai_family == AF_INET])
+			continue;
+		memcpy(&name, one->ai_addr, one->ai_addrlen);
+		if (!addr_from_sockaddr(&address, &port, &name))
+			continue;
+		have[one->ai_family == AF_INET] = true;
+		add_address(probe, address.bytes);
+	}
+	freeaddrinfo(list);
+	return CLI_DONE;
+}
+
+enum cli_exit knocking_look(
+    const struct cli *cli, const struct knocking *k, struct probe *probe, struct addr *open)
+{
+	enum probe_result result;
+	size_t which = 0;
+
+	probe->port = (uint16_t)k->profile->server_udp_port;
+	probe->timeout_ns = k->timeout_ns;
+	result = probe_tcp(probe, &which);
+	if (result == PROBE_OPEN) {
+		*open = probe->addresses[which];
+		return CLI_DONE;
+	}
+	if (result == PROBE_FAILED)
+		return cli_fail_errno(cli, "cannot connect to %s", k->profile->server_host.text);
+	cli_detail(cli, result == PROBE_REFUSED ? "the connection was refused" : "no answer");
+	return CLI_CLOSED;
+}
+
+static void json_outcome(struct json *j, const char *family, const struct postern_outcome *outcome)
+{
+	char server[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES];
+	struct addr to, from;
+
+	if (outcome->error == POSTERN_NO_ADDRESS)
+		return;
+	memcpy(to.bytes, outcome->server, ADDR_BYTES);
+	memcpy(from.bytes, outcome->target, ADDR_BYTES);
+	json_open(j, NULL, '{');
+	json_string(j, "family", family);
+	json_string(j, "server", addr_text(&to, server));
+	json_string(j, "target", addr_is_wildcard(&from) ? "source" : addr_text(&from, target));
+	json_bool(j, "sent", outcome->error == POSTERN_OK);
+	if (outcome->error == POSTERN_SYSTEM_FAILED)
+		json_string(j, "error", strerror(outcome->system_error));
+	else if (outcome->error != POSTERN_OK)
+		json_string(j, "error", postern_strerror(outcome->error));
+	json_close(j, '}');
+}
+
+void knocking_json(struct json *j, const struct knocking *k, const struct postern_report *report)
+{
+	json_time(j, "time", clock_real_ns());
+	json_string(j, "profile", k->profile->name);
+	json_string(j, "host", k->profile->server_host.text);
+	json_number(j, "port", k->profile->server_udp_port);
+	if (report == NULL)
+		return;
+	json_open(j, "knocks", '[');
+	json_outcome(j, "ipv4", &report->ipv4);
+	json_outcome(j, "ipv6", &report->ipv6);
+	json_close(j, ']');
+}

@@ -1,0 +1,48 @@
+/* What knock and status share: a profile, a knock, a look at the port. */
+#ifndef CMD_KNOCKING_H
+#define CMD_KNOCKING_H
+
+#include <postern.h>
+
+#include "cmd/cli.h"
+#include "cmd/json.h"
+#include "cmd/probe.h"
+#include "conf/client_conf.h"
+
+#define KNOCKING_TIMEOUT_NS (3LL * 1000000000)
+
+/* What the user asked for. */
+struct knocking {
+	const struct client_profile *profile;
+	unsigned int families; /* POSTERN_IPV4, POSTERN_IPV6, or 0 for both */
+	struct addr target;    /* all zeros: our own address, or the packet's */
+	int64_t timeout_ns;    /* of a look at the port */
+};
+
+/* The profile of that name; `name` NULL: the default one. *conf is the caller's to free, whatever
+ * comes of it. NULL with cli->status set. */
+const struct client_profile *knocking_profile(
+    struct cli *cli, const char *name, struct client_conf **conf);
+
+/* A duration or an address from the command line; false with cli->status set. */
+bool knocking_take_timeout(struct cli *cli, struct knocking *k, const char *text);
+bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text);
+
+/* Sends one knock to each family; `report` says what became of it. Failures are reported. */
+enum cli_exit knocking_send(
+    const struct cli *cli, const struct knocking *k, struct postern_report *report);
+
+/* The addresses that were knocked at, for knocking_look. */
+void knocking_addresses(struct probe *probe, const struct postern_report *report);
+/* The first address of each family that is wanted. Failures are reported. */
+enum cli_exit knocking_resolve(
+    const struct cli *cli, const struct knocking *k, struct probe *probe);
+/* Whether the health port, TCP with the number of the knock port, lets us in. Says nothing unless
+ * it could not even try. CLI_DONE or CLI_CLOSED; *open is the address that answered. */
+enum cli_exit knocking_look(
+    const struct cli *cli, const struct knocking *k, struct probe *probe, struct addr *open);
+
+/* Members of an object that both commands print. */
+void knocking_json(struct json *j, const struct knocking *k, const struct postern_report *report);
+
+#endif

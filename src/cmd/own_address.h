@@ -1,0 +1,48 @@
+/* Which address this host has for others: on its own wire, and behind NAT. */
+#ifndef CMD_OWN_ADDRESS_H
+#define CMD_OWN_ADDRESS_H
+
+#include "base/addr.h"
+#include "cmd/cli.h"
+#include "cmd/echo_ask.h"
+
+#define OWN_ADDRESS_ECHO_IPV4  "https://ipv4.ip.openspa.org"
+#define OWN_ADDRESS_ECHO_IPV6  "https://ipv6.ip.openspa.org"
+#define OWN_ADDRESS_TIMEOUT_NS (5LL * 1000000000)
+
+/* A datagram socket connected to `to`: non-blocking, closed on exec. -1 with errno. */
+int own_address_connect(const struct addr *to, uint16_t port);
+/* The address that packets to `to` leave with. Sends nothing. False with errno. */
+bool own_address_towards(struct addr *out, const struct addr *to);
+
+/* Everything there is to know of one family. */
+struct own_address {
+	bool has_outbound;
+	struct addr outbound; /* towards the Internet at large */
+	bool has_public;
+	struct echo_answer public;
+	char why[ECHO_WHY_BYTES]; /* there is no public one */
+	bool behind_nat;          /* only when both are there */
+};
+
+void own_address_look(struct own_address *out, const struct echo_question *question);
+
+/* How a client finds the address to ask a server to open for. */
+struct own_search {
+	const struct addr *server;
+	struct echo_question echo;
+	bool echo_named; /* by the user of the command: it is asked, whatever else is known */
+};
+
+/* The outbound address where that is global, else what Echo-IP says. A server that is not global
+ * itself sees the outbound one, as far as we know: so it is when the well-known Echo-IP service,
+ * which knows of global addresses alone, is all there is to ask, or no answer comes. Failures are
+ * reported, with cli->status set. */
+bool own_address_find(
+    struct cli *cli, const struct own_search *search, struct addr *out, bool *behind_nat);
+
+/* A URL as given with an option: one without http:// or https:// gets the latter. False with
+ * cli->status set. `out` holds OSPA_URL_BYTES. */
+bool own_address_take_url(struct cli *cli, char *out, const char *option, const char *text);
+
+#endif

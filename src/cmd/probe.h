@@ -1,0 +1,33 @@
+/* Is a TCP port open? Asked the way somebody asks who has just knocked: a firewall that drops gives
+ * no answer at all and may open at any moment, so further attempts start before earlier ones have
+ * failed, and the first that gets through decides. */
+#ifndef CMD_PROBE_H
+#define CMD_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define PROBE_ADDRESSES 2
+
+enum probe_result {
+	PROBE_OPEN,
+	PROBE_REFUSED, /* something answered: not here */
+	PROBE_SILENT,  /* no answer in time */
+	PROBE_FAILED,  /* errno says why there could be none */
+};
+
+struct probe {
+	struct addr addresses[PROBE_ADDRESSES];
+	size_t count;
+	uint16_t port;
+	int64_t timeout_ns;
+	bool patient; /* a refusal is not the end of it */
+};
+
+/* *open is the index of the address that answered, with PROBE_OPEN. */
+enum probe_result probe_tcp(const struct probe *probe, size_t *open);
+
+#endif

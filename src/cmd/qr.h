@@ -1,0 +1,21 @@
+/* A text as a QR code. */
+#ifndef CMD_QR_H
+#define CMD_QR_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct qr;
+
+/* Error correction M. NULL with errno: ERANGE when no code holds so much. */
+struct qr *qr_encode(const char *text);
+/* Wipes it: whoever sees the code has the text. Safe on NULL. */
+void qr_free(struct qr *qr);
+
+/* Draws it for a terminal or a text file: with half blocks in UTF-8, else with ##. With `colour`
+ * it is black on white whatever the terminal's colours are. */
+void qr_draw(const struct qr *qr, FILE *to, bool utf8, bool colour);
+/* A PNG, eight pixels a module. */
+bool qr_write_png(const struct qr *qr, FILE *to);
+
+#endif

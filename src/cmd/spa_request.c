@@ -1,0 +1,245 @@
+#include "cmd/spa_request.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "cmd/spa_key.h"
+#include "conf/values.h"
+
+static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
+{
+	struct conf_error error = {0};
+
+	*ospa = (struct ospa){.port = OSPA_PORT};
+	if (path == NULL)
+		return true;
+	if (!ospa_load(ospa, path, &error)) {
+		cli->status =
+		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
+		return false;
+	}
+	if (ospa->unknown[0] != '\0')
+		cli_warn(cli, "%s: %s means nothing to this client", path, ospa->unknown);
+	return true;
+}
+
+static bool take_device(struct cli *cli, struct openspa_request *ask, const struct spa_words *words,
+    const struct ospa *ospa)
+{
+	char quoted[80];
+
+	memcpy(ask->device, ospa->device, sizeof ask->device);
+	if (words->device == NULL && words->ospa_file != NULL)
+		return true;
+	if (words->device == NULL)
+		cli->status = cli_misuse(cli, "name an OSPA file, or give --client-device-id");
+	else if (ospa_device_parse(ask->device, words->device))
+		return true;
+	else
+		cli->status = cli_misuse(cli, "--client-device-id %s: expected a UUID",
+		    value_quoted(quoted, sizeof quoted, words->device, 40));
+	return false;
+}
+
+/* --- Keys */
+
+/* The PEM text of one key: of the file that the command line names, else of the OSPA file. */
+struct key_text {
+	struct file_text file;
+	const char *pem;
+	const char *where;
+};
+
+static bool get_text(struct cli *cli, struct key_text *out, const char *path,
+    enum file_secrecy secrecy, const char *from_ospa, const char *ospa_file)
+{
+	*out = (struct key_text){.pem = from_ospa, .where = ospa_file};
+	if (path == NULL)
+		return true;
+	if (!spa_key_file(cli, &out->file, path, secrecy))
+		return false;
+	out->pem = out->file.data;
+	out->where = path;
+	return true;
+}
+
+static bool open_private(
+    struct cli *cli, struct rsa_secret *secret, const struct ospa *ospa, struct spa_words *words)
+{
+	struct key_text text;
+	bool ok = get_text(
+	    cli, &text, words->private_key, FILE_SECRET, ospa->private_key, words->ospa_file);
+
+	if (ok && text.pem == NULL) {
+		cli->status = cli_misuse(cli, "name an OSPA file, or give --private-key");
+		ok = false;
+	}
+	ok = ok && spa_key_secret(cli, secret, text.pem, &words->passphrase, text.where);
+	passphrase_free(&words->passphrase);
+	file_text_free(&text.file);
+	return ok;
+}
+
+/* Only needed to find mistakes: it follows from the private key. */
+static bool check_public(struct cli *cli, const struct rsa_secret *secret, const struct ospa *ospa,
+    const struct spa_words *words)
+{
+	struct key_text text = {.pem = NULL};
+	struct rsa_public half;
+	bool ok;
+
+	if (words->public_key == NULL && (ospa->public_key == NULL || words->private_key != NULL))
+		return true;
+	ok = get_text(
+	         cli, &text, words->public_key, FILE_PUBLIC, ospa->public_key, words->ospa_file) &&
+	     spa_key_public(cli, &half, text.pem, "public key", text.where) &&
+	     spa_key_belongs(cli, secret, &half, text.where);
+	file_text_free(&text.file);
+	return ok;
+}
+
+static bool open_server_key(
+    struct cli *cli, struct rsa_public *key, const struct ospa *ospa, const struct spa_words *words)
+{
+	struct key_text text;
+	bool ok = get_text(cli, &text, words->server_public_key, FILE_PUBLIC,
+	    ospa->server_public_key, words->ospa_file);
+
+	if (ok && text.pem == NULL) {
+		cli->status = cli_misuse(cli, "name an OSPA file, or give --server-public-key");
+		ok = false;
+	}
+	ok = ok && spa_key_public(cli, key, text.pem, "server's public key", text.where);
+	file_text_free(&text.file);
+	return ok;
+}
+
+static bool open_keys(
+    struct cli *cli, struct spa_request *out, const struct ospa *ospa, struct spa_words *words)
+{
+	struct rsa_secret secret = {0};
+	bool ok = open_server_key(cli, &out->server_key, ospa, words) &&
+	          open_private(cli, &secret, ospa, words) &&
+	          check_public(cli, &secret, ospa, words);
+
+	if (ok) {
+		out->key = rsa_key_new(&secret);
+		ok = out->key != NULL;
+		if (!ok)
+			cli->status = cli_fail(cli, CLI_FAILED, "not enough memory for a key");
+	}
+	secret_wipe(&secret, sizeof secret);
+	return ok;
+}
+
+/* --- Addresses */
+
+static bool resolve(struct cli *cli, struct addr *out, const char *name, int family)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = family}, *list = NULL;
+	struct sockaddr_storage first = {0};
+	const char *expected;
+	uint16_t port;
+	int error;
+
+	if (!value_host(name, &expected)) {
+		cli->status = cli_misuse(cli, "--server-ip: expected %s", expected);
+		return false;
+	}
+	error = getaddrinfo(name, NULL, &hints, &list);
+	if (error != 0) {
+		cli->status =
+		    cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", name, gai_strerror(error));
+		return false;
+	}
+	if (list->ai_addrlen <= sizeof first)
+		memcpy(&first, list->ai_addr, list->ai_addrlen);
+	freeaddrinfo(list);
+	if (addr_from_sockaddr(out, &port, &first))
+		return true;
+	cli->status = cli_fail(cli, CLI_FAILED, "%s has no address of use", name);
+	return false;
+}
+
+static bool take_server(
+    struct cli *cli, struct exchange *x, const struct spa_words *words, const struct ospa *ospa)
+{
+	x->port = words->server_port != 0 ? words->server_port : ospa->port;
+	x->server = ospa->server;
+	if (words->server != NULL && !addr_parse(&x->server, words->server) &&
+	    !resolve(cli, &x->server, words->server, words->family))
+		return false;
+	if (addr_is_wildcard(&x->server))
+		cli->status = cli_misuse(cli,
+		    words->server == NULL && words->ospa_file != NULL
+		        ? "%s names no server: give --server-ip"
+		        : "%s: no server's address; see --server-ip",
+		    words->server != NULL ? words->server : words->ospa_file);
+	else if (words->family != AF_UNSPEC && addr_is_v4(&x->server) != (words->family == AF_INET))
+		cli->status = cli_misuse(cli, "the server's address is not IPv%d, as -%d wants",
+		    words->family == AF_INET ? 4 : 6, words->family == AF_INET ? 4 : 6);
+	else if (words->client_given && addr_is_v4(&words->client) != addr_is_v4(&x->server))
+		cli->status = cli_misuse(
+		    cli, "--client-ip and the server's address are not of the same family");
+	else
+		return true;
+	return false;
+}
+
+/* The file's service is taken for both families, unless it is the well-known one of IPv4. */
+static void choose_echo(
+    struct spa_request *out, const struct spa_words *words, const struct ospa *ospa)
+{
+	bool ipv6 = !addr_is_v4(&out->exchange.server);
+	const char *named = ipv6 ? words->echo_ipv6 : words->echo_ipv4;
+	const char *url = ipv6 ? OWN_ADDRESS_ECHO_IPV6 : OWN_ADDRESS_ECHO_IPV4;
+
+	if (*named != '\0')
+		url = named;
+	else if (*ospa->echo_ip != '\0' && strcmp(ospa->echo_ip, OWN_ADDRESS_ECHO_IPV4) != 0)
+		url = ospa->echo_ip;
+	out->echo_named = *named != '\0';
+	snprintf(out->echo_ip, sizeof out->echo_ip, "%s", url);
+}
+
+bool spa_request_prepare(struct cli *cli, struct spa_request *out, struct spa_words *words)
+{
+	struct ospa ospa;
+	bool ok;
+
+	*out = (struct spa_request){.key = NULL};
+	ok = load_ospa(cli, &ospa, words->ospa_file) &&
+	     take_device(cli, &out->exchange.ask, words, &ospa) &&
+	     take_server(cli, &out->exchange, words, &ospa) && open_keys(cli, out, &ospa, words);
+	if (ok) {
+		choose_echo(out, words, &ospa);
+		out->exchange.key = out->key;
+		out->exchange.server_key = &out->server_key;
+		out->exchange.ask.server_address = out->exchange.server;
+	}
+	ospa_free(&ospa);
+	return ok;
+}
+
+bool spa_request_locate(struct cli *cli, struct spa_request *r, const struct spa_words *words)
+{
+	struct openspa_request *ask = &r->exchange.ask;
+	struct own_search search = {.server = &r->exchange.server, .echo_named = r->echo_named};
+
+	ask->client_address = words->client;
+	ask->behind_nat = words->behind_nat;
+	if (words->client_given)
+		return true;
+	search.echo.url = r->echo_ip;
+	search.echo.ipv6 = !addr_is_v4(&r->exchange.server);
+	search.echo.timeout_ns = OWN_ADDRESS_TIMEOUT_NS;
+	return own_address_find(cli, &search, &ask->client_address, &ask->behind_nat);
+}
+
+void spa_request_free(struct spa_request *r)
+{
+	rsa_key_free(r->key);
+	r->key = NULL;
+}

@@ -1,0 +1,118 @@
+#include "cmd/text.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+
+const char *text_escaped(char *out, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = c >= 0x20 && c < 0x7f && c != '\\';
+
+		if (used + (plain ? 1 : 4) >= size)
+			break;
+		if (plain)
+			out[used++] = (char)c;
+		else
+			used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
+	}
+	out[used] = '\0';
+	return out;
+}
+
+const char *text_duration(int64_t ns, char text[static TEXT_DURATION_BYTES])
+{
+	int64_t seconds = ns <= 0 ? 0 : (ns - 1) / NS_PER_SECOND + 1;
+	int64_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+
+	if (days > 0)
+		snprintf(text, TEXT_DURATION_BYTES, "%" PRId64 "d%" PRId64 "h", days, hours % 24);
+	else if (hours > 0)
+		snprintf(text, TEXT_DURATION_BYTES, "%" PRId64 "h%" PRId64 "m%" PRId64 "s", hours,
+		    minutes % 60, seconds % 60);
+	else if (minutes > 0)
+		snprintf(
+		    text, TEXT_DURATION_BYTES, "%" PRId64 "m%" PRId64 "s", minutes, seconds % 60);
+	else
+		snprintf(text, TEXT_DURATION_BYTES, "%" PRId64 "s", seconds);
+	return text;
+}
+
+const char *text_protocol(uint8_t protocol, char text[static 4])
+{
+	if (protocol == IPPROTO_TCP)
+		return "tcp";
+	if (protocol == IPPROTO_UDP)
+		return "udp";
+	snprintf(text, 4, "%u", protocol);
+	return text;
+}
+
+static int one_range(char *out, size_t size, const struct port_range *range)
+{
+	char number[4];
+	const char *protocol = text_protocol(range->protocol, number);
+
+	if (range->first == range->last)
+		return snprintf(out, size, "%u/%s", range->first, protocol);
+	return snprintf(out, size, "%u-%u/%s", range->first, range->last, protocol);
+}
+
+const char *text_ports(
+    char *out, size_t size, const struct port_range *ports, size_t count, bool more)
+{
+	static const char comma[] = ", ", dots[] = "...";
+	size_t used = 0, i;
+
+	out[0] = '\0';
+	for (i = 0; i < count; i++) {
+		char one[32];
+		size_t length = (size_t)one_range(one, sizeof one, &ports[i]);
+
+		if (used + sizeof comma + length + sizeof comma + sizeof dots > size)
+			break;
+		used +=
+		    (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? comma : "", one);
+	}
+	if (i < count || more)
+		snprintf(out + used, size - used, "%s%s", used > 0 ? comma : "", dots);
+	return out;
+}
+
+const char *text_fingerprint(
+    const uint8_t key[static CLIENT_KEY_BYTES], char text[static TEXT_FINGERPRINT_BYTES])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, key, CLIENT_KEY_BYTES);
+	sodium_bin2hex(text, TEXT_FINGERPRINT_BYTES, hash, 8);
+	return text;
+}
+
+static bool yaml_could_misread(const char *text)
+{
+	static const char *const words[] = {
+	    "y", "n", "yes", "no", "on", "off", "true", "false", "null"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcasecmp(text, words[i]) == 0)
+			return true;
+	}
+	/* Numbers and times start with a digit; a colon may end a key. */
+	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == 0 ||
+	       strchr(text, ':') != NULL;
+}
+
+const char *text_yaml(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, yaml_could_misread(text) ? "\"%s\"" : "%s", text);
+	return out;
+}

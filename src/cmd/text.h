@@ -1,0 +1,33 @@
+/* Values as people read them. */
+#ifndef CMD_TEXT_H
+#define CMD_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/snapshot.h"
+
+/* Printable ASCII as it is, every other byte as \xNN; cut where `size` ends. Returns `out`. */
+const char *text_escaped(char *out, size_t size, const char *text);
+
+#define TEXT_DURATION_BYTES 32
+/* "0s", "29s", "28m1s", "3h0m2s", "12d4h": rounded up to whole seconds. Returns `text`. */
+const char *text_duration(int64_t ns, char text[static TEXT_DURATION_BYTES]);
+
+/* "22/tcp, 60000-61000/udp"; "..." at the end when `more` or when `size` is too small. */
+const char *text_ports(
+    char *out, size_t size, const struct port_range *ports, size_t count, bool more);
+/* "tcp", "udp", or the number. */
+const char *text_protocol(uint8_t protocol, char text[static 4]);
+
+#define TEXT_FINGERPRINT_BYTES 17
+/* The first 8 bytes of SHA-256 of a public key, in hexadecimal, as openme shows it. */
+const char *text_fingerprint(
+    const uint8_t key[static CLIENT_KEY_BYTES], char text[static TEXT_FINGERPRINT_BYTES]);
+
+/* A YAML scalar for a name or host that was checked: quoted where YAML could read it as something
+ * else. Returns `out`, which holds strlen(text) + 3. */
+const char *text_yaml(char *out, size_t size, const char *text);
+
+#endif

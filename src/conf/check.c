@@ -1,0 +1,259 @@
+/* Rules that no key can be checked against alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "conf/error.h"
+#include "conf/private.h"
+#include "conf/section.h"
+#include "conf/values.h"
+#include "proto/openme.h"
+
+static struct conf_place place_of(const struct node *node, const struct node *root)
+{
+	return node == NULL ? root->place : node->place;
+}
+
+static bool check_server_keys(struct conf *conf, const struct tree *tree, const struct node *root,
+    const struct node *section, struct conf_error *error)
+{
+	static const uint8_t zero[CONF_KEY_BYTES];
+	const struct conf_server *s = &conf->server;
+	bool is_map = section != NULL && section->kind == NODE_MAP;
+	const struct node *private_key = is_map ? tree_find(tree, section, "private_key") : NULL;
+	const struct node *public_key = is_map ? tree_find(tree, section, "public_key") : NULL;
+
+	if (s->private_key.bytes == NULL && conf->has_openspa && !s->public_key.given)
+		return true; /* OpenSPA alone */
+	if (s->private_key.bytes == NULL)
+		return tree_fail(tree, place_of(section, root), "server.private_key", error,
+		    "not given; expected the server's X25519 key, 32 bytes in base64: "
+		    "`postern init` makes one");
+	if (secret_equal(s->private_key.bytes, zero, sizeof zero))
+		return tree_fail(tree, place_of(private_key, root), "server.private_key", error,
+		    "found 32 zero bytes; expected a key: `postern init` makes one");
+	openme_server_public(conf->public_key, s->private_key.bytes);
+	if (s->public_key.given &&
+	    memcmp(s->public_key.bytes, conf->public_key, sizeof conf->public_key) != 0)
+		return tree_fail(tree, place_of(public_key, root), "server.public_key", error,
+		    "does not belong to server.private_key; correct one of them, or leave "
+		    "public_key out");
+	return true;
+}
+
+bool check_server(
+    struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
+{
+	const struct node *section = tree_find(tree, root, "server");
+	bool is_map = section != NULL && section->kind == NODE_MAP;
+	struct conf_server *s = &conf->server;
+
+	if (s->health_port == CONF_NOT_GIVEN)
+		s->health_port = s->udp_port;
+	if ((s->mark & (s->mark - 1)) != 0)
+		return tree_fail(tree,
+		    place_of(is_map ? tree_find(tree, section, "mark") : NULL, root), "server.mark",
+		    error, "found more than one bit; expected one, such as 0x40000000");
+	if (s->guard == CONF_GUARD_ALL && s->open_knock_port == 0)
+		return tree_fail(tree,
+		    place_of(is_map ? tree_find(tree, section, "open_knock_port") : NULL, root),
+		    "server.open_knock_port", error,
+		    "found false together with guard: all, so no knock could arrive; expected "
+		    "open_knock_port: true, or guard: ports");
+	if (conf->has_openspa && s->private_key.bytes != NULL && conf->openspa.port == s->udp_port)
+		return tree_fail(tree,
+		    place_of(is_map ? tree_find(tree, section, "udp_port") : NULL, root),
+		    "server.udp_port", error, "found the port of openspa; expected another");
+	return check_server_keys(conf, tree, root, section, error);
+}
+
+static bool fail_client(const struct conf_client *client, const char *key, struct conf_error *error,
+    const char *problem)
+{
+	return conf_fail(error, "%s:%u:%u: clients.%s%s: %s", client->file, client->place.line,
+	    client->place.column, client->name, key, problem);
+}
+
+static bool fail_twin(const struct conf_client *client, const struct conf_client *other,
+    const char *key, const char *what, struct conf_error *error)
+{
+	char problem[600];
+
+	snprintf(problem, sizeof problem, "found %s \"%s\" (%s:%u:%u); expected one of its own",
+	    what, other->name, other->file, other->place.line, other->place.column);
+	return fail_client(client, key, error, problem);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct conf_client *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order != 0 ? order : strcmp(x->file, y->file);
+}
+
+/* An entry of clients.d that takes away what another entry gives. */
+static bool is_override(const struct conf *conf, const struct conf_client *client)
+{
+	return client->revoked.yes && client->file != conf->files[0];
+}
+
+/* The entry of `count` with one name that the others speak about: the first with a key, best one
+ * that is no override. */
+static struct conf_client *standing_entry(
+    const struct conf *conf, struct conf_client *entries, size_t count)
+{
+	struct conf_client *best = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!entries[i].ed25519_pubkey.given)
+			continue;
+		if (!is_override(conf, &entries[i]))
+			return &entries[i];
+		if (best == NULL)
+			best = &entries[i];
+	}
+	return best;
+}
+
+static bool apply_override(const struct conf *conf, struct conf_client *standing,
+    const struct conf_client *other, struct conf_error *error)
+{
+	if (!is_override(conf, other) ||
+	    (other->ed25519_pubkey.given &&
+	        memcmp(other->ed25519_pubkey.bytes, standing->ed25519_pubkey.bytes,
+	            CONF_KEY_BYTES) != 0))
+		return fail_twin(other, standing, "", "the name of another client,", error);
+	if (!standing->revoked.yes)
+		standing->revoked = other->revoked;
+	return true;
+}
+
+/* Makes one entry of the `count` that share a name and puts it at *to. */
+static bool merge_name(struct conf *conf, struct conf_client *entries, size_t count,
+    struct conf_client *to, struct conf_error *error)
+{
+	struct conf_client *standing = standing_entry(conf, entries, count), kept;
+
+	if (standing == NULL)
+		return fail_client(&entries[0], "", error,
+		    "revoked here, but stands nowhere with its key; put the client back or "
+		    "remove this file");
+	for (size_t i = 0; i < count; i++) {
+		if (&entries[i] != standing && !apply_override(conf, standing, &entries[i], error))
+			return false;
+	}
+	kept = *standing;
+	memset(standing, 0, sizeof *standing);
+	for (size_t i = 0; i < count; i++) {
+		section_free(&conf_client_section, &entries[i]);
+		memset(&entries[i], 0, sizeof entries[i]);
+	}
+	*to = kept;
+	return true;
+}
+
+static bool merge_names(struct conf *conf, struct conf_error *error)
+{
+	size_t kept = 0, next;
+
+	if (conf->client_count > 0)
+		qsort(conf->clients, conf->client_count, sizeof *conf->clients, by_name);
+	for (size_t i = 0; i < conf->client_count; i = next) {
+		next = i + 1;
+		while (next < conf->client_count &&
+		       strcmp(conf->clients[i].name, conf->clients[next].name) == 0)
+			next++;
+		if (!merge_name(conf, &conf->clients[i], next - i, &conf->clients[kept], error))
+			return false;
+		kept++;
+	}
+	conf->client_count = kept;
+	return true;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp((*(const struct conf_client *const *)a)->ed25519_pubkey.bytes,
+	    (*(const struct conf_client *const *)b)->ed25519_pubkey.bytes, CONF_KEY_BYTES);
+}
+
+static bool keys_differ(const struct conf *conf, struct conf_error *error)
+{
+	const struct conf_client **sorted = calloc(conf->client_count + 1, sizeof *sorted);
+	bool ok = true;
+
+	if (sorted == NULL)
+		return conf_fail(error, "%s: not enough memory to check it", conf->path);
+	for (size_t i = 0; i < conf->client_count; i++)
+		sorted[i] = &conf->clients[i];
+	qsort(sorted, conf->client_count, sizeof *sorted, by_key);
+	for (size_t i = 1; i < conf->client_count && ok; i++) {
+		if (by_key(&sorted[i - 1], &sorted[i]) == 0)
+			ok = fail_twin(sorted[i], sorted[i - 1], ".ed25519_pubkey",
+			    "the key of client", error);
+	}
+	free(sorted);
+	return ok;
+}
+
+void conf_unknown_ports(const struct conf *conf, const char *text, char *out, size_t size)
+{
+	const char *nearest = NULL, *expected = NULL;
+	const char **names = calloc(conf->group_count + 1, sizeof *names);
+	struct port_spec spec;
+	char quoted[96], meant[96] = "";
+
+	for (size_t i = 0; names != NULL && i < conf->group_count; i++)
+		names[i] = conf->groups[i].name;
+	if (names != NULL)
+		nearest = value_nearest(text, names, conf->group_count);
+	if (nearest != NULL)
+		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);
+	free(names);
+	value_port_spec(&spec, text, &expected);
+	if (text[strcspn(text, "/")] == '\0' && strspn(text, "0123456789") == 0)
+		expected = "ports such as 22/tcp, or a group that `ports` names";
+	snprintf(out, size, "found %s; expected %s%s",
+	    value_quoted(quoted, sizeof quoted, text, 64), expected, meant);
+}
+
+bool conf_knows_ports(const struct conf *conf, const char *text)
+{
+	const char *ignored = NULL;
+	struct port_spec spec;
+
+	return conf_group_named(conf, text) != NULL || value_port_spec(&spec, text, &ignored) ||
+	       strcmp(text, "default") == 0;
+}
+
+static bool groups_known(
+    const struct conf *conf, const struct conf_client *client, struct conf_error *error)
+{
+	for (size_t i = 0; i < client->allowed_ports.count; i++) {
+		const struct conf_item *item = &client->allowed_ports.items[i];
+		char problem[400];
+
+		if (conf_knows_ports(conf, item->text))
+			continue;
+		conf_unknown_ports(conf, item->text, problem, sizeof problem);
+		return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s", client->file,
+		    item->place.line, item->place.column, client->name, problem);
+	}
+	return true;
+}
+
+bool check_clients(struct conf *conf, struct conf_error *error)
+{
+	if (!merge_names(conf, error) || !keys_differ(conf, error))
+		return false;
+	if (conf->client_count > 0 && !conf_has_openme(conf))
+		return fail_client(&conf->clients[0], "", error,
+		    "a client of openme, but server.private_key is not given; expected the key, or "
+		    "this one's rules under openspa.clients");
+	for (size_t i = 0; i < conf->client_count; i++) {
+		if (!groups_known(conf, &conf->clients[i], error))
+			return false;
+	}
+	return true;
+}

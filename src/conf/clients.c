@@ -1,0 +1,167 @@
+/* Clients, from the main file and from clients.d. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/private.h"
+#include "conf/section.h"
+#include "conf/values.h"
+#include "proto/openme.h"
+
+static struct conf_client *add_client(struct conf *conf)
+{
+	if (conf->client_count == CONF_MAX_CLIENTS)
+		return NULL;
+	if (conf->client_count == conf->client_room) {
+		size_t room = conf->client_room == 0 ? 16 : conf->client_room * 2;
+		struct conf_client *more = reallocarray(conf->clients, room, sizeof *more);
+
+		if (more == NULL)
+			return NULL;
+		conf->clients = more;
+		conf->client_room = room;
+	}
+	memset(&conf->clients[conf->client_count], 0, sizeof *conf->clients);
+	return &conf->clients[conf->client_count++];
+}
+
+static bool check_key(const struct conf *conf, const struct conf_client *client,
+    const struct tree *tree, const struct node *key, const struct node *map, const char *path,
+    struct conf_error *error)
+{
+	const struct node *value =
+	    map->kind == NODE_MAP ? tree_find(tree, map, "ed25519_pubkey") : NULL;
+	char full[128];
+
+	snprintf(full, sizeof full, "%s.ed25519_pubkey", path);
+	if (client->ed25519_pubkey.given) {
+		if (openme_client_public_usable(client->ed25519_pubkey.bytes))
+			return true;
+		return tree_fail(tree, value != NULL ? value->place : key->place, full, error,
+		    "found 32 bytes that are not a usable Ed25519 public key; expected the key "
+		    "that `postern add` or the client printed");
+	}
+	if (client->revoked.yes && client->file != conf->files[0])
+		return true; /* takes its key from where the client stands otherwise */
+	return tree_fail(tree, key->place, full, error,
+	    "not given; expected the client's public key, 32 bytes in base64");
+}
+
+static bool load_client(struct conf *conf, const struct tree *tree, const struct node *key,
+    const struct node *map, const char *file, struct conf_error *error)
+{
+	const char *expected = NULL;
+	struct conf_client *client;
+	char path[96];
+
+	if (!value_name(key->text, &expected))
+		return section_refuse(tree, key, "clients", expected, error);
+	client = add_client(conf);
+	if (client == NULL)
+		return section_refuse(tree, key, "clients", "fewer clients", error);
+	snprintf(client->name, sizeof client->name, "%s", key->text);
+	client->file = file;
+	client->place = key->place;
+	snprintf(path, sizeof path, "clients.%s", key->text);
+	return (section_defaults(&conf_client_section, client) ||
+	           section_refuse(tree, key, path, "more memory", error)) &&
+	       section_load(&conf_client_section, client, tree, map, path, error) &&
+	       check_key(conf, client, tree, key, map, path, error);
+}
+
+bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
+    const char *file, struct conf_error *error)
+{
+	if (node_is_null(map))
+		return true;
+	if (map->kind != NODE_MAP)
+		return section_refuse(
+		    tree, map, "clients", "client names with their keys and ports", error);
+	for (const struct node *key = tree_first(tree, map); key != NULL;) {
+		const struct node *value = tree_next(tree, key);
+
+		if (!load_client(conf, tree, key, value, file, error))
+			return false;
+		key = tree_next(tree, value);
+	}
+	return true;
+}
+
+/* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
+static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_error *error)
+{
+	static const char *const known[] = {"clients"};
+	const struct node *root = tree_root(tree), *key;
+	const char *file = conf_add_file(conf, tree->file);
+
+	if (file == NULL)
+		return conf_fail(error, "%s: not enough memory to read it", tree->file);
+	if (root == NULL || node_is_null(root))
+		return true;
+	if (root->kind != NODE_MAP)
+		return section_refuse(tree, root, "", "the section clients", error);
+	key = tree_first(tree, root);
+	if (key == NULL)
+		return true;
+	if (strcmp(key->text, known[0]) != 0)
+		return section_unknown(tree, key, "", known, 1, error);
+	if (tree_next(tree, tree_next(tree, key)) != NULL)
+		return section_unknown(
+		    tree, tree_next(tree, tree_next(tree, key)), "", known, 1, error);
+	return clients_load(conf, tree, tree_next(tree, key), file, error);
+}
+
+static bool load_text(
+    struct conf *conf, const char *path, const char *text, size_t size, struct conf_error *error)
+{
+	struct tree tree;
+	bool ok;
+
+	if (!tree_parse(&tree, path, text, size, error))
+		return false;
+	ok = load_tree(conf, &tree, error);
+	tree_free(&tree);
+	return ok;
+}
+
+static bool load_file(struct conf *conf, const char *name, struct conf_error *error)
+{
+	char *path = file_join(conf->clients_folder, name);
+	struct file_text text = {NULL, 0, 0};
+	bool ok;
+
+	if (path == NULL)
+		return conf_fail(error, "%s: not enough memory to read it", name);
+	ok = file_read(&text, path, FILE_PUBLIC, error) &&
+	     load_text(conf, path, text.data, text.size, error);
+	file_text_free(&text);
+	free(path);
+	return ok;
+}
+
+static bool load_overlay(
+    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
+{
+	char *path = file_join(conf->clients_folder, overlay->name);
+	bool ok =
+	    path != NULL && load_text(conf, path, overlay->text, strlen(overlay->text), error);
+
+	free(path);
+	return ok;
+}
+
+bool clients_load_folder(
+    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
+{
+	char **names = NULL;
+	size_t count = 0;
+	bool ok = file_list(&names, &count, conf->clients_folder, ".yaml", error);
+
+	for (size_t i = 0; i < count && ok; i++) {
+		if (overlay == NULL || strcmp(overlay->name, names[i]) != 0)
+			ok = load_file(conf, names[i], error);
+	}
+	file_names_free(names, count);
+	return ok && (overlay == NULL || load_overlay(conf, overlay, error));
+}

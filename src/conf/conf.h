@@ -1,0 +1,173 @@
+/* The server's configuration: one YAML file, and one file a client in clients.d/ beside it. It is
+ * loaded whole or not at all; the roles get it as a snapshot, the private key apart. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "conf/schema.h"
+#include "conf/snapshot.h"
+
+#define CONF_DEFAULT_PATH POSTERN_SYSCONFDIR "/postern/config.yaml"
+#define CONF_MAX_CLIENTS  200000
+
+/* One sentence, ready for the log or the terminal: printable, and without any secret. */
+struct conf_error {
+	char text[1024];
+	bool permission; /* a file could not be reached for want of rights (exit code 77, not 78) */
+};
+
+/* The section `server`, as in CONF_SERVER_KEYS; durations and times in nanoseconds. */
+struct conf_server {
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_SERVER_KEYS(X)
+#undef X
+};
+
+/* One of `clients`, as in CONF_CLIENT_KEYS. `targets` is empty and `wildcard` CONF_NOT_GIVEN where
+ * the server's apply; `expires` is NEVER_NS when not given; `allowed_ports` is as written. */
+struct conf_client {
+	char name[CLIENT_NAME_BYTES];
+	const char *file; /* where it stands */
+	struct conf_place place;
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_CLIENT_KEYS(X)
+#undef X
+};
+
+/* One of `ports`. */
+struct conf_group {
+	char *name;
+	struct conf_place place;
+	struct conf_list specs;
+};
+
+/* The section `openspa`, as in CONF_OPENSPA_KEYS, or all of an original OpenSPA file. Durations in
+ * nanoseconds, 0 when not given; paths as written. */
+struct conf_openspa {
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_OPENSPA_KEYS(X)
+#undef X
+};
+
+/* One OpenSPA client: of `openspa.clients`, of the folder of public keys, or of both. `targets` is
+ * empty and `duration` 0 where the section's apply; `rules` is as written. */
+struct conf_device {
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	bool has_key; /* its public key stood in the folder */
+	uint8_t modulus[256];
+	uint8_t exponent[8];
+	struct conf_place place; /* in the main file, or nowhere */
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_DEVICE_KEYS(X)
+#undef X
+};
+
+/* What is done by a program of the administrator's. */
+enum conf_task {
+	CONF_TASK_PUBLIC_KEY,
+	CONF_TASK_AUTHORIZE,
+	CONF_TASK_RULE_ADD,
+	CONF_TASK_RULE_REMOVE,
+	CONF_TASK_SERVER_START,
+	CONF_TASK_SERVER_STOP,
+	CONF_TASK_COUNT,
+};
+
+#define CONF_PROGRAM_BYTES 512 /* of a path, closing zero included */
+
+/* A helper for the firewall stands for both RULE_ADD and RULE_REMOVE. The path is absolute, free of
+ * links, and was checked: nobody but root and the caller can put something else there. */
+struct conf_program {
+	uint8_t asked; /* enum conf_asked; NATIVE: there is none */
+	char path[CONF_PROGRAM_BYTES];
+};
+
+struct conf;
+
+/* Reads, checks and cross-checks everything. NULL with *error filled; nothing is half loaded.
+ * secret_init must have been called. */
+struct conf *conf_load(const char *path, struct conf_error *error);
+/* Wipes the secrets. Safe on NULL. */
+void conf_free(struct conf *conf);
+
+/* What roles may see, in a sealed memory file (snapshot.h). The descriptor is the caller's;
+ * -1 with errno. Clients stand in it in the order of conf_client. */
+int conf_seal(const struct conf *conf, uint64_t generation);
+
+/* Everything below is read-only and lives until conf_free. */
+const char *conf_path(const struct conf *conf);
+const struct conf_server *conf_server(const struct conf *conf);
+/* Whether knocks are served, and whether OpenSPA's requests are. At least one of them. */
+bool conf_has_openme(const struct conf *conf);
+bool conf_has_openspa(const struct conf *conf);
+/* 32 bytes of locked memory; NULL without openme. */
+const uint8_t *conf_server_secret(const struct conf *conf);
+/* 32 bytes, derived from the secret. */
+const uint8_t *conf_server_public(const struct conf *conf);
+/* Clients in the order of their names, revoked ones too. */
+size_t conf_client_count(const struct conf *conf);
+const struct conf_client *conf_client(const struct conf *conf, size_t index);
+/* NULL when there is none of that name. */
+const struct conf_client *conf_client_named(const struct conf *conf, const char *name);
+size_t conf_group_count(const struct conf *conf);
+const struct conf_group *conf_group(const struct conf *conf, size_t index);
+
+/* The next five are for conf_has_openspa. */
+const struct conf_openspa *conf_openspa(const struct conf *conf);
+/* In locked memory; has passed rsa_secret_check. */
+struct rsa_secret;
+const struct rsa_secret *conf_openspa_secret(const struct conf *conf);
+const struct conf_program *conf_openspa_program(const struct conf *conf, enum conf_task task);
+/* In the order of their uuids, revoked ones too. */
+size_t conf_device_count(const struct conf *conf);
+const struct conf_device *conf_device(const struct conf *conf, size_t index);
+
+/* The configuration in force, defaults included, as YAML; keys are redacted. False with errno
+ * when `to` does not take it. */
+bool conf_show(const struct conf *conf, FILE *to);
+
+/* --- Writers. All write beside the target, sync, and rename; mode 0600; links are not followed.
+ * False with *error filled, and nothing changed. */
+
+struct conf_initial {
+	const char *host;      /* what clients are told; NULL or "" for none */
+	const char *firewall;  /* "nft", "iptables" or "none"; NULL: nft */
+	const char *interface; /* NULL or "": every one */
+	uint16_t udp_port;     /* 0: 54154 */
+	bool force;            /* replace what is there */
+};
+
+/* A configuration with fresh keys and safe defaults. Makes the folder (0700) when there is none.
+ * Refuses to replace a file unless `force`. */
+bool conf_write_initial(
+    const char *path, const struct conf_initial *initial, struct conf_error *error);
+
+struct conf_new_client {
+	const char *name;
+	uint8_t public_key[CLIENT_KEY_BYTES];
+	const char *const *ports;   /* specs and group names, as for allowed_ports */
+	size_t port_count;          /* 0: the group `default` */
+	const char *const *targets; /* `source`, `any` or networks */
+	size_t target_count;        /* 0: as the server says */
+	int64_t expires_ns;         /* NEVER_NS */
+};
+
+/* Writes clients.d/NAME.yaml beside `path`; the configuration with it has been checked as a whole
+ * before anything is written. A name or key that is taken, revoked ones included, is refused. */
+bool conf_add_client(
+    const char *path, const struct conf_new_client *client, struct conf_error *error);
+/* Writes clients.d/NAME+revoked.yaml, an override that wins wherever the client stands; the files
+ * that hold it stay as they are. True and no change when it was revoked before. */
+bool conf_revoke_client(
+    const char *path, const char *name, int64_t now_ns, struct conf_error *error);
+
+/* Puts a device's public key (PEM text) into `folder`, as UUID.pub. Makes the folder when there is
+ * none. What is no such key is refused, and so is a device whose file is there. */
+bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UUID_BYTES],
+    const char *pem, size_t size, struct conf_error *error);
+
+#endif

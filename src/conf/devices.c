@@ -1,0 +1,246 @@
+/* OpenSPA's clients: from the section `openspa.clients`, and from the folder of their keys. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/openspa.h"
+#include "conf/section.h"
+#include "conf/values.h"
+
+#define KEY_SUFFIX ".pub"
+
+/* `count` more. */
+static bool make_room(struct conf *conf, size_t count)
+{
+	struct conf_device *more =
+	    reallocarray(conf->devices, conf->device_count + count + 1, sizeof *more);
+
+	if (more != NULL)
+		conf->devices = more;
+	return more != NULL;
+}
+
+/* There must be room. */
+static struct conf_device *add_device(struct conf *conf, const uint8_t uuid[static 16])
+{
+	struct conf_device *device = &conf->devices[conf->device_count++];
+
+	memset(device, 0, sizeof *device);
+	memcpy(device->uuid, uuid, sizeof device->uuid);
+	/* None of its keys has a default that needs memory. */
+	section_defaults(&conf_device_section, device);
+	return device;
+}
+
+static bool load_device(const struct openspa_source *s, const struct node *key,
+    const struct node *map, struct conf_error *error)
+{
+	char full[OPENSPA_PATH_BYTES];
+	const char *expected = NULL;
+	struct conf_device *device;
+	uint8_t uuid[DEVICE_UUID_BYTES];
+
+	openspa_path(full, s, "clients", NULL);
+	if (!value_uuid(uuid, key->text, &expected))
+		return section_refuse(s->tree, key, full, expected, error);
+	device = add_device(s->conf, uuid);
+	device->place = key->place;
+	openspa_path(full, s, "clients", key->text);
+	return section_load(&conf_device_section, device, s->tree, map, full, error);
+}
+
+bool devices_load(const struct openspa_source *s, struct conf_error *error)
+{
+	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, "clients");
+	char full[OPENSPA_PATH_BYTES];
+
+	if (map == NULL || node_is_null(map))
+		return true;
+	openspa_path(full, s, "clients", NULL);
+	if (map->kind != NODE_MAP)
+		return section_refuse(
+		    s->tree, map, full, "device UUIDs with what they may ask for", error);
+	if (map->count / 2 > CONF_MAX_CLIENTS || !make_room(s->conf, map->count / 2))
+		return section_refuse(s->tree, map, full, "fewer devices", error);
+	for (const struct node *key = tree_first(s->tree, map); key != NULL;) {
+		const struct node *value = tree_next(s->tree, key);
+
+		if (!load_device(s, key, value, error))
+			return false;
+		key = tree_next(s->tree, value);
+	}
+	return true;
+}
+
+static int by_uuid(const void *a, const void *b)
+{
+	const struct conf_device *x = a, *y = b;
+	int order = memcmp(x->uuid, y->uuid, sizeof x->uuid);
+
+	if (order != 0)
+		return order;
+	return (x->place.line == 0) - (y->place.line == 0); /* the section's first */
+}
+
+/* Makes one device of each entry of the section and its key of the folder. */
+static void merge_devices(struct conf *conf)
+{
+	size_t kept = 0;
+
+	if (conf->device_count == 0)
+		return;
+	qsort(conf->devices, conf->device_count, sizeof *conf->devices, by_uuid);
+	for (size_t i = 1; i < conf->device_count; i++) {
+		struct conf_device *last = &conf->devices[kept], *next = &conf->devices[i];
+
+		if (memcmp(last->uuid, next->uuid, sizeof last->uuid) != 0) {
+			conf->devices[++kept] = *next;
+			continue;
+		}
+		memcpy(last->modulus, next->modulus, sizeof last->modulus);
+		memcpy(last->exponent, next->exponent, sizeof last->exponent);
+		last->has_key = next->has_key;
+	}
+	conf->device_count = kept + 1;
+}
+
+static bool load_key(
+    struct conf *conf, const char *folder, const char *name, struct conf_error *error)
+{
+	char *path = file_join(folder, name);
+	size_t stem = strlen(name) - strlen(KEY_SUFFIX);
+	char text[UUID_TEXT_BYTES] = "";
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	const char *expected = NULL;
+	bool ok = false;
+
+	if (path == NULL)
+		return conf_fail(error, "%s: not enough memory to read it", name);
+	if (stem < sizeof text)
+		memcpy(text, name, stem);
+	if (!value_uuid(uuid, text, &expected))
+		conf_fail(
+		    error, "%s: found this name of a public key; expected %s.pub", path, expected);
+	else
+		ok = openspa_read_public(add_device(conf, uuid), path, error);
+	free(path);
+	return ok;
+}
+
+static bool load_folder(struct conf *conf, const char *folder, struct conf_error *error)
+{
+	char **names = NULL;
+	size_t count = 0;
+	bool ok = file_list(&names, &count, folder, KEY_SUFFIX, error);
+
+	if (ok && !make_room(conf, count))
+		ok = conf_fail(error, "%s: not enough memory to read it", folder);
+	for (size_t i = 0; i < count && ok; i++)
+		ok = load_key(conf, folder, names[i], error);
+	file_names_free(names, count);
+	return ok;
+}
+
+bool devices_load_folder(struct conf *conf, struct conf_error *error)
+{
+	bool native = conf->programs[CONF_TASK_PUBLIC_KEY].asked == CONF_ASKED_NATIVE;
+	char *folder = NULL;
+	bool ok = true;
+
+	if (native && conf->openspa.devices != NULL) {
+		folder = openspa_file(conf, conf->openspa.devices);
+		ok = folder == NULL ? conf_fail(error, "%s: not enough memory", conf->path)
+		                    : load_folder(conf, folder, error);
+	}
+	free(folder);
+	merge_devices(conf);
+	return ok;
+}
+
+static bool fail_device(const struct openspa_source *s, const struct conf_device *device,
+    struct conf_place place, const char *key, const char *problem, struct conf_error *error)
+{
+	char uuid[UUID_TEXT_BYTES], nested[64], full[OPENSPA_PATH_BYTES];
+
+	snprintf(nested, sizeof nested, "clients.%s", value_uuid_text(uuid, device->uuid));
+	openspa_path(full, s, nested, key);
+	return tree_fail(s->tree, place, full, error, "%s", problem);
+}
+
+static bool check_key(
+    const struct openspa_source *s, const struct conf_device *device, struct conf_error *error)
+{
+	bool native = s->conf->programs[CONF_TASK_PUBLIC_KEY].asked == CONF_ASKED_NATIVE;
+	char problem[200], uuid[UUID_TEXT_BYTES];
+
+	if (!native || device->has_key || device->revoked.yes)
+		return true;
+	snprintf(problem, sizeof problem, "has no public key; expected it in %.80s/%s" KEY_SUFFIX,
+	    s->conf->openspa.devices, value_uuid_text(uuid, device->uuid));
+	return fail_device(s, device, device->place, NULL, problem, error);
+}
+
+static bool check_rules(
+    const struct openspa_source *s, const struct conf_device *device, struct conf_error *error)
+{
+	if (device->duration % NS_PER_SECOND != 0)
+		return fail_device(
+		    s, device, device->place, "duration", "expected whole seconds", error);
+	if (device->duration != 0 || s->conf->openspa.duration != 0)
+		return true;
+	for (size_t i = 0; i < device->rules.count; i++) {
+		const struct conf_item *item = &device->rules.items[i];
+		const char *ignored = NULL;
+		struct rule_spec rule;
+
+		if (value_rule(&rule, item->text, &ignored) && rule.duration_s == 0)
+			return fail_device(s, device, item->place, "rules",
+			    "found a rule without a duration; expected one in the rule "
+			    "(22/tcp 30s), or `duration` beside it or beside `clients`",
+			    error);
+	}
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct conf_device *const *)a)->name.text,
+	    (*(const struct conf_device *const *)b)->name.text);
+}
+
+static bool names_differ(const struct openspa_source *s, struct conf_error *error)
+{
+	const struct conf *conf = s->conf;
+	const struct conf_device **sorted = calloc(conf->device_count + 1, sizeof *sorted);
+	bool ok = true;
+
+	if (sorted == NULL)
+		return conf_fail(error, "%s: not enough memory to check it", conf->path);
+	for (size_t i = 0; i < conf->device_count; i++)
+		sorted[i] = &conf->devices[i];
+	qsort(sorted, conf->device_count, sizeof *sorted, by_name);
+	for (size_t i = 1; i < conf->device_count && ok; i++) {
+		if (by_name(&sorted[i - 1], &sorted[i]) == 0)
+			ok = fail_device(s, sorted[i],
+			    sorted[i]->place.line == 0 ? sorted[i - 1]->place : sorted[i]->place,
+			    "name", "found the name of another device; expected one of its own",
+			    error);
+	}
+	free(sorted);
+	return ok;
+}
+
+bool check_devices(const struct openspa_source *s, struct conf_error *error)
+{
+	for (size_t i = 0; i < s->conf->device_count; i++) {
+		struct conf_device *device = &s->conf->devices[i];
+
+		if (!check_key(s, device, error) || !check_rules(s, device, error))
+			return false;
+		if (device->name.text[0] == '\0')
+			value_uuid_text(device->name.text, device->uuid);
+	}
+	return names_differ(s, error);
+}

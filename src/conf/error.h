@@ -1,0 +1,14 @@
+/* How a complaint comes into being. Inside src/conf only. */
+#ifndef CONF_ERROR_H
+#define CONF_ERROR_H
+
+#include "conf/conf.h"
+
+/* Fills *error; whatever is not printable ASCII becomes \xNN. Always false, so that a parser can
+ * end with `return conf_fail(...)`. */
+bool conf_fail(struct conf_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "PATH: cannot DOING: reason of errno"; notes when rights are wanting. Always false. */
+bool conf_fail_system(struct conf_error *error, const char *path, const char *doing);
+
+#endif

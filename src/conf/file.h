@@ -1,0 +1,51 @@
+/* Files, read once and written whole. */
+#ifndef CONF_FILE_H
+#define CONF_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf_error;
+
+#define FILE_MOST (16U << 20) /* bytes */
+
+enum file_secrecy {
+	FILE_SECRET, /* nobody but the owner may read it */
+	FILE_PUBLIC, /* nobody but the owner may write it */
+};
+
+/* `data` is locked memory with a zero byte behind it. */
+struct file_text {
+	char *data;
+	size_t size;
+	unsigned int mode; /* of the file it came from */
+};
+
+/* Opens, checks and reads a regular file of at most FILE_MOST bytes that belongs to root or to the
+ * caller, in a folder where others cannot replace it. False with *error filled. */
+bool file_read(
+    struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error);
+/* For a FILE_PUBLIC whose text turned out to hold a secret: false with *error filled when others
+ * may read it. */
+bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error);
+/* Wipes. Safe on a zeroed one. */
+void file_text_free(struct file_text *text);
+
+/* Writes a new file beside `path`, syncs it, renames it to `path` and syncs the folder; mode 0600.
+ * With `replace` false an existing file is refused. False with *error filled and nothing
+ * changed. */
+bool file_write(
+    const char *path, const char *data, size_t size, bool replace, struct conf_error *error);
+/* Makes the folder, mode 0700, unless it is there. */
+bool file_make_folder(const char *path, struct conf_error *error);
+/* Names in a folder that end with `suffix` and do not start like somebody's scratch file, sorted.
+ * A missing folder has none. The array and its strings are the caller's (file_names_free). */
+bool file_list(
+    char ***out, size_t *count, const char *path, const char *suffix, struct conf_error *error);
+void file_names_free(char **names, size_t count);
+
+/* `folder`/`name`, or the folder that `path` stands in; allocated, NULL when memory is short. */
+char *file_join(const char *folder, const char *name);
+char *file_folder(const char *path);
+
+#endif

@@ -1,0 +1,256 @@
+#include "conf/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "conf/conf.h"
+#include "conf/error.h"
+
+char *file_join(const char *folder, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+char *file_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return strdup(".");
+	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static bool owner_trusted(const struct stat *st)
+{
+	return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* The folder of `path`, opened. -1 with *error filled, also when anybody could swap files in it. */
+static int open_folder_of(const char *path, struct conf_error *error)
+{
+	char *folder = file_folder(path);
+	struct stat st;
+	int fd = -1;
+
+	if (folder == NULL) {
+		conf_fail_system(error, path, "open it");
+		return -1;
+	}
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		conf_fail_system(error, path, "open it");
+		goto refuse;
+	}
+	if ((st.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
+		conf_fail(error,
+		    "%s: its folder %s is writable by everybody; take that away: chmod o-w %s",
+		    path, folder, folder);
+		goto refuse;
+	}
+	free(folder);
+	return fd;
+refuse:
+	if (fd >= 0)
+		close(fd);
+	free(folder);
+	return -1;
+}
+
+static bool mode_secret(const char *path, unsigned int mode, struct conf_error *error)
+{
+	if ((mode & 077) == 0)
+		return true;
+	return conf_fail(error,
+	    "%s: mode %04o lets others at a private key; take that away: chmod 600 %s", path,
+	    mode & 07777U, path);
+}
+
+bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error)
+{
+	return mode_secret(path, text->mode, error);
+}
+
+static bool mode_safe(
+    const char *path, const struct stat *st, enum file_secrecy secrecy, struct conf_error *error)
+{
+	if (!S_ISREG(st->st_mode))
+		return conf_fail(error, "%s: not a regular file", path);
+	if (!owner_trusted(st))
+		return conf_fail(error,
+		    "%s: belongs to user %u; it must belong to root or to you: chown it", path,
+		    (unsigned int)st->st_uid);
+	if (secrecy == FILE_SECRET && !mode_secret(path, st->st_mode, error))
+		return false;
+	if ((st->st_mode & 022) != 0)
+		return conf_fail(error,
+		    "%s: mode %04o lets others write it; take that away: "
+		    "chmod go-w %s",
+		    path, (unsigned int)st->st_mode & 07777U, path);
+	if (st->st_size > (off_t)FILE_MOST)
+		return conf_fail(error, "%s: larger than %u MiB", path, FILE_MOST >> 20);
+	return true;
+}
+
+/* Reads up to `size` bytes; less when the file has shrunk since. */
+static ssize_t read_whole(int fd, char *data, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size) {
+		ssize_t got = read(fd, data + used, size - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	return (ssize_t)used;
+}
+
+bool file_read(
+    struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = open_folder_of(path, error), fd = -1;
+	struct stat st;
+	ssize_t got = -1;
+
+	*out = (struct file_text){NULL, 0, 0};
+	if (folder < 0)
+		return false;
+	/* Not blocking, so that a FIFO cannot hold us. */
+	fd = openat(
+	    folder, slash == NULL ? path : slash + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	close(folder);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		conf_fail_system(error, path, "open it");
+	} else if (mode_safe(path, &st, secrecy, error)) {
+		out->data = secret_alloc((size_t)st.st_size + 1);
+		if (out->data != NULL)
+			got = read_whole(fd, out->data, (size_t)st.st_size);
+		if (got < 0)
+			conf_fail_system(error, path, "read it");
+		else
+			out->size = (size_t)got;
+		out->mode = st.st_mode;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (got < 0)
+		file_text_free(out);
+	return got >= 0;
+}
+
+void file_text_free(struct file_text *text)
+{
+	secret_free(text->data);
+	*text = (struct file_text){NULL, 0, 0};
+}
+
+static bool is_ours(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), end = strlen(suffix);
+
+	return length > end && strcmp(name + length - end, suffix) == 0 && *name != '.' &&
+	       *name != '#' && *name != '~';
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool list_folder(char ***names, size_t *count, DIR *dir, const char *suffix)
+{
+	size_t room = 0;
+	struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		if (!is_ours(entry->d_name, suffix))
+			continue;
+		if (*count == room) {
+			char **more = NULL;
+
+			room = room == 0 ? 16 : room * 2;
+			if (room <= 2 * (size_t)CONF_MAX_CLIENTS)
+				more = reallocarray(*names, room, sizeof **names);
+			else
+				errno = E2BIG;
+			if (more == NULL)
+				return false;
+			*names = more;
+		}
+		(*names)[*count] = strdup(entry->d_name);
+		if ((*names)[*count] == NULL)
+			return false;
+		(*count)++;
+	}
+	return errno == 0;
+}
+
+static bool folder_safe(const char *path, int fd, struct conf_error *error)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return conf_fail_system(error, path, "open it");
+	if (!owner_trusted(&st))
+		return conf_fail(error,
+		    "%s: belongs to user %u; it must belong to root or to you: chown it", path,
+		    (unsigned int)st.st_uid);
+	if ((st.st_mode & 022) != 0)
+		return conf_fail(error,
+		    "%s: mode %04o lets others add clients; take that away: "
+		    "chmod go-w %s",
+		    path, (unsigned int)st.st_mode & 07777U, path);
+	return true;
+}
+
+bool file_list(
+    char ***out, size_t *count, const char *path, const char *suffix, struct conf_error *error)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = NULL;
+	bool ok = false;
+
+	*out = NULL;
+	*count = 0;
+	if (fd < 0)
+		return errno == ENOENT || conf_fail_system(error, path, "open it");
+	if (folder_safe(path, fd, error)) {
+		dir = fdopendir(fd);
+		ok = dir != NULL && list_folder(out, count, dir, suffix);
+		if (!ok)
+			conf_fail_system(error, path, "list it");
+	}
+	if (dir != NULL)
+		closedir(dir);
+	else
+		close(fd);
+	if (ok && *count > 0)
+		qsort(*out, *count, sizeof **out, by_name);
+	if (!ok) {
+		file_names_free(*out, *count);
+		*out = NULL;
+		*count = 0;
+	}
+	return ok;
+}
+
+void file_names_free(char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+}

@@ -1,0 +1,390 @@
+#include "conf/kinds.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "conf/snapshot.h"
+#include "conf/values.h"
+
+/* Completes `expected` and returns `ok`. */
+static bool say(char *expected, const char *phrase, bool ok)
+{
+	snprintf(expected, EXPECTED_BYTES, "%s", phrase);
+	return ok;
+}
+
+static bool copy_text(void *member, const char *text)
+{
+	snprintf(((struct conf_text *)member)->text, CONF_TEXT_BYTES, "%s", text);
+	return true;
+}
+
+static bool read_host(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+
+	(void)field;
+	return (*text == '\0' || value_host(text, &phrase) || say(expected, phrase, false)) &&
+	       copy_text(member, text);
+}
+
+static bool read_interface(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+
+	(void)field;
+	return (*text == '\0' || value_interface(text, &phrase) || say(expected, phrase, false)) &&
+	       copy_text(member, text);
+}
+
+static bool read_name(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+
+	(void)field;
+	return (value_name(text, &phrase) || say(expected, phrase, false)) &&
+	       copy_text(member, text);
+}
+
+static bool read_command(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	char **command = member;
+
+	(void)field;
+	if (strlen(text) > 4096)
+		return say(expected, "a command of at most 4096 bytes", false);
+	free(*command);
+	*command = strdup(text);
+	return *command != NULL || say(expected, "more memory to keep it in", false);
+}
+
+static bool read_integer(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+	int64_t value;
+
+	if (value_integer(&value, text, &phrase) && value >= field->least && value <= field->most) {
+		memcpy(member, &value, sizeof value);
+		return true;
+	}
+	snprintf(expected, EXPECTED_BYTES, "a whole number from %" PRId64 " to %" PRId64,
+	    field->least, field->most);
+	return false;
+}
+
+static bool read_duration(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+	char least[64], most[64];
+	int64_t value;
+
+	if (!value_duration(&value, text, &phrase))
+		return say(expected, phrase, false);
+	if (value >= field->least && value <= field->most) {
+		memcpy(member, &value, sizeof value);
+		return true;
+	}
+	duration_text(field->least, least, sizeof least);
+	duration_text(field->most, most, sizeof most);
+	snprintf(expected, EXPECTED_BYTES, "a duration from %s to %s", least, most);
+	return false;
+}
+
+static bool read_time(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+	int64_t value;
+
+	(void)field;
+	if (!value_time(&value, text, &phrase))
+		return say(expected, phrase, false);
+	memcpy(member, &value, sizeof value);
+	return true;
+}
+
+static bool read_revoked(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	struct conf_revoked revoked = {.yes = true};
+	const char *phrase = NULL;
+	int yes = 1;
+
+	(void)field;
+	if (value_switch(&yes, text, &phrase))
+		revoked.yes = yes == 1;
+	else if (!value_time(&revoked.when_ns, text, &phrase))
+		return say(expected, "true, false or a time such as 2026-12-31T23:59:59Z", false);
+	memcpy(member, &revoked, sizeof revoked);
+	return true;
+}
+
+static bool read_switch(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+	int value;
+
+	(void)field;
+	if (!value_switch(&value, text, &phrase))
+		return say(expected, phrase, false);
+	memcpy(member, &value, sizeof value);
+	return true;
+}
+
+static bool read_word(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	size_t used = 0;
+	int value;
+
+	if (value_word(&value, field->words, text)) {
+		memcpy(member, &value, sizeof value);
+		return true;
+	}
+	for (const struct conf_word *w = field->words; w->word != NULL && used < EXPECTED_BYTES;
+	     w++) {
+		const char *between = w == field->words ? "" : w[1].word == NULL ? " or " : ", ";
+
+		used += (size_t)snprintf(
+		    expected + used, EXPECTED_BYTES - used, "%s%s", between, w->word);
+	}
+	return false;
+}
+
+static bool read_key(const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	struct conf_key *key = member;
+	const char *phrase = NULL;
+
+	(void)field;
+	key->given = value_key(key->bytes, sizeof key->bytes, text, &phrase);
+	return key->given || say(expected, phrase, false);
+}
+
+static bool read_secret(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	struct conf_secret *secret = member;
+	const size_t sizes[] = {(size_t)field->least, (size_t)field->most};
+	const char *phrase = NULL;
+
+	secret_free(secret->bytes);
+	secret->bytes = secret_alloc(sizes[1]);
+	if (secret->bytes == NULL)
+		return say(expected, "more memory to keep it in", false);
+	for (size_t i = 0; i < 2; i++) {
+		secret->size = sizes[i];
+		if (value_key(secret->bytes, secret->size, text, &phrase))
+			return true;
+	}
+	secret_free(secret->bytes);
+	*secret = (struct conf_secret){NULL, 0};
+	if (sizes[0] == sizes[1])
+		return say(expected, phrase, false);
+	return say(expected, "32 or 64 bytes in base64: 44 or 88 characters with their `=`", false);
+}
+
+static bool read_address(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	struct addr address;
+
+	(void)field;
+	return (addr_parse(&address, text) ||
+	           say(expected, "an address such as 192.0.2.7, or 0.0.0.0 for every one",
+	               false)) &&
+	       copy_text(member, text);
+}
+
+static bool read_url(const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	const char *phrase = NULL;
+
+	(void)field;
+	return (*text == '\0' || value_url(text, &phrase) || say(expected, phrase, false)) &&
+	       copy_text(member, text);
+}
+
+static bool read_path(
+    const struct conf_field *field, void *member, const char *text, char *expected)
+{
+	char **path = member;
+
+	(void)field;
+	if (strlen(text) >= 4096)
+		return say(expected, "a path shorter than 4096 bytes", false);
+	free(*path);
+	*path = NULL;
+	if (*text == '\0')
+		return true; /* as if it were not there */
+	*path = strdup(text);
+	return *path != NULL || say(expected, "more memory to keep it in", false);
+}
+
+static bool item_address(const char *text, const char **expected)
+{
+	struct addr address;
+
+	*expected = "an address such as 192.0.2.7 or 2001:db8::7, or a list of them";
+	return *text == '\0' || addr_parse(&address, text);
+}
+
+static bool is_any_address(const char *text)
+{
+	struct addr address;
+
+	return *text == '\0' || (addr_parse(&address, text) && addr_is_wildcard(&address));
+}
+
+static bool whole_addresses(const struct conf_list *list, const char **expected)
+{
+	*expected = "0.0.0.0 alone (any), or at least one address";
+	for (size_t i = 0; i < list->count && list->count > 1; i++) {
+		if (is_any_address(list->items[i].text))
+			return false;
+	}
+	return list->count > 0;
+}
+
+static bool item_rule(const char *text, const char **expected)
+{
+	struct rule_spec rule;
+
+	return value_rule(&rule, text, expected);
+}
+
+static bool whole_rules(const struct conf_list *list, const char **expected)
+{
+	*expected = "at least one rule; `revoked: true` shuts a device out";
+	return list->count > 0;
+}
+
+static bool item_port(const char *text, const char **expected)
+{
+	struct port_spec spec;
+	const char *ignored = NULL;
+
+	/* A name is looked up among the groups when all of them are known. */
+	return value_port_spec(&spec, text, expected) || value_name(text, &ignored);
+}
+
+static bool item_allow(const char *text, const char **expected)
+{
+	struct port_spec spec;
+	struct cidr network;
+
+	if (value_port_spec(&spec, text, expected) || value_network(&network, text, expected))
+		return true;
+	*expected = "ports such as 22/tcp or a network such as 192.0.2.0/24";
+	return false;
+}
+
+static bool whole_targets(const struct conf_list *list, const char **expected)
+{
+	*expected = "source alone, any alone, or at least one network";
+	for (size_t i = 0; i < list->count && list->count > 1; i++) {
+		if (strcmp(list->items[i].text, "source") == 0 ||
+		    strcmp(list->items[i].text, "any") == 0)
+			return false;
+	}
+	return list->count > 0;
+}
+
+static void clear_integer(void *member)
+{
+	*(int64_t *)member = CONF_NOT_GIVEN;
+}
+
+static void clear_number(void *member)
+{
+	*(int *)member = CONF_NOT_GIVEN;
+}
+
+static void clear_time(void *member)
+{
+	*(int64_t *)member = NEVER_NS;
+}
+
+bool list_add(struct conf_list *list, const char *text, struct conf_place place)
+{
+	struct conf_item *more = reallocarray(list->items, list->count + 1, sizeof *more);
+
+	if (more == NULL)
+		return false;
+	list->items = more;
+	more[list->count].text = strdup(text);
+	more[list->count].place = place;
+	if (more[list->count].text == NULL)
+		return false;
+	list->count++;
+	return true;
+}
+
+void list_free(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i].text);
+	free(list->items);
+	*list = (struct conf_list){NULL, 0};
+}
+
+static void drop_command(void *member)
+{
+	free(*(char **)member);
+	*(char **)member = NULL;
+}
+
+static void drop_secret(void *member)
+{
+	struct conf_secret *secret = member;
+
+	secret_free(secret->bytes);
+	*secret = (struct conf_secret){NULL, 0};
+}
+
+static void drop_list(void *member)
+{
+	list_free(member);
+}
+
+#define READS(reader, shower) .read = read_##reader, .show = show_##shower
+#define LISTS(checker)        .item = item_##checker, .show = show_list, .drop = drop_list
+#define KIND(kind, name, ...) [CONF_KIND_##kind] = {name, sizeof(CONF_TYPE_##kind), __VA_ARGS__}
+
+static const struct kind kinds[] = {
+    KIND(HOST, "a host", READS(host, text)),
+    KIND(INTERFACE, "an interface", READS(interface, text)),
+    KIND(NAME, "a name", READS(name, text)),
+    KIND(COMMAND, "a command", READS(command, command), .drop = drop_command),
+    KIND(INTEGER, "a whole number", READS(integer, integer), .clear = clear_integer),
+    KIND(DURATION, "a duration", READS(duration, duration)),
+    KIND(TIME, "a time", READS(time, expiry), .clear = clear_time),
+    KIND(REVOKED, "a time, true or false", READS(revoked, revoked)),
+    KIND(SWITCH, "true or false", READS(switch, switch), .clear = clear_number),
+    KIND(WORD, "a word", READS(word, word)),
+    KIND(KEY, "a key in base64", READS(key, key)),
+    KIND(SECRET, "a key in base64", READS(secret, secret), .drop = drop_secret),
+    KIND(PORTS, "a list of ports and group names", LISTS(port)),
+    KIND(ALLOW, "a list of ports and networks", LISTS(allow)),
+    KIND(ADDRESS, "an address", READS(address, text)),
+    KIND(ADDRESSES, "an address or a list of addresses", LISTS(address), .whole = whole_addresses),
+    KIND(URL, "a URL", READS(url, text)),
+    KIND(PATH, "a path", READS(path, command), .drop = drop_command),
+    KIND(RULES, "a list of rules", LISTS(rule), .whole = whole_rules),
+    KIND(TARGETS, "source, any or a list of networks", .item = value_target, .show = show_list,
+        .drop = drop_list, .whole = whole_targets),
+};
+
+const struct kind *kind_of(const struct conf_field *field)
+{
+	return &kinds[field->kind];
+}

@@ -1,0 +1,114 @@
+/* RSA keys, from their PEM files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/openspa.h"
+#include "conf/values.h"
+#include "proto/rsa_pem.h"
+
+_Static_assert(RSA_KEY_BYTES == sizeof(((struct device *)0)->modulus) &&
+                   RSA_EXPONENT_BYTES == sizeof(((struct device *)0)->exponent),
+    "keys as in the snapshot");
+
+static bool fail_key(
+    const char *path, enum rsa_error problem, const char *wanted, struct conf_error *error)
+{
+	if (problem == RSA_LOCKED)
+		return conf_fail(error,
+		    "%s: the key is encrypted, and a daemon can ask nobody for the passphrase; "
+		    "expected a plain one, as `openssl rsa -in %s` prints it",
+		    path, path);
+	return conf_fail(
+	    error, "%s: the key is %s; expected %s", path, rsa_error_text(problem), wanted);
+}
+
+static bool read_secret(struct conf *conf, const char *path, struct conf_error *error)
+{
+	struct file_text text = {NULL, 0, 0};
+	enum rsa_error problem;
+
+	if (!file_read(&text, path, FILE_SECRET, error))
+		return false;
+	problem = rsa_pem_read_secret(conf->openspa_secret, text.data, text.size, NULL);
+	file_text_free(&text);
+	return problem == RSA_FINE ||
+	       fail_key(path, problem, "the server's RSA-2048 private key in PEM", error);
+}
+
+static bool read_public(struct rsa_public *out, const char *path, struct conf_error *error)
+{
+	struct file_text text = {NULL, 0, 0};
+	enum rsa_error problem;
+
+	if (!file_read(&text, path, FILE_PUBLIC, error))
+		return false;
+	problem = rsa_pem_read_public(out, text.data, text.size);
+	file_text_free(&text);
+	return problem == RSA_FINE ||
+	       fail_key(path, problem, "an RSA-2048 public key in PEM", error);
+}
+
+bool openspa_read_secret(const struct openspa_source *s, struct conf_error *error)
+{
+	struct conf *conf = s->conf;
+	const char *public_key = conf->openspa.public_key;
+	char *file = openspa_file(conf, conf->openspa.private_key);
+	char *public_file = public_key == NULL ? NULL : openspa_file(conf, public_key);
+	struct rsa_public public;
+	bool ok = false;
+
+	conf->openspa_secret = secret_alloc(sizeof *conf->openspa_secret);
+	if (file == NULL || conf->openspa_secret == NULL ||
+	    (public_key != NULL && public_file == NULL)) {
+		conf_fail(error, "%s: not enough memory to read its keys", conf->path);
+		goto out;
+	}
+	ok = read_secret(conf, file, error);
+	if (!ok || public_file == NULL)
+		goto out;
+	ok = read_public(&public, public_file, error);
+	if (ok && memcmp(&public, &conf->openspa_secret->public_key, sizeof public) != 0)
+		ok = openspa_fail(s, "public_key", error,
+		    "does not belong to private_key; correct one of them, or leave public_key out");
+out:
+	free(file);
+	free(public_file);
+	return ok;
+}
+
+bool openspa_read_public(struct conf_device *device, const char *path, struct conf_error *error)
+{
+	struct rsa_public key;
+
+	if (!read_public(&key, path, error))
+		return false;
+	memcpy(device->modulus, key.modulus, sizeof device->modulus);
+	memcpy(device->exponent, key.exponent, sizeof device->exponent);
+	device->has_key = true;
+	return true;
+}
+
+bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UUID_BYTES],
+    const char *pem, size_t size, struct conf_error *error)
+{
+	char name[UUID_TEXT_BYTES + 4], text[UUID_TEXT_BYTES];
+	struct rsa_public key;
+	enum rsa_error problem;
+	char *path = NULL;
+	bool ok = false;
+
+	snprintf(name, sizeof name, "%s.pub", value_uuid_text(text, uuid));
+	path = file_join(folder, name);
+	if (path == NULL)
+		return conf_fail(error, "%s: not enough memory to write it", name);
+	problem = rsa_pem_read_public(&key, pem, size);
+	if (problem != RSA_FINE)
+		fail_key(path, problem, "an RSA-2048 public key in PEM", error);
+	else
+		ok = file_make_folder(folder, error) && file_write(path, pem, size, false, error);
+	free(path);
+	return ok;
+}

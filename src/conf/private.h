@@ -1,0 +1,91 @@
+/* The inside of a server configuration, for the files that build it. */
+#ifndef CONF_PRIVATE_H
+#define CONF_PRIVATE_H
+
+#include "conf/conf.h"
+#include "conf/tree.h"
+
+struct conf {
+	char *path;
+	char *folder;         /* it stands in */
+	char *clients_folder; /* clients.d beside it */
+	char **files;         /* every file that a client stands in; they live as long as we */
+	size_t file_count;
+	struct conf_server server;
+	uint8_t public_key[CONF_KEY_BYTES];
+	bool has_openspa;
+	struct conf_openspa openspa;
+	struct conf_program programs[CONF_TASK_COUNT];
+	struct rsa_secret *openspa_secret; /* locked memory */
+	struct conf_device *devices;
+	size_t device_count;
+	struct conf_group *groups;
+	size_t group_count;
+	struct conf_client *clients;
+	size_t client_count;
+	size_t client_room;
+};
+
+/* The sections `openspa.extension_scripts` and `openspa.helpers`, while they are read. */
+struct conf_scripts {
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_SCRIPT_KEYS(X)
+#undef X
+};
+struct conf_helpers {
+#define X(key, kind, ...) CONF_TYPE_##kind key;
+	CONF_HELPER_KEYS(X)
+#undef X
+};
+
+/* A file of clients.d that is not written yet, or not to be read from there. */
+struct conf_overlay {
+	const char *name;
+	const char *text;
+};
+
+/* As conf_load; `overlay` (or NULL) stands for the file of its name. */
+struct conf *conf_load_with(
+    const char *path, const struct conf_overlay *overlay, struct conf_error *error);
+/* As conf_load, but the main file's text is given and clients.d is not read. */
+struct conf *conf_load_text(
+    const char *path, const char *text, size_t size, struct conf_error *error);
+
+/* The entries of a map `clients`. `file` is one of conf->files. */
+bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
+    const char *file, struct conf_error *error);
+/* Everything in clients.d. */
+bool clients_load_folder(
+    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error);
+/* Remembers a file's name as one of conf->files; NULL when memory is short. */
+const char *conf_add_file(struct conf *conf, const char *path);
+
+/* The section `openspa`, and everything it names: programs, keys, devices. `path` is how complaints
+ * name it: "openspa", or "" for an original OpenSPA file, where it is the whole. */
+bool openspa_load(struct conf *conf, const struct tree *tree, const struct node *map,
+    const char *path, struct conf_error *error);
+void openspa_show(const struct conf *conf, FILE *to);
+
+#define PROGRAM_PROBLEM_BYTES 1200
+/* An absolute path without links, when nobody but root and the caller can put another file there.
+ * False with errno 0 or the reason, and `problem` filled. */
+bool program_resolve(char out[static CONF_PROGRAM_BYTES], const char *path,
+    char problem[static PROGRAM_PROBLEM_BYTES]);
+
+/* Rules between the keys of `server`, while the tree is there to point into. */
+bool check_server(
+    struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error);
+/* Sorts the clients, applies revocations, and sees that names, keys and groups fit together. */
+bool check_clients(struct conf *conf, struct conf_error *error);
+
+/* True for port specs, names of groups, and `default`, which may be missing. */
+bool conf_knows_ports(const struct conf *conf, const char *text);
+/* What to say about one that is not: "found ...; expected ...". */
+void conf_unknown_ports(const struct conf *conf, const char *text, char *out, size_t size);
+
+const struct conf_group *conf_group_named(const struct conf *conf, const char *name);
+/* What `allowed_ports` means: its own items, or the group `default`. */
+extern const struct conf_list conf_default_ports;
+const struct conf_list *conf_client_ports(const struct conf_client *client);
+
+#endif

@@ -1,0 +1,267 @@
+/* The main file of the server, and the life of what is loaded from it. */
+#include "conf/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/kinds.h"
+#include "conf/section.h"
+#include "conf/values.h"
+
+/* What a group's specs are made of: ports alone. */
+static const struct conf_field specs_field = {.key = "ports", .kind = CONF_KIND_PORTS};
+
+static bool load_server(
+    struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
+{
+	return section_load(&conf_server_section, &conf->server, tree, map, "server", error);
+}
+
+static bool load_group(struct conf_group *group, const struct tree *tree, const struct node *key,
+    const struct node *value, struct conf_error *error)
+{
+	const char *expected = NULL;
+	struct port_spec spec;
+	char path[96];
+
+	if (!value_name(key->text, &expected))
+		return section_refuse(tree, key, "ports", expected, error);
+	if (value_port_spec(&spec, key->text, &expected))
+		return section_refuse(
+		    tree, key, "ports", "a name that cannot be taken for a port", error);
+	group->name = strdup(key->text);
+	group->place = key->place;
+	snprintf(path, sizeof path, "ports.%s", key->text);
+	if (group->name == NULL)
+		return section_refuse(tree, key, path, "more memory", error);
+	if (node_is_null(value))
+		return true;
+	if (!section_load_list(&group->specs, &specs_field, tree, value, path, error))
+		return false;
+	for (size_t i = 0; i < group->specs.count; i++) {
+		const struct conf_item *item = &group->specs.items[i];
+		char quoted[96];
+
+		if (!value_port_spec(&spec, item->text, &expected))
+			return tree_fail(tree, item->place, path, error, "found %s; expected %s",
+			    value_quoted(quoted, sizeof quoted, item->text, 64), expected);
+	}
+	return true;
+}
+
+static bool load_groups(
+    struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
+{
+	if (node_is_null(map))
+		return true;
+	if (map->kind != NODE_MAP)
+		return section_refuse(tree, map, "ports", "group names with their ports", error);
+	conf->groups = calloc(map->count / 2 + 1, sizeof *conf->groups);
+	if (conf->groups == NULL)
+		return section_refuse(tree, map, "ports", "more memory", error);
+	for (const struct node *key = tree_first(tree, map); key != NULL;) {
+		const struct node *value = tree_next(tree, key);
+
+		if (!load_group(&conf->groups[conf->group_count++], tree, key, value, error))
+			return false;
+		key = tree_next(tree, value);
+	}
+	return true;
+}
+
+static bool load_clients(
+    struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
+{
+	return clients_load(conf, tree, map, conf->files[0], error);
+}
+
+static bool load_original(struct conf *conf, const struct tree *tree, const struct node *map,
+    const char *path, struct conf_error *error)
+{
+#ifdef HAVE_OPENSPA
+	return openspa_load(conf, tree, map, path, error);
+#else
+	(void)conf;
+	return tree_fail(tree, map->place, path, error,
+	    "found OpenSPA's settings, but this program was built without OpenSPA");
+#endif
+}
+
+static bool load_openspa(
+    struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
+{
+	return load_original(conf, tree, map, "openspa", error);
+}
+
+/* The main file's own keys. */
+static const struct {
+	const char *key;
+	bool (*load)(struct conf *conf, const struct tree *tree, const struct node *map,
+	    struct conf_error *error);
+} sections[] = {{"server", load_server}, {"ports", load_groups}, {"clients", load_clients},
+    {"openspa", load_openspa}};
+
+#define SECTION_COUNT (sizeof sections / sizeof *sections)
+
+static bool load_section(
+    struct conf *conf, const struct tree *tree, const struct node *key, struct conf_error *error)
+{
+	const char *known[SECTION_COUNT];
+
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		if (strcmp(sections[i].key, key->text) == 0)
+			return sections[i].load(conf, tree, tree_next(tree, key), error);
+		known[i] = sections[i].key;
+	}
+	return section_unknown(tree, key, "", known, SECTION_COUNT, error);
+}
+
+/* An original OpenSPA server's file, whose keys stand at the top. */
+static bool is_original(const struct tree *tree, const struct node *root)
+{
+	static const char *const keys[] = {"public_key", "private_key", "extension_scripts", "bind",
+	    "port", "server_ip", "echo_ipv4_server", "echo_ipv6_server"};
+
+	if (tree_find(tree, root, "server") != NULL || tree_find(tree, root, "openspa") != NULL)
+		return false;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (section_find(&conf_openspa_section, tree, root, keys[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_error *error)
+{
+	const struct node *root = tree_root(tree);
+
+	if (root == NULL || node_is_null(root))
+		return conf_fail(error,
+		    "%s: empty; expected the section \"server\" at least: "
+		    "`postern init` writes one",
+		    tree->file);
+	if (root->kind != NODE_MAP)
+		return section_refuse(
+		    tree, root, "", "the sections server, ports, clients and openspa", error);
+	if (is_original(tree, root))
+		return load_original(conf, tree, root, "", error) &&
+		       check_server(conf, tree, root, error);
+	for (const struct node *key = tree_first(tree, root); key != NULL;) {
+		if (!load_section(conf, tree, key, error))
+			return false;
+		key = tree_next(tree, tree_next(tree, key));
+	}
+	return check_server(conf, tree, root, error);
+}
+
+static bool load_main(struct conf *conf, const char *text, size_t size, struct conf_error *error)
+{
+	struct tree tree;
+	bool ok;
+
+	if (!tree_parse(&tree, conf->path, text, size, error))
+		return false;
+	ok = load_tree(conf, &tree, error);
+	tree_free(&tree);
+	return ok;
+}
+
+const char *conf_add_file(struct conf *conf, const char *path)
+{
+	char **more = reallocarray(conf->files, conf->file_count + 1, sizeof *more);
+
+	if (more == NULL)
+		return NULL;
+	conf->files = more;
+	more[conf->file_count] = strdup(path);
+	return more[conf->file_count] == NULL ? NULL : more[conf->file_count++];
+}
+
+static struct conf *conf_new(const char *path, struct conf_error *error)
+{
+	struct conf *conf = calloc(1, sizeof *conf);
+	char *folder = file_folder(path);
+
+	if (conf != NULL && folder != NULL) {
+		conf->path = strdup(path);
+		conf->clients_folder = file_join(folder, "clients.d");
+		conf->folder = folder;
+	} else {
+		free(folder);
+	}
+	if (conf != NULL && conf->path != NULL && conf->clients_folder != NULL &&
+	    conf_add_file(conf, path) != NULL &&
+	    section_defaults(&conf_server_section, &conf->server) &&
+	    section_defaults(&conf_openspa_section, &conf->openspa))
+		return conf;
+	conf_fail(error, "%s: not enough memory to read it", path);
+	conf_free(conf);
+	return NULL;
+}
+
+struct conf *conf_load_text(
+    const char *path, const char *text, size_t size, struct conf_error *error)
+{
+	struct conf *conf = conf_new(path, error);
+
+	if (conf != NULL && load_main(conf, text, size, error) && check_clients(conf, error))
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+/* OpenSPA's key stands in a file of its own. */
+static bool holds_secret(const struct conf *conf)
+{
+	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL;
+}
+
+struct conf *conf_load_with(
+    const char *path, const struct conf_overlay *overlay, struct conf_error *error)
+{
+	struct conf *conf = conf_new(path, error);
+	struct file_text text = {NULL, 0, 0};
+	bool ok = conf != NULL && file_read(&text, path, FILE_PUBLIC, error) &&
+	          load_main(conf, text.data, text.size, error) &&
+	          (!holds_secret(conf) || file_kept_secret(&text, path, error)) &&
+	          clients_load_folder(conf, overlay, error) && check_clients(conf, error);
+
+	file_text_free(&text);
+	if (ok)
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+struct conf *conf_load(const char *path, struct conf_error *error)
+{
+	return conf_load_with(path, NULL, error);
+}
+
+void conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	section_free(&conf_server_section, &conf->server);
+	for (size_t i = 0; i < conf->group_count; i++) {
+		free(conf->groups[i].name);
+		list_free(&conf->groups[i].specs);
+	}
+	for (size_t i = 0; i < conf->client_count; i++)
+		section_free(&conf_client_section, &conf->clients[i]);
+	section_free(&conf_openspa_section, &conf->openspa);
+	for (size_t i = 0; i < conf->device_count; i++)
+		section_free(&conf_device_section, &conf->devices[i]);
+	secret_free(conf->openspa_secret);
+	file_names_free(conf->files, conf->file_count);
+	free(conf->groups);
+	free(conf->clients);
+	free(conf->devices);
+	free(conf->folder);
+	free(conf->clients_folder);
+	free(conf->path);
+	free(conf);
+}

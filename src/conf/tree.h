@@ -1,0 +1,55 @@
+/* A YAML text as a bounded tree whose every node knows its line and column. Anchors, aliases,
+ * tags, second documents, keys that are not plain strings and keys given twice are refused. */
+#ifndef CONF_TREE_H
+#define CONF_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+
+#define TREE_DEPTH 8
+#define TREE_NODES (1U << 21)
+
+enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
+
+struct node {
+	enum node_kind kind;
+	bool quoted;      /* a scalar in quotes or a block: never null */
+	const char *text; /* of a scalar; zero-terminated, without zeros inside */
+	struct conf_place place;
+	uint32_t first; /* child; in a map, key and value by turns */
+	uint32_t next;
+	uint32_t count; /* of children */
+};
+
+struct tree {
+	const char *file; /* as in complaints */
+	struct node *nodes;
+	uint32_t count;
+	char *texts; /* locked memory */
+	size_t text_size;
+	size_t text_used;
+};
+
+/* `file` must outlive the tree, `data` need not. False with *error filled. */
+bool tree_parse(
+    struct tree *out, const char *file, const char *data, size_t size, struct conf_error *error);
+/* Wipes. Safe on a zeroed one. */
+void tree_free(struct tree *tree);
+
+/* NULL when there is none. */
+const struct node *tree_root(const struct tree *tree);
+const struct node *tree_first(const struct tree *tree, const struct node *parent);
+const struct node *tree_next(const struct tree *tree, const struct node *sibling);
+/* The value of `key` in a map. */
+const struct node *tree_find(const struct tree *tree, const struct node *map, const char *key);
+/* A scalar that says nothing: empty, ~ or null. */
+bool node_is_null(const struct node *node);
+
+/* "FILE:LINE:COLUMN: KEY: " and the rest. Always false. */
+bool tree_fail(const struct tree *tree, struct conf_place place, const char *key,
+    struct conf_error *error, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,94 @@
+/* Words for people: quoting what was found, guessing what was meant. */
+#include "conf/values.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define WORD_MOST 64
+
+const char *value_quoted(char *out, size_t size, const char *text, size_t most)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t used = 0, length = strnlen(text, most), i;
+
+	if (size < 8) {
+		*out = '\0';
+		return out;
+	}
+	out[used++] = '"';
+	for (i = 0; i < length && used + 9 < size; i++) {
+		uint8_t c = (uint8_t)text[i];
+
+		if (c == '"' || c == '\\') {
+			out[used++] = '\\';
+			out[used++] = (char)c;
+		} else if (c >= 0x20 && c < 0x7f) {
+			out[used++] = (char)c;
+		} else {
+			out[used++] = '\\';
+			out[used++] = 'x';
+			out[used++] = hex[c >> 4];
+			out[used++] = hex[c & 15];
+		}
+	}
+	snprintf(out + used, size - used, text[i] == '\0' ? "\"" : "...\"");
+	return out;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Insertions, deletions, changes and swaps of neighbours that make one word of the other; both at
+ * most WORD_MOST long. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t a_length = strlen(a), b_length = strlen(b);
+	size_t rows[3][WORD_MOST + 1];
+
+	for (size_t j = 0; j <= b_length; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= a_length; i++) {
+		size_t *now = rows[i % 3], *before = rows[(i + 2) % 3],
+		       *earlier = rows[(i + 1) % 3];
+
+		now[0] = i;
+		for (size_t j = 1; j <= b_length; j++) {
+			bool same = lower(a[i - 1]) == lower(b[j - 1]);
+
+			now[j] = least(before[j - 1] + !same, least(before[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+			    lower(a[i - 2]) == lower(b[j - 1]))
+				now[j] = least(now[j], earlier[j - 2] + 1);
+		}
+	}
+	return rows[a_length % 3][b_length];
+}
+
+const char *value_nearest(const char *text, const char *const *candidates, size_t count)
+{
+	size_t best = 2 + strnlen(text, WORD_MOST) / 4;
+	const char *nearest = NULL;
+
+	if (strnlen(text, WORD_MOST + 1) > WORD_MOST)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t d;
+
+		if (strnlen(candidates[i], WORD_MOST + 1) > WORD_MOST)
+			continue;
+		d = distance(text, candidates[i]);
+		if (d < best && d < strlen(candidates[i])) {
+			best = d;
+			nearest = candidates[i];
+		}
+	}
+	return nearest;
+}

@@ -1,0 +1,150 @@
+#include "conf/values.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/secret.h"
+#include "conf/schema.h"
+#include "conf/snapshot.h"
+
+#define DIGITS  "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* Steps over 1 to 5 digits that make a port. */
+static bool take_port(const char **text, uint16_t *out)
+{
+	size_t length = strspn(*text, DIGITS);
+	unsigned long value;
+
+	if (length < 1 || length > 5)
+		return false;
+	value = strtoul(*text, NULL, 10);
+	*text += length;
+	*out = (uint16_t)value;
+	return value >= 1 && value <= UINT16_MAX;
+}
+
+static bool take_protocol(const char *text, struct port_spec *out)
+{
+	out->tcp = *text == '\0' || strcasecmp(text, "/tcp") == 0;
+	out->udp = *text == '\0' || strcasecmp(text, "/udp") == 0;
+	return out->tcp || out->udp;
+}
+
+bool value_port_spec(struct port_spec *out, const char *text, const char **expected)
+{
+	*expected =
+	    "ports such as 22/tcp, 53/udp, 80 or 8080-8090/tcp, with numbers from 1 to 65535";
+	if (!take_port(&text, &out->first))
+		return false;
+	out->last = out->first;
+	if (*text == '-') {
+		text++;
+		if (!take_port(&text, &out->last))
+			return false;
+	}
+	if (!take_protocol(text, out)) {
+		*expected = "tcp or udp, or nothing for both, after the port, such as 22/tcp";
+		return false;
+	}
+	*expected = "a range that starts with its lower port, such as 8080-8090/tcp";
+	return out->first <= out->last;
+}
+
+bool value_key(uint8_t *out, size_t size, const char *text, const char **expected)
+{
+	*expected = size == 64 ? "64 bytes in base64: 88 characters, the last two `==`"
+	                       : "32 bytes in base64: 44 characters, the last one `=`";
+	return secret_from_base64(out, size, text);
+}
+
+bool value_integer(int64_t *out, const char *text, const char **expected)
+{
+	const char *digits = text + (*text == '-');
+	bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+	size_t length;
+
+	*expected = "a whole number";
+	digits += hex ? 2 : 0;
+	length = strspn(digits, hex ? DIGITS "abcdefABCDEF" : DIGITS);
+	if (length == 0 || digits[length] != '\0')
+		return false;
+	errno = 0;
+	*out = strtoll(text, NULL, hex ? 16 : 10);
+	return errno == 0;
+}
+
+bool value_switch(int *out, const char *text, const char **expected)
+{
+	static const struct conf_word words[] = {{"true", 1}, {"yes", 1}, {"on", 1}, {"false", 0},
+	    {"no", 0}, {"off", 0}, {"y", 1}, {"n", 0}, {NULL, 0}};
+
+	*expected = "true or false";
+	for (const struct conf_word *w = words; w->word != NULL; w++) {
+		if (strcasecmp(text, w->word) == 0) {
+			*out = w->number;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool value_word(int *out, const struct conf_word *words, const char *text)
+{
+	for (const struct conf_word *w = words; w->word != NULL; w++) {
+		if (strcmp(text, w->word) == 0) {
+			*out = w->number;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool value_name(const char *text, const char **expected)
+{
+	size_t length = strlen(text);
+
+	*expected = "a name of up to 63 letters, digits and . _ @ -, that starts with a letter or "
+	            "a digit";
+	return length > 0 && length < CLIENT_NAME_BYTES && strspn(text, LETTERS DIGITS) > 0 &&
+	       strspn(text, LETTERS DIGITS "._@-") == length;
+}
+
+bool value_host(const char *text, const char **expected)
+{
+	size_t length = strlen(text);
+
+	*expected = "a host name or an address, such as gate.example.org, 192.0.2.1 or 2001:db8::1";
+	return length > 0 && length < CONF_TEXT_BYTES - 2 && *text != '-' && *text != '.' &&
+	       strspn(text, LETTERS DIGITS "._-:%") == length;
+}
+
+bool value_interface(const char *text, const char **expected)
+{
+	size_t length = strlen(text);
+
+	*expected = "the name of a network interface, up to 15 letters, digits and . _ -";
+	return length > 0 && length < INTERFACE_NAME_BYTES && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0 && *text != '-' &&
+	       strspn(text, LETTERS DIGITS "._-") == length;
+}
+
+bool value_network(struct cidr *out, const char *text, const char **expected)
+{
+	*expected = "an address or a network such as 192.0.2.0/24 or 2001:db8::/32, with no bits "
+	            "set behind the prefix";
+	return cidr_parse(out, text);
+}
+
+bool value_target(const char *text, const char **expected)
+{
+	struct cidr network;
+
+	if (strcmp(text, "source") == 0 || strcmp(text, "any") == 0 ||
+	    value_network(&network, text, expected))
+		return true;
+	*expected = "source, any, or networks such as 192.0.2.0/24";
+	return false;
+}

@@ -1,0 +1,69 @@
+/* One function a kind of value, for the configuration file and the command line alike. Each takes
+ * the whole text or refuses it; then *expected is set to one static phrase that completes
+ * `found "..."; expected ...`, and *out is not to be used. */
+#ifndef CONF_VALUES_H
+#define CONF_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct conf_word;
+
+/* Both ends included. */
+struct port_spec {
+	bool tcp;
+	bool udp;
+	uint16_t first;
+	uint16_t last;
+};
+
+/* What an OpenSPA rule says: a protocol, or TCP and UDP ports. */
+struct rule_spec {
+	int protocol; /* 1, 4, 6, 17, 58; 0: any; -1: those of `ports` */
+	struct port_spec ports;
+	uint16_t duration_s; /* 0: it does not say */
+};
+
+/* "22/tcp", "53/udp", "80" (both), "8080-8090/tcp", "80-82" (both). */
+bool value_port_spec(struct port_spec *out, const char *text, const char **expected);
+/* Go's notation, "1m30s", "1.5h", "250ms", as nanoseconds; a negative one is refused. */
+bool value_duration(int64_t *out, const char *text, const char **expected);
+/* "2026-12-31", "2026-12-31 23:59:59" (both UTC), "2026-12-31T23:59:59.5+01:00", as nanoseconds
+ * since 1970. What lies outside 64 bits becomes INT64_MIN or INT64_MAX, which is "never". */
+bool value_time(int64_t *out, const char *text, const char **expected);
+/* Exactly `size` bytes (32 or 64) in base64 with padding. */
+bool value_key(uint8_t *out, size_t size, const char *text, const char **expected);
+/* Decimal or 0x and hexadecimal, with an optional minus. */
+bool value_integer(int64_t *out, const char *text, const char **expected);
+/* true/yes/on, false/no/off in any case. */
+bool value_switch(int *out, const char *text, const char **expected);
+/* One of a table's words. *expected is the phrase "one of the words listed": see the caller. */
+bool value_word(int *out, const struct conf_word *words, const char *text);
+/* [A-Za-z0-9][A-Za-z0-9._@-]{0,62} */
+bool value_name(const char *text, const char **expected);
+/* A host name or an address; what a shell, a URL or a terminal could misread is refused. */
+bool value_host(const char *text, const char **expected);
+bool value_interface(const char *text, const char **expected);
+bool value_network(struct cidr *out, const char *text, const char **expected);
+/* "any", "tcp", "udp", "icmp", "icmpv6", "ipv4" or a port spec, then a duration of whole seconds
+ * if wanted: "8000-8010/tcp 30s". */
+bool value_rule(struct rule_spec *out, const char *text, const char **expected);
+/* http:// or https:// and printable ASCII without spaces and quotes. */
+bool value_url(const char *text, const char **expected);
+/* "01234567-89ab-cdef-0123-456789abcdef", lower case. */
+bool value_uuid(uint8_t out[static 16], const char *text, const char **expected);
+#define UUID_TEXT_BYTES 37
+const char *value_uuid_text(char out[static UUID_TEXT_BYTES], const uint8_t uuid[static 16]);
+/* "source", "any" or a network. */
+bool value_target(const char *text, const char **expected);
+
+/* `text` in double quotes, cut after `most` bytes, everything but printable ASCII as \xNN.
+ * Returns `out`. */
+const char *value_quoted(char *out, size_t size, const char *text, size_t most);
+/* The nearest of `count` candidates, or NULL when none is near enough to be what was meant. */
+const char *value_nearest(const char *text, const char *const *candidates, size_t count);
+
+#endif

@@ -1,0 +1,97 @@
+/* The control protocol between `postern` and the running daemon: a UNIX SOCK_SEQPACKET socket, one
+ * record a packet. The tool sends one request; the daemon answers with any number of SESSION,
+ * LAST_SEEN and STAT records and closes with DONE or ERROR.
+ *
+ * record = version u8, type u8, length u16 (of the body), body; integers are big-endian; a text is
+ * its length (u8; u16 in ERROR) and that many bytes, none of them zero. */
+#ifndef CTL_CONTROL_H
+#define CTL_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "conf/snapshot.h"
+
+#define CONTROL_PATH         "/run/postern/control"
+#define CONTROL_VERSION      1
+#define CONTROL_HEADER_BYTES 4
+#define CONTROL_PORTS_MOST   64
+#define CONTROL_NAME_BYTES   64   /* of a STAT, with the closing zero */
+#define CONTROL_TEXT_BYTES   1001 /* of an ERROR, with the closing zero */
+/* Holds any record; a packet that does not fit is no record. */
+#define CONTROL_RECORD_BYTES 1024
+
+enum control_type {
+	/* requests, without a body */
+	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client */
+	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
+	CONTROL_STATS = 3,    /* answered by STAT */
+	/* replies */
+	CONTROL_SESSION = 65,
+	CONTROL_LAST_SEEN = 66,
+	CONTROL_STAT = 67,
+	CONTROL_DONE = 68, /* no body */
+	CONTROL_ERROR = 69,
+};
+
+/* One grant: `client` holds `ports` open for `address`. */
+struct control_session {
+	char client[CLIENT_NAME_BYTES];
+	struct addr address;
+	int64_t opened_ns; /* CLOCK_REALTIME */
+	uint64_t remaining_ms;
+	uint16_t port_count;
+	bool more; /* the client has more ranges than fit here */
+	struct port_range ports[CONTROL_PORTS_MOST];
+};
+
+/* The last knock of `client` that was accepted. */
+struct control_last_seen {
+	char client[CLIENT_NAME_BYTES];
+	int64_t when_ns; /* CLOCK_REALTIME */
+	struct addr address;
+};
+
+struct control_stat {
+	char name[CONTROL_NAME_BYTES];
+	uint64_t value;
+};
+
+/* Why a request was refused; the tool exits with that number. */
+enum control_fault {
+	CONTROL_FAULT_FAILED = 1,
+	CONTROL_FAULT_PERMISSION = 77,
+	CONTROL_FAULT_CONFIG = 78, /* the new configuration is bad, the old one stays in force */
+};
+
+struct control_error {
+	enum control_fault fault;
+	char text[CONTROL_TEXT_BYTES];
+};
+
+struct control_record {
+	enum control_type type;
+	union {
+		struct control_session session;
+		struct control_last_seen last_seen;
+		struct control_stat stat;
+		struct control_error error;
+	};
+};
+
+/* Returns the size of the packet, or 0 when the record breaks a limit of the protocol (an empty or
+ * unclosed text, too many ports, an unknown type). An ERROR text that does not fit is the caller's
+ * to cut; control_error_of does. */
+size_t control_encode(
+    uint8_t packet[static CONTROL_RECORD_BYTES], const struct control_record *record);
+/* False, and *out zeroed, for anything but exactly one record of this version. Texts are closed by
+ * a zero but may hold any other byte: escape them before showing them to anyone. */
+bool control_decode(struct control_record *out, const void *packet, size_t size);
+
+bool control_is_request(enum control_type type);
+/* An ERROR record with as much of `text` as fits. */
+struct control_record control_error_of(enum control_fault fault, const char *text);
+
+#endif

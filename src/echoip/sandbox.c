@@ -1,0 +1,127 @@
+#include "echoip/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+#define DESCRIPTORS_OWN 64 /* listeners, epoll, timer, signals, standard streams */
+
+static bool limit_is_set(int result, const char *what)
+{
+	if (result == 0)
+		return true;
+	log_line(LOG_LEVEL_ERROR, "cannot limit %s: %s", what, strerror(errno));
+	return false;
+}
+
+bool sandbox_limits(uint32_t connections)
+{
+	const struct rlimit none = {0, 0};
+	const struct rlimit enough = {connections + DESCRIPTORS_OWN, connections + DESCRIPTORS_OWN};
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+		log_line(LOG_LEVEL_ERROR, "cannot forbid dumps: %s", strerror(errno));
+		return false;
+	}
+	return limit_is_set(setrlimit(RLIMIT_CORE, &none), "core dumps") &&
+	       limit_is_set(setrlimit(RLIMIT_NOFILE, &enough),
+	           "descriptors to what --max-connections needs");
+}
+
+#if SANITIZED
+/* The sanitizer starts a process that looks into this one's memory when it ends. */
+bool sandbox_close(void)
+{
+	log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+}
+#else
+/* Anything else ends the process. */
+static const int allowed[] = {
+    /* connections */
+    SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+    SCMP_SYS(shutdown), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername), SCMP_SYS(close),
+    /* waiting */
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
+    SCMP_SYS(ppoll), SCMP_SYS(timerfd_settime), SCMP_SYS(futex), SCMP_SYS(restart_syscall),
+    /* log lines, timer and signal descriptors */
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+    /* memory */
+    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(munlock),
+    /* time, randomness, identity */
+    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom),
+    SCMP_SYS(getpid), SCMP_SYS(gettid),
+    /* leaving, also by abort */
+    SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn), SCMP_SYS(tgkill)};
+
+/* Libraries try these and can live with the refusal. */
+static const int refused[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
+    SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(prlimit64),
+    SCMP_SYS(sysinfo), SCMP_SYS(uname)};
+
+static int filter_fill(scmp_filter_ctx filter)
+{
+	const unsigned int exec = PROT_EXEC;
+	int failed = 0;
+
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && failed == 0; i++)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (size_t i = 0; i < sizeof refused / sizeof *refused && failed == 0; i++)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+	/* Memory, but none that can be executed. */
+	if (failed == 0)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
+	if (failed == 0)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
+	/* A socket only to tell the service manager that we stop. */
+	if (failed == 0)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+		    SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	/* Flags of a descriptor, no locks and owners. */
+	if (failed == 0)
+		failed = seccomp_rule_add(
+		    filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0));
+	if (failed == 0)
+		failed = seccomp_rule_add(
+		    filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0));
+	return failed;
+}
+
+static bool filter_load(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int failed = filter == NULL ? -ENOMEM : filter_fill(filter);
+
+	if (failed == 0)
+		failed = seccomp_load(filter);
+	seccomp_release(filter);
+	if (failed != 0)
+		log_line(
+		    LOG_LEVEL_ERROR, "cannot load the system call filter: %s", strerror(-failed));
+	return failed == 0;
+}
+bool sandbox_close(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+		log_line(LOG_LEVEL_ERROR, "cannot give up new privileges: %s", strerror(errno));
+		return false;
+	}
+	return limit_is_set(setrlimit(RLIMIT_NPROC, &none), "processes") && filter_load();
+}
+#endif

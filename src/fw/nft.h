@@ -1,0 +1,195 @@
+/* What the files of the nft back-end share; nobody else includes it. Functions return 0 or a
+ * negative errno unless said otherwise, and leave it to nft.c to log. */
+#ifndef FW_NFT_H
+#define FW_NFT_H
+
+#include <sodium.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fw/fw.h"
+#include "fw/nft_link.h"
+
+#define NFT_TABLE "postern"
+
+/* nft_name.c: a policy is called by a hash of its ports, so that a later process with another
+ * configuration recognises it. */
+#define NFT_ID_BYTES 17
+struct nft_id {
+	char text[NFT_ID_BYTES];
+};
+struct nft_sets {
+	char v4[24]; /* g_<id>_4 */
+	char v6[24];
+};
+struct nft_id nft_policy_id(const struct snapshot *s, uint32_t policy);
+struct nft_sets nft_policy_sets(const struct snapshot *s, uint32_t policy);
+/* The same characters that the configuration allows, and no others: what fails is refused. */
+bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES]);
+bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES]);
+
+/* nft_element.c: what stands in a set. The key is an address, and in some sets a protocol and a
+ * port after it, each filled up to 4 bytes. */
+#define NFT_SET_SIZE  65536 /* elements, the most in any one set */
+#define NFT_KEY_BYTES (ADDR_BYTES + 4 + 4)
+struct nft_element {
+	uint8_t key[NFT_KEY_BYTES];
+	size_t key_bytes;
+	uint64_t timeout_ms;
+	char owner[CLIENT_NAME_BYTES];
+};
+size_t nft_address_bytes(bool v4); /* at the start of a key */
+/* With the address alone as its key. */
+struct nft_element nft_element_of(
+    const struct addr *address, uint64_t timeout_ms, const char owner[static CLIENT_NAME_BYTES]);
+struct addr nft_element_address(const struct nft_element *e, bool v4);
+/* Adds to the transaction what makes the element be there with its full time. */
+void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e);
+/* A transaction of its own; fine when there is none. */
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e);
+struct nft_reading {
+	/* Stores what was read as number `count`; false to leave it out. NULL: only count. */
+	bool (*store)(struct nft_reading *r, const struct nft_element *e);
+	size_t key_bytes;
+	size_t count;
+	size_t most;
+};
+/* Hands over every element that one of us has made. */
+int nft_element_read(struct nft_link *l, const char *set, struct nft_reading *r);
+
+/* nft_ports.c: openings that name their ports. A single port is (address, protocol, port) in one of
+ * two sets, a protocol without ports (address, protocol) in one of two others; see nft_range.c. */
+#define NFT_PORTS_4     "opened_ports_4"
+#define NFT_PORTS_6     "opened_ports_6"
+#define NFT_PROTOCOLS_4 "opened_protocols_4"
+#define NFT_PROTOCOLS_6 "opened_protocols_6"
+struct nft_place {
+	char set[32];
+	struct nft_element element;
+};
+struct nft_ranges;
+/* Whether there is somebody who asks for ports; if not, there are no sets for them. */
+bool nft_ports_wanted(const struct snapshot *s);
+struct nft_place nft_ports_place(const struct fw_opening *o);
+/* `ranges` becomes what it is afterwards; -ENOSPC when it is full. */
+int nft_ports_add(struct nft_link *l, struct nft_ranges *ranges, uint32_t mark,
+    const struct fw_opening *openings, size_t count);
+int nft_ports_delete(struct nft_link *l, struct nft_ranges *ranges, const struct fw_opening *o);
+/* Returns how many were stored. */
+int nft_ports_read(struct nft_link *l, struct fw_opening *out, size_t most);
+
+/* nft_range.c: each distinct range of ports that somebody has asked for has a set of addresses and
+ * a rule of its own. */
+#define NFT_RANGES_CHAIN "opened_ranges"
+struct nft_range {
+	uint16_t first;
+	uint16_t last;
+	uint8_t protocol;
+	bool v4;
+};
+struct nft_rule_print {
+	uint64_t handle;
+	uint8_t digest[crypto_generichash_BYTES];
+};
+struct nft_range_use {
+	int64_t until_boot_ns; /* nobody holds it afterwards */
+	bool closed;           /* for somebody, so perhaps nobody does before */
+};
+/* In the order of their rules. */
+struct nft_ranges {
+	struct nft_range list[FW_RANGES];
+	struct nft_rule_print rules[FW_RANGES]; /* as the kernel has them; zero: not known */
+	struct nft_range_use use[FW_RANGES];
+	uint32_t count;
+};
+struct nft_range nft_range_of(const struct fw_opening *o);
+void nft_range_name(char set[static 32], const struct nft_range *r);
+/* Its place in the list; `count` when it is not there. */
+uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range *r);
+/* Adds the range to the list, with nobody holding it; the caller has made sure that there is room.
+ * Returns its place. */
+uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
+void nft_range_hold(struct nft_range_use *use, uint64_t timeout_ms);
+/* Takes what the kernel sends back of a new rule for the print of the first that has none. */
+void nft_ranges_learn(const struct nlmsghdr *answer, void *ranges);
+/* Adds set and rule to the transaction, and the range to the list. */
+int nft_ranges_put(
+    struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark);
+/* Takes away those that nobody holds any more. */
+int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
+/* The ranges that have a set. Returns how many were stored. */
+int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
+
+/* nft_text.c: fw_nft_ruleset; how many rules it has in chains, but for those of the ranges, and
+ * these. */
+char *nft_text(const struct snapshot *s, const struct fw_live *live, uint32_t *rules,
+    struct nft_ranges *ranges);
+
+struct nftnl_expr;
+struct nftnl_rule;
+
+/* nft_grant.c. `sets` has one entry for each of `policies` policies. */
+int nft_grant_add(struct nft_link *l, const struct nft_sets *sets, uint32_t policies,
+    const struct fw_grant *grants, size_t count);
+int nft_grant_delete(struct nft_link *l, const struct nft_sets *sets, uint32_t policies,
+    const struct fw_grant *grant);
+/* Reads the elements of one policy. Returns how many were stored. */
+int nft_grant_read(struct nft_link *l, const struct nft_sets *sets, uint32_t policy,
+    struct fw_grant *out, size_t most);
+
+/* nft_host.c: a packet that we accept can still be dropped by another chain of the same hook. One
+ * rule of ours at the head of such chains accepts what carries our mark. */
+struct nft_host {
+	uint32_t mark;
+	int32_t priority; /* of our own chain */
+	enum conf_host_chains which;
+};
+/* Makes it so that exactly the chains which need the rule have it, once. `more`, unless NULL, adds
+ * to the same transaction. */
+int nft_host_settle(
+    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l));
+/* True when settle would put a rule in, or when that could not be found out. */
+bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
+
+/* nft_pass.c: that rule, and what rules of others come to. */
+enum nft_meaning {
+	NFT_MEANS_LITTLE,    /* looks at the packet first */
+	NFT_MEANS_DROP,      /* ends whatever reaches it */
+	NFT_MEANS_JUMP,      /* sends whatever reaches it to another chain */
+	NFT_MEANS_PASS,      /* ours, as it should be */
+	NFT_MEANS_PASS_STALE /* ours, with another mark or changed by somebody */
+};
+struct nft_meant {
+	enum nft_meaning meaning;
+	uint64_t handle;
+	char chain[256]; /* of NFT_MEANS_JUMP */
+};
+int nft_pass_read(struct nft_meant *out, const struct nlmsghdr *rule, uint32_t mark);
+/* Adds the message that puts it at the head of a chain. */
+int nft_pass_insert(
+    struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark);
+
+/* Adds an empty expression, which the rule then owns; NULL when memory is short. */
+struct nftnl_expr *nft_rule_add(struct nftnl_rule *rule, const char *name);
+bool nft_rule_add_accept(struct nftnl_rule *rule);
+
+/* nft_watch.c: has anybody changed our table? The rules of ranges come and go by our own doing, so
+ * each has a print of its own; all the rest has one. */
+struct nft_print {
+	uint8_t digest[crypto_generichash_BYTES];
+	uint32_t rules;
+	uint32_t range_count; /* may be more than there is room for */
+	struct nft_rule_print ranges[FW_RANGES];
+};
+/* A socket that wakes for changes made through other netlink ports than `port`; or -errno. */
+int nft_watch_open(uint32_t port);
+void nft_watch_drain(int fd);
+/* The fingerprint of our table, its chains and rules; its elements are left out. */
+int nft_print_take(struct nft_link *l, struct nft_print *out);
+/* Of one rule. */
+void nft_rule_print_take(struct nft_rule_print *out, const struct nlmsghdr *rule);
+/* True when the ranges are as they were. */
+bool nft_print_has_ranges(const struct nft_print *p, const struct nft_ranges *ranges);
+
+#endif

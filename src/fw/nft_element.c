@@ -1,0 +1,189 @@
+/* Elements of sets, written and read: an address, perhaps with protocol and port, that ends by
+ * itself and carries its owner's name. Writing is on the path of every knock, so no text, no
+ * library objects and no allocation. */
+#include <errno.h>
+#include <string.h>
+
+#include <netinet/in.h> /* before the kernel's twin of it */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include "fw/nft.h"
+
+#define ELEMENT_COMMENT 0 /* type of the comment in an element's user data, as nft reads it */
+#define V4_BYTES        4
+
+_Static_assert(NFT_MESSAGE_BYTES > 256 + NFT_KEY_BYTES + CLIENT_NAME_BYTES, "an element fits");
+
+struct nft_element nft_element_of(
+    const struct addr *address, uint64_t timeout_ms, const char owner[static CLIENT_NAME_BYTES])
+{
+	struct nft_element e = {.timeout_ms = timeout_ms};
+
+	e.key_bytes = nft_address_bytes(addr_is_v4(address));
+	memcpy(e.key, address->bytes + ADDR_BYTES - e.key_bytes, e.key_bytes);
+	memcpy(e.owner, owner, sizeof e.owner);
+	return e;
+}
+
+size_t nft_address_bytes(bool v4)
+{
+	return v4 ? V4_BYTES : ADDR_BYTES;
+}
+
+struct addr nft_element_address(const struct nft_element *e, bool v4)
+{
+	struct addr a = {{[10] = 0xff, [11] = 0xff}};
+	size_t size = nft_address_bytes(v4);
+
+	memcpy(a.bytes + ADDR_BYTES - size, e->key, size);
+	return a;
+}
+
+/* Type, length, text with its closing zero. */
+static void put_owner(struct nlmsghdr *m, const char *owner)
+{
+	uint8_t data[2 + CLIENT_NAME_BYTES];
+	size_t size = strlen(owner) + 1;
+
+	data[0] = ELEMENT_COMMENT;
+	data[1] = (uint8_t)size;
+	memcpy(data + 2, owner, size);
+	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, 2 + size, data);
+}
+
+static void put_element(
+    struct nft_link *l, uint16_t type, const char *set, const struct nft_element *e)
+{
+	struct nlmsghdr *m =
+	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
+	struct nlattr *list, *element, *key;
+
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
+	list = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	key = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(m, NFTA_DATA_VALUE, e->key_bytes, e->key);
+	mnl_attr_nest_end(m, key);
+	if (type == NFT_MSG_NEWSETELEM) {
+		mnl_attr_put_u64(m, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
+		put_owner(m, e->owner);
+	}
+	mnl_attr_nest_end(m, element);
+	mnl_attr_nest_end(m, list);
+}
+
+void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e)
+{
+	/* The first makes sure that there is one to delete; adding alone would leave the old
+	 * timeout of an element that is there, without a word. */
+	put_element(l, NFT_MSG_NEWSETELEM, set, e);
+	put_element(l, NFT_MSG_DELSETELEM, set, e);
+	put_element(l, NFT_MSG_NEWSETELEM, set, e);
+}
+
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e)
+{
+	int err;
+
+	nft_batch_begin(l);
+	put_element(l, NFT_MSG_DELSETELEM, set, e);
+	err = nft_batch_commit(l);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Places attributes by type in a table of `NFTA_SET_ELEM_MAX + 1`; unknown ones are passed over. */
+static int sort_attribute(const struct nlattr *a, void *data)
+{
+	const struct nlattr **table = data;
+
+	if (mnl_attr_type_valid(a, NFTA_SET_ELEM_MAX) > 0)
+		table[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static bool read_key(struct nft_element *out, const struct nlattr *key, size_t key_bytes)
+{
+	const struct nlattr *value[NFTA_SET_ELEM_MAX + 1] = {NULL};
+
+	if (mnl_attr_parse_nested(key, sort_attribute, value) < 0 ||
+	    value[NFTA_DATA_VALUE] == NULL ||
+	    mnl_attr_get_payload_len(value[NFTA_DATA_VALUE]) != key_bytes)
+		return false;
+	out->key_bytes = key_bytes;
+	memcpy(out->key, mnl_attr_get_payload(value[NFTA_DATA_VALUE]), key_bytes);
+	return true;
+}
+
+static bool read_owner(char owner[static CLIENT_NAME_BYTES], const struct nlattr *data)
+{
+	const uint8_t *bytes = mnl_attr_get_payload(data);
+	size_t size = mnl_attr_get_payload_len(data);
+
+	if (size < 3 || bytes[0] != ELEMENT_COMMENT || bytes[1] > size - 2 ||
+	    bytes[1] > CLIENT_NAME_BYTES)
+		return false;
+	memset(owner, 0, CLIENT_NAME_BYTES);
+	memcpy(owner, bytes + 2, bytes[1]);
+	return nft_owner_fits(owner);
+}
+
+/* An element without an end or without one of our owners was not made by us. */
+static bool read_element(struct nft_element *out, const struct nlattr *element, size_t key_bytes)
+{
+	const struct nlattr *a[NFTA_SET_ELEM_MAX + 1] = {NULL};
+
+	if (mnl_attr_parse_nested(element, sort_attribute, a) < 0 || a[NFTA_SET_ELEM_KEY] == NULL ||
+	    a[NFTA_SET_ELEM_EXPIRATION] == NULL || a[NFTA_SET_ELEM_USERDATA] == NULL ||
+	    mnl_attr_validate(a[NFTA_SET_ELEM_EXPIRATION], MNL_TYPE_U64) < 0)
+		return false;
+	out->timeout_ms = be64toh(mnl_attr_get_u64(a[NFTA_SET_ELEM_EXPIRATION]));
+	return out->timeout_ms > 0 && read_key(out, a[NFTA_SET_ELEM_KEY], key_bytes) &&
+	       read_owner(out->owner, a[NFTA_SET_ELEM_USERDATA]);
+}
+
+static int each_element(const struct nlattr *element, void *data)
+{
+	struct nft_reading *r = data;
+	struct nft_element e = {0};
+
+	if (r->count < r->most && read_element(&e, element, r->key_bytes) &&
+	    (r->store == NULL || r->store(r, &e)))
+		r->count++;
+	return MNL_CB_OK;
+}
+
+static int each_list(const struct nlattr *list, void *data)
+{
+	if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+		return MNL_CB_OK;
+	return mnl_attr_parse_nested(list, each_element, data);
+}
+
+static int read_elements(const struct nlmsghdr *answer, void *data)
+{
+	int parsed = mnl_attr_parse(answer, sizeof(struct nfgenmsg), each_list, data);
+
+	return parsed < 0 ? -EBADMSG : 0;
+}
+
+int nft_element_read(struct nft_link *l, const char *set, struct nft_reading *r)
+{
+	size_t before = r->count;
+	int err = -EINTR;
+
+	/* Once more when the rules were changed meanwhile. */
+	for (int tries = 0; err == -EINTR && tries < 8; tries++) {
+		struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP);
+
+		r->count = before;
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
+		err = nft_ask(l, read_elements, r);
+	}
+	return err == -ENOENT ? 0 : err;
+}

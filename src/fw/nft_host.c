@@ -1,0 +1,283 @@
+/* The input chains of others: which of them need our rule, which have it. Asked first, then changed
+ * in one transaction; rules without our comment are never touched. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h> /* before the kernel's twin of it */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include "base/log.h"
+#include "fw/nft.h"
+
+#define HOST_CHAINS 64U /* input chains on one host */
+#define HOST_STALE  8U  /* rules of ours to take away from one chain at once */
+#define HOST_JUMPS  8U  /* followed from one chain */
+#define HOST_DEPTH  8   /* of jumps; the kernel allows 16 */
+#define NAME_BYTES  256 /* NFT_NAME_MAXLEN */
+
+struct host_chain {
+	char table[NAME_BYTES];
+	char name[NAME_BYTES];
+	int32_t priority;
+	uint8_t family;
+	bool drops;    /* by policy, or by a rule that everything reaches */
+	bool has;      /* our rule */
+	uint64_t pass; /* its handle */
+	uint64_t stale[HOST_STALE];
+	uint32_t stale_count;
+};
+
+struct host_list {
+	struct host_chain chains[HOST_CHAINS];
+	uint32_t count;
+};
+
+static int sort_attribute(const struct nlattr *a, void *data)
+{
+	const struct nlattr **table = data;
+
+	if (mnl_attr_type_valid(a, NFTA_CHAIN_MAX) > 0)
+		table[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static bool attribute_text(char *out, size_t size, const struct nlattr *a)
+{
+	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 ||
+	    mnl_attr_get_payload_len(a) > size)
+		return false;
+	memset(out, 0, size);
+	memcpy(out, mnl_attr_get_str(a), strlen(mnl_attr_get_str(a)));
+	return true;
+}
+
+static bool attribute_is(const struct nlattr *a, uint32_t value)
+{
+	return a != NULL && mnl_attr_get_payload_len(a) == sizeof value &&
+	       be32toh(mnl_attr_get_u32(a)) == value;
+}
+
+static bool read_hook(struct host_chain *c, const struct nlattr *hook)
+{
+	const struct nlattr *a[NFTA_CHAIN_MAX + 1] = {NULL};
+
+	if (hook == NULL || mnl_attr_parse_nested(hook, sort_attribute, a) < 0 ||
+	    !attribute_is(a[NFTA_HOOK_HOOKNUM], NF_INET_LOCAL_IN) ||
+	    a[NFTA_HOOK_PRIORITY] == NULL ||
+	    mnl_attr_validate(a[NFTA_HOOK_PRIORITY], MNL_TYPE_U32) < 0)
+		return false;
+	c->priority = (int32_t)be32toh(mnl_attr_get_u32(a[NFTA_HOOK_PRIORITY]));
+	return true;
+}
+
+/* False unless it is a filtering base chain of the input hook and not ours. */
+static bool read_chain(struct host_chain *c, const struct nlmsghdr *answer)
+{
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(answer);
+	const struct nlattr *a[NFTA_CHAIN_MAX + 1] = {NULL};
+	char type[16];
+
+	memset(c, 0, sizeof *c);
+	c->family = head->nfgen_family;
+	if (c->family != NFPROTO_INET && c->family != NFPROTO_IPV4 && c->family != NFPROTO_IPV6)
+		return false;
+	if (mnl_attr_parse(answer, sizeof *head, sort_attribute, a) < 0 ||
+	    !read_hook(c, a[NFTA_CHAIN_HOOK]) ||
+	    !attribute_text(type, sizeof type, a[NFTA_CHAIN_TYPE]) || strcmp(type, "filter") != 0 ||
+	    !attribute_text(c->table, sizeof c->table, a[NFTA_CHAIN_TABLE]) ||
+	    !attribute_text(c->name, sizeof c->name, a[NFTA_CHAIN_NAME]))
+		return false;
+	c->drops = attribute_is(a[NFTA_CHAIN_POLICY], NF_DROP);
+	return c->family != NFPROTO_INET || strcmp(c->table, NFT_TABLE) != 0;
+}
+
+static int list_chain(const struct nlmsghdr *answer, void *data)
+{
+	struct host_list *list = data;
+
+	if (list->count == HOST_CHAINS)
+		return -E2BIG;
+	if (read_chain(&list->chains[list->count], answer))
+		list->count++;
+	return 0;
+}
+
+/* What the rules of one chain come to. */
+struct survey {
+	uint32_t mark;
+	struct host_chain *chain; /* NULL: a chain that was jumped to, only `drops` matters */
+	bool drops;
+	uint32_t jumps;
+	char jump[HOST_JUMPS][NAME_BYTES];
+};
+
+static void note_stale(struct host_chain *c, uint64_t handle)
+{
+	if (c->stale_count < HOST_STALE)
+		c->stale[c->stale_count++] = handle;
+}
+
+static int survey_rule(const struct nlmsghdr *answer, void *data)
+{
+	struct survey *s = data;
+	struct nft_meant meant;
+	int err = nft_pass_read(&meant, answer, s->mark);
+
+	if (err != 0)
+		return err;
+	if (meant.meaning == NFT_MEANS_DROP)
+		s->drops = true;
+	if (meant.meaning == NFT_MEANS_JUMP && s->jumps < HOST_JUMPS)
+		memcpy(s->jump[s->jumps++], meant.chain, sizeof meant.chain);
+	if (s->chain == NULL)
+		return 0;
+	if (meant.meaning == NFT_MEANS_PASS && !s->chain->has) {
+		s->chain->has = true;
+		s->chain->pass = meant.handle;
+	} else if (meant.meaning == NFT_MEANS_PASS || meant.meaning == NFT_MEANS_PASS_STALE) {
+		note_stale(s->chain, meant.handle);
+	}
+	return 0;
+}
+
+static int survey_chain(struct nft_link *l, struct survey *s, uint8_t family, const char *table,
+    const char *name, int depth)
+{
+	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETRULE, family, NLM_F_DUMP);
+	int err;
+
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, table);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, name);
+	err = nft_ask(l, survey_rule, s);
+	for (uint32_t i = 0; err == 0 && !s->drops && i < s->jumps && depth < HOST_DEPTH; i++) {
+		struct survey there = {.mark = s->mark};
+
+		err = survey_chain(l, &there, family, table, s->jump[i], depth + 1);
+		s->drops = there.drops;
+	}
+	return err;
+}
+
+static int list_once(struct nft_link *l, struct host_list *list, uint32_t mark)
+{
+	int err;
+
+	list->count = 0;
+	nft_ask_start(l, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP);
+	err = nft_ask(l, list_chain, list);
+	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+		struct host_chain *c = &list->chains[i];
+		struct survey s = {.mark = mark, .chain = c};
+
+		err = survey_chain(l, &s, c->family, c->table, c->name, 0);
+		c->drops = c->drops || s.drops;
+	}
+	return err;
+}
+
+/* The caller frees `*out`. */
+static int list_all(struct nft_link *l, struct host_list **out, uint32_t mark)
+{
+	struct host_list *list = malloc(sizeof *list);
+	int err = list == NULL ? -ENOMEM : -EINTR;
+
+	/* -EINTR: changed while we looked; -ENOENT: gone while we looked. */
+	for (int tries = 0; (err == -EINTR || err == -ENOENT) && tries < 8; tries++)
+		err = list_once(l, list, mark);
+	if (err != 0) {
+		free(list);
+		list = NULL;
+	}
+	*out = list;
+	return err;
+}
+
+static bool is_wanted(const struct nft_host *host, const struct host_chain *c)
+{
+	if (host->which == CONF_HOST_CHAINS_NONE || c->priority < host->priority)
+		return false;
+	return host->which == CONF_HOST_CHAINS_ALL || c->drops;
+}
+
+static void put_delete(struct nft_link *l, const struct host_chain *c, uint64_t handle)
+{
+	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_DELRULE, c->family, 0);
+
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, c->table);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, c->name);
+	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
+}
+
+/* Nothing can be done about a chain that comes before ours; whoever wonders should find this. */
+static void warn_of_earlier(const struct nft_host *host, const struct host_chain *c)
+{
+	if (host->which != CONF_HOST_CHAINS_NONE && c->drops && c->priority < host->priority)
+		log_event(LOG_LEVEL_WARN,
+		    "a chain of the host drops packets before ours sees them; lower `priority`",
+		    "table", c->table, "chain", c->name, NULL);
+}
+
+static int put_change(struct nft_link *l, const struct nft_host *host, const struct host_chain *c)
+{
+	bool wanted = is_wanted(host, c);
+	int err = 0;
+
+	for (uint32_t i = 0; i < c->stale_count; i++)
+		put_delete(l, c, c->stale[i]);
+	if (!wanted && c->has)
+		put_delete(l, c, c->pass);
+	if (wanted && !c->has) {
+		log_event(LOG_LEVEL_INFO, "letting granted packets by in a chain of the host",
+		    "table", c->table, "chain", c->name, NULL);
+		err = nft_pass_insert(l, c->family, c->table, c->name, host->mark);
+	}
+	return err;
+}
+
+static int settle_once(
+    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+{
+	struct host_list *list = NULL;
+	int err = list_all(l, &list, host->mark);
+
+	if (err != 0)
+		return err;
+	nft_batch_begin(l);
+	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+		warn_of_earlier(host, &list->chains[i]);
+		err = put_change(l, host, &list->chains[i]);
+	}
+	if (more != NULL)
+		more(l);
+	if (err == 0)
+		err = nft_batch_commit(l);
+	free(list);
+	return err;
+}
+
+int nft_host_settle(
+    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+{
+	int err = -ENOENT;
+
+	/* -ENOENT: somebody took a chain or a rule away after we had looked. */
+	for (int tries = 0; err == -ENOENT && tries < 8; tries++)
+		err = settle_once(l, host, more);
+	return err;
+}
+
+bool nft_host_lacks(struct nft_link *l, const struct nft_host *host)
+{
+	struct host_list *list = NULL;
+	bool lacks = list_all(l, &list, host->mark) != 0;
+
+	for (uint32_t i = 0; !lacks && i < list->count; i++)
+		lacks = is_wanted(host, &list->chains[i]) && !list->chains[i].has;
+	free(list);
+	return lacks;
+}

@@ -1,0 +1,51 @@
+/* Talk with the kernel's nf_tables over one netlink socket. Answers are queued by the kernel while
+ * a request is being sent, so nothing here ever waits. One buffer, taken at open, serves all. */
+#ifndef FW_NFT_LINK_H
+#define FW_NFT_LINK_H
+
+#include <libmnl/libmnl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NFT_BATCH_BYTES                                                                    \
+	(128U * 1024U)          /* one transaction; the kernel's send buffer holds 208 KiB \
+	                         */
+#define NFT_MESSAGE_BYTES 2048U /* room that every message may count on */
+
+struct nft_link {
+	int fd;
+	uint32_t port; /* our netlink address: transactions of others carry another */
+	uint32_t seq;
+	uint32_t first; /* sequence number of the batch's opening message */
+	char *buffer;
+	char *answers;
+	struct nlmsghdr *message; /* the one being built */
+	size_t messages;
+	bool full;
+	/* Gets what the kernel sends back of messages with NLM_F_ECHO; NULL: nobody does. It must
+	 * not use the link. */
+	void (*echo)(const struct nlmsghdr *answer, void *data);
+	void *echo_data;
+};
+
+/* 0 or a negative errno; close is safe after a failed open and on a zeroed link with fd -1. */
+int nft_link_open(struct nft_link *l);
+void nft_link_close(struct nft_link *l);
+
+/* A transaction: begin, messages, commit. nft_batch_add returns an empty message to which
+ * attributes may be added until the next call, at most NFT_MESSAGE_BYTES; it never fails, for when
+ * the buffer is full commit does (-EMSGSIZE). */
+void nft_batch_begin(struct nft_link *l);
+struct nlmsghdr *nft_batch_add(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags);
+/* Sends the lot. 0 when all of it took effect; else the first error, and none of it did. Nothing
+ * is sent when no message was added. */
+int nft_batch_commit(struct nft_link *l);
+
+/* A question: build it with nft_ask_start, then nft_ask hands every answer to `each`, whose first
+ * negative return value becomes that of nft_ask. -EINTR: the rule set changed meanwhile, what was
+ * handed over may be torn. `each` must not use the link. */
+struct nlmsghdr *nft_ask_start(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags);
+int nft_ask(struct nft_link *l, int (*each)(const struct nlmsghdr *answer, void *data), void *data);
+
+#endif

@@ -1,0 +1,23 @@
+/* A datagram and where it came from, in one piece from the receive call to the verdict: the two
+ * can never be mixed up with another packet's. */
+#ifndef INTAKE_RECORD_H
+#define INTAKE_RECORD_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define RECORD_BYTES_MAX 610 /* the longest datagram of any protocol we speak */
+
+enum record_protocol { RECORD_OPENME, RECORD_OPENSPA, RECORD_PROTOCOLS };
+
+struct record {
+	struct addr source;
+	struct addr local; /* that it was sent to; where an answer comes from */
+	uint8_t protocol;  /* enum record_protocol: by the socket that it came to */
+	uint16_t source_port;
+	uint16_t size; /* RECORD_BYTES_MAX + 1: longer than any */
+	uint8_t bytes[RECORD_BYTES_MAX];
+};
+
+#endif

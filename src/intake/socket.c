@@ -1,0 +1,152 @@
+#include "intake/socket.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RECEIVE_BUFFER_BYTES (4 << 20) /* rides out bursts while a reload or a scan goes on */
+
+static int bind_dual_stack(
+    int type, const struct addr *address, uint16_t port, const char *interface)
+{
+	static const int on = 1, off = 0, buffer = RECEIVE_BUFFER_BYTES;
+	struct sockaddr_in6 six = addr_to_sockaddr(address, port);
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+	const struct sockaddr *where = (const struct sockaddr *)&six;
+	socklen_t size = sizeof six;
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+	} else if (errno == EAFNOSUPPORT) {
+		where = (const struct sockaddr *)&four;
+		size = sizeof four;
+		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	}
+	if (fd < 0)
+		return -1;
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+	if ((*interface != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+	                               (socklen_t)strlen(interface)) != 0) ||
+	    bind(fd, where, size) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+int socket_open_udp(const struct addr *address, uint16_t port, const char *interface)
+{
+	return bind_dual_stack(SOCK_DGRAM, address, port, interface);
+}
+
+bool socket_want_local(int fd)
+{
+	static const int on = 1;
+
+	/* One of the two for each kind of socket; a dual-stack one tells mapped addresses. */
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) == 0 ||
+	       setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
+}
+
+int socket_open_tcp(uint16_t port, const char *interface)
+{
+	static const struct addr every;
+	int fd = bind_dual_stack(SOCK_STREAM, &every, port, interface);
+
+	if (fd >= 0 && listen(fd, 64) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+struct local_info {
+	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+/* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. */
+static struct addr local_of(struct msghdr *header)
+{
+	struct addr local = {{0}};
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+		struct in6_pktinfo info;
+
+		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO)
+			continue;
+		memcpy(&info, CMSG_DATA(c), sizeof info);
+		memcpy(local.bytes, &info.ipi6_addr, sizeof local.bytes);
+	}
+	return local;
+}
+
+size_t socket_receive(int fd, struct record *const records[], size_t most)
+{
+	struct mmsghdr messages[SOCKET_BATCH] = {0};
+	struct iovec parts[SOCKET_BATCH];
+	struct sockaddr_storage from[SOCKET_BATCH];
+	struct local_info to[SOCKET_BATCH];
+	size_t kept = 0;
+	int got;
+
+	if (most > SOCKET_BATCH)
+		most = SOCKET_BATCH;
+	for (size_t i = 0; i < most; i++) {
+		parts[i] = (struct iovec){records[i]->bytes, sizeof records[i]->bytes};
+		messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+		    .msg_namelen = sizeof from[i],
+		    .msg_iov = &parts[i],
+		    .msg_iovlen = 1,
+		    .msg_control = &to[i],
+		    .msg_controllen = sizeof to[i]};
+	}
+	got = recvmmsg(fd, messages, (unsigned int)most, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < got; i++) {
+		struct record *r = records[i];
+		bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+
+		r->size = (uint16_t)(cut ? RECORD_BYTES_MAX + 1 : messages[i].msg_len);
+		if (!addr_from_sockaddr(&r->source, &r->source_port, &from[i]))
+			r->size = 0; /* refused for its size; cannot happen on a UDP socket */
+		r->local = local_of(&messages[i].msg_hdr);
+		kept++;
+	}
+	return kept;
+}
+
+void socket_answer(int fd, const struct addr *to, uint16_t port, const struct addr *local,
+    const void *packet, size_t size)
+{
+	struct sockaddr_in6 where = addr_to_sockaddr(to, port);
+	struct in6_pktinfo info = {.ipi6_ifindex = 0};
+	struct local_info from = {.bytes = {0}};
+	struct cmsghdr *c;
+	struct iovec part = {.iov_len = size};
+	struct msghdr header = {
+	    .msg_name = &where, .msg_namelen = sizeof where, .msg_iov = &part, .msg_iovlen = 1};
+
+	memcpy(&part.iov_base, &packet, sizeof packet); /* sendmsg only reads it */
+	if (!addr_is_wildcard(local)) {
+		memcpy(&info.ipi6_addr, local->bytes, sizeof info.ipi6_addr);
+		header.msg_control = from.bytes;
+		header.msg_controllen = sizeof from.bytes;
+		c = CMSG_FIRSTHDR(&header);
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof info);
+		memcpy(CMSG_DATA(c), &info, sizeof info);
+	}
+	(void)!sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}

@@ -1,0 +1,82 @@
+#include "proc/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+/* Lines a second, and in a burst; refusals can be provoked by anyone who can make them. */
+#define GRANTED_RATE  100
+#define GRANTED_BURST 1000
+#define REFUSED_RATE  5
+#define REFUSED_BURST 20
+
+void report_init(struct report *r, struct counters *counters)
+{
+	r->counters = counters;
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		r->rates[v] = v == VERDICT_GRANTED ? rate_of(GRANTED_RATE, GRANTED_BURST)
+		                                   : rate_of(REFUSED_RATE, REFUSED_BURST);
+		r->suppressed[v] = 0;
+	}
+}
+
+/* Names are shown only where the signature was verified: before that a holder is a guess. */
+static const char *holder_name(enum verdict v, const struct knock *k, const struct snapshot *s)
+{
+	bool known = v == VERDICT_GRANTED || v == VERDICT_STALE || v > VERDICT_BUSY;
+
+	return known && k->holder < snapshot_holders(s) ? snapshot_holder_name(s, k->holder) : "-";
+}
+
+/* Seconds that the client's clock is ahead, with the sign; saturates. */
+static const char *offset_text(int64_t timestamp_ns, int64_t now_ns, char text[static 32])
+{
+	double offset = ((double)timestamp_ns - (double)now_ns) / (double)NS_PER_SECOND;
+
+	snprintf(text, 32, "%+.3fs", offset);
+	return text;
+}
+
+static void log_verdict(enum verdict v, const struct knock *k, const struct snapshot *s,
+    int64_t now_ns, const char *suppressed)
+{
+	char source[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES], port[8], offset[32];
+	const char *name = holder_name(v, k, s);
+
+	addr_text(&k->packet.record.source, source);
+	snprintf(port, sizeof port, "%u", k->packet.record.source_port);
+	if (v == VERDICT_GRANTED)
+		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
+		    "source", source, "port", port, "client", name, "target",
+		    addr_text(&k->target, target), "suppressed", suppressed, NULL);
+	else if (v == VERDICT_STALE)
+		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
+		    "source", source, "port", port, "client", name, "offset",
+		    offset_text(k->packet.asked.timestamp_ns, now_ns, offset), "suppressed",
+		    suppressed, NULL);
+	else if (v == VERDICT_TARGET_REFUSED)
+		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
+		    "source", source, "port", port, "client", name, "target",
+		    addr_text(&k->packet.asked.target, target), "suppressed", suppressed, NULL);
+	else
+		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
+		    "source", source, "port", port, "client", name, "suppressed", suppressed, NULL);
+}
+
+void report_verdict(struct report *r, enum verdict v, const struct knock *k,
+    const struct snapshot *s, int64_t now_ns)
+{
+	char suppressed[24];
+
+	r->counters->verdicts[v]++;
+	if (!log_wants(verdict_level(v)))
+		return;
+	if (!rate_take(&r->rates[v], clock_boot_ns())) {
+		r->suppressed[v]++;
+		return;
+	}
+	snprintf(suppressed, sizeof suppressed, "%" PRIu64, r->suppressed[v]);
+	r->suppressed[v] = 0;
+	log_verdict(v, k, s, now_ns, suppressed);
+}

@@ -1,0 +1,311 @@
+/* The runner and the ruler: carry out, by the administrator's own programs, what the keeper asks.
+ * The two differ in what they may do and in which tasks are theirs. Everything is bounded: how
+ * many programs run, how long, what they may print, and how many questions wait. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proc/process.h"
+#include "proc/runner_cache.h"
+#include "proc/runner_crew.h"
+#include "proc/runner_queue.h"
+#include "proc/sandbox.h"
+#include "proto/rsa_key.h"
+
+/* Authorizations wait apart and go first: they come from a known device, while anybody can ask
+ * for keys. Rules stay in order. */
+enum { LANE_FIRST, LANE_REST, LANE_COUNT };
+
+struct runner {
+	struct process process;
+	struct channel keeper;
+	struct loop_source keeper_source, signals, timer;
+	struct runner_settings settings;
+	struct runner_bench bench;
+	struct runner_crew crew;
+	struct runner_queue lanes[LANE_COUNT];
+	struct runner_cache cache;
+};
+
+static bool is_mine(const struct runner *r, uint8_t task)
+{
+	bool is_rule = task == RUNNER_RULE_ADD || task == RUNNER_RULE_REMOVE;
+
+	return task < RUNNER_TASK_COUNT && is_rule == (r->process.main.self == ROLE_RULER);
+}
+
+/* --- Answers */
+
+static void reply_to_keeper(
+    struct runner *r, const struct runner_request *request, struct runner_reply *reply)
+{
+	reply->ticket = request->ticket;
+	if (!channel_send(&r->keeper,
+	        r->process.main.self == ROLE_RULER ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
+		loop_stop(&r->process.loop);
+}
+
+static void reply_without(
+    struct runner *r, const struct runner_request *request, enum runner_outcome outcome)
+{
+	struct runner_reply reply = {.outcome = (uint8_t)outcome};
+
+	reply_to_keeper(r, request, &reply);
+}
+
+static void answered(
+    void *context, const struct runner_request *request, struct runner_reply *reply)
+{
+	struct runner *r = context;
+
+	if (request->task == RUNNER_PUBLIC_KEY)
+		runner_cache_keep(&r->cache, reply, request->device, clock_boot_ns());
+	reply_to_keeper(r, request, reply);
+}
+
+/* --- Work */
+
+/* False: nobody can do it now. */
+static bool begin(struct runner *r, const struct runner_request *request, int lane, int64_t now)
+{
+	struct runner_worker *w = r->crew.helper_of[request->task];
+
+	if (w != NULL) {
+		if (w->child.pid <= 0 || w->busy || w->ending)
+			return false;
+		runner_worker_ask(w, request, now);
+		return true;
+	}
+	/* Of several places one is kept for those of the first lane. */
+	w = runner_crew_place(&r->crew, lane != LANE_FIRST && r->settings.most_at_once > 1 &&
+	                                    r->process.main.self == ROLE_RUNNER);
+	if (w == NULL)
+		return false;
+	w->program = &r->settings.programs[request->task];
+	if (!runner_worker_run(w, request, now))
+		reply_without(r, request, RUNNER_FAILED);
+	return true;
+}
+
+/* An answer that came while it waited saves asking again. */
+static bool answer_from_cache(struct runner *r, const struct runner_request *request, int64_t now)
+{
+	struct runner_reply reply;
+
+	if (request->task != RUNNER_PUBLIC_KEY ||
+	    !runner_cache_find(&r->cache, &reply, request->device, now))
+		return false;
+	reply_to_keeper(r, request, &reply);
+	return true;
+}
+
+static void serve_lane(struct runner *r, int lane, int64_t now)
+{
+	const struct runner_queued *head;
+
+	while ((head = runner_queue_head(&r->lanes[lane])) != NULL) {
+		if (head->until_ns <= now)
+			reply_without(r, &head->request, RUNNER_BUSY);
+		else if (!answer_from_cache(r, &head->request, now) &&
+		         !begin(r, &head->request, lane, now))
+			return;
+		runner_queue_pop(&r->lanes[lane]);
+	}
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t next_event(const struct runner *r)
+{
+	int64_t when = runner_crew_next(&r->crew);
+
+	for (int lane = 0; lane < LANE_COUNT; lane++) {
+		const struct runner_queued *head = runner_queue_head(&r->lanes[lane]);
+
+		if (head != NULL)
+			when = earlier(when, head->until_ns);
+	}
+	return when;
+}
+
+/* After everything that happens: ends what is late, starts what can be, sets the timer. */
+static void go_on(void *context)
+{
+	struct runner *r = context;
+	int64_t now = clock_boot_ns(), next;
+
+	runner_crew_check(&r->crew, now);
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		serve_lane(r, lane, now);
+	next = next_event(r);
+	timer_set(r->timer.fd, next == INT64_MAX ? 0 : next <= now ? 1 : next - now, 0);
+}
+
+/* --- Sources */
+
+static void signal_ready(void *context)
+{
+	struct runner *r = context;
+	struct signalfd_siginfo info;
+
+	if (read(r->signals.fd, &info, sizeof info) != sizeof info)
+		return;
+	runner_crew_reap(&r->crew);
+	go_on(r);
+}
+
+static void timer_ready(void *context)
+{
+	struct runner *r = context;
+
+	timer_read(r->timer.fd);
+	go_on(r);
+}
+
+static void take_request(struct runner *r, const struct runner_request *request)
+{
+	int lane = request->task == RUNNER_AUTHORIZE ? LANE_FIRST : LANE_REST;
+	int64_t now = clock_boot_ns();
+
+	if (request->task >= RUNNER_TASK_COUNT ||
+	    r->settings.programs[request->task].asked == CONF_ASKED_NATIVE) {
+		log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
+		reply_without(r, request, RUNNER_FAILED);
+	} else if (!answer_from_cache(r, request, now) &&
+	           !runner_queue_push(
+	               &r->lanes[lane], request, now + r->settings.deadline_ms * NS_PER_MS)) {
+		reply_without(r, request, RUNNER_BUSY);
+	}
+}
+
+static void keeper_ready(void *context)
+{
+	struct runner *r = context;
+	struct message m;
+
+	switch (channel_receive(&r->keeper, &m, PHASE_RUN)) {
+	case CHANNEL_MESSAGE:
+		take_request(r, &m.body.RUN); /* RULE has the same struct */
+		go_on(r);
+		break;
+	case CHANNEL_CLOSED:
+		loop_stop(&r->process.loop);
+		break;
+	case CHANNEL_EMPTY:
+		break;
+	}
+}
+
+static void main_ready(void *context)
+{
+	struct runner *r = context;
+	struct message m;
+
+	/* Main has nothing to say any more: anything but silence is the end. */
+	if (channel_receive(&r->process.main, &m, PHASE_RUN) != CHANNEL_EMPTY)
+		loop_stop(&r->process.loop);
+}
+
+/* --- The start and the end */
+
+static bool is_text(const char *text)
+{
+	return memchr(text, '\0', RUNNER_PATH_BYTES) != NULL;
+}
+
+static bool is_between(uint32_t value, uint32_t least, uint32_t most)
+{
+	return value >= least && value <= most;
+}
+
+static bool settings_fit(const struct runner_settings *s)
+{
+	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
+		if (s->programs[i].asked > CONF_ASKED_HELPER || !is_text(s->programs[i].path))
+			return false;
+	return is_text(s->writable) && is_between(s->deadline_ms, 1, RUNNER_DEADLINE_MS_MOST) &&
+	       is_between(s->most_at_once, 1, RUNNER_AT_ONCE_MOST) &&
+	       is_between(s->queue_most, 1, RUNNER_QUEUE_MOST) &&
+	       is_between(s->output_most, 1, RUNNER_OUTPUT_MOST);
+}
+
+static bool prepare(struct runner *r)
+{
+	bool ok;
+
+	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
+		if (!is_mine(r, (uint8_t)i))
+			r->settings.programs[i].asked = CONF_ASKED_NATIVE;
+	r->bench = (struct runner_bench){.loop = &r->process.loop,
+	    .settings = &r->settings,
+	    .answer = answered,
+	    .go_on = go_on,
+	    .context = r};
+	ok = runner_crew_open(&r->crew, &r->bench);
+	for (int i = 0; ok && i < LANE_COUNT; i++)
+		ok = runner_queue_init(&r->lanes[i], r->settings.queue_most);
+	return ok;
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool set_up(struct runner *r, const struct message *begin)
+{
+	const struct message_begin_runner *how = &begin->body.BEGIN_RUNNER; /* RULER: the same */
+	enum role self = r->process.main.self;
+
+	r->settings = how->settings;
+	errno = EINVAL;
+	if (begin->fd_count != 1 || !settings_fit(&r->settings) ||
+	    (how->begin.uid == 0 && self != ROLE_RULER) ||
+	    (how->begin.uid != 0 && how->begin.gid == 0))
+		return false;
+	r->keeper = (struct channel){begin->fds[0], self, ROLE_KEEPER};
+	r->keeper_source = (struct loop_source){r->keeper.fd, keeper_ready, r};
+	r->signals = (struct loop_source){signals_open(), signal_ready, r};
+	r->timer = (struct loop_source){timer_open(), timer_ready, r};
+	if (!prepare(r))
+		return false;
+	if (r->crew.children.fd < 0)
+		log_line(LOG_LEVEL_WARN, "this kernel does not list children: what programs leave "
+		                         "behind outside their session is not ended");
+	return rsa_init() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && r->signals.fd >= 0 &&
+	       r->timer.fd >= 0 && loop_add(&r->process.loop, &r->keeper_source) &&
+	       loop_add(&r->process.loop, &r->signals) && loop_add(&r->process.loop, &r->timer) &&
+	       sandbox_read_only(r->settings.writable);
+}
+
+int role_runner(enum role role)
+{
+	static struct runner r;
+	struct message begin;
+	bool ran;
+
+	if (!process_begin(&r.process, role, &begin) || !set_up(&r, &begin) ||
+	    !process_settle(&r.process, &begin.body.BEGIN_RUNNER.begin, main_ready, &r)) {
+		log_event(LOG_LEVEL_ERROR, "the process for scripts cannot start", "error",
+		    strerror(errno), NULL);
+		return 1;
+	}
+	go_on(&r);
+	ran = loop_run(&r.process.loop);
+	runner_crew_end(&r.crew);
+	return ran ? 0 : 1;
+}

@@ -1,0 +1,197 @@
+#include "proc/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Every right of the first Landlock, so that any kernel that has it will do. */
+#define LANDLOCK_EVERYTHING (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
+
+/* What changes a file or a folder, as of the first Landlock; truncating by name came later. */
+#define CHANGES                                                                     \
+	(LANDLOCK_EVERYTHING &                                                      \
+	    ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | \
+	                LANDLOCK_ACCESS_FS_READ_DIR))
+#define ACCESS_TRUNCATE (1U << 14)
+/* Of them, those that a rule for a single file may name. */
+#define FILE_CHANGES (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
+
+static bool refuse_tracing(void)
+{
+	static const struct rlimit none = {0, 0};
+
+	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, SANITIZED) == 0;
+}
+
+static void choose_capabilities(const struct sandbox_policy *policy)
+{
+	capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
+
+	if (policy->executes)
+		sets |= CAPNG_INHERITABLE;
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++) {
+		capng_update(CAPNG_ADD, sets, (unsigned int)*c);
+		if (policy->executes)
+			capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, (unsigned int)*c);
+	}
+}
+
+/* So that the programs have them, too, without being root. */
+static bool pass_on_capabilities(const struct sandbox_policy *policy)
+{
+	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, *c, 0, 0) != 0)
+			return false;
+	return true;
+}
+
+static bool drop_user(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
+{
+	choose_capabilities(policy);
+	if (!policy->executes)
+		return capng_change_id(
+		           (int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) == 0;
+	/* The bounding set first: it takes a capability that is given up here. */
+	return capng_apply(CAPNG_SELECT_BOUNDS) == 0 &&
+	       (uid == 0 ? setgroups(0, NULL) == 0 && capng_apply(CAPNG_SELECT_CAPS) == 0
+	                 : capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP) == 0) &&
+	       pass_on_capabilities(policy);
+}
+
+static bool close_files(void)
+{
+	const struct landlock_ruleset_attr nothing = {.handled_access_fs = LANDLOCK_EVERYTHING};
+	long fd = syscall(SYS_landlock_create_ruleset, &nothing, sizeof nothing, 0);
+	bool closed = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+
+	if (fd >= 0)
+		close((int)fd);
+	return closed;
+}
+
+static bool allow(long ruleset, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr under = {
+	    .allowed_access = access, .parent_fd = open(path, O_PATH | O_CLOEXEC)};
+	struct stat st;
+	bool allowed = under.parent_fd >= 0 && fstat(under.parent_fd, &st) == 0;
+
+	if (allowed && !S_ISDIR(st.st_mode))
+		under.allowed_access &= FILE_CHANGES;
+	allowed = allowed && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
+	                         &under, 0) == 0;
+	if (under.parent_fd >= 0)
+		close(under.parent_fd);
+	return allowed;
+}
+
+bool sandbox_read_only(const char *writable)
+{
+	static const char *const always[] = {"/dev/null", "/dev/zero", "/dev/full"};
+	struct landlock_ruleset_attr changes = {.handled_access_fs = CHANGES};
+	long version =
+	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long fd = -1;
+	bool closed;
+
+	if (version >= 3)
+		changes.handled_access_fs |= ACCESS_TRUNCATE;
+	fd = syscall(SYS_landlock_create_ruleset, &changes, sizeof changes, 0);
+	closed = fd >= 0;
+	for (size_t i = 0; closed && i < sizeof always / sizeof *always; i++)
+		closed = allow(fd, always[i], LANDLOCK_ACCESS_FS_WRITE_FILE);
+	if (closed && *writable != '\0')
+		closed = allow(fd, writable, changes.handled_access_fs);
+	closed = closed && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+	if (fd >= 0)
+		close((int)fd);
+	return closed;
+}
+
+static bool add_calls(scmp_filter_ctx filter, const int *const *lists, uint32_t action)
+{
+	for (const int *const *list = lists; *list != NULL; list++)
+		for (const int *call = *list; *call != -1; call++)
+			if (seccomp_rule_add(filter, action, *call, 0) != 0)
+				return false;
+	return true;
+}
+
+/* New name spaces by clone are refused; clone3 hides what it asks for, so that it is said not to
+ * exist, and libc takes clone. */
+static bool deny_calls(scmp_filter_ctx filter, const int *const *lists)
+{
+	return add_calls(filter, lists, SCMP_ACT_ERRNO(EPERM)) &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+	           SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) == 0;
+}
+
+/* What every role may do in one way only. Roles may share a uid, and neither a signal nor fcntl's
+ * F_SETOWN, which sends them, is to reach another; no memory becomes code. */
+static bool allow_narrowly(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
+	const struct scmp_arg_cmp seals = SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS, 0);
+	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, self) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, seals) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_code) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code) == 0;
+}
+
+static bool close_calls(const struct sandbox_policy *policy)
+{
+	bool allows = policy->calls != NULL;
+	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW);
+	bool closed =
+	    filter != NULL &&
+	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
+	            : deny_calls(filter, policy->denied)) &&
+	    seccomp_load(filter) == 0;
+
+	if (filter != NULL)
+		seccomp_release(filter);
+	return closed;
+}
+
+static bool step(bool done, const char *what)
+{
+	if (!done)
+		log_event(LOG_LEVEL_ERROR, "cannot close the sandbox", "step", what, "error",
+		    strerror(errno), NULL);
+	return done;
+}
+
+bool sandbox_close(enum role role, uid_t uid, gid_t gid)
+{
+	const struct sandbox_policy *policy = &sandbox_policies[role];
+
+	if (SANITIZED)
+		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
+	/* Changing the user makes a process dumpable again: hence twice. */
+	return step(refuse_tracing(), "core dumps") &&
+	       step((uid == 0 && !policy->executes) || drop_user(policy, uid, gid),
+	           "user and capabilities") &&
+	       step(refuse_tracing(), "tracing") &&
+	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
+	       step(SANITIZED || uid == 0 || policy->executes || close_files(), "landlock") &&
+	       step(SANITIZED || (policy->calls == NULL && policy->denied == NULL) ||
+	                close_calls(policy),
+	           "seccomp");
+}

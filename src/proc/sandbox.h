@@ -1,0 +1,35 @@
+/* What each role may do once it runs: the policy is data, in sandbox_policy.c. A sandbox that
+ * cannot be closed stops the start. */
+#ifndef PROC_SANDBOX_H
+#define PROC_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proc/message.h"
+
+struct sandbox_policy {
+	/* Lists of system calls, closed by NULL; each closed by -1 */
+	const int *const *calls;  /* may be used, all others end the process; NULL: no such list */
+	const int *const *denied; /* are refused, all others may be used; NULL: no such list */
+	const int *capabilities;  /* that it keeps, closed by -1; NULL: none */
+	bool executes; /* other programs: they get its capabilities; files by sandbox_read_only */
+};
+
+extern const struct sandbox_policy sandbox_policies[ROLE_COUNT];
+
+/* For a role that executes: takes away every way to change a file but `writable` and what stands
+ * under it ("": nothing), /dev/null and its like. False with errno. Before sandbox_close. */
+bool sandbox_read_only(const char *writable);
+
+/* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
+ * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user
+ * (main, and a ruler that is to be root, which loses its capabilities all the same). False when any
+ * of it failed; it has said which.
+ *
+ * A build with sanitizers, for tests only, keeps files, tracing and system calls open: at its end
+ * a sanitizer starts a process that looks into this one. */
+bool sandbox_close(enum role role, uid_t uid, gid_t gid);
+
+#endif

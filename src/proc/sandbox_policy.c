@@ -1,0 +1,70 @@
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stddef.h>
+
+#include "proc/sandbox.h"
+
+#define CALL(name) SCMP_SYS(name)
+#define END        (-1)
+
+/* What every role needs to run its loop, allocate, tell the time, log, and end. */
+static const int run_and_log[] = {CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_ctl), CALL(poll),
+    CALL(ppoll), CALL(read), CALL(write), CALL(close), CALL(brk), CALL(munmap), CALL(mremap),
+    CALL(madvise), CALL(clock_gettime), CALL(clock_gettime64), CALL(restart_syscall),
+    CALL(rt_sigreturn), CALL(rt_sigprocmask), CALL(exit), CALL(exit_group), CALL(getpid),
+    CALL(gettid), CALL(getrandom), CALL(futex), END};
+
+/* Channels, and the descriptors that come over them. */
+static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat), END};
+
+static const int datagrams[] = {CALL(recvmmsg), CALL(recvmmsg_time64), CALL(recvfrom), END};
+
+/* Guarded pages for secrets. */
+static const int secret_memory[] = {CALL(mlock), CALL(munlock), END};
+
+static const int timers[] = {CALL(timerfd_settime), END};
+
+/* The sockets were opened before: the back-end only talks. */
+static const int netlink[] = {CALL(sendto), CALL(recvfrom), CALL(getsockopt), CALL(setsockopt),
+    CALL(sysinfo), CALL(select), CALL(pselect6), END};
+
+static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), CALL(setsockopt),
+    CALL(sendto), CALL(recvfrom), CALL(shutdown), END};
+
+static const int *const doorman_calls[] = {
+    run_and_log, channels, datagrams, secret_memory, timers, NULL};
+static const int *const keeper_calls[] = {
+    run_and_log, channels, secret_memory, timers, netlink, NULL};
+static const int *const desk_calls[] = {run_and_log, channels, listeners, timers, NULL};
+
+/* A list of what scripts in any language may call would be a guess, so this is one of what none of
+ * them has any business with: other processes' memory, name spaces, mounts, the kernel itself. */
+static const int kernel[] = {CALL(bpf), CALL(delete_module), CALL(finit_module), CALL(init_module),
+    CALL(kexec_file_load), CALL(kexec_load), CALL(perf_event_open), CALL(reboot), CALL(swapoff),
+    CALL(swapon), CALL(syslog), CALL(acct), CALL(quotactl), CALL(userfaultfd), CALL(iopl),
+    CALL(ioperm), CALL(io_uring_setup), CALL(io_uring_enter), CALL(io_uring_register),
+    CALL(lookup_dcookie), CALL(nfsservctl), CALL(vhangup), END};
+static const int spaces[] = {CALL(chroot), CALL(fsconfig), CALL(fsmount), CALL(fsopen),
+    CALL(fspick), CALL(mount), CALL(mount_setattr), CALL(move_mount), CALL(open_by_handle_at),
+    CALL(open_tree), CALL(pivot_root), CALL(setns), CALL(umount), CALL(umount2), CALL(unshare),
+    END};
+static const int others[] = {CALL(kcmp), CALL(pidfd_getfd), CALL(process_madvise),
+    CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(add_key), CALL(keyctl),
+    CALL(request_key), END};
+static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_settime),
+    CALL(settimeofday), CALL(stime), CALL(sethostname), CALL(setdomainname), END};
+
+static const int *const programs_denied[] = {kernel, spaces, others, clocks, NULL};
+
+static const int net_admin[] = {CAP_NET_ADMIN, END};
+static const int net_admin_and_raw[] = {CAP_NET_ADMIN, CAP_NET_RAW, END};
+
+const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
+    /* Reads files and opens sockets at a reload, as root, and sees no packet. */
+    [ROLE_MAIN] = {.calls = NULL},
+    [ROLE_DOORMAN] = {.calls = doorman_calls},
+    [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
+    [ROLE_DESK] = {.calls = desk_calls},
+    [ROLE_RUNNER] = {.denied = programs_denied, .executes = true},
+    [ROLE_RULER] = {.denied = programs_denied, .capabilities = net_admin_and_raw, .executes = true},
+};

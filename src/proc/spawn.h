@@ -1,0 +1,24 @@
+/* Starting the roles: each is this program executed anew, with a fresh address space, one channel
+ * on a fixed descriptor, and nothing else open but standard error. */
+#ifndef PROC_SPAWN_H
+#define PROC_SPAWN_H
+
+#include <sys/types.h>
+
+#include "proc/message.h"
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Who the roles run as: the user `postern`, or, where there is none, distinct uids that no account
+ * and no process has (the range of systemd's dynamic users). False when none is to be found. */
+bool spawn_identities(struct identity out[static ROLE_COUNT]);
+
+/* Starts a role; *channel is our end. The process id, or -1 with errno. */
+pid_t spawn_role(enum role role, struct channel *channel);
+/* The role that this process is to be by its arguments, ROLE_MAIN if none. */
+enum role spawn_role_wanted(int argc, char *const argv[]);
+
+#endif

@@ -1,0 +1,180 @@
+"""posternd under test: started in a namespace, watched through its notices and its log."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from netns import eventually
+
+BUILD = Path(os.environ.get("POSTERN_BUILD", Path(__file__).parents[2] / "build")).resolve()
+
+
+def program(name):
+    """Where the build tree has a program."""
+    place = BUILD / name
+    if not place.is_file():
+        raise FileNotFoundError(f"{name} is not built under {BUILD}")
+    return place
+
+
+def yaml(value, indent=0):
+    """Nested dictionaries and lists of plain words as block YAML."""
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines += [" " * indent + f"{key}:", yaml(item, indent + 2)]
+        elif isinstance(item, list):
+            lines += [" " * indent + f"{key}:"] + [" " * indent + f"  - {i}" for i in item]
+        else:
+            word = str(item).lower() if isinstance(item, bool) else item
+            lines.append(" " * indent + f"{key}: {word}")
+    return "\n".join(lines)
+
+
+class Notices:
+    """The service manager's end of NOTIFY_SOCKET."""
+
+    def __init__(self, path):
+        Path(path).unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        os.chmod(path, 0o777)
+
+    def wait_for(self, word, process, within=10.0):
+        """True when a notice with that line came in time, from a process that lives on; earlier
+        notices are dropped."""
+        def came():
+            try:
+                return word in self.socket.recv(4096, socket.MSG_DONTWAIT).decode().splitlines()
+            except BlockingIOError:
+                return process.poll() is not None
+        return eventually(came, within) and process.poll() is None
+
+    def drop(self):
+        try:
+            while True:
+                self.socket.recv(4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+
+    def close(self):
+        self.socket.close()
+
+
+class Daemon:
+    """One posternd. `folder` holds its configuration, state, control socket and log."""
+
+    def __init__(self, space, folder, configuration, *arguments):
+        self.space = space
+        self.folder = Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o755)
+        self.file = self.folder / "config.yaml"
+        self.control = self.folder / "control"
+        self.state = self.folder / "state"
+        self.log_path = self.folder / "log"
+        self.arguments = list(arguments)
+        self.notices = Notices(self.folder / "notify")
+        self.process = None
+        self.pids = []
+        self.configure(configuration)
+
+    def configure(self, configuration):
+        text = configuration if isinstance(configuration, str) else yaml(configuration) + "\n"
+        self.file.touch(mode=0o600)
+        self.file.write_text(text)
+        self.file.chmod(0o600)
+
+    def command(self, *more):
+        return [program("posternd"), "-c", self.file, "--state-dir", self.state,
+                "--control", self.control, *self.arguments, *more]
+
+    def start(self, ready=True, log_format="json"):
+        environment = dict(os.environ, NOTIFY_SOCKET=str(self.folder / "notify"))
+        self.notices.drop()
+        with open(self.log_path, "ab") as log:
+            self.process = self.space.popen(
+                *self.command("--log-format", log_format), env=environment, stdout=log,
+                stderr=log, cwd=self.folder)
+        if ready:
+            started = self.notices.wait_for("READY=1", self.process)
+            assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
+            self.pids = [self.process.pid, *descendants(self.process.pid)]
+        return self
+
+    def reload(self):
+        """SIGHUP, and the notice that it is done."""
+        self.notices.drop()
+        self.process.send_signal(signal.SIGHUP)
+        assert self.notices.wait_for("READY=1", self.process), "no notice after SIGHUP"
+
+    def stop(self):
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        assert eventually(lambda: not self.living()), "a role outlived the daemon"
+        return code
+
+    def kill(self):
+        """SIGKILL to every process at once."""
+        for pid in self.pids or [self.process.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+        assert eventually(lambda: not self.living()), "a role survived SIGKILL"
+
+    def living(self):
+        return [pid for pid in self.pids if state_of(pid) not in (None, "Z")]
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        self.notices.close()
+
+    def roles(self):
+        """Role name to process id, by the last word of the command line that is a role."""
+        found = {}
+        for pid in self.living():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            names = [role for role in ("doorman", "keeper", "desk", "runner")
+                     if any(role in word.rsplit("/", 1)[-1] for word in words)]
+            found[names[0] if names else "main"] = pid
+        return found
+
+    def lines(self):
+        """The log so far, one dictionary a line; a line that is no JSON fails the test."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+    def events(self, **fields):
+        """The log lines that have all these fields."""
+        return [line for line in self.lines()
+                if all(line.get(key) == value for key, value in fields.items())]
+
+
+def state_of(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def descendants(pid):
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(words[1]) == pid:
+            child = int(stat.parent.name)
+            children += [child, *descendants(child)]
+    return children

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""Runs one test module: a line per test, output of failed ones only, then `tally P F S`."""
+
+import os
+import signal
+import sys
+import time
+import unittest
+
+
+class Result(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.buffer = True
+        self.bad = set()
+        self.passed = 0
+        self.started = 0.0
+
+    def _say(self, word, test, detail=""):
+        out = self._original_stdout
+        name = test.id() if hasattr(test, "id") else str(test)
+        out.write(f"{word:7} {name}{detail}\n")
+        out.flush()
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        if test.id() not in self.bad:
+            self.passed += 1
+            self._say("ok", test, f" ({time.monotonic() - self.started:.1f} s)")
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._say("skipped", test, f": {reason}")
+
+    def _fail(self, test, case, error):
+        self._mirrorOutput = True
+        text = self._exc_info_to_string(error, case)
+        first = test.id() not in self.bad
+        self.bad.add(test.id())
+        self._say("FAILED" if first else " again", case)
+        self._original_stdout.write(text + "\n")
+
+    def addFailure(self, test, error):
+        self._fail(test, test, error)
+
+    def addError(self, test, error):
+        self._fail(test, test, error)
+
+    def addSubTest(self, test, subtest, error):
+        if error is not None:
+            self._fail(test, subtest, error)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    signal.signal(signal.SIGTERM, interrupted)
+    suite = unittest.defaultTestLoader.loadTestsFromName(sys.argv[1])
+    result = Result()
+    if os.getuid() != 0:
+        for _ in range(suite.countTestCases()):
+            print(f"skipped {sys.argv[1]}: needs root for network namespaces")
+        print(f"tally 0 0 {suite.countTestCases()}")
+        return
+    suite.run(result)
+    result._restoreStdout()
+    print(f"tally {result.passed} {len(result.bad)} {len(result.skipped)}")
+
+
+if __name__ == "__main__":
+    main()

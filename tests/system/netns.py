@@ -1,0 +1,145 @@
+"""Network namespaces, and doing things inside them."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+PREFIX = "system"
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(*command, check=True, text=None):
+    """Runs a command to its end; its output is a string. Raises with that output on failure."""
+    done = subprocess.run(
+        [str(word) for word in command], input=text, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def _set_namespace(descriptor):
+    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def sweep():
+    """Removes the namespaces of test runs that were killed."""
+    for line in run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        parts = name.split("-")
+        if len(parts) == 3 and parts[0] == PREFIX and not os.path.exists(f"/proc/{parts[1]}"):
+            run("ip", "netns", "delete", name, check=False)
+
+
+class Namespace:
+    """One network namespace, with loopback up. `addresses` is filled by link()."""
+
+    def __init__(self, role):
+        self.name = f"{PREFIX}-{os.getpid()}-{role}"
+        self.addresses = {}
+        run("ip", "netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+
+    def close(self):
+        pids = run("ip", "netns", "pids", self.name, check=False).split()
+        for pid in pids:
+            if pid.isdigit() and int(pid) != os.getpid():
+                try:
+                    os.kill(int(pid), 9)
+                except ProcessLookupError:
+                    pass
+        run("ip", "netns", "delete", self.name, check=False)
+
+    def ip(self, *arguments):
+        return run("ip", "-n", self.name, *arguments)
+
+    def run(self, *command, check=True, text=None):
+        return run("ip", "netns", "exec", self.name, *command, check=check, text=text)
+
+    def nft(self, ruleset):
+        return self.run("nft", "-f", "-", text=ruleset + "\n")
+
+    def popen(self, *command, **options):
+        words = ["ip", "netns", "exec", self.name, *map(str, command)]
+        return subprocess.Popen(words, **options)
+
+    @contextmanager
+    def entered(self):
+        """This thread is inside; sockets made here stay inside."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            _set_namespace(there)
+            yield
+        finally:
+            _set_namespace(home)
+            os.close(there)
+            os.close(home)
+
+    def socket(self, family, kind, protocol=0):
+        with self.entered():
+            return socket.socket(family, kind, protocol)
+
+    def send(self, data, address, port, source=None):
+        """One UDP datagram."""
+        with self.socket(family_of(address), socket.SOCK_DGRAM) as s:
+            if source:
+                s.bind((source, 0))
+            s.sendto(data, (address, port))
+
+    def connection(self, address, port, source=None, timeout=0.3):
+        """A TCP connection, or None when there was no answer in time or a refusal."""
+        s = self.socket(family_of(address), socket.SOCK_STREAM)
+        try:
+            s.settimeout(timeout)
+            if source:
+                s.bind((source, 0))
+            s.connect((address, port))
+            s.settimeout(5)
+            return s
+        except OSError:
+            s.close()
+            return None
+
+    def connects(self, address, port, source=None, timeout=0.3):
+        """True when something accepts there."""
+        s = self.connection(address, port, source, timeout)
+        if s:
+            s.close()
+        return s is not None
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def link(left, right, number, left_device="wire", right_device="wire"):
+    """A cable between two namespaces: `left` is 10.77.number.1 and fd77:number::1, `right` .2."""
+    run("ip", "-n", left.name, "link", "add", left_device, "type", "veth",
+        "peer", "name", right_device, "netns", right.name)
+    for space, device, host in ((left, left_device, 1), (right, right_device, 2)):
+        add_address(space, device, f"10.77.{number}.{host}", 24)
+        add_address(space, device, f"fd77:{number}::{host}", 64)
+        space.ip("link", "set", device, "up")
+        space.addresses[number] = {4: f"10.77.{number}.{host}", 6: f"fd77:{number}::{host}"}
+
+
+def add_address(space, device, address, bits):
+    # nodad: an IPv6 address is usable at once.
+    extra = ["nodad"] if ":" in address else []
+    space.ip("address", "add", f"{address}/{bits}", "dev", device, *extra)
+
+
+def eventually(condition, within=10.0):
+    """Waits for the condition; the last value it had."""
+    end = time.monotonic() + within
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.005)

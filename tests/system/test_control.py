@@ -1,0 +1,157 @@
+"""The control socket is for root, and nobody at it holds up the knocks."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import control
+from netns import eventually
+from world import WorldTest
+
+UNPRIVILEGED = 12345
+AS_SOMEBODY = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
+
+
+class ControlTest(WorldTest):
+    server_settings = {"knock_timeout": "30s", "client_quota": 1000}
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.knock(self.bob, target="203.0.113.1")
+        self.settle()
+
+    def assert_served(self):
+        """Knocks open, the gate is there, and root is answered."""
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(control.ask(self.daemon.control, control.STATS)[-1][0], control.DONE)
+        self.assertIsNone(self.daemon.process.poll())
+
+    def as_somebody(self, kind):
+        """What a process without rights gets for its request."""
+        code = ("import sys, control\n"
+                f"print(control.ask({str(self.daemon.control)!r}, {kind}))")
+        done = subprocess.run([*AS_SOMEBODY, "/usr/bin/python3", "-B", "-c", code],
+                              cwd=Path(__file__).parent, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_its_mode(self):
+        self.assertEqual(self.daemon.control.stat().st_mode & 0o777, 0o600)
+        code, out, error = self.as_somebody(control.SESSIONS)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("PermissionError", error)
+
+    def test_a_mode_open_to_all_lets_nobody_in(self):
+        self.daemon.control.chmod(0o777)
+        reloads = len(self.daemon.events(message="reloaded: 3 clients"))
+        for kind in (control.SESSIONS, control.RELOAD, control.STATS):
+            with self.subTest(kind=kind):
+                code, out, error = self.as_somebody(kind)
+                self.assertEqual(code, 0, error)
+                self.assertIn("this is for root", out)
+                self.assertNotIn("203.0.113.1", out)
+                self.assertNotIn("bob", out)
+                self.assertEqual(out.count("("), 1, "more than a refusal")
+        self.assertEqual(len(self.daemon.events(message="reloaded: 3 clients")), reloads)
+        self.assert_served()
+
+    def test_garbage(self):
+        requests = [b"", b"\x01", b"\x01\x01", b"\x01\x01\x00", os.urandom(4), os.urandom(1024),
+                    os.urandom(5000), control.request(1, b"x"), control.request(1, version=2),
+                    b"\x01\x01\xff\xff", *(control.request(kind) for kind in range(256)
+                                           if kind not in (1, 2, 3)),
+                    *(os.urandom(n) for n in range(5, 100))]
+        for packet in requests:
+            with control.connect(self.daemon.control) as s:
+                s.send(packet)
+                self.assertEqual([kind for kind, _ in control.answers(s)], [control.ERROR],
+                                 packet[:16].hex())
+        self.assert_served()
+
+    def test_a_second_request_is_not_read(self):
+        with control.connect(self.daemon.control) as s:
+            s.send(control.request(control.STATS))
+            try:
+                s.send(control.request(control.RELOAD))
+            except BrokenPipeError:
+                pass
+            self.assertEqual(control.answers(s)[-1][0], control.DONE)
+        self.assertEqual(self.daemon.events(message="reloaded: 3 clients"), [])
+
+    def test_who_says_nothing(self):
+        silent = [control.connect(self.daemon.control) for _ in range(3)]
+        self.knock()
+        self.assert_opens()
+        for s in silent:
+            s.close()
+        self.assert_served()
+
+    def test_who_does_not_read(self):
+        """Hundreds of sessions are asked for, and left lying."""
+        for i in range(600):
+            self.knock(target=f"198.51.{100 + i // 250}.{1 + i % 250}")
+        self.assertTrue(eventually(lambda: len(self.granted()) > 600))
+        deaf = [control.connect(self.daemon.control) for _ in range(3)]
+        for s in deaf:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            s.send(control.request(control.SESSIONS))
+        self.knock()
+        self.assert_opens()
+        for s in deaf:
+            s.close()
+        self.assert_served()
+
+    def test_who_leaves_at_once(self):
+        for i in range(500):
+            with control.connect(self.daemon.control) as s:
+                if i % 2:
+                    s.send(control.request(i % 3 + 1))
+            self.daemon.notices.drop()
+        self.assert_served()
+
+    def test_a_thousand_reloads(self):
+        """Nothing is left behind: no descriptor, no memory."""
+        def descriptors():
+            return {role: sorted(os.readlink(entry).split(":")[0] for entry in
+                                 Path(f"/proc/{pid}/fd").iterdir()) for role, pid in roles.items()}
+
+        def kilobytes():
+            return {role: sum(int(line.split()[1]) for line in
+                              Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                              if line.startswith("Pss")) for role, pid in roles.items()}
+
+        def reload(times):
+            for _ in range(times):
+                self.assertEqual(control.ask(self.daemon.control, control.RELOAD)[-1][0],
+                                 control.DONE)
+                self.daemon.notices.drop()
+
+        roles = self.daemon.roles()
+        reload(100)
+        time.sleep(0.3)  # what came with the last one is closed after it was answered
+        files, memory = descriptors(), kilobytes()
+        reload(900)
+        self.assertTrue(eventually(lambda: descriptors() == files, within=1), "left open")
+        for role, after in kilobytes().items():
+            self.assertLess(after, memory[role] + 1024, role)
+        self.assertIn("203.0.113.1", self.granted())
+        self.assert_served()
+
+    def test_a_link_is_not_taken_for_a_socket(self):
+        """Where somebody else has put something, the daemon does not start, and leaves it."""
+        self.daemon.stop()
+        victim = self.daemon.folder / "victim"
+        for target in (victim, self.daemon.folder / "nowhere"):
+            with self.subTest(target=target.name):
+                victim.write_text("precious")
+                self.daemon.control.unlink(missing_ok=True)
+                self.daemon.control.symlink_to(target)
+                self.daemon.start(ready=False)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertTrue(self.daemon.control.is_symlink())
+                self.assertEqual(victim.read_text(), "precious")
+        self.assertFalse((self.daemon.folder / "nowhere").exists())

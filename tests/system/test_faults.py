@@ -1,0 +1,129 @@
+"""One call fails, here, there, anywhere: see faults.c. Nothing crashes, nothing is half written,
+and nothing opens but for a knock."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from daemon import Daemon, program
+from netns import eventually
+from tool import ToolTest
+from world import WorldTest
+
+MORE_AND_MORE = (1, 2, 3, 5, 9, 20, 45, 100, 220)
+EXITS = (0, 1, 2, 77, 78)
+
+
+def environment(call, at, role="main"):
+    return {"LD_PRELOAD": str(program("tests/system/faults.so")), "FAULT_CALL": call,
+            "FAULT_AT": str(at), "FAULT_ROLE": role}
+
+
+class CommandFaults(ToolTest):
+    def sweep(self, call, *command, before, after, most=1000):
+        """Runs it with the first, the second, ... call failing, until none is left to fail."""
+        for at in range(1, most):
+            before()
+            done = subprocess.run(
+                list(map(str, command)), env={**os.environ, **environment(call, at)},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True, timeout=30)
+            with self.subTest(call=call, at=at):
+                self.assertIn(done.returncode, EXITS, done.stderr)
+                self.assertNotIn("CRASHED", done.stderr)
+                after(done)
+            if "FAULT" not in done.stderr:
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(at > 1 or call not in ("memory", "open"), "nothing was hit")
+                return
+
+    def command(self, *words):
+        return [program("postern"), "--config", self.config, "--control", self.control, *words]
+
+    def is_sound(self):
+        return subprocess.run([program("posternd"), "--check", "-c", self.config],
+                              capture_output=True).returncode == 0
+
+    def nothing_half_written(self, done):
+        """What is there is whole: what was there before, or what the command was to write."""
+        files = self.server_files()
+        if self.config.exists():
+            self.assertTrue(self.is_sound(), "the configuration is broken")
+        for path in files:
+            self.assertEqual(path.suffix, ".yaml", "left behind")
+
+    def start_from(self, *commands):
+        def prepare():
+            for path in self.server_files():
+                path.unlink()
+            for path, data in self.prepared.items():
+                path.write_bytes(data)
+                path.chmod(0o600)
+        for words in commands:
+            self.tool(*words)
+        self.prepared = self.server_files()
+        return prepare
+
+    def test_check(self):
+        self.init()
+        self.tool("add", "alice", "--no-reload")
+        for call in ("memory", "open", "map", "receive", "socket"):
+            self.sweep(call, program("posternd"), "--check", "-c", self.config,
+                       before=lambda: None, after=lambda done: None, most=400)
+
+    def test_commands_that_write(self):
+        for words, before in ((["init", "--server", "gate.example.org"], []),
+                              (["add", "bob", "--no-reload"], [["init", "--server", "g"]]),
+                              (["revoke", "alice", "--no-reload"],
+                               [["init", "--server", "g"], ["add", "alice", "--no-reload"]])):
+            prepare = self.start_from(*before)
+            for call in ("memory", "open", "write", "sync", "rename", "map"):
+                with self.subTest(words=words[0]):
+                    self.sweep(call, *self.command(*words), before=prepare,
+                               after=self.nothing_half_written, most=150)
+            for path in self.server_files():
+                path.unlink()
+
+
+class DaemonFaults(WorldTest):
+    def daemon_with(self, call, at, role):
+        """Starts, is knocked at, and ends; nothing is open without the knock."""
+        self.server.run("nft", "flush", "ruleset")
+        if self.daemon:
+            self.daemon.close()
+        added = environment(call, at, role)
+        os.environ.update(added)
+        try:
+            self.make(self.configuration(knock_timeout="30s")).start(ready=False)
+        finally:
+            for name in added:
+                del os.environ[name]
+        ready = self.daemon.notices.wait_for("READY=1", self.daemon.process, within=3)
+        self.assertEqual(self.granted(), set())
+        if ready:
+            self.knock()
+            eventually(self.granted, within=0.3)
+            self.assertLessEqual(self.granted(), {"10.77.1.2"})
+        if self.daemon.process.poll() is None:
+            self.daemon.process.terminate()  # perhaps all that was lost is the notice
+        self.assertIn(self.daemon.process.wait(15), EXITS)
+        log = self.daemon.log_path.read_text()
+        self.assertNotIn("CRASHED", log)
+        return "FAULT" in log
+
+    def make(self, configuration):
+        self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)), configuration)
+        return self.daemon
+
+    def test_start_and_knock(self):
+        hit = 0
+        for role in ("main", "doorman", "keeper", "desk"):
+            for call in ("memory", "map", "open", "send", "receive", "socket"):
+                for at in MORE_AND_MORE:
+                    with self.subTest(role=role, call=call, at=at):
+                        found = self.daemon_with(call, at, role)
+                    hit += found
+                    if not found:
+                        break
+        self.assertGreater(hit, 50)

@@ -1,0 +1,146 @@
+"""Start, stop, death: no rule outlives its time, and nothing that is not ours is touched."""
+
+import os
+import signal
+import subprocess
+import time
+
+from netns import eventually
+from world import FAMILIES, WorldTest
+
+HOST_RULES = """
+table inet host {
+	set friends { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 }; }
+	chain input {
+		type filter hook input priority filter; policy accept;
+		ip saddr @friends counter packets 7 bytes 420 comment "postern is not my name"
+	}
+}
+table ip postern {
+	chain mine { }
+}
+table ip6 filter {
+	chain other {
+		tcp dport 22 accept
+	}
+}
+"""
+
+
+class LifetimeTest(WorldTest):
+    def ruleset(self):
+        return self.server.run("nft", "list", "ruleset")
+
+    def test_sigterm_removes_our_table_and_nothing_else(self):
+        self.server.nft(HOST_RULES)
+        before = self.ruleset()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.start()
+            self.knock()
+            self.assert_opens()
+            self.assertNotEqual(self.table(), [])
+            self.daemon.process.send_signal(number)
+            self.assertEqual(self.daemon.process.wait(10), 0)
+            self.assertEqual(self.ruleset(), before)
+            self.assertTrue(eventually(lambda: not self.daemon.living()))
+            self.daemon.close()
+
+    def test_kill_9_leaves_no_grant_behind(self):
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.start()
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.daemon.kill()
+                self.assert_shuts(family)
+                self.assertEqual(self.granted(), set())
+                self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
+                self.assert_shut(family)
+                self.daemon.close()
+
+    def test_kill_9_with_a_hundred_grants(self):
+        self.start()
+        for last in range(100):
+            self.knock(target=f"203.0.113.{last}")
+        self.assertEqual(len(self.settle()), 100)
+        self.daemon.kill()
+        time.sleep(3)  # knock_timeout and one second
+        self.assertEqual(self.granted(), set())
+
+    def test_a_start_replaces_what_a_dead_one_left(self):
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.start()
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.daemon.kill()
+                self.daemon.start()
+                self.assertEqual(len([i for i in self.table() if "table" in i]), 1)
+                self.assert_shuts(family)
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.assertEqual(self.daemon.stop(), 0)
+                self.assertEqual(self.table(), [])
+                self.daemon.close()
+
+    def test_shutdown_keep_leaves_grants_to_their_timers(self):
+        self.start(self.configuration(shutdown="keep", knock_timeout="6s"))
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertTrue(self.reaches(), "the grant did not survive the stop")
+        self.daemon.start()
+        self.assertTrue(self.reaches(), "the grant did not survive the start")
+        self.assert_shuts()
+
+    def test_death_of_a_role_ends_the_daemon_closed(self):
+        for role in ("doorman", "keeper", "desk"):
+            with self.subTest(role=role):
+                self.start()
+                self.knock()
+                self.assert_opens()
+                os.kill(self.daemon.roles()[role], signal.SIGKILL)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assert_shuts()
+                self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
+                self.assert_shut()
+                self.daemon.close()
+
+    def test_death_of_main_ends_the_roles_closed(self):
+        self.start()
+        self.knock()
+        self.assert_opens()
+        os.kill(self.daemon.roles()["main"], signal.SIGKILL)
+        self.assertTrue(eventually(lambda: not self.daemon.living()), "a role outlived main")
+        self.assert_shuts()
+        self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
+        self.assert_shut()
+
+    def test_a_second_daemon_is_refused_or_leaves_the_first_alone(self):
+        self.start()
+        elsewhere = ["--control", self.daemon.folder / "second"]
+        for more in ([], elsewhere):
+            with self.subTest(more=more):
+                second = self.server.popen(*self.daemon.command(*more), stderr=subprocess.DEVNULL)
+                self.assertEqual(second.wait(10), 1)
+                self.knock(family=6)
+                self.assert_opens(6)
+
+    def test_a_flushed_ruleset_is_put_back_with_its_grants(self):
+        self.start(self.configuration(knock_timeout="30s"))
+        self.knock()
+        self.assert_opens()
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(eventually(self.table, within=2), "the table was not put back")
+        self.assertTrue(eventually(lambda: self.address(4, self.client) in self.granted()))
+        self.assert_shut(space=self.other)
+        self.assertTrue(self.reaches())
+
+    def test_a_deleted_table_is_put_back(self):
+        self.start()
+        for _ in range(3):
+            self.server.run("nft", "delete", "table", "inet", "postern")
+            self.assertTrue(eventually(self.table, within=2))
+            self.assert_shut()
+        self.knock()
+        self.assert_opens()

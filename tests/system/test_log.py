@@ -1,0 +1,105 @@
+"""The log says what an administrator needs, once, and nothing that a stranger wrote."""
+
+import json
+import os
+import subprocess
+
+import openme
+from daemon import Daemon
+from netns import eventually
+from openme import SECOND
+from world import FAMILIES, WorldTest
+
+WINDOW = 60 * SECOND
+
+
+class LogTest(WorldTest):
+    def warnings(self):
+        return [line for line in self.daemon.lines() if line["level"] in ("warn", "error")]
+
+    def test_no_line_for_noise(self):
+        self.start()
+        self.settle()
+        before = self.warnings()
+        for size in (0, 1, 100, 164, 166, 165, 1400):
+            self.deliver(os.urandom(size))
+        self.deliver(b"\x01" + os.urandom(164))
+        self.deliver(openme.knock(self.alice, openme.ServerKey().public))
+        self.settle()
+        self.assertEqual(self.warnings(), before)
+        self.assertNotIn("bad_", self.daemon.log_path.read_text())
+
+    def test_a_grant_names_client_and_address(self):
+        self.start()
+        for family in FAMILIES:
+            self.knock(family=family)
+            source = self.address(family, self.client)
+            self.assertTrue(eventually(lambda: [
+                line for line in self.verdicts("granted")
+                if "alice" in line.values() and source in line.values()]))
+
+    def refusal(self, verdict):
+        """One line with the source, however often it happens in a burst."""
+        self.assertTrue(eventually(lambda: self.verdicts(verdict)), f"no line for {verdict}")
+        self.settle()
+        lines = self.verdicts(verdict)
+        self.assertIn(self.address(4, self.client), lines[0].values())
+        return lines
+
+    def test_refusals_are_limited(self):
+        self.start(self.configuration({"bob": {"expires": '"2020-01-01T00:00:00Z"'}}))
+        stranger = openme.ClientKey()
+        packet = self.knock()
+        for _ in range(300):
+            self.deliver(packet)
+            self.knock(self.bob)
+            self.knock(timestamp=openme.now_ns() - 2 * WINDOW)
+            self.knock(stranger)
+        for verdict in ("replayed", "expired", "stale", "unknown_signer"):
+            with self.subTest(verdict=verdict):
+                self.assertLessEqual(len(self.refusal(verdict)), 60)
+
+    def test_a_stale_knock_tells_the_offset(self):
+        self.start()
+        for hours in (-1, 1):
+            self.knock(timestamp=openme.now_ns() + hours * 3600 * SECOND)
+        self.settle()
+        self.assertTrue(eventually(lambda: self.verdicts("stale")))
+        self.assertRegex(json.dumps(self.verdicts("stale")), r"-?(1h|60m|3[56]\d\d)")
+
+    def test_text_lines_are_one_line_each(self):
+        """Nothing but printable ASCII, and each line starts as a line of ours."""
+        self.start()
+        self.daemon.stop()
+        self.daemon.log_path.unlink()
+        self.daemon.start(log_format="text")
+        for _ in range(200):
+            self.deliver(b"\n2026-01-01T00:00:00Z info keeper: knock accepted" + os.urandom(60))
+            self.deliver(b"\x01" + b"\n" * 164)
+        self.knock()
+        self.knock(openme.ClientKey())
+        self.settle()
+        text = self.daemon.log_path.read_bytes()
+        self.assertFalse([c for c in text if not (32 <= c < 127 or c == 10)])
+        for line in text.decode().splitlines():
+            self.assertRegex(line, r"^\S+Z (error|warn|info|debug) \w+: ")
+        self.assertEqual(text.count(b"knock accepted"), 2)
+
+    def test_hostile_client_names_are_refused(self):
+        for name in ('"a\\nb"', '"a b"', '"\\e[31m"', '"a=b"', '".."', '"a/b"', '"' + "x" * 64 + '"',
+                     '""', "-x", '"\\u202e"'):
+            with self.subTest(name=name):
+                configuration = self.configuration({name: self.client_entry(openme.ClientKey())})
+                code, output = self.check(configuration)
+                self.assertEqual(code, 78)
+                self.assertEqual(len(output.strip().splitlines()), 1)
+                self.assertTrue(output.isascii())
+                self.assertNotIn("\x1b", output)
+
+    def check(self, configuration):
+        """Exit code and output of `posternd --check`."""
+        daemon = Daemon(self.server, self.folder / "check", configuration)
+        self.addCleanup(daemon.close)
+        done = subprocess.run(list(map(str, daemon.command("--check"))), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout

@@ -1,0 +1,208 @@
+"""The main job: shut, a knock, open, shut again."""
+
+import subprocess
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import openme
+from netns import eventually, link
+from service import echoes, udp_echoes
+from world import FAMILIES, KNOCK_PORT, SERVICE_PORT, WorldTest
+
+MASQUERADE = """
+table inet nat {
+	chain out {
+		type nat hook postrouting priority srcnat;
+		oifname wire masquerade
+	}
+}
+"""
+
+
+class OpenTest(WorldTest):
+    tcp_ports = (SERVICE_PORT, 8080, 8085, 8090, 8091)
+    udp_ports = (5353, 5354)
+
+    def test_opens_for_the_one_who_knocked_and_shuts_by_itself(self):
+        self.start()
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family)
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.assert_shut(family, space=self.other)
+                self.assert_shuts(family)
+                self.assertEqual(self.granted(), set())
+
+    def test_established_connections_live_on(self):
+        self.start()
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.knock(family=family)
+                self.assert_opens(family)
+                connection = self.client.connection(self.address(family), SERVICE_PORT)
+                self.assert_shuts(family)
+                self.assertTrue(echoes(connection))
+                connection.close()
+
+    def test_established_cut_ends_them(self):
+        self.start(self.configuration(established="cut"))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.knock(family=family)
+                self.assert_opens(family)
+                connection = self.client.connection(self.address(family), SERVICE_PORT)
+                self.assertTrue(echoes(connection))
+                self.assert_shuts(family)
+                connection.settimeout(1)
+                self.assertTrue(eventually(lambda: not echoes(connection)))
+                connection.close()
+
+    def test_explicit_target(self):
+        self.start()
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.knock(family=family, target=self.other.addresses[2][family])
+                self.assert_opens(family, space=self.other)
+                self.assert_shut(family)
+
+    def test_both_spellings_of_the_wildcard(self):
+        self.start()
+        for target in (openme.WILDCARD, "0.0.0.0", "::"):
+            with self.subTest(target=target):
+                self.knock(target=target)
+                self.assert_opens()
+                self.assert_shuts()
+
+    def test_a_knock_over_one_family_may_open_the_other(self):
+        self.start()
+        self.knock(family=4, target=self.address(6, self.client))
+        self.assert_opens(6)
+        self.assert_shut(4)
+
+    def test_ranges_and_single_ports(self):
+        ports = {"default": ["8080-8090/tcp", f"{SERVICE_PORT}/tcp"]}
+        self.start(self.configuration(ports=ports))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.knock(family=family)
+                for port in (SERVICE_PORT, 8080, 8085, 8090):
+                    self.assert_opens(family, port=port)
+                self.assertTrue(self.reaches(family, port=8091), "8091 is not managed")
+
+    def test_clients_open_their_own_ports_only(self):
+        ports = {"default": [f"{SERVICE_PORT}/tcp"], "web": ["8080/tcp"]}
+        clients = {"bob": {"allowed_ports": ["web"]}}
+        self.start(self.configuration(clients, ports))
+        self.knock(self.bob)
+        self.assert_opens(port=8080)
+        self.assert_shut(port=SERVICE_PORT)
+        self.knock(self.alice)
+        self.assert_opens(port=SERVICE_PORT)
+        self.assertTrue(self.reaches(port=8080))
+
+    def test_udp_ports(self):
+        self.start(self.configuration(ports={"default": ["5353/udp"]}))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                there = (self.client, self.address(family), 5353)
+                self.assertFalse(udp_echoes(*there))
+                self.knock(family=family)
+                self.assertTrue(eventually(lambda: udp_echoes(*there)))
+
+    def test_refreshing_leaves_no_gap(self):
+        self.start()
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.knock(family=family)
+                self.assert_opens(family)
+                stop, results = threading.Event(), []
+
+                def probe():
+                    # A lost SYN is sent again after a second: too late for this.
+                    while not stop.wait(0.001):
+                        results.append(self.reaches(family, timeout=0.8))
+                prober = threading.Thread(target=probe)
+                prober.start()
+                for _ in range(50):
+                    time.sleep(0.1)
+                    self.knock(family=family)
+                stop.set()
+                prober.join()
+                self.assertGreater(len(results), 100)
+                self.assertEqual(results.count(False), 0, f"of {len(results)} connections")
+
+    def test_health_port(self):
+        clients = {"bob": {"disable_health_port": True}}
+        self.start(self.configuration(clients))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family, port=KNOCK_PORT)
+                self.knock(family=family)
+                self.assert_opens(family, port=KNOCK_PORT)
+                connection = self.client.connection(self.address(family), KNOCK_PORT)
+                self.assertEqual(connection.recv(100), b"")
+                connection.close()
+                self.knock(self.bob, family, space=self.other)
+                self.assert_opens(family, space=self.other)
+                self.assert_shut(family, port=KNOCK_PORT, space=self.other)
+
+    def test_two_clients_behind_one_address(self):
+        """alice and bob share the router's address: what one opens is open for both, and each
+        grant opens its own ports."""
+        router = self.namespace("router")
+        home = self.namespace("home")
+        link(self.server, router, 3, left_device="wire3")
+        link(router, home, 4, left_device="inside")
+        for family, route in ((4, "10.77.4.1"), (6, "fd77:4::1")):
+            home.ip(f"-{family}", "route", "add", "default", "via", route)
+        router.run("sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        router.nft(MASQUERADE)
+        ports = {"default": [f"{SERVICE_PORT}/tcp"], "web": ["8080/tcp"]}
+        self.start(self.configuration({"bob": {"allowed_ports": ["web"]}}, ports))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                server = self.server.addresses[3][family]
+                outside = router.addresses[3][family]
+
+                def opens(port):
+                    return eventually(lambda: home.connects(server, port, timeout=0.05))
+                home.send(openme.knock(self.alice, self.server_key.public), server, KNOCK_PORT)
+                self.assertTrue(opens(SERVICE_PORT))
+                self.assertFalse(home.connects(server, 8080))
+                home.send(openme.knock(self.bob, self.server_key.public), server, KNOCK_PORT)
+                self.assertTrue(opens(8080))
+                self.assertIn(outside, self.granted())
+                self.assertNotIn(home.addresses[4][family], self.granted())
+
+    def test_a_real_ssh_server(self):
+        Path("/run/sshd").mkdir(exist_ok=True)
+        host_key = self.folder / "host_key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key], check=True)
+        sshd = self.server.popen(
+            "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", host_key, "-p", 2200,
+            "-o", "PidFile=none", stderr=subprocess.DEVNULL)
+        self.addCleanup(sshd.wait)
+        self.addCleanup(sshd.kill)
+        self.assertTrue(eventually(lambda: self.server.connects("127.0.0.1", 2200)))
+        self.start(self.configuration(ports={"default": ["2200/tcp"]}))
+        self.assert_shut(port=2200)
+        self.knock()
+        self.assert_opens(port=2200)
+        keys = self.client.run("ssh-keyscan", "-p", 2200, "-T", 5, self.address(4), check=False)
+        self.assertIn("ssh-ed25519", keys)
+
+    def test_bound_to_an_interface(self):
+        self.start(self.configuration(interface="wire"))
+        self.knock(space=self.other)
+        self.knock()
+        self.assert_opens()
+        self.settle()
+        self.assertEqual({a for a in self.granted() if a.startswith("10.")},
+                         {self.address(4, self.client)})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,242 @@
+"""OpenSPA requests against the daemon, with a client that shares no code with it."""
+
+import os
+import time
+from pathlib import Path
+
+import openspa
+from netns import eventually
+from world import SERVICE_PORT, WorldTest
+
+PORT = 22211
+FAR = "203.0.113.5"
+
+
+class OpenSpaTest(WorldTest):
+    """A server for both protocols under guard: all, so that ping has something to open."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.spa_key = openspa.Key()
+        cls.phone, cls.laptop = openspa.Device(), openspa.Device()
+
+    def settings(self, **more):
+        return {"private_key": "server.key", "duration": "2s", "answer": "always", **more}
+
+    def serve(self, clients=None, **settings):
+        """Starts the daemon with the keys of both devices beside its configuration."""
+        configuration = self.configuration(guard="all")
+        configuration["openspa"] = self.settings(**settings)
+        if clients:
+            configuration["openspa"]["clients"] = clients
+        self.start_with_files(configuration, self.files())
+
+    def files(self):
+        keys = {f"devices.d/{d.uuid}.pub": d.key.public_pem() for d in (self.phone, self.laptop)}
+        return {"server.key": self.spa_key.private_pem(), **keys}
+
+    def start_with_files(self, configuration, files):
+        def place(folder):
+            for name, text in files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                path.write_text(text)
+                path.chmod(0o600)
+        self.start(configuration, prepare=place)
+
+    def ask(self, packet, family=4, wait=2.0):
+        """Sends a request and returns the answer, or None."""
+        with self.client.socket(2 if family == 4 else 10, 2) as s:
+            s.settimeout(wait)
+            s.sendto(packet, (self.address(family), PORT))
+            try:
+                return s.recv(2048)
+            except TimeoutError:
+                return None
+
+    def request(self, device=None, protocol=openspa.TCP, first=SERVICE_PORT, last=None, family=4,
+                **fields):
+        fields.setdefault("client", self.address(family, self.client))
+        return openspa.request(device or self.phone, self.spa_key.public, protocol, first, last,
+                               **fields)
+
+    def granted_for(self, packet, device=None, family=4):
+        answer = self.ask(packet, family)
+        self.assertIsNotNone(answer, self.daemon.log_path.read_text())
+        return openspa.open_response(answer, device or self.phone, self.spa_key.public)
+
+    def assert_silent(self, packet, verdict=None, family=4):
+        self.assertIsNone(self.ask(packet, family, 0.4))
+        if verdict:
+            self.assertTrue(eventually(lambda: self.verdicts(verdict)), self.daemon.log_path.read_text())
+
+    def pings(self, family):
+        return self.client.run("ping", f"-{family}", "-c", "1", "-W", "1", self.address(family),
+                               check=False).find(" 0% packet loss") >= 0
+
+    # What is granted
+
+    def test_tcp_over_both_families(self):
+        self.serve()
+        for family in (4, 6):
+            with self.subTest(family=family):
+                self.assertFalse(self.reaches(family))
+                stamp, *what = self.granted_for(self.request(family=family), family=family)
+                self.assertEqual(what, [openspa.TCP, SERVICE_PORT, SERVICE_PORT, 2])
+                self.assertLess(abs(stamp - time.time()), 5)
+                self.assertTrue(self.reaches(family))
+                self.assert_shuts(family)
+
+    def test_ping(self):
+        self.serve()
+        for family, protocol in ((4, openspa.ICMP), (6, openspa.ICMPV6)):
+            with self.subTest(family=family):
+                self.assertFalse(self.pings(family))
+                self.granted_for(self.request(protocol=protocol, first=0, family=family),
+                                 family=family)
+                self.assertTrue(self.pings(family))
+                self.assertFalse(self.reaches(family), "ping opens no port")
+                self.assertTrue(eventually(lambda f=family: not self.pings(f), 6))
+
+    def test_ranges(self):
+        self.serve()
+        self.granted_for(self.request(first=SERVICE_PORT - 1, last=SERVICE_PORT + 10))
+        self.assertTrue(self.reaches())
+        self.assert_shuts()
+        self.granted_for(self.request(first=1, last=65535))
+        self.assertTrue(self.reaches())
+        self.assert_shuts()
+        self.granted_for(self.request(first=SERVICE_PORT + 1, last=SERVICE_PORT + 10))
+        self.assertFalse(self.reaches())
+
+    def test_udp_does_not_open_tcp(self):
+        self.serve()
+        self.granted_for(self.request(protocol=openspa.UDP))
+        self.assertFalse(self.reaches())
+
+    def test_both_protocols_side_by_side(self):
+        self.serve()
+        self.granted_for(self.request(first=9))
+        self.knock()
+        self.assert_opens()
+
+    def test_sessions_show_device_and_ports(self):
+        self.serve({str(self.phone.uuid): {"name": "phone", "rules": ["1-65535/tcp"]}})
+        self.granted_for(self.request(first=8000, last=8010))
+        shown = self.postern("sessions")
+        self.assertIn("phone", shown)
+        self.assertIn("8000-8010/tcp", shown)
+
+    def test_rules_decide_on_ports_and_time(self):
+        self.serve({str(self.phone.uuid): {"rules": [f"{SERVICE_PORT}/tcp 5s"]}})
+        self.assertEqual(self.granted_for(self.request())[-1], 5)
+        self.assert_silent(self.request(first=SERVICE_PORT + 1), "no_ports")
+        self.assert_silent(self.request(first=SERVICE_PORT, last=SERVICE_PORT + 1))
+        self.assert_silent(self.request(protocol=openspa.UDP))
+
+    def test_refreshing_extends(self):
+        self.serve()
+        for _ in range(4):
+            self.granted_for(self.request())
+            time.sleep(1)
+            self.assertTrue(self.reaches())
+        self.assert_shuts()
+
+    def test_reload_revokes(self):
+        self.serve(duration="60s")
+        self.granted_for(self.request())
+        self.assertTrue(self.reaches())
+        configuration = self.configuration(guard="all")
+        configuration["openspa"] = self.settings(
+            duration="60s", clients={str(self.phone.uuid): {"revoked": True}})
+        self.daemon.configure(configuration)
+        self.postern("reload")
+        self.assertFalse(self.reaches())
+        self.assert_silent(self.request(), "revoked")
+
+    def test_an_original_file(self):
+        """A server file as the original's: top level, camel case, nothing of ours but a duration."""
+        files = {"keys/private.pem": self.spa_key.private_pem(),
+                 "keys/public.pem": self.spa_key.public_pem(), **self.files()}
+        files.pop("server.key")
+        self.start_with_files(
+            {"bind": "'::'", "port": PORT, "publicKey": "keys/public.pem",
+             "privateKey": "keys/private.pem", "serverIP": self.address(4), "duration": "2s"},
+            files)
+        self.granted_for(self.request(server=self.address(4)))
+        self.assert_silent(self.request(server=FAR), "wrong_server")
+
+    # What is not
+
+    def test_replays(self):
+        self.serve()
+        packet = self.request()
+        self.granted_for(packet)
+        self.assert_shuts()
+        for _ in range(5):
+            self.assert_silent(packet)
+        self.assertFalse(self.reaches())
+        self.assertTrue(self.verdicts("replayed"))
+
+    def test_forged_requests(self):
+        self.serve()
+        stranger = openspa.Device()
+        self.assert_silent(self.request(stranger), "unknown_signer")
+        self.assert_silent(self.request(signer=self.laptop.key), None)
+        other = openspa.Key()
+        self.assert_silent(openspa.request(self.phone, other.public, openspa.TCP, SERVICE_PORT))
+        self.assertFalse(self.reaches())
+
+    def test_stale_and_future(self):
+        self.serve()
+        now = int(time.time())
+        for stamp in (now - 310, now + 310, 0, -1, 2**62, -2**62, 2**63 - 1, -2**63):
+            with self.subTest(stamp=stamp):
+                self.assert_silent(self.request(timestamp=stamp))
+        self.assertTrue(self.verdicts("stale"))
+        self.granted_for(self.request(timestamp=now - 290))
+
+    def test_unusable_targets(self):
+        self.serve()
+        for target in ("127.0.0.1", "255.255.255.255", "fe80::1", "224.0.0.1", self.address(4)):
+            with self.subTest(target=target):
+                self.assert_silent(self.request(client=target))
+
+    def test_targets_of_others(self):
+        self.serve(targets=["source"])
+        self.assert_silent(self.request(client=FAR), "target_refused")
+        self.granted_for(self.request())
+
+    def test_wrong_sizes_and_headers(self):
+        self.serve()
+        packet = self.request()
+        for wrong in (b"", packet[:-1], packet + b"\0", packet + packet[-32:], bytes(610),
+                      b"\x18" + packet[1:], b"\x20" + packet[1:], packet[:1] + b"\x02" + packet[2:]):
+            self.assert_silent(wrong)
+        self.granted_for(packet)
+
+    def test_flipped_bits(self):
+        self.serve()
+        packet = self.request()
+        for byte in range(0, 610, 37):
+            self.assert_silent(packet[:byte] + bytes([packet[byte] ^ 4]) + packet[byte + 1:])
+        self.assertFalse(self.reaches())
+
+    def test_answers_by_policy(self):
+        self.serve(answer="never")
+        self.assertIsNone(self.ask(self.request(), wait=0.5))
+        self.assertTrue(self.reaches())
+        self.serve(answer="source-matches")
+        self.assertIsNone(self.ask(self.request(client=FAR), wait=0.5))
+        self.granted_for(self.request())
+
+    def test_knocks_go_on_during_a_flood_of_requests(self):
+        self.serve()
+        with self.client.socket(2, 2) as s:
+            for _ in range(3000):
+                s.sendto(b"\x10\x01" + os.urandom(608), (self.address(4), PORT))
+                if _ % 1000 == 500:
+                    self.knock()
+        self.assert_opens()
+

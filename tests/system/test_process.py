@@ -1,0 +1,159 @@
+"""What each role is allowed, and what it holds."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import openme
+from netns import eventually
+from world import WorldTest
+
+CAP_NET_ADMIN = 1 << 12
+ROLES = ("main", "doorman", "keeper", "desk")
+UNPRIVILEGED = ("doorman", "keeper", "desk")
+
+
+def status(pid):
+    """Fields of /proc/PID/status as lists of words."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def memory(pid):
+    """Every readable piece of a process's memory."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            bounds, rights = line.split()[:2]
+            first, last = (int(x, 16) for x in bounds.split("-"))
+            if not rights.startswith("r") or "[v" in line:
+                continue
+            mem.seek(first)
+            try:
+                yield mem.read(last - first)
+            except OSError:
+                pass
+
+
+def holds(pid, secret):
+    return any(secret in piece for piece in memory(pid))
+
+
+def own_memory(pid):
+    """In KiB: what it has written to, unlike its share of the program, which grows when others
+    who run the same program end."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Anonymous: +(\d+)", text, re.M).group(1))
+
+
+class ProcessTest(WorldTest):
+    def setUp(self):
+        super().setUp()
+        self.start()
+        if self.daemon.events(message="built with a sanitizer: no sandbox"):
+            self.skipTest("a build with sanitizers has no sandbox")
+        self.knock()
+        self.assert_opens()
+        self.roles = self.daemon.roles()
+
+    def test_every_role_is_there(self):
+        self.assertEqual(sorted(self.roles), sorted(ROLES))
+
+    def test_users(self):
+        users = {role: status(self.roles[role])["Uid"] for role in UNPRIVILEGED}
+        for role, uids in users.items():
+            with self.subTest(role=role):
+                self.assertEqual(len(set(uids)), 1, "one of its four user ids differs")
+                self.assertNotIn(uids[0], ("0", "65534"))
+                groups = status(self.roles[role])
+                self.assertEqual(len(set(groups["Gid"])), 1)
+                self.assertNotIn(groups["Gid"][0], ("0", "65534"))
+                self.assertIn(groups["Groups"], ([], groups["Gid"][:1]))
+        if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode != 0:
+            self.assertEqual(len({uids[0] for uids in users.values()}), len(users))
+
+    def test_capabilities(self):
+        for role in UNPRIVILEGED:
+            allowed = CAP_NET_ADMIN if role == "keeper" else 0
+            fields = status(self.roles[role])
+            for which in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"):
+                with self.subTest(role=role, which=which):
+                    self.assertEqual(int(fields[which][0], 16) & ~allowed, 0)
+        keeper = int(status(self.roles["keeper"])["CapEff"][0], 16)
+        self.assertEqual(keeper, CAP_NET_ADMIN)
+
+    def test_sandbox(self):
+        for role in UNPRIVILEGED:
+            with self.subTest(role=role):
+                fields = status(self.roles[role])
+                self.assertEqual(fields["NoNewPrivs"], ["1"])
+                self.assertEqual(fields["Seccomp"], ["2"])
+
+    def test_only_the_doorman_holds_the_private_key(self):
+        secret = self.server_key.secret
+        shapes = {"raw": secret, "base64": openme.text(secret).encode()[:-2],
+                  "hex": secret.hex().encode()}
+        self.assertTrue(holds(self.roles["doorman"], secret), "the search finds nothing at all")
+        for role in ROLES:
+            for shape, wanted in shapes.items():
+                if role == "doorman" and shape == "raw":
+                    continue
+                with self.subTest(role=role, shape=shape):
+                    self.assertFalse(holds(self.roles[role], wanted))
+
+    def test_nor_after_a_reload(self):
+        self.daemon.reload()
+        secret = self.server_key.secret
+        for role in ("main", "keeper", "desk"):
+            for wanted in (secret, openme.text(secret).encode()[:-2]):
+                with self.subTest(role=role):
+                    self.assertFalse(holds(self.roles[role], wanted))
+
+    def test_no_secret_in_arguments_or_environment(self):
+        for role, pid in self.roles.items():
+            for place in ("cmdline", "environ"):
+                data = Path(f"/proc/{pid}/{place}").read_bytes()
+                self.assertNotIn(openme.text(self.server_key.secret).encode(), data)
+
+    def test_no_core_dumps(self):
+        for role in UNPRIVILEGED:
+            limits = Path(f"/proc/{self.roles[role]}/limits").read_text()
+            with self.subTest(role=role):
+                self.assertRegex(limits, r"Max core file size +0 +0 ")
+        os.kill(self.roles["doorman"], signal.SIGSEGV)
+        self.assertTrue(eventually(
+            lambda: self.roles["doorman"] not in self.daemon.living()))
+        self.assertEqual(list(self.daemon.folder.glob("core*")), [])
+
+    def test_open_files(self):
+        """No role but main keeps a file of the disk open."""
+        for role in UNPRIVILEGED:
+            for entry in Path(f"/proc/{self.roles[role]}/fd").iterdir():
+                goal = os.readlink(entry)
+                with self.subTest(role=role, goal=goal):
+                    kind = goal.startswith(("socket:", "anon_inode:", "pipe:", "/memfd:",
+                                            "/dev/null")) or goal == str(self.daemon.log_path)
+                    self.assertTrue(kind, "an open file")
+
+    def test_memory_stays_flat_under_junk(self):
+        pids = self.daemon.living()
+        junk = [os.urandom(165) for _ in range(50)] + [b"\x01" + os.urandom(164)] * 5
+        junk += [openme.knock(openme.ClientKey(), self.server_key.public) for _ in range(5)]
+        address = self.address(4)
+
+        def flood(count):
+            with self.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.connect((address, 54154))
+                for i in range(count):
+                    s.send(junk[i % len(junk)])
+                    if i % 50 == 0:
+                        time.sleep(0.001)  # so that most of it is read, not lost
+            self.settle()
+        flood(20_000)
+        before = sum(map(own_memory, pids))
+        flood(100_000)
+        after = sum(map(own_memory, pids))
+        self.assertLessEqual(after, before + 256, f"{before} KiB before, {after} KiB after")

@@ -1,0 +1,25 @@
+/* A snapshot laid out by hand for the tests of the firewall. */
+#ifndef TESTS_FW_CASE_H
+#define TESTS_FW_CASE_H
+
+#include "fw/fw.h"
+
+#define CASE_MARK 0x00100000U
+
+struct fw_case {
+	struct snapshot s;
+	struct settings settings;
+	struct policy policies[3];
+	struct port_range ports[8];
+	struct cidr cidrs[4];
+};
+
+/* Policy 0: 22/tcp, 8080-8090/tcp, 53/udp; policy 1: 443/tcp; policy 2: none. Guard: ports, all of
+ * them managed, knock port 54154 open, health port 54155. Everything may be changed afterwards. */
+void fw_case_fill(struct fw_case *c);
+/* The same with policies 0 and 1 in each other's place. */
+void fw_case_swap(struct fw_case *c);
+struct fw_grant fw_case_grant(
+    const char *address, uint32_t policy, uint64_t timeout_ms, const char *owner);
+
+#endif

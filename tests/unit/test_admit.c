@@ -1,0 +1,414 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admit/admit.h"
+#include "base/secret.h"
+
+#define S INT64_C(1000000000)
+
+static const int64_t NOW = INT64_C(1795206902) * S;
+
+enum { ALICE, BOB, SOURCE_ONLY, LISTED, NO_WILDCARD, GONE, LATE, PORTLESS, CLIENTS };
+
+static struct {
+	struct snapshot_header header;
+	struct client clients[CLIENTS];
+	uint8_t secrets[CLIENTS][OPENME_SIGN_BYTES];
+	struct policy policies[2];
+	struct cidr networks[2]; /* of LISTED, and our own address */
+	uint8_t server_secret[OPENME_SECRET_BYTES];
+	struct snapshot snapshot;
+	struct directory *directory;
+	struct replay replay[CLIENTS];
+	struct ledger *ledger;
+} world;
+
+static const struct ledger_what by_policy;
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse(&a, text));
+	return a;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&world, 0, sizeof world);
+	secret_random(world.server_secret, sizeof world.server_secret);
+	openme_server_public(world.header.settings.public_key, world.server_secret);
+	world.header.settings.replay_window_ns = 60 * S;
+	world.header.settings.client_quota = 2;
+	world.policies[0].ports.count = 1;
+	cidr_parse(&world.networks[0], "203.0.113.0/24");
+	cidr_parse(&world.networks[1], "198.51.100.99");
+	world.header.settings.own_addresses = (struct span){1, 1};
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		uint8_t seed[OPENME_SECRET_BYTES] = {(uint8_t)(i + 1)};
+		struct client *c = &world.clients[i];
+
+		openme_client_expand(world.secrets[i], seed);
+		memcpy(c->public_key, world.secrets[i] + 32, CLIENT_KEY_BYTES);
+		c->name[0] = (char)('a' + i);
+		c->expires_ns = NEVER_NS;
+		c->targets = CONF_TARGETS_ANY;
+		c->wildcard = true;
+	}
+	world.clients[SOURCE_ONLY].targets = CONF_TARGETS_SOURCE;
+	world.clients[LISTED].targets = CONF_TARGETS_LIST;
+	world.clients[LISTED].target_list.count = 1;
+	world.clients[NO_WILDCARD].wildcard = false;
+	world.clients[GONE].revoked = true;
+	world.clients[LATE].expires_ns = NOW - 1;
+	world.clients[PORTLESS].policy = 1;
+	world.snapshot = (struct snapshot){.header = &world.header,
+	    .settings = &world.header.settings,
+	    .clients = world.clients,
+	    .policies = world.policies,
+	    .cidrs = world.networks,
+	    .client_count = CLIENTS,
+	    .policy_count = 2};
+	world.directory = directory_new(&world.snapshot);
+	world.ledger = ledger_new(16, CLIENTS);
+	return world.directory == NULL || world.ledger == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	directory_free(world.directory);
+	ledger_free(world.ledger);
+	for (int i = 0; i < CLIENTS; i++)
+		replay_clear(&world.replay[i]);
+	return 0;
+}
+
+static struct knock knock_by(int client, const char *target, const char *source, int64_t stamp)
+{
+	struct openme_ingredients in = {
+	    .knock = {.timestamp_ns = stamp, .target = address(target)}};
+	struct knock k = {.packet.record = {.source = address(source), .size = OPENME_PACKET_BYTES},
+	    .holder = (uint32_t)client};
+
+	memcpy(in.server_public, world.header.settings.public_key, sizeof in.server_public);
+	memcpy(in.client_secret, world.secrets[client], sizeof in.client_secret);
+	secret_random(in.ephemeral_secret, sizeof in.ephemeral_secret);
+	secret_random(in.aead_nonce, sizeof in.aead_nonce);
+	secret_random(in.knock.nonce, sizeof in.knock.nonce);
+	assert_true(openme_seal(k.packet.record.bytes, &in));
+	return k;
+}
+
+static enum verdict at_the_door(struct knock *k)
+{
+	const struct codec_secrets secrets = {.openme = world.server_secret};
+	const struct admission a = {.side = ADMIT_DOORMAN,
+	    .config = &world.snapshot,
+	    .secrets = &secrets,
+	    .directory = world.directory};
+
+	return admit(&a, k);
+}
+
+static enum verdict by_the_keeper(struct knock *k, int64_t now)
+{
+	const struct admission a = {.side = ADMIT_KEEPER,
+	    .config = &world.snapshot,
+	    .replay = world.replay,
+	    .ledger = world.ledger,
+	    .now_ns = now};
+
+	return admit(&a, k);
+}
+
+/* Both processes in turn; the doorman's guess is put right as its scan would. */
+static enum verdict through(struct knock *k, uint32_t signer)
+{
+	enum verdict v = at_the_door(k);
+
+	if (v != VERDICT_HANDED_ON)
+		return v;
+	k->holder = signer;
+	return by_the_keeper(k, NOW);
+}
+
+static enum verdict verdict_of(int client, const char *target, const char *source, int64_t stamp)
+{
+	struct knock k = knock_by(client, target, source, stamp);
+
+	return through(&k, (uint32_t)client);
+}
+
+static void wildcard_means_the_source(void **state)
+{
+	static const char *const sources[] = {"192.0.2.7", "2001:db8::7"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < 2; j++) {
+			struct knock k = knock_by(ALICE, j ? "0.0.0.0" : "::", sources[i], NOW);
+			struct addr expected = address(sources[i]);
+
+			assert_int_equal(through(&k, ALICE), VERDICT_GRANTED);
+			assert_true(addr_equal(&k.target, &expected));
+		}
+	}
+}
+
+static void explicit_target_is_taken(void **state)
+{
+	struct knock k = knock_by(ALICE, "203.0.113.5", "192.0.2.7", NOW);
+	struct addr expected = address("203.0.113.5");
+
+	(void)state;
+	assert_int_equal(through(&k, ALICE), VERDICT_GRANTED);
+	assert_true(addr_equal(&k.target, &expected));
+}
+
+static void unusable_targets_are_refused(void **state)
+{
+	static const char *const bad[] = {"127.0.0.1", "::1", "255.255.255.255", "fe80::1",
+	    "224.0.0.1", "ff02::1", "0.1.2.3", "240.0.0.1", "198.51.100.99"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(
+		    verdict_of(ALICE, bad[i], "192.0.2.7", NOW), VERDICT_TARGET_REFUSED);
+}
+
+static void policy_of_targets(void **state)
+{
+	static const struct {
+		int client;
+		const char *target, *source;
+		enum verdict expected;
+	} cases[] = {
+	    {SOURCE_ONLY, "::", "192.0.2.7", VERDICT_GRANTED},
+	    {SOURCE_ONLY, "192.0.2.7", "192.0.2.7", VERDICT_GRANTED},
+	    {SOURCE_ONLY, "192.0.2.8", "192.0.2.7", VERDICT_TARGET_REFUSED},
+	    {LISTED, "203.0.113.9", "192.0.2.7", VERDICT_GRANTED},
+	    {LISTED, "::", "203.0.113.10", VERDICT_GRANTED},
+	    {LISTED, "::", "192.0.2.7", VERDICT_TARGET_REFUSED},
+	    {LISTED, "203.0.114.1", "203.0.113.9", VERDICT_TARGET_REFUSED},
+	    {NO_WILDCARD, "::", "192.0.2.7", VERDICT_WILDCARD_REFUSED},
+	    {NO_WILDCARD, "0.0.0.0", "192.0.2.7", VERDICT_WILDCARD_REFUSED},
+	    {NO_WILDCARD, "192.0.2.7", "192.0.2.7", VERDICT_GRANTED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(verdict_of(cases[i].client, cases[i].target, cases[i].source, NOW),
+		    cases[i].expected);
+}
+
+static void the_rest_of_the_policy(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of(GONE, "::", "192.0.2.7", NOW), VERDICT_REVOKED);
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_EXPIRED);
+	assert_int_equal(verdict_of(PORTLESS, "::", "192.0.2.7", NOW), VERDICT_NO_PORTS);
+	world.clients[LATE].expires_ns = NOW;
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_GRANTED);
+}
+
+static void window_at_the_keeper(void **state)
+{
+	static const struct {
+		int64_t offset;
+		enum verdict expected;
+	} edges[] = {{60 * S, VERDICT_GRANTED}, {60 * S + 1, VERDICT_STALE},
+	    {-60 * S, VERDICT_GRANTED}, {-60 * S - 1, VERDICT_STALE},
+	    {INT64_MIN + NOW, VERDICT_STALE}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+		assert_int_equal(verdict_of(ALICE, "::", "192.0.2.7",
+		                     (int64_t)((uint64_t)NOW + (uint64_t)edges[i].offset)),
+		    edges[i].expected);
+	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.7", INT64_MIN), VERDICT_STALE);
+	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.7", INT64_MAX), VERDICT_STALE);
+}
+
+static void replay_is_refused_from_anywhere(void **state)
+{
+	struct knock k = knock_by(ALICE, "::", "192.0.2.7", NOW);
+
+	(void)state;
+	assert_int_equal(through(&k, ALICE), VERDICT_GRANTED);
+	assert_int_equal(through(&k, ALICE), VERDICT_REPLAYED);
+	k.packet.record.source = address("198.51.100.1");
+	assert_int_equal(through(&k, ALICE), VERDICT_REPLAYED);
+}
+
+/* Another client that strips the signature and signs the same inside burns only its own nonce. */
+static void nobody_burns_a_nonce_of_others(void **state)
+{
+	struct knock alice = knock_by(ALICE, "::", "192.0.2.7", NOW), copy = alice;
+	struct openme_ingredients in = {.knock = {.timestamp_ns = NOW, .target = address("::")}};
+
+	(void)state;
+	assert_int_equal(at_the_door(&copy), VERDICT_HANDED_ON);
+	memcpy(in.server_public, world.header.settings.public_key, sizeof in.server_public);
+	memcpy(in.client_secret, world.secrets[BOB], sizeof in.client_secret);
+	memcpy(in.knock.nonce, copy.packet.asked.nonce, sizeof in.knock.nonce);
+	secret_random(in.ephemeral_secret, sizeof in.ephemeral_secret);
+	assert_true(openme_seal(copy.packet.record.bytes, &in));
+	assert_int_equal(through(&copy, BOB), VERDICT_GRANTED);
+	assert_int_equal(through(&alice, ALICE), VERDICT_GRANTED);
+}
+
+/* What is refused must leave the guard as it was. */
+static void refused_packets_are_not_remembered(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		struct knock k = knock_by(ALICE, "::", "192.0.2.7", NOW);
+
+		assert_int_equal(through(&k, BOB), VERDICT_WRONG_SIGNER);
+		verdict_of(ALICE, "127.0.0.1", "192.0.2.7", NOW);
+		verdict_of(ALICE, "::", "192.0.2.7", NOW + 61 * S);
+		verdict_of(GONE, "::", "192.0.2.7", NOW);
+		verdict_of(LATE, "::", "192.0.2.7", NOW);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		assert_int_equal(world.replay[i].count, 0);
+}
+
+static void quota_counts_addresses(void **state)
+{
+	struct addr first = address("192.0.2.1"), second = address("192.0.2.2");
+
+	(void)state;
+	assert_non_null(ledger_add(world.ledger, ALICE, &first, &by_policy));
+	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
+	assert_non_null(ledger_add(world.ledger, ALICE, &second, &by_policy));
+	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.3", NOW), VERDICT_OVER_QUOTA);
+	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
+	assert_int_equal(verdict_of(BOB, "::", "192.0.2.3", NOW), VERDICT_GRANTED);
+}
+
+/* The keeper by itself, as a doorman that has been taken over would see it. */
+static void keeper_believes_nobody(void **state)
+{
+	struct knock good = knock_by(ALICE, "::", "192.0.2.7", NOW), k = good;
+
+	(void)state;
+	assert_int_equal(at_the_door(&good), VERDICT_HANDED_ON);
+	k.holder = ALICE; /* no key */
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_BAD_SEAL);
+	k = good;
+	k.holder = BOB;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_WRONG_SIGNER);
+	k.holder = CLIENTS;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_WRONG_SIGNER);
+	k.holder = DIRECTORY_NOBODY;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_WRONG_SIGNER);
+	k = good;
+	k.holder = ALICE;
+	k.packet.record.size--;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_BAD_SIZE);
+	k = good;
+	k.holder = ALICE;
+	k.packet.asked.timestamp_ns = 0; /* what the doorman says it read is not used */
+	k.target = address("198.51.100.66");
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_GRANTED);
+	assert_true(addr_equal(&k.target, &k.packet.record.source));
+}
+
+static void noise_is_screened_first(void **state)
+{
+	struct knock good = knock_by(ALICE, "::", "192.0.2.7", NOW), k;
+
+	(void)state;
+	for (uint16_t size = 0; size <= RECORD_BYTES_MAX + 1; size++) {
+		k = good;
+		k.packet.record.size = size;
+		if (size != OPENME_PACKET_BYTES)
+			assert_int_equal(at_the_door(&k), VERDICT_BAD_SIZE);
+	}
+	k = good;
+	k.packet.record.bytes[0] = 2;
+	assert_int_equal(at_the_door(&k), VERDICT_BAD_VERSION);
+	k = good;
+	k.packet.record.bytes[32] |= 0x80;
+	assert_int_equal(at_the_door(&k), VERDICT_MALFORMED);
+	k = good;
+	k.packet.record.bytes[164] |= 0xf0;
+	assert_int_equal(at_the_door(&k), VERDICT_MALFORMED);
+	k = good;
+	memset(k.packet.record.bytes + 1, 0, 32);
+	assert_int_equal(at_the_door(&k), VERDICT_BAD_KEY);
+	k = good;
+	k.packet.record.bytes[60] ^= 1;
+	assert_int_equal(at_the_door(&k), VERDICT_BAD_SEAL);
+}
+
+static void guesses_follow_the_source(void **state)
+{
+	struct knock k = knock_by(BOB, "::", "192.0.2.7", NOW);
+
+	(void)state;
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	assert_int_equal(k.holder, DIRECTORY_NOBODY);
+	directory_seen(world.directory, &k.packet.record.source, BOB);
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	assert_int_equal(k.holder, BOB);
+	k.packet.record.source = address("192.0.2.8");
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	assert_int_equal(k.holder, DIRECTORY_NOBODY);
+	for (uint32_t i = 0; i < CLIENTS; i++)
+		assert_int_equal(directory_find(world.directory, world.clients[i].public_key), i);
+	assert_int_equal(directory_find(world.directory, world.server_secret), DIRECTORY_NOBODY);
+}
+
+/* The struct that a directory was made from may go; what it maps stays. */
+static void guesses_outlive_where_the_snapshot_stood(void **state)
+{
+	struct addr source = address("192.0.2.7");
+	struct snapshot passing = world.snapshot;
+	struct directory *first = directory_new(&passing), *second;
+
+	(void)state;
+	assert_non_null(first);
+	directory_seen(first, &source, BOB);
+	memset(&passing, 0xff, sizeof passing);
+	second = directory_new(&world.snapshot);
+	assert_non_null(second);
+	directory_carry(second, first);
+	assert_int_equal(directory_guess(first, &source), BOB);
+	assert_int_equal(directory_guess(second, &source), BOB);
+	assert_int_equal(directory_find(first, world.clients[ALICE].public_key), ALICE);
+	directory_free(first);
+	directory_free(second);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(wildcard_means_the_source),
+	    TEST(explicit_target_is_taken),
+	    TEST(unusable_targets_are_refused),
+	    TEST(policy_of_targets),
+	    TEST(the_rest_of_the_policy),
+	    TEST(window_at_the_keeper),
+	    TEST(replay_is_refused_from_anywhere),
+	    TEST(nobody_burns_a_nonce_of_others),
+	    TEST(refused_packets_are_not_remembered),
+	    TEST(quota_counts_addresses),
+	    TEST(keeper_believes_nobody),
+	    TEST(noise_is_screened_first),
+	    TEST(guesses_follow_the_source),
+	    TEST(guesses_outlive_where_the_snapshot_stood),
+	};
+
+	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}

@@ -1,0 +1,186 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "envelope_blocks.h"
+#include "proto/envelope.h"
+
+#define PLAIN_BYTES 324 /* leaves 12 bytes of padding */
+#define PADDING     (ENVELOPE_PADDED(PLAIN_BYTES) - PLAIN_BYTES)
+
+static struct rsa_key *receiver;
+static struct rsa_key *other;
+
+static void comes_out_as_it_went_in(void **state)
+{
+	uint8_t plain[ENVELOPE_MAX];
+	uint8_t envelope[ENVELOPE_HEAD_BYTES + ENVELOPE_MAX];
+	uint8_t opened[ENVELOPE_MAX];
+	uint8_t key[ENVELOPE_KEY_BYTES];
+	struct envelope_dice dice;
+
+	(void)state;
+	randombytes_buf(plain, sizeof plain);
+	for (size_t size = 0; size < ENVELOPE_MAX; size++) {
+		envelope_throw(&dice);
+		assert_true(envelope_seal(envelope, plain, size, rsa_key_public(receiver), &dice));
+		envelope_unseal(key, receiver, envelope);
+		assert_memory_equal(key, dice.key, sizeof key);
+		assert_true(envelope_open(opened, size, key, envelope));
+		assert_memory_equal(opened, plain, size);
+		if (size % 64 != 0) /* a private operation for each would take long */
+			size += 6;
+	}
+}
+
+static void dice_never_fall_on_zero(void **state)
+{
+	struct envelope_dice first;
+	struct envelope_dice dice;
+	uint8_t envelope[ENVELOPE_BYTES(1)] = {1};
+
+	(void)state;
+	envelope_throw(&first);
+	for (int i = 0; i < 100; i++) {
+		envelope_throw(&dice);
+		assert_null(memchr(dice.filler, 0, sizeof dice.filler));
+		assert_memory_not_equal(&dice, &first, sizeof dice);
+	}
+	dice.filler[ENVELOPE_FILLER_BYTES - 1] = 0;
+	assert_false(
+	    envelope_seal(envelope, (const uint8_t *)"x", 1, rsa_key_public(receiver), &dice));
+	assert_true(sodium_is_zero(envelope, sizeof envelope));
+}
+
+static void good_block_gives_its_key(void **state)
+{
+	uint8_t block[RSA_KEY_BYTES];
+	uint8_t key[ENVELOPE_KEY_BYTES];
+	uint8_t inside[ENVELOPE_KEY_BYTES];
+
+	(void)state;
+	envelope_block_good(block, inside, rsa_key_public(receiver));
+	envelope_unseal(key, receiver, block);
+	assert_memory_equal(key, inside, sizeof key);
+	envelope_unseal(key, other, block);
+	assert_memory_not_equal(key, inside, sizeof key);
+}
+
+/* Whatever is wrong: a key that looks random, the same each time, made from what only the receiver
+ * knows. */
+static void bad_block_gives_a_key_nobody_knows(void **state)
+{
+	uint8_t block[RSA_KEY_BYTES];
+	uint8_t inside[ENVELOPE_KEY_BYTES];
+	uint8_t expected[ENVELOPE_KEY_BYTES];
+	uint8_t key[ENVELOPE_KEY_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < ENVELOPE_BAD_BLOCKS; i++) {
+		const char *what = envelope_block_bad(block, inside, rsa_key_public(receiver), i);
+
+		crypto_auth_hmacsha256(expected, block, sizeof block, rsa_key_mark(receiver));
+		for (int twice = 0; twice < 2; twice++) {
+			envelope_unseal(key, receiver, block);
+			if (memcmp(key, inside, sizeof key) == 0)
+				fail_msg("%s: gives the key inside", what);
+			if (memcmp(key, expected, sizeof key) != 0)
+				fail_msg("%s: gives another key than it should", what);
+		}
+	}
+}
+
+static void mark_is_the_keys_own(void **state)
+{
+	(void)state;
+	assert_memory_not_equal(rsa_key_mark(receiver), rsa_key_mark(other), RSA_MARK_BYTES);
+	assert_false(sodium_is_zero(rsa_key_mark(receiver), RSA_MARK_BYTES));
+}
+
+/* Changes the last bytes of what is hidden, through the cipher block before them (the block that
+ * takes the damage is none of the padding). */
+static void every_wrong_padding_byte_is_refused(void **state)
+{
+	uint8_t plain[PLAIN_BYTES] = {0};
+	uint8_t envelope[ENVELOPE_BYTES(PLAIN_BYTES)];
+	uint8_t opened[PLAIN_BYTES];
+	struct envelope_dice dice;
+
+	(void)state;
+	envelope_throw(&dice);
+	assert_true(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	for (size_t i = 1; i <= ENVELOPE_BLOCK_BYTES; i++) {
+		uint8_t *before = &envelope[sizeof envelope - ENVELOPE_BLOCK_BYTES - i];
+		uint8_t was = *before;
+
+		for (unsigned int change = 1; change <= UINT8_MAX; change++) {
+			*before = (uint8_t)(was ^ change);
+			memset(opened, 1, sizeof opened);
+			assert_int_equal(
+			    envelope_open(opened, sizeof opened, dice.key, envelope), i > PADDING);
+			assert_int_equal(sodium_is_zero(opened, sizeof opened), i <= PADDING);
+		}
+		*before = was;
+	}
+	assert_true(envelope_open(opened, sizeof opened, dice.key, envelope));
+}
+
+/* Well padded, as long as it should be, but for another size: PKCS#7 alone would take it. */
+static void well_padded_for_another_size_is_refused(void **state)
+{
+	const size_t least = ENVELOPE_PADDED(PLAIN_BYTES) - ENVELOPE_BLOCK_BYTES;
+	uint8_t plain[PLAIN_BYTES + PADDING] = {0};
+	uint8_t envelope[ENVELOPE_BYTES(PLAIN_BYTES)];
+	uint8_t opened[PLAIN_BYTES];
+	struct envelope_dice dice;
+
+	(void)state;
+	envelope_throw(&dice);
+	for (size_t size = least; size < least + ENVELOPE_BLOCK_BYTES; size++) {
+		assert_true(envelope_seal(envelope, plain, size, rsa_key_public(receiver), &dice));
+		assert_int_equal(
+		    envelope_open(opened, sizeof opened, dice.key, envelope), size == PLAIN_BYTES);
+	}
+}
+
+static void sizes_beyond_the_limit_are_refused(void **state)
+{
+	uint8_t plain[ENVELOPE_MAX] = {0};
+	uint8_t envelope[ENVELOPE_BYTES(ENVELOPE_MAX)] = {1};
+	struct envelope_dice dice;
+
+	(void)state;
+	envelope_throw(&dice);
+	assert_false(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	assert_true(sodium_is_zero(envelope, sizeof envelope));
+	assert_false(envelope_open(plain, sizeof plain, dice.key, envelope));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(comes_out_as_it_went_in),
+	    cmocka_unit_test(dice_never_fall_on_zero),
+	    cmocka_unit_test(good_block_gives_its_key),
+	    cmocka_unit_test(bad_block_gives_a_key_nobody_knows),
+	    cmocka_unit_test(mark_is_the_keys_own),
+	    cmocka_unit_test(every_wrong_padding_byte_is_refused),
+	    cmocka_unit_test(well_padded_for_another_size_is_refused),
+	    cmocka_unit_test(sizes_beyond_the_limit_are_refused),
+	};
+	int failed = 0;
+
+	if (sodium_init() < 0)
+		return 1;
+	receiver = envelope_new_receiver();
+	other = envelope_new_receiver();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rsa_key_free(receiver);
+	rsa_key_free(other);
+	return failed;
+}

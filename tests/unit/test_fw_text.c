@@ -1,0 +1,310 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fw_case.h"
+
+static char *ruleset(const struct fw_case *c)
+{
+	char *text = fw_nft_ruleset(&c->s, &(struct fw_live){0});
+
+	assert_non_null(text);
+	return text;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL) {
+		print_error("%s", text);
+		fail_msg("lacks \"%s\"", part);
+	}
+}
+
+static void assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part) != NULL) {
+		print_error("%s", text);
+		fail_msg("has \"%s\"", part);
+	}
+}
+
+/* Both are there, and the first comes first. */
+static void assert_order(const char *text, const char *first, const char *second)
+{
+	assert_has(text, first);
+	assert_has(text, second);
+	assert_true(strstr(text, first) < strstr(text, second));
+}
+
+static void replaces_what_was_there(void **state)
+{
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = ruleset(&c);
+	assert_int_equal(
+	    strncmp(text, "add table inet postern\ndelete table inet postern\n", 49), 0);
+	assert_has(text, "type filter hook input priority -1; policy accept;");
+	assert_lacks(text, "interval");
+	free(text);
+}
+
+static void policies_have_sets_and_a_chain(void **state)
+{
+	struct fw_case c;
+	char *text;
+	size_t sets = 0;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = ruleset(&c);
+	for (const char *at = text; (at = strstr(at, "\tset g_")) != NULL; at++)
+		sets++;
+	assert_int_equal(sets, 6);
+	assert_has(
+	    text, "tcp dport { 22, 8080-8090 } meta mark set meta mark | 0x00100000 accept\n");
+	assert_has(text, "udp dport { 53 } meta mark set meta mark | 0x00100000 accept\n");
+	assert_order(text, "jump ports_", "udp dport 54154 meta mark set");
+	assert_order(text, "udp dport 54154 meta mark set", "53 } drop");
+	assert_has(text, "tcp dport { 22, 8080-8090, 443 } drop");
+	assert_has(text, "tcp dport 54155 drop");
+	free(text);
+}
+
+/* A policy keeps its names wherever it stands; another has others. */
+static void names_follow_the_ports(void **state)
+{
+	struct fw_case one, two;
+	char *a, *b;
+	char name[sizeof "set g_0123456789abcdef_4"] = "";
+
+	(void)state;
+	fw_case_fill(&one);
+	fw_case_swap(&two);
+	a = ruleset(&one);
+	b = ruleset(&two);
+	memcpy(name, strstr(a, "set g_"), sizeof name - 1);
+	assert_has(b, name);
+	assert_int_not_equal(strstr(a, name) - a, strstr(b, name) - b);
+	free(a);
+	free(b);
+}
+
+static void twins_share(void **state)
+{
+	struct fw_case c;
+	char *text;
+	const char *first;
+
+	(void)state;
+	fw_case_fill(&c);
+	c.policies[2] = c.policies[1];
+	text = ruleset(&c);
+	first = strstr(text, "tcp dport { 443 } meta");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "tcp dport { 443 } meta"));
+	free(text);
+}
+
+static void the_guard_by_settings(void **state)
+{
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	c.settings.drop_ports = false;
+	text = ruleset(&c);
+	assert_lacks(text, "} drop");
+	assert_has(text, "tcp dport 54155 drop");
+	free(text);
+
+	c.settings.health_port = 0;
+	c.settings.open_knock_port = false;
+	text = ruleset(&c);
+	assert_lacks(text, "drop");
+	assert_lacks(text, "54154");
+	free(text);
+
+	c.settings.open_knock_port = true;
+	c.settings.openme = false;
+	c.settings.openspa.enabled = true;
+	text = ruleset(&c);
+	assert_lacks(text, "54154");
+	assert_has(text, "udp dport 22211 meta mark set meta mark | 0x00100000 accept");
+	free(text);
+	c.settings.openspa.enabled = false;
+
+	c.settings.guard = CONF_GUARD_ALL;
+	c.settings.guard_allow_ports = (struct span){3, 1};
+	text = ruleset(&c);
+	assert_order(text, "nd-neighbor-solicit", "\t\tdrop comment");
+	assert_order(text, "tcp dport { 443 } meta mark set meta mark | 0x00100000 accept comment",
+	    "\t\tdrop comment");
+	assert_order(text, "hook output", "icmp code frag-needed accept");
+	assert_order(text, "icmp code frag-needed accept", "parameter-problem } drop");
+	assert_lacks(text, "nd-redirect");
+	free(text);
+}
+
+static void connections_by_settings(void **state)
+{
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = ruleset(&c);
+	assert_has(text, "\t\tct state established accept");
+	assert_lacks(text, "direction");
+	free(text);
+	c.settings.established = CONF_ESTABLISHED_CUT;
+	text = ruleset(&c);
+	assert_has(text, "\t\tct state established ct direction reply accept");
+	assert_lacks(text, "\t\tct state established accept");
+	free(text);
+}
+
+static void one_interface_alone(void **state)
+{
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	strcpy(c.settings.interface, "eth0.7");
+	text = ruleset(&c);
+	assert_order(text, "iifname != \"eth0.7\" return", "iifname \"lo\" accept");
+	free(text);
+}
+
+static void networks_of_both_kinds(void **state)
+{
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	assert_true(cidr_parse(&c.cidrs[0], "10.0.0.0/8"));
+	assert_true(cidr_parse(&c.cidrs[1], "2001:db8::/32"));
+	assert_true(cidr_parse(&c.cidrs[2], "192.0.2.7"));
+	c.settings.guard_allow_networks = (struct span){0, 3};
+	text = ruleset(&c);
+	assert_has(text, "ip saddr { 10.0.0.0/8, 192.0.2.7/32 } meta mark set");
+	assert_has(text, "ip6 saddr { 2001:db8::/32 } meta mark set");
+	free(text);
+}
+
+static void live_grants_are_elements(void **state)
+{
+	struct fw_case c;
+	struct fw_grant live[] = {fw_case_grant("192.0.2.1", 0, 5000, "alice"),
+	    fw_case_grant("192.0.2.1", 0, 9000, "bob"),
+	    fw_case_grant("2001:db8::1", 0, 93784005, "carol"),
+	    fw_case_grant("192.0.2.2", 1, 0, "ended")};
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = fw_nft_ruleset(&c.s, &(struct fw_live){live, 4, NULL, 0});
+	assert_non_null(text);
+	assert_has(text, "192.0.2.1 timeout 0d0h0m9s0ms comment \"bob\"");
+	assert_has(text, "2001:db8::1 timeout 1d2h3m4s5ms comment \"carol\"");
+	assert_lacks(text, "alice");
+	assert_lacks(text, "ended");
+	free(text);
+}
+
+static void odd_names_are_refused(void **state)
+{
+	static const char *const owners[] = {
+	    "", "a\"b", "a b", "a\n", "a;b", "a}", "-a", "a\\", "a\x80", "$a", "a*"};
+	static const char *const interfaces[] = {"a\"b", "eth*", "a b", "a\n", "-a", "a/b", "a;"};
+	struct fw_case c;
+
+	(void)state;
+	fw_case_fill(&c);
+	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+		struct fw_grant g = fw_case_grant("192.0.2.1", 0, 1000, owners[i]);
+
+		errno = 0;
+		assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){&g, 1, NULL, 0}));
+		assert_int_equal(errno, EINVAL);
+	}
+	for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++) {
+		snprintf(c.settings.interface, sizeof c.settings.interface, "%s", interfaces[i]);
+		assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){0}));
+	}
+	memset(c.settings.interface, 'a', sizeof c.settings.interface); /* no closing zero */
+	assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){0}));
+}
+
+static void odd_numbers_are_refused(void **state)
+{
+	static const struct port_range bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}};
+	struct fw_grant g = fw_case_grant("192.0.2.1", 3, 1000, "alice");
+	struct fw_case c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		fw_case_fill(&c);
+		c.ports[0] = bad[i];
+		assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){0}));
+	}
+	fw_case_fill(&c);
+	assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){&g, 1, NULL, 0}));
+	c.settings.mark = 0;
+	assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){0}));
+	c.settings.mark = 3;
+	assert_null(fw_nft_ruleset(&c.s, &(struct fw_live){0}));
+}
+
+static void none_does_nothing_and_cannot_fail(void **state)
+{
+	struct fw_grant g = fw_case_grant("192.0.2.1", 0, 1000, "alice");
+	struct fw_case c;
+	struct fw fw;
+
+	(void)state;
+	fw_case_fill(&c);
+	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE), 0);
+	assert_string_equal(fw.ops->name, "none");
+	assert_int_equal(fw.ops->install(&fw, &c.s, &(struct fw_live){&g, 1, NULL, 0}), 0);
+	assert_int_equal(fw.ops->grant(&fw, &g, 1), 0);
+	assert_int_equal(fw.ops->revoke(&fw, &g), 0);
+	assert_int_equal(fw.ops->adopt(&fw, &c.s, &g, 1), 0);
+	assert_int_equal(fw.ops->watch(&fw), -1);
+	assert_false(fw.ops->disturbed(&fw));
+	assert_int_equal(fw.ops->remove(&fw), 0);
+	fw_close(&fw);
+	assert_int_equal(fw_open(&fw, (enum conf_firewall)7), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(replaces_what_was_there),
+	    cmocka_unit_test(policies_have_sets_and_a_chain),
+	    cmocka_unit_test(names_follow_the_ports),
+	    cmocka_unit_test(twins_share),
+	    cmocka_unit_test(the_guard_by_settings),
+	    cmocka_unit_test(connections_by_settings),
+	    cmocka_unit_test(one_interface_alone),
+	    cmocka_unit_test(networks_of_both_kinds),
+	    cmocka_unit_test(live_grants_are_elements),
+	    cmocka_unit_test(odd_names_are_refused),
+	    cmocka_unit_test(odd_numbers_are_refused),
+	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "proc/message.h"
+
+/* The table once more, as the test knows it. */
+static const struct {
+	enum role from;
+	enum role to;
+	enum phase phase;
+	size_t fds;
+	size_t size;
+} table[MESSAGE_COUNT] = {
+#define X(id, from, to, phase, fds, body) \
+	[MESSAGE_##id] = {ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(body)},
+    MESSAGES(X)
+#undef X
+};
+
+/* A message as it goes over the wire, made without channel_send. */
+struct spoken {
+	uint32_t type;
+	size_t size; /* of the body */
+	size_t fds;
+};
+
+#define SIZE_MOST (sizeof(union message_body) + 64)
+#define FDS_MOST  16
+
+static void say(int fd, const struct spoken *s)
+{
+	static uint8_t body[SIZE_MOST];
+	uint32_t type = s->type;
+	struct iovec parts[2] = {{&type, sizeof type}, {body, s->size}};
+	union {
+		struct cmsghdr header;
+		uint8_t bytes[CMSG_SPACE(FDS_MOST * sizeof(int))];
+	} control = {.bytes = {0}};
+	struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+	int fds[FDS_MOST];
+
+	for (size_t i = 0; i < FDS_MOST; i++)
+		fds[i] = fd;
+	if (s->fds > 0) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = CMSG_SPACE(s->fds * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(s->fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, s->fds * sizeof(int));
+	}
+	assert_true(sendmsg(fd, &header, MSG_NOSIGNAL) >= 0);
+}
+
+enum { GOT_THROUGH, FORBIDDEN, CLOSED, DIED };
+
+/* What became of it in a process of its own. */
+static int hear(enum role self, enum role peer, enum phase phase, const struct spoken *s)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	assert_true(channel_pair(ends));
+	say(ends[0], s);
+	pid = fork();
+	if (pid == 0) {
+		const struct channel c = {ends[1], self, peer};
+		struct message m;
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDERR_FILENO);
+		if (channel_receive(&c, &m, phase) != CHANNEL_MESSAGE)
+			_exit(42);
+		_exit(m.type == s->type && m.fd_count == s->fds ? 41 : 43);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(ends[0]);
+	close(ends[1]);
+	if (!WIFEXITED(status))
+		return DIED;
+	return WEXITSTATUS(status) == 41   ? GOT_THROUGH
+	       : WEXITSTATUS(status) == 42 ? CLOSED
+	       : WEXITSTATUS(status) == 1  ? FORBIDDEN
+	                                   : DIED;
+}
+
+static struct spoken right(uint32_t type)
+{
+	return (struct spoken){type, table[type].size, 0};
+}
+
+static void only_what_the_table_allows_gets_through(void **state)
+{
+	size_t through = 0;
+
+	(void)state;
+	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
+		const struct spoken s = right(type);
+
+		for (int i = 0; i < ROLE_COUNT * ROLE_COUNT * 2; i++) {
+			enum role self = (enum role)(i / 2 % ROLE_COUNT);
+			enum role peer = (enum role)(i / 2 / ROLE_COUNT);
+			enum phase phase = i % 2 == 0 ? PHASE_START : PHASE_RUN;
+			bool allowed = self == table[type].to && peer == table[type].from &&
+			               phase == table[type].phase;
+
+			assert_int_equal(
+			    hear(self, peer, phase, &s), allowed ? GOT_THROUGH : FORBIDDEN);
+			through += allowed;
+		}
+	}
+	assert_int_equal(through, MESSAGE_COUNT);
+}
+
+static int hear_where_it_belongs(const struct spoken *s, uint32_t type)
+{
+	return hear(table[type].to, table[type].from, table[type].phase, s);
+}
+
+static void every_message_has_one_size(void **state)
+{
+	(void)state;
+	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
+		const size_t sizes[] = {0, table[type].size - 1, table[type].size + 1,
+		    table[type].size + 8, sizeof(union message_body),
+		    sizeof(union message_body) + 1, SIZE_MOST};
+
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			const struct spoken s = {type, sizes[i], 0};
+
+			if (sizes[i] != table[type].size)
+				assert_int_equal(hear_where_it_belongs(&s, type), FORBIDDEN);
+		}
+	}
+}
+
+static void no_more_descriptors_than_the_table_says(void **state)
+{
+	(void)state;
+	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
+		for (size_t fds = 1; fds <= FDS_MOST; fds++) {
+			const struct spoken s = {type, table[type].size, fds};
+
+			assert_int_equal(hear_where_it_belongs(&s, type),
+			    fds <= table[type].fds ? GOT_THROUGH : FORBIDDEN);
+		}
+	}
+}
+
+static void unknown_types(void **state)
+{
+	static const uint32_t types[] = {MESSAGE_COUNT, 255, 1U << 31, UINT32_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		const struct spoken s = {types[i], 1, 0};
+
+		assert_int_equal(hear(ROLE_KEEPER, ROLE_DOORMAN, PHASE_RUN, &s), FORBIDDEN);
+	}
+}
+
+static void less_than_a_type(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size < sizeof(uint32_t); size++) {
+		static const uint8_t bytes[sizeof(uint32_t)];
+		const struct channel c = {-1, ROLE_KEEPER, ROLE_DOORMAN};
+		struct channel there = c;
+		struct message m;
+		int ends[2], status;
+		pid_t pid;
+
+		assert_true(channel_pair(ends));
+		assert_int_equal(send(ends[0], bytes, size, 0), size);
+		pid = fork();
+		if (pid == 0) {
+			dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+			there.fd = ends[1];
+			/* An empty one is taken for the end of the channel. */
+			_exit(channel_receive(&there, &m, PHASE_RUN) == CHANNEL_CLOSED ? 1 : 43);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* What the sender's own side lets out is held to the same table. */
+static void saying_what_is_forbidden_aborts(void **state)
+{
+	static const union message_body body;
+
+	(void)state;
+	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
+		for (int i = 0; i < ROLE_COUNT * ROLE_COUNT; i++) {
+			enum role self = (enum role)(i % ROLE_COUNT);
+			enum role peer = (enum role)(i / ROLE_COUNT);
+			int ends[2], status;
+			pid_t pid;
+
+			if (self == table[type].from && peer == table[type].to)
+				continue;
+			assert_true(channel_pair(ends));
+			pid = fork();
+			if (pid == 0) {
+				const struct channel c = {ends[0], self, peer};
+
+				signal(SIGABRT, SIG_DFL);
+				channel_send(&c, (enum message_type)type, &body, NULL, 0);
+				_exit(0);
+			}
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+			close(ends[0]);
+			close(ends[1]);
+		}
+	}
+}
+
+static void a_full_channel_does_not_hold_up(void **state)
+{
+	static const struct message_knock_back body;
+	struct channel keeper = {-1, ROLE_KEEPER, ROLE_DOORMAN};
+	int ends[2];
+	size_t sent = 0;
+
+	(void)state;
+	assert_true(channel_pair(ends));
+	keeper.fd = ends[0];
+	while (channel_try_send(&keeper, MESSAGE_KNOCK_BACK, &body))
+		sent++;
+	assert_in_range(sent, 100, 100000);
+	close(ends[1]);
+	assert_false(channel_try_send(&keeper, MESSAGE_KNOCK_BACK, &body));
+	close(ends[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(only_what_the_table_allows_gets_through),
+	    cmocka_unit_test(every_message_has_one_size),
+	    cmocka_unit_test(no_more_descriptors_than_the_table_says),
+	    cmocka_unit_test(unknown_types),
+	    cmocka_unit_test(less_than_a_type),
+	    cmocka_unit_test(saying_what_is_forbidden_aborts),
+	    cmocka_unit_test(a_full_channel_does_not_hold_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/err.h>
+#include <sodium.h>
+
+#include "base/secret.h"
+#include "proto/rsa_key.h"
+
+static struct rsa_secret secrets[2];
+static struct rsa_key *keys[2];
+
+static void generated_keys_are_fine(void **state)
+{
+	static const uint8_t exponent[RSA_EXPONENT_BYTES] = {[5] = 1, [7] = 1};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rsa_secret_check(&secrets[i]), RSA_FINE);
+		assert_memory_equal(secrets[i].public_key.exponent, exponent, sizeof exponent);
+		assert_true(secrets[i].public_key.modulus[0] >= 0x80);
+	}
+	assert_memory_not_equal(&secrets[0], &secrets[1], sizeof secrets[0]);
+}
+
+static void public_keys_are_checked(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t exponent[RSA_EXPONENT_BYTES];
+		enum rsa_error expected;
+	} exponents[] = {
+	    {"0", {0}, RSA_BAD_EXPONENT},
+	    {"1", {[7] = 1}, RSA_BAD_EXPONENT},
+	    {"3", {[7] = 3}, RSA_BAD_EXPONENT},
+	    {"65535", {[6] = 255, [7] = 255}, RSA_BAD_EXPONENT},
+	    {"65536", {[5] = 1}, RSA_BAD_EXPONENT},
+	    {"65537", {[5] = 1, [7] = 1}, RSA_FINE},
+	    {"65538", {[5] = 1, [7] = 2}, RSA_BAD_EXPONENT},
+	    {"2^56 + 3", {[0] = 1, [7] = 3}, RSA_FINE},
+	};
+	struct rsa_public key = secrets[0].public_key;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof exponents / sizeof exponents[0]; i++) {
+		memcpy(key.exponent, exponents[i].exponent, sizeof key.exponent);
+		if (rsa_public_check(&key) != exponents[i].expected)
+			fail_msg("%s", exponents[i].what);
+	}
+	key = secrets[0].public_key;
+	assert_int_equal(rsa_public_check(&key), RSA_FINE);
+	key.modulus[0] &= 0x7f;
+	assert_int_equal(rsa_public_check(&key), RSA_WRONG_SIZE);
+	key = secrets[0].public_key;
+	key.modulus[RSA_KEY_BYTES - 1] &= 0xfe;
+	assert_int_equal(rsa_public_check(&key), RSA_WRONG_SIZE);
+}
+
+#define FIELD(field)                                                                \
+	{                                                                           \
+#field, offsetof(struct rsa_secret, field), sizeof secrets[0].field \
+	}
+static const struct {
+	const char *name;
+	size_t offset;
+	size_t size;
+} fields[] = {FIELD(public_key.modulus), FIELD(exponent), FIELD(p), FIELD(q), FIELD(exponent_p),
+    FIELD(exponent_q), FIELD(coefficient)};
+#undef FIELD
+
+/* Every number in turn taken from another good key, and every number in turn with one bit changed.
+ */
+static void mismatched_halves_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		struct rsa_secret mixed = secrets[0];
+		uint8_t *field = (uint8_t *)&mixed + fields[i].offset;
+
+		memcpy(field, (uint8_t *)&secrets[1] + fields[i].offset, fields[i].size);
+		if (rsa_secret_check(&mixed) != RSA_MISMATCHED)
+			fail_msg("foreign %s", fields[i].name);
+		mixed = secrets[0];
+		field[fields[i].size / 2] ^= 1;
+		if (rsa_secret_check(&mixed) != RSA_MISMATCHED)
+			fail_msg("damaged %s", fields[i].name);
+		mixed = secrets[0];
+		memset(field, 0, fields[i].size);
+		if (rsa_secret_check(&mixed) == RSA_FINE)
+			fail_msg("zero %s", fields[i].name);
+	}
+}
+
+static void only_the_signed_digest_verifies(void **state)
+{
+	const struct rsa_public *mine = rsa_key_public(keys[0]);
+	struct rsa_public small = *mine;
+	uint8_t digest[RSA_DIGEST_BYTES] = {1, 2, 3};
+	uint8_t signature[RSA_KEY_BYTES];
+
+	(void)state;
+	assert_true(rsa_key_sign(signature, keys[0], digest));
+	assert_true(rsa_public_verify(mine, digest, signature));
+	assert_false(rsa_public_verify(rsa_key_public(keys[1]), digest, signature));
+	for (size_t bit = 0; bit < 8 * sizeof digest; bit++) {
+		digest[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		assert_false(rsa_public_verify(mine, digest, signature));
+		digest[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	for (size_t bit = 0; bit < 8 * sizeof signature; bit++) {
+		signature[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		assert_false(rsa_public_verify(mine, digest, signature));
+		signature[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	small.exponent[5] = 0;
+	assert_false(rsa_public_verify(&small, digest, signature));
+	assert_true(rsa_public_verify(mine, digest, signature));
+}
+
+/* With exponent 1, whoever writes the padding has the signature. */
+static void unusable_keys_do_nothing(void **state)
+{
+	static const uint8_t prefix[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+	    0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+	struct rsa_public one = secrets[0].public_key;
+	uint8_t digest[RSA_DIGEST_BYTES] = {9};
+	uint8_t signature[RSA_KEY_BYTES];
+	uint8_t out[RSA_KEY_BYTES] = {1};
+
+	(void)state;
+	memset(one.exponent, 0, sizeof one.exponent);
+	one.exponent[RSA_EXPONENT_BYTES - 1] = 1;
+	memset(signature, 0xff, sizeof signature);
+	signature[0] = 0;
+	signature[1] = 1;
+	signature[RSA_KEY_BYTES - sizeof digest - sizeof prefix - 1] = 0;
+	memcpy(signature + RSA_KEY_BYTES - sizeof digest - sizeof prefix, prefix, sizeof prefix);
+	memcpy(signature + RSA_KEY_BYTES - sizeof digest, digest, sizeof digest);
+	assert_false(rsa_public_verify(&one, digest, signature));
+	assert_false(rsa_public_encrypt(out, &one, signature));
+	assert_true(sodium_is_zero(out, sizeof out));
+}
+
+static void bare_operations_undo_each_other(void **state)
+{
+	uint8_t block[RSA_KEY_BYTES];
+	uint8_t hidden[RSA_KEY_BYTES];
+	uint8_t back[RSA_KEY_BYTES];
+
+	(void)state;
+	randombytes_buf(block, sizeof block);
+	block[0] = 0;
+	assert_true(rsa_public_encrypt(hidden, rsa_key_public(keys[0]), block));
+	assert_true(rsa_key_decrypt(back, keys[0], hidden));
+	assert_memory_equal(back, block, sizeof back);
+	/* leading zeros stay */
+	memset(block, 0, sizeof block - 1);
+	assert_true(rsa_public_encrypt(hidden, rsa_key_public(keys[0]), block));
+	assert_true(rsa_key_decrypt(back, keys[0], hidden));
+	assert_memory_equal(back, block, sizeof back);
+	/* the modulus itself is too much */
+	assert_false(rsa_key_decrypt(back, keys[0], rsa_key_public(keys[0])->modulus));
+	assert_true(sodium_is_zero(back, sizeof back));
+	assert_false(
+	    rsa_public_encrypt(hidden, rsa_key_public(keys[0]), rsa_key_public(keys[0])->modulus));
+}
+
+static void mark_belongs_to_the_private_key(void **state)
+{
+	struct rsa_key *again = rsa_key_new(&secrets[0]);
+
+	(void)state;
+	assert_non_null(again);
+	assert_memory_equal(rsa_key_mark(again), rsa_key_mark(keys[0]), RSA_MARK_BYTES);
+	assert_memory_not_equal(rsa_key_mark(keys[0]), rsa_key_mark(keys[1]), RSA_MARK_BYTES);
+	rsa_key_free(again);
+	rsa_key_free(NULL);
+}
+
+/* A program that uses libcrypto itself finds no errors of ours. */
+static void leaves_no_errors_behind(void **state)
+{
+	struct rsa_secret mixed = secrets[0];
+	uint8_t out[RSA_KEY_BYTES];
+
+	(void)state;
+	ERR_clear_error();
+	memcpy(mixed.p, secrets[1].p, sizeof mixed.p);
+	assert_int_equal(rsa_secret_check(&mixed), RSA_MISMATCHED);
+	assert_false(rsa_key_decrypt(out, keys[0], rsa_key_public(keys[0])->modulus));
+	assert_false(rsa_public_verify(rsa_key_public(keys[0]), out, out));
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(generated_keys_are_fine),
+	    cmocka_unit_test(public_keys_are_checked),
+	    cmocka_unit_test(mismatched_halves_are_refused),
+	    cmocka_unit_test(only_the_signed_digest_verifies),
+	    cmocka_unit_test(unusable_keys_do_nothing),
+	    cmocka_unit_test(bare_operations_undo_each_other),
+	    cmocka_unit_test(mark_belongs_to_the_private_key),
+	    cmocka_unit_test(leaves_no_errors_behind),
+	};
+	int failed = 0;
+
+	if (sodium_init() < 0 || !rsa_init())
+		return 1;
+	for (int i = 0; i < 2; i++) {
+		if (rsa_secret_generate(&secrets[i]) != RSA_FINE)
+			return 1;
+		keys[i] = rsa_key_new(&secrets[i]);
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	for (int i = 0; i < 2; i++)
+		rsa_key_free(keys[i]);
+	secret_wipe(secrets, sizeof secrets);
+	return failed;
+}

@@ -1,0 +1,429 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <sodium.h>
+
+#include "base/secret.h"
+#include "proto/rsa_pem.h"
+#include "vectors.h"
+
+#define PASSPHRASE "open, sesame"
+#define TEXT_BYTES (2 * RSA_PEM_LIMIT)
+
+/* Made by libcrypto alone, for everything that our own writer does not write. */
+static EVP_PKEY *good;
+static struct rsa_secret good_secret;
+
+enum form { PKCS1, PKCS8, PKCS1_AES, PKCS1_3DES, PKCS8_AES, SPKI, PKCS1_PUBLIC, FORMS };
+
+static const char *pem_of(EVP_PKEY *pkey, enum form form)
+{
+	static char text[TEXT_BYTES];
+	static const unsigned char pass[] = PASSPHRASE;
+	int pass_size = sizeof pass - 1;
+	BIO *bio = BIO_new(BIO_s_mem());
+	int ok = 0;
+
+	assert_non_null(bio);
+	switch (form) {
+	case PKCS1:
+		ok = PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL, NULL);
+		break;
+	case PKCS8:
+		ok = PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL);
+		break;
+	case PKCS1_AES:
+		ok = PEM_write_bio_PrivateKey_traditional(
+		    bio, pkey, EVP_aes_256_cbc(), pass, pass_size, NULL, NULL);
+		break;
+	case PKCS1_3DES:
+		ok = PEM_write_bio_PrivateKey_traditional(
+		    bio, pkey, EVP_des_ede3_cbc(), pass, pass_size, NULL, NULL);
+		break;
+	case PKCS8_AES:
+		ok = PEM_write_bio_PKCS8PrivateKey(
+		    bio, pkey, EVP_aes_128_cbc(), PASSPHRASE, pass_size, NULL, NULL);
+		break;
+	case SPKI:
+		ok = PEM_write_bio_PUBKEY(bio, pkey);
+		break;
+	case PKCS1_PUBLIC: {
+		unsigned char *der = NULL;
+		int size = i2d_PublicKey(pkey, &der);
+
+		ok = PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, size);
+		OPENSSL_free(der);
+		break;
+	}
+	case FORMS:
+	default:
+		break;
+	}
+	assert_true(ok);
+	memset(text, 0, sizeof text);
+	assert_true(BIO_read(bio, text, sizeof text - 1) > 0);
+	BIO_free(bio);
+	return text;
+}
+
+/* Another kind of RSA key; `primes` and `exponent` as libcrypto takes them. */
+static EVP_PKEY *generate(const char *type, int bits, unsigned long exponent, int primes)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	BIGNUM *e = BN_new();
+	EVP_PKEY *pkey = NULL;
+
+	assert_true(ctx != NULL && e != NULL && BN_set_word(e, exponent));
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_primes(ctx, primes), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &pkey), 1);
+	BN_free(e);
+	EVP_PKEY_CTX_free(ctx);
+	return pkey;
+}
+
+static enum rsa_error read_secret(const char *text, const char *passphrase)
+{
+	static const struct rsa_secret nothing;
+	struct rsa_secret got;
+	enum rsa_error result = RSA_FINE;
+
+	memset(&got, 1, sizeof got);
+	result = rsa_pem_read_secret(&got, text, strlen(text), passphrase);
+	assert_memory_equal(&got, result == RSA_FINE ? &good_secret : &nothing, sizeof got);
+	return result;
+}
+
+static enum rsa_error read_public(const char *text)
+{
+	static const struct rsa_public nothing;
+	struct rsa_public got;
+	enum rsa_error result = RSA_FINE;
+
+	memset(&got, 1, sizeof got);
+	result = rsa_pem_read_public(&got, text, strlen(text));
+	assert_memory_equal(
+	    &got, result == RSA_FINE ? &good_secret.public_key : &nothing, sizeof got);
+	return result;
+}
+
+static void reads_every_form(void **state)
+{
+	(void)state;
+	assert_int_equal(read_secret(pem_of(good, PKCS1), NULL), RSA_FINE);
+	assert_int_equal(read_secret(pem_of(good, PKCS8), NULL), RSA_FINE);
+	assert_int_equal(read_secret(pem_of(good, PKCS1), "needless"), RSA_FINE);
+	assert_int_equal(read_secret(pem_of(good, PKCS1_AES), PASSPHRASE), RSA_FINE);
+	assert_int_equal(read_secret(pem_of(good, PKCS1_3DES), PASSPHRASE), RSA_FINE);
+	assert_int_equal(read_secret(pem_of(good, PKCS8_AES), PASSPHRASE), RSA_FINE);
+	assert_int_equal(read_public(pem_of(good, SPKI)), RSA_FINE);
+	assert_int_equal(read_public(pem_of(good, PKCS1_PUBLIC)), RSA_FINE);
+}
+
+static void encrypted_keys_need_their_passphrase(void **state)
+{
+	static const enum form forms[] = {PKCS1_AES, PKCS1_3DES, PKCS8_AES};
+	char long_one[RSA_PASSPHRASE_MAX + 2];
+
+	(void)state;
+	memset(long_one, 'a', sizeof long_one);
+	long_one[sizeof long_one - 1] = '\0';
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		const char *text = pem_of(good, forms[i]);
+
+		assert_int_equal(read_secret(text, NULL), RSA_LOCKED);
+		assert_int_equal(read_secret(text, "wrong"), RSA_WRONG_PASSPHRASE);
+		assert_int_equal(read_secret(text, ""), RSA_WRONG_PASSPHRASE);
+		assert_int_equal(read_secret(text, long_one), RSA_WRONG_PASSPHRASE);
+	}
+}
+
+static void wrong_kinds_are_refused(void **state)
+{
+	EVP_PKEY *curve = EVP_EC_gen("P-256");
+	EVP_PKEY *pss = generate("RSA-PSS", RSA_KEY_BITS, RSA_EXPONENT_LEAST, 2);
+	EVP_PKEY *three = generate("RSA", RSA_KEY_BITS, RSA_EXPONENT_LEAST, 3);
+
+	(void)state;
+	assert_int_equal(read_public(pem_of(good, PKCS1)), RSA_WRONG_KIND);
+	assert_int_equal(read_public(pem_of(good, PKCS8_AES)), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(good, SPKI), NULL), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(good, PKCS1_PUBLIC), NULL), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(curve, PKCS1), NULL), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(curve, PKCS8), NULL), RSA_WRONG_KIND);
+	assert_int_equal(read_public(pem_of(curve, SPKI)), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(pss, PKCS8), NULL), RSA_WRONG_KIND);
+	assert_int_equal(read_public(pem_of(pss, SPKI)), RSA_WRONG_KIND);
+	assert_int_equal(read_secret(pem_of(three, PKCS1), NULL), RSA_WRONG_KIND);
+	EVP_PKEY_free(curve);
+	EVP_PKEY_free(pss);
+	EVP_PKEY_free(three);
+}
+
+static void assert_refused(int bits, unsigned long exponent, enum rsa_error expected)
+{
+	EVP_PKEY *pkey = generate("RSA", bits, exponent, 2);
+
+	assert_int_equal(read_secret(pem_of(pkey, PKCS1), NULL), expected);
+	assert_int_equal(read_secret(pem_of(pkey, PKCS8), NULL), expected);
+	assert_int_equal(read_public(pem_of(pkey, SPKI)), expected);
+	assert_int_equal(read_public(pem_of(pkey, PKCS1_PUBLIC)), expected);
+	EVP_PKEY_free(pkey);
+}
+
+static void wrong_sizes_and_exponents_are_refused(void **state)
+{
+	(void)state;
+	assert_refused(1024, RSA_EXPONENT_LEAST, RSA_WRONG_SIZE);
+	assert_refused(2040, RSA_EXPONENT_LEAST, RSA_WRONG_SIZE);
+	assert_refused(2047, RSA_EXPONENT_LEAST, RSA_WRONG_SIZE);
+	assert_refused(2050, RSA_EXPONENT_LEAST, RSA_WRONG_SIZE);
+	assert_refused(4096, RSA_EXPONENT_LEAST, RSA_WRONG_SIZE);
+	assert_refused(RSA_KEY_BITS, 3, RSA_BAD_EXPONENT);
+	assert_refused(RSA_KEY_BITS, 65535, RSA_BAD_EXPONENT);
+}
+
+static void only_the_whole_text_is_a_key(void **state)
+{
+	static char secret_text[RSA_PEM_BYTES];
+	static char public_text[RSA_PEM_BYTES];
+	size_t secret_size = 0;
+	size_t public_size = 0;
+
+	(void)state;
+	assert_true(rsa_pem_write_secret(secret_text, &good_secret, NULL));
+	assert_true(rsa_pem_write_public(public_text, &good_secret.public_key));
+	/* the last line may lack its end */
+	secret_size = strlen(secret_text) - 1;
+	public_size = strlen(public_text) - 1;
+	for (size_t size = 0; size < secret_size; size++) {
+		struct rsa_secret secret;
+		struct rsa_public public_key;
+
+		assert_int_not_equal(
+		    rsa_pem_read_secret(&secret, secret_text, size, NULL), RSA_FINE);
+		if (size < public_size)
+			assert_int_not_equal(
+			    rsa_pem_read_public(&public_key, public_text, size), RSA_FINE);
+	}
+	secret_text[secret_size] = '\0';
+	assert_int_equal(read_secret(secret_text, NULL), RSA_FINE);
+}
+
+static void other_text_is_refused(void **state)
+{
+	static char text[RSA_PEM_LIMIT + 2];
+	struct rsa_public key;
+
+	(void)state;
+	assert_int_equal(read_secret("", NULL), RSA_NOT_PEM);
+	assert_int_equal(read_public("ssh-rsa AAAAB3NzaC1yc2E= somebody\n"), RSA_NOT_PEM);
+	assert_int_equal(
+	    read_public("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"), RSA_NOT_PEM);
+	assert_int_equal(
+	    read_public("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+	    RSA_MALFORMED);
+	assert_int_equal(
+	    read_public("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n"),
+	    RSA_NOT_PEM);
+	assert_int_equal(
+	    read_secret("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NULL),
+	    RSA_WRONG_KIND);
+	memset(text, '\n', sizeof text - 1);
+	assert_int_equal(read_secret(text, NULL), RSA_TOO_LONG);
+	assert_int_equal(read_public(text), RSA_TOO_LONG);
+	assert_int_equal(rsa_pem_read_public(&key, text, RSA_PEM_LIMIT), RSA_NOT_PEM);
+	assert_int_equal(rsa_pem_read_public(&key, "\0\0\0", 3), RSA_NOT_PEM);
+}
+
+/* `der` as PEM text under a label. */
+static const char *armoured(const char *label, const unsigned char *der, int size)
+{
+	static char text[TEXT_BYTES];
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	assert_non_null(bio);
+	assert_true(PEM_write_bio(bio, label, "", der, size));
+	memset(text, 0, sizeof text);
+	assert_true(BIO_read(bio, text, sizeof text - 1) > 0);
+	BIO_free(bio);
+	return text;
+}
+
+/* The DER inside must end where the PEM does. */
+static void bytes_after_the_key_are_refused(void **state)
+{
+	static const struct {
+		enum form form;
+		bool is_public;
+	} forms[] = {
+	    {PKCS1, false}, {PKCS8, false}, {PKCS8_AES, false}, {SPKI, true}, {PKCS1_PUBLIC, true}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		BIO *in = BIO_new_mem_buf(pem_of(good, forms[i].form), -1);
+		unsigned char *der = NULL;
+		unsigned char longer[4096] = {0};
+		char *label = NULL;
+		char *header = NULL;
+		const char *text = NULL;
+		long size = 0;
+
+		assert_int_equal(PEM_read_bio(in, &label, &header, &der, &size), 1);
+		memcpy(longer, der, (size_t)size);
+		text = armoured(label, longer, (int)size + 1);
+		assert_int_equal(
+		    forms[i].is_public ? read_public(text) : read_secret(text, PASSPHRASE),
+		    RSA_MALFORMED);
+		OPENSSL_free(label);
+		OPENSSL_free(header);
+		OPENSSL_free(der);
+		BIO_free(in);
+	}
+}
+
+static void numbers_that_do_not_belong_together_are_refused(void **state)
+{
+	struct rsa_secret mixed = good_secret;
+	char text[RSA_PEM_BYTES];
+
+	(void)state;
+	mixed.coefficient[RSA_PRIME_BYTES - 1] ^= 1;
+	assert_true(rsa_pem_write_secret(text, &mixed, NULL));
+	assert_int_equal(read_secret(text, NULL), RSA_MISMATCHED);
+}
+
+static void text_around_the_key_is_ignored(void **state)
+{
+	char text[RSA_PEM_LIMIT];
+
+	(void)state;
+	snprintf(text, sizeof text, "key of the gate\n\n%sand more\n", pem_of(good, SPKI));
+	assert_int_equal(read_public(text), RSA_FINE);
+}
+
+static void writes_what_the_original_writes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof openspa_v1_vectors / sizeof openspa_v1_vectors[0]; i++) {
+		const char *secret_text = openspa_v1_vectors[i].client_private_key_pem;
+		const char *public_text = openspa_v1_vectors[i].client_public_key_pem;
+		struct rsa_secret secret;
+		struct rsa_public public_key;
+		char text[RSA_PEM_BYTES];
+
+		assert_int_equal(
+		    rsa_pem_read_secret(&secret, secret_text, strlen(secret_text), NULL), RSA_FINE);
+		assert_true(rsa_pem_write_secret(text, &secret, NULL));
+		assert_string_equal(text, secret_text);
+		assert_int_equal(
+		    rsa_pem_read_public(&public_key, public_text, strlen(public_text)), RSA_FINE);
+		assert_memory_equal(&public_key, &secret.public_key, sizeof public_key);
+		assert_true(rsa_pem_write_public(text, &public_key));
+		assert_string_equal(text, public_text);
+	}
+}
+
+static void writes_encrypted_keys(void **state)
+{
+	static const char begin[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n";
+	char long_one[RSA_PASSPHRASE_MAX + 2];
+	char text[RSA_PEM_BYTES];
+
+	(void)state;
+	memset(long_one, 'a', sizeof long_one);
+	long_one[sizeof long_one - 1] = '\0';
+	assert_true(rsa_pem_write_secret(text, &good_secret, PASSPHRASE));
+	assert_memory_equal(text, begin, sizeof begin - 1);
+	assert_int_equal(read_secret(text, PASSPHRASE), RSA_FINE);
+	assert_int_equal(read_secret(text, NULL), RSA_LOCKED);
+	assert_int_equal(read_secret(text, "open, Sesame"), RSA_WRONG_PASSPHRASE);
+	assert_false(rsa_pem_write_secret(text, &good_secret, long_one));
+	assert_true(sodium_is_zero((const unsigned char *)text, sizeof text));
+	assert_false(rsa_pem_write_secret(text, &good_secret, ""));
+	assert_true(rsa_pem_write_secret(text, &good_secret, long_one + 1));
+	assert_int_equal(read_secret(text, long_one + 1), RSA_FINE);
+}
+
+/* Nothing in it can be decrypted; a try of a passphrase is what it costs. Frees `how`. */
+static enum rsa_error try_sealed(X509_ALGOR *how)
+{
+	static char text[TEXT_BYTES];
+	X509_SIG *sealed = X509_SIG_new();
+	BIO *bio = BIO_new(BIO_s_mem());
+	ASN1_OCTET_STRING *content = NULL;
+	X509_ALGOR *place = NULL;
+	int size = 0;
+
+	assert_true(how != NULL && sealed != NULL && bio != NULL);
+	X509_SIG_getm(sealed, &place, &content);
+	assert_int_equal(X509_ALGOR_copy(place, how), 1);
+	assert_int_equal(ASN1_OCTET_STRING_set(content, (const uint8_t *)text, 16), 1);
+	assert_int_equal(PEM_write_bio_PKCS8(bio, sealed), 1);
+	size = BIO_read(bio, text, TEXT_BYTES - 1);
+	assert_true(size > 0);
+	text[size] = '\0';
+	BIO_free(bio);
+	X509_SIG_free(sealed);
+	X509_ALGOR_free(how);
+	return read_secret(text, PASSPHRASE);
+}
+
+static void the_work_for_a_passphrase_is_bounded(void **state)
+{
+	const EVP_CIPHER *aes = EVP_aes_256_cbc();
+	int old = NID_pbe_WithSHA1And3_Key_TripleDES_CBC;
+
+	(void)state;
+	assert_int_equal(try_sealed(PKCS5_pbe2_set(aes, 1000, NULL, 0)), RSA_WRONG_PASSPHRASE);
+	assert_int_equal(
+	    try_sealed(PKCS5_pbe2_set(aes, RSA_ROUNDS_MOST + 1, NULL, 0)), RSA_TOO_COSTLY);
+	assert_int_equal(try_sealed(PKCS5_pbe2_set(aes, INT32_MAX, NULL, 0)), RSA_TOO_COSTLY);
+	assert_int_equal(try_sealed(PKCS5_pbe2_set_scrypt(aes, NULL, 0, NULL, 1024, 8, 1)),
+	    RSA_WRONG_PASSPHRASE);
+	assert_int_equal(
+	    try_sealed(PKCS5_pbe2_set_scrypt(aes, NULL, 0, NULL, 1024, 8, 17)), RSA_TOO_COSTLY);
+	assert_int_equal(try_sealed(PKCS5_pbe_set(old, 1000, NULL, 0)), RSA_WRONG_PASSPHRASE);
+	assert_int_equal(
+	    try_sealed(PKCS5_pbe_set(old, RSA_ROUNDS_MOST + 1, NULL, 0)), RSA_TOO_COSTLY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(reads_every_form),
+	    cmocka_unit_test(encrypted_keys_need_their_passphrase),
+	    cmocka_unit_test(wrong_kinds_are_refused),
+	    cmocka_unit_test(wrong_sizes_and_exponents_are_refused),
+	    cmocka_unit_test(only_the_whole_text_is_a_key),
+	    cmocka_unit_test(other_text_is_refused),
+	    cmocka_unit_test(bytes_after_the_key_are_refused),
+	    cmocka_unit_test(numbers_that_do_not_belong_together_are_refused),
+	    cmocka_unit_test(text_around_the_key_is_ignored),
+	    cmocka_unit_test(writes_what_the_original_writes),
+	    cmocka_unit_test(writes_encrypted_keys),
+	    cmocka_unit_test(the_work_for_a_passphrase_is_bounded),
+	};
+	int failed = 0;
+
+	if (sodium_init() < 0)
+		return 1;
+	good = EVP_RSA_gen(RSA_KEY_BITS);
+	if (good == NULL || rsa_secret_from_pkey(&good_secret, good) != RSA_FINE)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	EVP_PKEY_free(good);
+	return failed;
+}

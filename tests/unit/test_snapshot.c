@@ -1,0 +1,363 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "conf/snapshot.h"
+
+static const struct port_range ports[] = {{6, 0, 22, 22}, {17, 0, 53, 60}, {6, 0, 22, 22}};
+static const struct policy policies[] = {{{0, 2}}, {{2, 1}}, {{0, 1}}, {{3, 0}}};
+static const struct cidr cidrs[] = {{{{0x20, 0x01, 0x0d, 0xb8}}, 32}};
+static const struct client clients[] = {
+    {.name = "alice", .public_key = {1}, .expires_ns = NEVER_NS, .policy = 0},
+    {.name = "bob",
+        .public_key = {2},
+        .policy = 3,
+        .targets = CONF_TARGETS_LIST,
+        .target_list = {0, 1},
+        .wildcard = true},
+};
+
+static const struct openspa_rule rules[] = {
+    {6, 0, 22, 25, 30}, {1, 0, 0, 0, 1}, {0, 0, 0, 65535, 9}};
+
+/* Keys of the right form, no more. */
+#define KEY .modulus = {[0] = 0x80, [255] = 1}, .exponent = {[5] = 1, [7] = 1}
+static const struct device devices[] = {
+    {.uuid = {1}, .name = "a", KEY, .rules = {0, 2}},
+    {.uuid = {1, 2}, .name = "b", KEY, .rules = {2, 1}, .targets = CONF_TARGETS_LIST},
+    {.uuid = {3}, .name = "c", KEY, .rules = {3, 0}, .revoked = true, .target_list = {0, 1}},
+};
+
+static struct snapshot_parts sound_parts(void)
+{
+	return (struct snapshot_parts){
+	    .generation = 7,
+	    .settings = {.udp_port = 54154,
+	        .knock_timeout_ns = 30,
+	        .replay_window_ns = 60,
+	        .mark = 0x40000000,
+	        .client_quota = 1,
+	        .managed_ports = {0, 3},
+	        .guard_allow_ports = {3, 0},
+	        .guard_allow_networks = {0, 1},
+	        .openspa =
+	            {.enabled = true, .port = 22211, .window_ns = 300, .server_addresses = {0, 1}}},
+	    .clients = clients,
+	    .client_count = 2,
+	    .policies = policies,
+	    .policy_count = 4,
+	    .ports = ports,
+	    .port_count = 3,
+	    .cidrs = cidrs,
+	    .cidr_count = 1,
+	    .devices = devices,
+	    .device_count = 3,
+	    .rules = rules,
+	    .rule_count = 3,
+	};
+}
+
+static bool maps(const struct snapshot_parts *parts)
+{
+	struct snapshot s;
+	int fd = snapshot_seal(parts);
+	bool ok;
+
+	assert_true(fd >= 0);
+	ok = snapshot_map(&s, fd);
+	close(fd);
+	snapshot_unmap(&s);
+	return ok;
+}
+
+static void what_is_sealed_is_mapped(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct snapshot s;
+	int fd = snapshot_seal(&parts);
+
+	(void)state;
+	assert_true(snapshot_map(&s, fd));
+	close(fd);
+	assert_int_equal(s.header->generation, 7);
+	assert_int_equal(s.client_count, 2);
+	assert_memory_equal(s.clients, clients, sizeof clients);
+	assert_int_equal(s.settings->udp_port, 54154);
+	assert_int_equal(snapshot_ports(&s, s.policies[0].ports)[1].last, 60);
+	assert_int_equal(snapshot_cidrs(&s, s.clients[1].target_list)->bits, 32);
+	assert_int_equal(snapshot_find_client(&s, clients[1].public_key), 1);
+	assert_int_equal(snapshot_find_client(&s, (const uint8_t[32]){3}), -1);
+	assert_int_equal(s.device_count, 3);
+	assert_memory_equal(s.devices, devices, sizeof devices);
+	for (uint32_t i = 0; i < s.device_count; i++)
+		assert_int_equal(snapshot_find_device(&s, devices[i].uuid), i);
+	assert_int_equal(snapshot_find_device(&s, (const uint8_t[16]){0}), -1);
+	assert_int_equal(snapshot_find_device(&s, (const uint8_t[16]){1, 1}), -1);
+	assert_int_equal(snapshot_find_device(&s, (const uint8_t[16]){4}), -1);
+	assert_int_equal(snapshot_rules(&s, s.devices[1].rules)->duration_s, 9);
+	assert_true(snapshot_same_policy(&s, 1, &s, 2));
+	assert_false(snapshot_same_policy(&s, 0, &s, 2));
+	assert_false(snapshot_same_policy(&s, 0, &s, 3));
+	snapshot_unmap(&s);
+	snapshot_unmap(&s);
+}
+
+static void an_empty_one_is_fine(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+
+	(void)state;
+	parts.client_count = parts.policy_count = parts.port_count = parts.cidr_count = 0;
+	parts.settings.managed_ports = parts.settings.guard_allow_ports = (struct span){0, 0};
+	parts.settings.guard_allow_networks = (struct span){0, 0};
+	parts.settings.openspa.server_addresses = (struct span){0, 0};
+	parts.device_count = parts.rule_count = 0;
+	assert_true(maps(&parts));
+}
+
+static void nobody_can_write_it(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	int fd = snapshot_seal(&parts);
+
+	(void)state;
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+}
+
+/* A copy of a sound one with `size` bytes and one byte changed; sealed on request. */
+static int forged(size_t size, size_t at, uint8_t flip, bool seal)
+{
+	struct snapshot_parts parts = sound_parts();
+	int sound = snapshot_seal(&parts);
+	int fd = memfd_create("forged", MFD_ALLOW_SEALING);
+	static uint8_t bytes[65536];
+	ssize_t length = pread(sound, bytes, sizeof bytes, 0);
+
+	assert_true(length > 0 && (size_t)length < sizeof bytes);
+	if (size > (size_t)length)
+		size = (size_t)length;
+	if (at < size)
+		bytes[at] ^= flip;
+	assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+	if (seal)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	close(sound);
+	return fd;
+}
+
+static void unsealed_is_refused(void **state)
+{
+	struct snapshot s;
+	int fd = forged(SIZE_MAX, SIZE_MAX, 0, false);
+
+	(void)state;
+	assert_false(snapshot_map(&s, fd));
+	close(fd);
+	fd = forged(SIZE_MAX, SIZE_MAX, 0, true);
+	assert_true(snapshot_map(&s, fd));
+	snapshot_unmap(&s);
+	close(fd);
+	assert_false(snapshot_map(&s, -1));
+	assert_false(snapshot_map(&s, STDERR_FILENO));
+}
+
+static size_t sound_size(void)
+{
+	struct snapshot_parts parts = sound_parts();
+	int fd = snapshot_seal(&parts);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	close(fd);
+	return (size_t)size;
+}
+
+static void every_truncation_is_refused(void **state)
+{
+	size_t whole = sound_size();
+
+	(void)state;
+	for (size_t size = 0; size < whole; size++) {
+		struct snapshot s;
+		int fd = forged(size, SIZE_MAX, 0, true);
+
+		assert_false(snapshot_map(&s, fd));
+		close(fd);
+	}
+}
+
+/* Whatever byte is changed: refused, or everything still reachable inside. */
+static void no_change_leads_outside(void **state)
+{
+	size_t whole = sound_size();
+
+	(void)state;
+	for (size_t at = 0; at < whole; at++) {
+		struct snapshot s;
+		int fd = forged(SIZE_MAX, at, 0xff, true);
+
+		if (snapshot_map(&s, fd)) {
+			unsigned int sum = 0;
+
+			for (uint32_t i = 0; i < s.policy_count; i++) {
+				struct span span = s.policies[i].ports;
+
+				for (uint32_t p = 0; p < span.count; p++)
+					sum += snapshot_ports(&s, span)[p].last;
+			}
+			for (uint32_t i = 0; i < s.device_count; i++) {
+				struct span span = s.devices[i].rules;
+
+				for (uint32_t r = 0; r < span.count; r++)
+					sum += snapshot_rules(&s, span)[r].last;
+				span = s.devices[i].target_list;
+				for (uint32_t n = 0; n < span.count; n++)
+					sum += snapshot_cidrs(&s, span)[n].bits;
+			}
+			assert_true(sum < 65536U * 256);
+			assert_true(s.clients[1].policy < s.policy_count);
+			snapshot_unmap(&s);
+		}
+		close(fd);
+	}
+}
+
+#define REFUSED(change)                                      \
+	do {                                                 \
+		struct snapshot_parts parts = sound_parts(); \
+		struct client c[2];                          \
+		struct port_range r[3];                      \
+		struct policy p[4];                          \
+		struct cidr n[1];                            \
+		struct device d[3];                          \
+		struct openspa_rule u[3];                    \
+		memcpy(c, clients, sizeof c);                \
+		memcpy(r, ports, sizeof r);                  \
+		memcpy(p, policies, sizeof p);               \
+		memcpy(n, cidrs, sizeof n);                  \
+		memcpy(d, devices, sizeof d);                \
+		memcpy(u, rules, sizeof u);                  \
+		parts.clients = c;                           \
+		parts.ports = r;                             \
+		parts.policies = p;                          \
+		parts.cidrs = n;                             \
+		parts.devices = d;                           \
+		parts.rules = u;                             \
+		assert_true(maps(&parts));                   \
+		change;                                      \
+		assert_false(maps(&parts));                  \
+	} while (0)
+
+static void every_index_is_checked(void **state)
+{
+	(void)state;
+	REFUSED(c[1].policy = 4);
+	REFUSED(c[1].target_list.count = 2);
+	REFUSED(c[0].target_list.first = 2);
+	REFUSED(c[0].targets = 3);
+	REFUSED(c[0].name[0] = '\0');
+	REFUSED(c[0].name[1] = '\n');
+	REFUSED(memset(c[0].name, 'a', sizeof c[0].name));
+	REFUSED(memset(&c[0].revoked, 2, 1));
+	REFUSED(memset(&c[0].wildcard, 255, 1));
+	REFUSED(p[3].ports = ((struct span){3, 1}));
+	REFUSED(p[0].ports = ((struct span){UINT32_MAX, 2}));
+	REFUSED(r[0].protocol = 1);
+	REFUSED(r[1].last = 52);
+	REFUSED(r[1].first = 0);
+	REFUSED(n[0].bits = 129);
+	REFUSED(parts.settings.managed_ports.count = 4);
+	REFUSED(parts.settings.guard_allow_ports.count = 1);
+	REFUSED(parts.settings.guard_allow_networks.first = 1);
+	REFUSED(parts.settings.mark = 3);
+	REFUSED(parts.settings.mark = 0);
+	REFUSED(parts.settings.guard = 2);
+	REFUSED(parts.settings.firewall = 2);
+	REFUSED(parts.settings.knock_timeout_ns = 0);
+	REFUSED(parts.settings.replay_window_ns = -1);
+	REFUSED(memset(&parts.settings.drop_ports, 7, 1));
+	REFUSED(memset(parts.settings.interface, 'x', INTERFACE_NAME_BYTES));
+	REFUSED(parts.settings.interface[0] = '"');
+}
+
+static void every_device_and_rule_is_checked(void **state)
+{
+	(void)state;
+	REFUSED(d[1].uuid[1] = 0); /* twice the same */
+	REFUSED(d[0].uuid[0] = 2); /* out of order */
+	REFUSED(d[0].name[0] = '\0');
+	REFUSED(d[0].name[1] = '\n');
+	REFUSED(memset(d[0].name, 'a', sizeof d[0].name));
+	REFUSED(d[0].modulus[0] = 0x7f);
+	REFUSED(d[0].modulus[255] = 2);
+	REFUSED(d[0].exponent[7] = 2);
+	REFUSED(d[0].exponent[5] = 0); /* 1 */
+	REFUSED(memset(d[0].modulus, 0, sizeof d[0].modulus));
+	REFUSED(d[0].rules.count = 4);
+	REFUSED(d[2].rules = ((struct span){4, 0}));
+	REFUSED(d[0].target_list.count = 2);
+	REFUSED(d[0].targets = 3);
+	REFUSED(memset(&d[0].revoked, 2, 1));
+	REFUSED(u[0].zero = 1);
+	REFUSED(u[0].duration_s = 0);
+	REFUSED(u[0].first = 0);
+	REFUSED(u[0].last = 21);
+	REFUSED(u[0].protocol = 2);
+	REFUSED(u[1].last = 1);
+	REFUSED(u[2].first = 1);
+	REFUSED(u[2].last = 1);
+	REFUSED(memset(&parts.settings.openme, 2, 1));
+	REFUSED(memset(&parts.settings.openspa.enabled, 2, 1));
+	REFUSED(parts.settings.openspa.port = 0);
+	REFUSED(parts.settings.openspa.window_ns = 0);
+	REFUSED(parts.settings.openspa.answer = 3);
+	REFUSED(parts.settings.openspa.directory = 3);
+	REFUSED(parts.settings.openspa.authorization = 3);
+	REFUSED(parts.settings.openspa.firewall = 3);
+	REFUSED(parts.settings.openspa.targets = 3);
+	REFUSED(parts.settings.openspa.target_list.count = 2);
+	REFUSED(parts.settings.openspa.server_addresses.count = 2);
+}
+
+static void a_device_of_a_program_has_no_key_here(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct device d[3];
+
+	(void)state;
+	memcpy(d, devices, sizeof d);
+	memset(d[0].modulus, 0, sizeof d[0].modulus);
+	memset(d[0].exponent, 0, sizeof d[0].exponent);
+	parts.devices = d;
+	assert_false(maps(&parts));
+	parts.settings.openspa.directory = CONF_ASKED_SCRIPT;
+	assert_true(maps(&parts));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_is_sealed_is_mapped),
+	    cmocka_unit_test(an_empty_one_is_fine),
+	    cmocka_unit_test(nobody_can_write_it),
+	    cmocka_unit_test(unsealed_is_refused),
+	    cmocka_unit_test(every_truncation_is_refused),
+	    cmocka_unit_test(no_change_leads_outside),
+	    cmocka_unit_test(every_index_is_checked),
+	    cmocka_unit_test(every_device_and_rule_is_checked),
+	    cmocka_unit_test(a_device_of_a_program_has_no_key_here),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
