@@ -27,12 +27,12 @@ const char *role_name(enum role role);
 /* START until the process has given up its privileges, then RUN. */
 enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 
-#define MESSAGE_FDS_MOST 4
+#define MESSAGE_FDS_MOST 6
 
 /*        message           from     to       phase  descriptors (at most)  body */
 #define MESSAGES(X)                                                          \
 	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, 2, struct message_begin)      \
-	X(BEGIN_KEEPER, MAIN, KEEPER, START, 3, struct message_begin)        \
+	X(BEGIN_KEEPER, MAIN, KEEPER, START, 6, struct message_begin)        \
 	X(BEGIN_DESK, MAIN, DESK, START, 4, struct message_begin)            \
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, 3, struct message_secret)      \
 	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, 1, struct message_empty)         \
@@ -52,6 +52,8 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(BEGIN_RULER, MAIN, RULER, START, 1, struct message_begin_runner)   \
 	X(RUNNER_READY, RUNNER, MAIN, RUN, 0, struct message_outcome)        \
 	X(RULER_READY, RULER, MAIN, RUN, 0, struct message_outcome)          \
+	X(SERVER_TASK, MAIN, RULER, RUN, 0, struct message_server_task)      \
+	X(SERVER_TASK_DONE, RULER, MAIN, RUN, 0, struct message_server_task) \
 	X(RUN, KEEPER, RUNNER, RUN, 0, struct runner_request)                \
 	X(RAN, RUNNER, KEEPER, RUN, 0, struct runner_reply)                  \
 	X(RULE, KEEPER, RULER, RUN, 0, struct runner_request)                \
@@ -62,7 +64,9 @@ struct message_empty {
 };
 
 /* Descriptors, doorman: keeper's channel, counters. Keeper: doorman's channel, desk's channel,
- * counters. Desk: keeper's channel, doorman's counters, keeper's counters, control listener. */
+ * counters; then, if there is a runner, its channel; then, if there is a ruler that makes rules,
+ * its channel and the file that the rules are kept in. Desk: keeper's channel, doorman's counters,
+ * keeper's counters, control listener. */
 struct message_begin {
 	uid_t uid;
 	gid_t gid;
@@ -71,6 +75,8 @@ struct message_begin {
 	enum log_format log_format;
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
+	bool runner;                 /* keeper: there is one */
+	bool ruler;                  /* keeper: there is one, and it makes rules */
 };
 
 /* Descriptor: keeper's channel. What the programs run as is in `begin`: the runner's user is never
@@ -93,6 +99,13 @@ struct message_secret {
 /* The first READY of a process: its sandbox is closed. Each later one answers a CONFIG. */
 struct message_outcome {
 	int32_t error; /* errno, 0: done */
+};
+
+/* serverStart, before the first configuration is handed out, and serverStop, after the keeper has
+ * gone. Answered once: with what became of it. */
+struct message_server_task {
+	uint8_t task;    /* RUNNER_SERVER_START or RUNNER_SERVER_STOP */
+	uint8_t outcome; /* enum runner_outcome, of the answer */
 };
 
 struct message_stop {

@@ -17,10 +17,12 @@
 #include "conf/snapshot.h"
 
 enum runner_task {
-	RUNNER_PUBLIC_KEY,  /* userDirectoryService: the device's key */
-	RUNNER_AUTHORIZE,   /* authorization: for how long */
-	RUNNER_RULE_ADD,    /* ruleAdd */
-	RUNNER_RULE_REMOVE, /* ruleRemove */
+	RUNNER_PUBLIC_KEY,   /* userDirectoryService: the device's key */
+	RUNNER_AUTHORIZE,    /* authorization: for how long */
+	RUNNER_RULE_ADD,     /* ruleAdd */
+	RUNNER_RULE_REMOVE,  /* ruleRemove */
+	RUNNER_SERVER_START, /* serverStart: the ruler's, asked by main */
+	RUNNER_SERVER_STOP,  /* serverStop */
 	RUNNER_TASK_COUNT,
 };
 
