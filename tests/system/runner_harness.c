@@ -22,7 +22,8 @@
 #include "proc/process.h"
 #include "proc/spawn.h"
 
-static const char *const tasks[RUNNER_TASK_COUNT] = {"key", "authorize", "add", "remove"};
+static const char *const tasks[RUNNER_TASK_COUNT] = {
+    "key", "authorize", "add", "remove", "start", "stop"};
 
 _Noreturn static void fail(const char *what)
 {
