@@ -1,7 +1,6 @@
 #include "admit/budget.h"
 
 #include <sodium.h>
-#include <string.h>
 
 /* A quarter of one processor at 0.2 ms each, so that openme goes on beside it. */
 #define ALL_PER_SECOND    1250
@@ -19,12 +18,10 @@ void budget_init(struct budget *b)
 
 bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns)
 {
-	struct addr network = *source;
+	struct addr sender = addr_sender(source);
 	uint64_t hash;
 
-	if (!addr_is_v4(source))
-		memset(network.bytes + ADDR_BYTES / 2, 0, ADDR_BYTES / 2);
-	crypto_shorthash((uint8_t *)&hash, network.bytes, ADDR_BYTES, b->hash_key);
+	crypto_shorthash((uint8_t *)&hash, sender.bytes, ADDR_BYTES, b->hash_key);
 	/* The source's first: one that asks too much does not use up what is for all. */
 	return rate_take(&b->sources[hash % BUDGET_SOURCES], now_ns) && rate_take(&b->all, now_ns);
 }

@@ -30,6 +30,15 @@ bool addr_in(const struct addr *a, const struct cidr *network)
 	return addr_matches(a, &network->address, network->bits);
 }
 
+struct addr addr_sender(const struct addr *a)
+{
+	struct addr sender = *a;
+
+	if (!addr_is_v4(a))
+		memset(sender.bytes + ADDR_BYTES / 2, 0, ADDR_BYTES / 2);
+	return sender;
+}
+
 bool addr_is_wildcard(const struct addr *a)
 {
 	static const struct addr zero;

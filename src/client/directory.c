@@ -5,11 +5,11 @@
 #include <string.h>
 
 #define RECENT_BITS  12
-#define RECENT_COUNT (1U << RECENT_BITS) /* one slot an address; the later one wins a clash */
+#define RECENT_COUNT (1U << RECENT_BITS) /* one slot a source; the later one wins a clash */
 
 struct recent {
-	struct addr source;
-	uint32_t client;
+	struct addr sender;
+	uint32_t clients[DIRECTORY_RECENT]; /* the last one first; DIRECTORY_NOBODY ends them */
 };
 
 struct directory {
@@ -46,8 +46,7 @@ struct directory *directory_new(const struct snapshot *s)
 	for (uint32_t i = 0; i < s->client_count; i++)
 		d->by_key[i] = i;
 	qsort_r(d->by_key, s->client_count, sizeof *d->by_key, compare_keys, clients.out);
-	for (uint32_t i = 0; i < RECENT_COUNT; i++)
-		d->recent[i].client = DIRECTORY_NOBODY;
+	memset(d->recent, 0xff, sizeof d->recent); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
 	crypto_shorthash_keygen(d->hash_key);
 	return d;
@@ -80,38 +79,67 @@ uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIE
 	return DIRECTORY_NOBODY;
 }
 
-static uint32_t recent_slot(const struct directory *d, const struct addr *source)
+static uint32_t recent_slot(const struct directory *d, const struct addr *sender)
 {
 	uint64_t hash;
 
-	crypto_shorthash((uint8_t *)&hash, source->bytes, ADDR_BYTES, d->hash_key);
+	crypto_shorthash((uint8_t *)&hash, sender->bytes, ADDR_BYTES, d->hash_key);
 	return (uint32_t)(hash & (RECENT_COUNT - 1));
+}
+
+size_t directory_recent(
+    const struct directory *d, const struct addr *source, uint32_t clients[static DIRECTORY_RECENT])
+{
+	struct addr sender = addr_sender(source);
+	const struct recent *r = &d->recent[recent_slot(d, &sender)];
+	size_t count = 0;
+
+	if (addr_equal(&r->sender, &sender)) {
+		for (; count < DIRECTORY_RECENT && r->clients[count] != DIRECTORY_NOBODY; count++)
+			clients[count] = r->clients[count];
+	}
+	if (count == 0 && d->snapshot.client_count == 1)
+		clients[count++] = 0;
+	return count;
 }
 
 uint32_t directory_guess(const struct directory *d, const struct addr *source)
 {
-	const struct recent *r = &d->recent[recent_slot(d, source)];
+	uint32_t clients[DIRECTORY_RECENT];
 
-	if (r->client != DIRECTORY_NOBODY && addr_equal(&r->source, source))
-		return r->client;
-	return d->snapshot.client_count == 1 ? 0 : DIRECTORY_NOBODY;
+	return directory_recent(d, source, clients) > 0 ? clients[0] : DIRECTORY_NOBODY;
 }
 
 void directory_seen(struct directory *d, const struct addr *source, uint32_t client)
 {
-	d->recent[recent_slot(d, source)] = (struct recent){*source, client};
+	struct addr sender = addr_sender(source);
+	struct recent *r = &d->recent[recent_slot(d, &sender)];
+	size_t place = 0;
+
+	if (!addr_equal(&r->sender, &sender)) {
+		memset(r, 0xff, sizeof *r);
+		r->sender = sender;
+	}
+	/* To the head; those before it move down, and without it the last one falls out. */
+	while (place < DIRECTORY_RECENT - 1 && r->clients[place] != client)
+		place++;
+	memmove(r->clients + 1, r->clients, place * sizeof r->clients[0]);
+	r->clients[0] = client;
 }
 
 void directory_carry(struct directory *to, const struct directory *from)
 {
 	for (uint32_t i = 0; i < RECENT_COUNT; i++) {
 		const struct recent *r = &from->recent[i];
-		uint32_t client;
 
-		if (r->client == DIRECTORY_NOBODY)
-			continue;
-		client = directory_find(to, from->snapshot.clients[r->client].public_key);
-		if (client != DIRECTORY_NOBODY)
-			directory_seen(to, &r->source, client);
+		for (size_t j = DIRECTORY_RECENT; j-- > 0;) {
+			uint32_t client = r->clients[j];
+
+			if (client == DIRECTORY_NOBODY)
+				continue;
+			client = directory_find(to, from->snapshot.clients[client].public_key);
+			if (client != DIRECTORY_NOBODY)
+				directory_seen(to, &r->sender, client);
+		}
 	}
 }

@@ -1,8 +1,9 @@
 /* Who may knock, and how a packet finds its client.
  *
  * A knock does not say who sent it: the signature has to be tried against the clients' keys. Two
- * helps keep that cheap: the client that last knocked from an address is tried first, and an index
- * by key finds a client again after the configuration has changed. */
+ * helps keep that cheap: the clients that last knocked from a source are tried first, and an index
+ * by key finds a client again after the configuration has changed. A source is an IPv4 address or
+ * an IPv6 /64. */
 #ifndef CLIENT_DIRECTORY_H
 #define CLIENT_DIRECTORY_H
 
@@ -12,6 +13,7 @@
 #include "conf/snapshot.h"
 
 #define DIRECTORY_NOBODY UINT32_MAX
+#define DIRECTORY_RECENT 4 /* clients remembered of a source, as behind one router */
 
 struct directory;
 
@@ -27,6 +29,10 @@ uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIE
 /* The client that last knocked from `source`, or DIRECTORY_NOBODY. A lone client is always the
  * guess. */
 uint32_t directory_guess(const struct directory *d, const struct addr *source);
+/* The clients that knocked from `source`, the last one first, or the lone client. Returns how
+ * many. */
+size_t directory_recent(const struct directory *d, const struct addr *source,
+    uint32_t clients[static DIRECTORY_RECENT]);
 /* Call only when a signature has been verified: nothing about an unverified packet is kept. */
 void directory_seen(struct directory *d, const struct addr *source, uint32_t client);
 /* Carries the addresses over to the directory of a new snapshot. */

@@ -11,38 +11,26 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "client/wrong_guesses.h"
 #include "intake/socket.h"
 #include "proc/answer.h"
 #include "proc/counters.h"
 #include "proc/report.h"
+#include "proc/scan_lane.h"
 
-#define SLOTS      192 /* packets whose signature has to be tried against every key */
-#define SCAN_SLICE 32  /* signatures tried before the socket gets its turn again: about 1 ms */
+#define SCAN_SLICE 32 /* signatures tried before the socket gets its turn again: about 1 ms */
 /* Signatures a second in the scan lane: half of one processor at 38 us each. */
 #define SCAN_RATE  13000
 #define SCAN_BURST 13000
-/* Guesses that were wrong, a second, before guessing pauses: it is the keeper who pays for them. */
-#define WRONG_GUESS_RATE 2000
-#define GUESS_PAUSE_NS   NS_PER_SECOND
-
-enum slot_state {
-	SLOT_FREE,
-	SLOT_SCANNING, /* its keys are being tried */
-	SLOT_HELD,     /* waits for the configuration that the keeper has already */
-};
-
-struct slot {
-	struct knock knock;
-	enum slot_state state;
-	uint32_t not_client; /* the guess that was wrong */
-	uint32_t next_try;   /* scan: the client whose key is next */
-	uint64_t arrival;    /* scan: the oldest goes first */
-};
+/* And by the clients that a source is known for, while a packet is in our hands. A budget of its
+ * own: those who are known do not wait for those who are searched for, nor the other way round. */
+#define KNOWN_RATE  13000
+#define KNOWN_BURST 1000
 
 /* What holds keys of knocks, in locked memory. */
 struct hands {
 	struct knock arriving[SOCKET_BATCH];
-	struct slot slots[SLOTS];
+	struct scan_lane lane;
 };
 
 struct doorman;
@@ -68,23 +56,14 @@ struct doorman {
 	struct budget budget;
 
 	struct hands *hands;
-	uint32_t scanning;
-	uint64_t arrivals;
 	struct rate scan_budget;
-	struct rate wrong_guesses;
-	int64_t no_guess_until_ns; /* CLOCK_BOOTTIME */
+	struct rate known_budget;
+	struct wrong_guesses wrong_guesses;
 };
 
 static void refuse(struct doorman *d, const struct knock *k, enum verdict v)
 {
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
-}
-
-static void release(struct doorman *d, struct slot *s)
-{
-	if (s->state == SLOT_SCANNING)
-		d->scanning--;
-	secret_wipe(s, sizeof *s);
 }
 
 static void hand_to_keeper(struct doorman *d, const struct knock *k, bool guessed)
@@ -100,33 +79,54 @@ static void hand_to_keeper(struct doorman *d, const struct knock *k, bool guesse
 	secret_wipe(m.key, sizeof m.key);
 }
 
-/* Keeps a knock for later, or refuses it when there is no room. */
-static struct slot *keep(struct doorman *d, const struct knock *k, enum slot_state state)
+static bool is_signed_by(const struct doorman *d, const struct knock *k, uint32_t client)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &d->hands->slots[i];
-
-		if (s->state == SLOT_FREE) {
-			s->knock = *k;
-			s->state = state;
-			return s;
-		}
-	}
-	refuse(d, k, VERDICT_BUSY);
-	return NULL;
+	return openme_verify(k->packet.record.bytes, d->config.clients[client].public_key);
 }
 
-static void queue_for_scan(struct doorman *d, const struct knock *k, uint32_t not_client)
+/* The client is found, its signature verified. Its source is remembered only for a fresh knock:
+ * with old ones, anybody who has recorded some could blur what is known of a source. */
+static void found(struct doorman *d, struct knock *k, uint32_t client)
 {
-	struct slot *s = keep(d, k, SLOT_SCANNING);
+	if (replay_in_window(k->packet.asked.timestamp_ns, clock_real_ns(),
+	        d->config.settings->replay_window_ns))
+		directory_seen(d->directory, &k->packet.record.source, client);
+	k->holder = client;
+	hand_to_keeper(d, k, false);
+}
 
-	if (s == NULL)
-		return;
-	s->not_client = not_client;
-	s->next_try = 0;
-	s->arrival = d->arrivals++;
-	if (d->scanning++ == 0)
+static void queue_for_scan(struct doorman *d, const struct knock *k, bool known)
+{
+	struct scan_lane *lane = &d->hands->lane;
+
+	if (scan_lane_queue(lane, k, known) == NULL)
+		refuse(d, k, VERDICT_BUSY);
+	else if (lane->scanning == 1)
 		timer_set(d->scan_timer.fd, 1, 0);
+}
+
+/* Tries the clients that the source is known for, but not the one that was guessed wrong; then it
+ * is a matter for the scan lane. */
+static void search(struct doorman *d, struct knock *k, uint32_t not_client)
+{
+	uint32_t recent[DIRECTORY_RECENT];
+	size_t count = directory_recent(d->directory, &k->packet.record.source, recent);
+	size_t tried = 0;
+
+	for (; tried < count; tried++) {
+		if (recent[tried] == not_client)
+			continue;
+		if (!rate_take(&d->known_budget, clock_boot_ns()))
+			break;
+		if (is_signed_by(d, k, recent[tried])) {
+			found(d, k, recent[tried]);
+			return;
+		}
+	}
+	if (tried == d->config.client_count)
+		refuse(d, k, VERDICT_UNKNOWN_SIGNER);
+	else
+		queue_for_scan(d, k, count > 0);
 }
 
 /* One packet that has arrived, from the first check to the next pair of hands. */
@@ -149,10 +149,11 @@ static void take_in(struct doorman *d, struct knock *k)
 	 */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
 		hand_to_keeper(d, k, false);
-	else if (k->holder != DIRECTORY_NOBODY && clock_boot_ns() >= d->no_guess_until_ns)
+	else if (k->holder != DIRECTORY_NOBODY && !wrong_guesses_too_many(&d->wrong_guesses,
+	                                              &k->packet.record.source, clock_boot_ns()))
 		hand_to_keeper(d, k, true);
 	else
-		queue_for_scan(d, k, DIRECTORY_NOBODY);
+		search(d, k, DIRECTORY_NOBODY);
 }
 
 static void socket_ready(void *context)
@@ -176,37 +177,18 @@ static void socket_ready(void *context)
 	}
 }
 
-static struct slot *oldest_scanning(struct doorman *d)
-{
-	struct slot *oldest = NULL;
-
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &d->hands->slots[i];
-
-		if (s->state == SLOT_SCANNING && (oldest == NULL || s->arrival < oldest->arrival))
-			oldest = s;
-	}
-	return oldest;
-}
-
 /* Tries one key. False while there is more to try. */
 static bool try_next_key(struct doorman *d, struct slot *s)
 {
 	uint32_t client = s->next_try++;
 
-	if (client >= d->config.client_count) {
+	if (client < d->config.client_count && !is_signed_by(d, &s->knock, client))
+		return false;
+	if (client < d->config.client_count)
+		found(d, &s->knock, client);
+	else
 		refuse(d, &s->knock, VERDICT_UNKNOWN_SIGNER);
-		release(d, s);
-		return true;
-	}
-	if (client == s->not_client)
-		return false;
-	if (!openme_verify(s->knock.packet.record.bytes, d->config.clients[client].public_key))
-		return false;
-	s->knock.holder = client;
-	directory_seen(d->directory, &s->knock.packet.record.source, client);
-	hand_to_keeper(d, &s->knock, false);
-	release(d, s);
+	scan_lane_release(&d->hands->lane, s);
 	return true;
 }
 
@@ -214,7 +196,8 @@ static bool try_next_key(struct doorman *d, struct slot *s)
 static void scan_some(void *context)
 {
 	struct doorman *d = context;
-	struct slot *s = oldest_scanning(d);
+	struct scan_lane *lane = &d->hands->lane;
+	struct slot *s = scan_lane_first(lane);
 	int64_t pause_ns = 1;
 
 	timer_read(d->scan_timer.fd);
@@ -224,19 +207,23 @@ static void scan_some(void *context)
 			break;
 		}
 		if (try_next_key(d, s))
-			s = oldest_scanning(d);
+			s = scan_lane_first(lane);
 	}
-	if (d->scanning > 0)
+	if (lane->scanning > 0)
 		timer_set(d->scan_timer.fd, pause_ns, 0);
 }
 
-static void guess_was_wrong(struct doorman *d, const struct knock *k)
+static void guess_was_wrong(struct doorman *d, struct knock *k)
 {
-	int64_t now = clock_boot_ns();
+	wrong_guesses_add(&d->wrong_guesses, &k->packet.record.source, clock_boot_ns());
+	if (codec_open(&k->packet)) /* as it did before: what it says was not sent along */
+		search(d, k, k->holder);
+}
 
-	if (!rate_take(&d->wrong_guesses, now))
-		d->no_guess_until_ns = now + GUESS_PAUSE_NS;
-	queue_for_scan(d, k, k->holder);
+static void hold(struct doorman *d, const struct knock *k)
+{
+	if (scan_lane_hold(&d->hands->lane, k) == NULL)
+		refuse(d, k, VERDICT_BUSY);
 }
 
 /* A knock that the keeper could not judge begins again: with every key, or, when the keeper goes by
@@ -247,7 +234,7 @@ static void take_back(struct doorman *d, const struct message_knock_back *m)
 
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
 	if (m->stale_config && m->knock.generation == d->config.header->generation)
-		keep(d, &k, SLOT_HELD);
+		hold(d, &k);
 	else if (m->stale_config || m->knock.generation != d->config.header->generation)
 		take_in(d, &k);
 	else
@@ -311,13 +298,13 @@ static void take_sockets(struct doorman *d, struct message *m)
 /* Clients are numbered anew: whatever waits here begins again. */
 static void revisit_slots(struct doorman *d)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &d->hands->slots[i];
+	for (size_t i = 0; i < SCAN_LANE_SLOTS; i++) {
+		struct slot *s = &d->hands->lane.slots[i];
 		struct knock k = s->knock;
 
 		if (s->state == SLOT_FREE)
 			continue;
-		release(d, s);
+		scan_lane_release(&d->hands->lane, s);
 		take_in(d, &k);
 		secret_wipe(&k, sizeof k);
 	}
@@ -387,7 +374,8 @@ static bool set_up(struct doorman *d, struct message *begin)
 		return false;
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
-	d->wrong_guesses = rate_of(WRONG_GUESS_RATE, WRONG_GUESS_RATE);
+	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
+	wrong_guesses_init(&d->wrong_guesses);
 	d->keeper = (struct channel){begin->fds[0], ROLE_DOORMAN, ROLE_KEEPER};
 	d->keeper_source = (struct loop_source){d->keeper.fd, keeper_ready, d};
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {

@@ -102,6 +102,23 @@ static void networks_end_where_they_say(void **state)
 	assert_false(cidr_parse(&n, "2001:db8::/129"));
 }
 
+static void a_sender_is_an_address_or_a_64(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"192.0.2.9", "192.0.2.9"},
+	    {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+	    {"fe80::1", "fe80::"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct addr a = parsed(rows[i][0]), expected = parsed(rows[i][1]);
+		struct addr sender = addr_sender(&a);
+
+		assert_true(addr_equal(&sender, &expected));
+	}
+}
+
 static void socket_addresses_are_mapped(void **state)
 {
 	struct sockaddr_storage from = {.ss_family = AF_INET};
@@ -127,6 +144,7 @@ int main(void)
 	    cmocka_unit_test(both_zeros_are_wildcards),
 	    cmocka_unit_test(targets_that_nobody_connects_from),
 	    cmocka_unit_test(networks_end_where_they_say),
+	    cmocka_unit_test(a_sender_is_an_address_or_a_64),
 	    cmocka_unit_test(socket_addresses_are_mapped),
 	};
 

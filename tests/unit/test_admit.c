@@ -368,22 +368,53 @@ static void guesses_follow_the_source(void **state)
 	assert_int_equal(directory_find(world.directory, world.server_secret), DIRECTORY_NOBODY);
 }
 
+static void a_source_has_a_few_recent_clients(void **state)
+{
+	struct addr v4 = address("192.0.2.7"), v6 = address("2001:db8::7");
+	struct addr other = address("2001:db8::8"), far = address("2001:db8:0:1::7");
+	uint32_t found[DIRECTORY_RECENT];
+
+	(void)state;
+	assert_int_equal(directory_recent(world.directory, &v4, found), 0);
+	directory_seen(world.directory, &v4, BOB);
+	directory_seen(world.directory, &v4, ALICE);
+	directory_seen(world.directory, &v4, ALICE);
+	assert_int_equal(directory_recent(world.directory, &v4, found), 2);
+	assert_int_equal(found[0], ALICE);
+	assert_int_equal(found[1], BOB);
+	directory_seen(world.directory, &v4, BOB);
+	assert_int_equal(directory_recent(world.directory, &v4, found), 2);
+	assert_int_equal(found[0], BOB);
+	assert_int_equal(found[1], ALICE);
+	for (uint32_t i = 0; i < 2 * DIRECTORY_RECENT; i++)
+		directory_seen(world.directory, &v4, i % CLIENTS);
+	assert_int_equal(directory_recent(world.directory, &v4, found),
+	    CLIENTS < DIRECTORY_RECENT ? CLIENTS : DIRECTORY_RECENT);
+	directory_seen(world.directory, &v6, BOB);
+	assert_int_equal(directory_guess(world.directory, &other), BOB);
+	assert_int_equal(directory_guess(world.directory, &far), DIRECTORY_NOBODY);
+}
+
 /* The struct that a directory was made from may go; what it maps stays. */
 static void guesses_outlive_where_the_snapshot_stood(void **state)
 {
 	struct addr source = address("192.0.2.7");
 	struct snapshot passing = world.snapshot;
 	struct directory *first = directory_new(&passing), *second;
+	uint32_t recent[DIRECTORY_RECENT];
 
 	(void)state;
 	assert_non_null(first);
+	directory_seen(first, &source, ALICE);
 	directory_seen(first, &source, BOB);
 	memset(&passing, 0xff, sizeof passing);
 	second = directory_new(&world.snapshot);
 	assert_non_null(second);
 	directory_carry(second, first);
 	assert_int_equal(directory_guess(first, &source), BOB);
-	assert_int_equal(directory_guess(second, &source), BOB);
+	assert_int_equal(directory_recent(second, &source, recent), 2);
+	assert_int_equal(recent[0], BOB);
+	assert_int_equal(recent[1], ALICE);
 	assert_int_equal(directory_find(first, world.clients[ALICE].public_key), ALICE);
 	directory_free(first);
 	directory_free(second);
@@ -407,6 +438,7 @@ int main(void)
 	    TEST(keeper_believes_nobody),
 	    TEST(noise_is_screened_first),
 	    TEST(guesses_follow_the_source),
+	    TEST(a_source_has_a_few_recent_clients),
 	    TEST(guesses_outlive_where_the_snapshot_stood),
 	};
 

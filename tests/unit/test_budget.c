@@ -1,0 +1,158 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "admit/budget.h"
+#include "base/clock.h"
+#include "base/secret.h"
+
+/* As the documents say them. */
+#define ALL_PER_SECOND    1250
+#define SOURCE_PER_SECOND 50
+#define SOURCE_AT_ONCE    100
+#define NOW               (100 * NS_PER_SECOND)
+
+static struct budget budget;
+
+static int set_up(void **state)
+{
+	(void)state;
+	budget_init(&budget);
+	return 0;
+}
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse(&a, text));
+	return a;
+}
+
+/* How many of `times` attempts are let through. */
+static int taken(const struct addr *source, int times, int64_t now)
+{
+	int count = 0;
+
+	while (times-- > 0)
+		count += budget_take(&budget, source, now);
+	return count;
+}
+
+static struct addr numbered(const char *base, uint32_t number)
+{
+	struct addr a = address(base);
+
+	for (int i = 0; i < 4; i++)
+		a.bytes[15 - i] = (uint8_t)(a.bytes[15 - i] + (number >> 8 * i));
+	return a;
+}
+
+static void a_source_has_its_share_and_no_more(void **state)
+{
+	struct addr one = address("192.0.2.1"), two = address("192.0.2.2");
+
+	(void)state;
+	assert_int_equal(taken(&one, 1000, NOW), SOURCE_AT_ONCE);
+	/* They may share a slot, once in a thousand runs: then draw another key. */
+	while (taken(&two, 1, NOW) == 0) {
+		budget_init(&budget);
+		taken(&one, 1000, NOW);
+	}
+	assert_int_equal(taken(&two, 1000, NOW), SOURCE_AT_ONCE - 1);
+}
+
+static void a_64_is_one_source(void **state)
+{
+	int count = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr a = numbered("2001:db8::", i * 7919);
+
+		count += taken(&a, 1, NOW);
+	}
+	assert_int_equal(count, SOURCE_AT_ONCE);
+}
+
+static void a_share_comes_back_with_time(void **state)
+{
+	struct addr a = address("192.0.2.1");
+
+	(void)state;
+	assert_int_equal(taken(&a, 1000, NOW), SOURCE_AT_ONCE);
+	assert_int_equal(taken(&a, 1000, NOW + NS_PER_SECOND / SOURCE_PER_SECOND - 1), 0);
+	assert_int_equal(taken(&a, 1000, NOW + NS_PER_SECOND / SOURCE_PER_SECOND), 1);
+	assert_int_equal(taken(&a, 1000, NOW + NS_PER_SECOND), SOURCE_PER_SECOND - 1);
+	assert_int_equal(taken(&a, 1000, NOW + 1000 * NS_PER_SECOND), SOURCE_AT_ONCE);
+}
+
+/* What a source asks beyond its share is not taken from what is for all. */
+static void who_asks_too_much_takes_nothing_from_others(void **state)
+{
+	struct addr greedy = address("192.0.2.1");
+	int count = 0;
+
+	(void)state;
+	taken(&greedy, 100000, NOW);
+	for (uint32_t i = 0; i < 20 * BUDGET_SOURCES; i++) {
+		struct addr a = numbered("10.0.0.0", i);
+
+		count += taken(&a, 1, NOW);
+	}
+	assert_int_equal(count, ALL_PER_SECOND - SOURCE_AT_ONCE);
+}
+
+static void all_sources_together_have_a_budget(void **state)
+{
+	struct addr a;
+	int64_t now = NOW;
+
+	(void)state;
+	for (int round = 0; round < 3; round++, now += 1000 * NS_PER_SECOND) {
+		int count = 0;
+
+		for (uint32_t i = 0; i < 100000; i++) {
+			a = numbered("10.0.0.0", i);
+			count += taken(&a, 1, now);
+		}
+		assert_int_equal(count, ALL_PER_SECOND);
+	}
+	now -= 1000 * NS_PER_SECOND;
+	a = numbered("10.0.0.0", 200000);
+	assert_int_equal(taken(&a, 1, now + NS_PER_SECOND / ALL_PER_SECOND - 1), 0);
+}
+
+/* Every slot is shared by many of these; sharing gives nobody more than one share. */
+static void sharing_a_slot_gives_no_more(void **state)
+{
+	struct addr a = address("192.0.2.1");
+
+	(void)state;
+	assert_int_equal(taken(&a, SOURCE_AT_ONCE, NOW), SOURCE_AT_ONCE);
+	for (uint32_t i = 0; i < 20 * BUDGET_SOURCES; i++) {
+		struct addr other = numbered("10.0.0.0", i);
+
+		taken(&other, 1, NOW);
+		assert_int_equal(taken(&a, 1, NOW), 0);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_source_has_its_share_and_no_more),
+	    TEST(a_64_is_one_source),
+	    TEST(a_share_comes_back_with_time),
+	    TEST(who_asks_too_much_takes_nothing_from_others),
+	    TEST(all_sources_together_have_a_budget),
+	    TEST(sharing_a_slot_gives_no_more),
+	};
+
+	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
