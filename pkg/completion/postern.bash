@@ -67,7 +67,7 @@ _postern()
 		--nat --private-key --public-key --server-public-key --retry-count --auto-mode
 		--echo-ipv4-server --echo-ipv6-server --timeout --passphrase-fd --client-device-id --ipv4
 		--ipv6" ;;
-	get-ip) options+=" --echo-ipv4-server --echo-ipv6-server --timeout --ipv4 --ipv6" ;;
+	get-ip) options+=" --echo-ipv4-server --echo-ipv6-server --timeout --public --ipv4 --ipv6" ;;
 	openspa) options+=" --key-file --pub-file --force --name --client-device-id --server-ip
 		--server-port --echo-ip --private-key --public-key --server-public-key --output-dir --out
 		--devices --encrypt --passphrase-fd" ;;

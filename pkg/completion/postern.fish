@@ -73,6 +73,7 @@ set -l asks '__fish_seen_subcommand_from request get-ip'
 set -l openspa '__fish_seen_subcommand_from openspa'
 set -l both '__fish_seen_subcommand_from request openspa'
 complete -c postern -n $request -F
+complete -c postern -n '__fish_seen_subcommand_from get-ip' -l public -d 'the public address alone'
 complete -c postern -n $request -l protocol -x -a 'tcp udp icmp icmpv6 ipv4' -d 'protocol'
 complete -c postern -n $request -s p -l port -x -d 'port, or the first'
 complete -c postern -n $request -l end-port -x -d 'the last port'

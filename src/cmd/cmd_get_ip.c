@@ -6,12 +6,13 @@
 #include "conf/ospa.h"
 #include "conf/values.h"
 
-enum { OPTION_ECHO_IPV4 = 1, OPTION_ECHO_IPV6, OPTION_TIMEOUT };
+enum { OPTION_ECHO_IPV4 = 1, OPTION_ECHO_IPV6, OPTION_TIMEOUT, OPTION_PUBLIC };
 
 static const struct option options[] = {
     {"echo-ipv4-server", required_argument, NULL, OPTION_ECHO_IPV4},
     {"echo-ipv6-server", required_argument, NULL, OPTION_ECHO_IPV6},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"public", no_argument, NULL, OPTION_PUBLIC},
     {"ipv4", no_argument, NULL, '4'},
     {"ipv6", no_argument, NULL, '6'},
     {0},
@@ -25,6 +26,7 @@ static const struct cli_syntax syntax = {
             "      --echo-ipv4-server URL  instead of " OWN_ADDRESS_ECHO_IPV4 "\n"
             "      --echo-ipv6-server URL  instead of " OWN_ADDRESS_ECHO_IPV6 "\n"
             "      --timeout D             how long to wait for each (5s)\n"
+            "      --public                print the address it is seen to come from, no more\n"
             "  -4, --ipv4, -6, --ipv6      only this family\n"
             "\n"
             "Examples:\n"
@@ -40,6 +42,7 @@ struct wanted {
 	char urls[2][OSPA_URL_BYTES];
 	bool family[2];
 	int64_t timeout_ns;
+	bool public_only;
 };
 
 static const char *const names[] = {"IPv4", "IPv6"};
@@ -64,6 +67,9 @@ static bool take_option(struct cli *cli, struct wanted *wanted, int option)
 		return own_address_take_url(cli, wanted->urls[1], "echo-ipv6-server", optarg);
 	case OPTION_TIMEOUT:
 		return take_timeout(cli, wanted, optarg);
+	case OPTION_PUBLIC:
+		wanted->public_only = true;
+		return true;
 	case '4':
 	case '6':
 		wanted->family[0] = option == '4';
@@ -95,6 +101,16 @@ static void print_family(const char *name, const struct own_address *own)
 		printf("Client behind %s NAT: SKIPPING\n", name);
 }
 
+static void print_public(const struct wanted *wanted, const struct own_address own[static 2])
+{
+	char text[ADDR_TEXT_BYTES];
+
+	for (int i = 0; i < 2; i++) {
+		if (wanted->family[i] && own[i].has_public)
+			puts(addr_text(&own[i].public.address, text));
+	}
+}
+
 static void json_family(struct json *j, const char *key, const struct own_address *own)
 {
 	char text[ADDR_TEXT_BYTES];
@@ -117,6 +133,10 @@ static void print_all(
 {
 	struct json j = {.to = stdout};
 
+	if (!cli->json && wanted->public_only) {
+		print_public(wanted, own);
+		return;
+	}
 	if (!cli->json) {
 		if (wanted->family[0])
 			print_family(names[0], &own[0]);

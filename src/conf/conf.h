@@ -94,6 +94,14 @@ struct conf *conf_load(const char *path, struct conf_error *error);
 /* Wipes the secrets. Safe on NULL. */
 void conf_free(struct conf *conf);
 
+/* Whether to ask Echo-IP services for this server's own addresses: there is no server_ip, and at
+ * least one service is named. */
+bool conf_wants_public(const struct conf *conf);
+/* What they told, IPv4 and IPv6, all zeros for what is not known. Where conf_wants_public, these
+ * are ours from now on, and so are this host's own and, of a family that nothing is known of, all;
+ * when nothing is known at all, every address. */
+void conf_set_public(struct conf *conf, const struct addr found[static 2]);
+
 /* What roles may see, in a sealed memory file (snapshot.h). The descriptor is the caller's;
  * -1 with errno. Clients stand in it in the order of conf_client. */
 int conf_seal(const struct conf *conf, uint64_t generation);

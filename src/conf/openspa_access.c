@@ -12,6 +12,19 @@ const struct conf_openspa *conf_openspa(const struct conf *conf)
 	return &conf->openspa;
 }
 
+bool conf_wants_public(const struct conf *conf)
+{
+	const struct conf_openspa *s = &conf->openspa;
+
+	return conf->has_openspa && s->server_ip.count == 0 &&
+	       (*s->echo_ipv4_server.text != '\0' || *s->echo_ipv6_server.text != '\0');
+}
+
+void conf_set_public(struct conf *conf, const struct addr found[static 2])
+{
+	memcpy(conf->public, found, sizeof conf->public);
+}
+
 const struct rsa_secret *conf_openspa_secret(const struct conf *conf)
 {
 	return conf->openspa_secret;

@@ -97,12 +97,8 @@ static bool build_devices(struct parts *p, const struct conf *conf)
 	return true;
 }
 
-/* None, when any address is taken for ours. */
-static bool build_addresses(struct parts *p, const struct conf *conf)
+static bool put_named(struct parts *p, const struct conf_list *list)
 {
-	const struct conf_list *list = &conf->openspa.server_ip;
-	uint32_t first = p->networks.count;
-
 	for (size_t i = 0; i < list->count; i++) {
 		struct cidr own = {.bits = 128};
 
@@ -112,8 +108,56 @@ static bool build_addresses(struct parts *p, const struct conf *conf)
 		if (!networks_put(&p->networks, &own))
 			return false;
 	}
-	p->settings.openspa.server_addresses = span_from(first, p->networks.count);
 	return true;
+}
+
+/* Of a family that no service has told of, every address is ours: behind address translation the
+ * one that clients name is not on this host, and they are not to be locked out. */
+static bool put_family(struct parts *p, const struct addr *found, const char *const *family)
+{
+	struct cidr network = {.address = *found, .bits = 128};
+
+	if (!addr_is_wildcard(found))
+		return networks_put(&p->networks, &network);
+	for (; *family != NULL; family++) {
+		if (!networks_add(&p->networks, *family))
+			return false;
+	}
+	return true;
+}
+
+static bool put_public(struct parts *p, const struct conf *conf)
+{
+	static const char *const all_v4[] = {"0.0.0.0/0", NULL};
+	/* Global, private, and translated from IPv4; the whole would hold IPv4, too. */
+	static const char *const all_v6[] = {"2000::/3", "fc00::/7", "64:ff9b::/32", NULL};
+	struct span own = p->settings.own_addresses;
+	struct addr found[2] = {0};
+
+	if (*conf->openspa.echo_ipv4_server.text != '\0')
+		found[0] = conf->public[0];
+	if (*conf->openspa.echo_ipv6_server.text != '\0')
+		found[1] = conf->public[1];
+	if (addr_is_wildcard(&found[0]) && addr_is_wildcard(&found[1]))
+		return true;
+	for (uint32_t i = 0; i < own.count; i++) {
+		struct cidr ours = p->networks.items[own.first + i];
+
+		if (!networks_put(&p->networks, &ours))
+			return false;
+	}
+	return put_family(p, &found[0], all_v4) && put_family(p, &found[1], all_v6);
+}
+
+/* None, when any address is taken for ours. */
+static bool build_addresses(struct parts *p, const struct conf *conf)
+{
+	uint32_t first = p->networks.count;
+	bool ok =
+	    conf_wants_public(conf) ? put_public(p, conf) : put_named(p, &conf->openspa.server_ip);
+
+	p->settings.openspa.server_addresses = span_from(first, p->networks.count);
+	return ok;
 }
 
 bool openspa_add_ports(struct ranges *r, const struct conf *conf)

@@ -15,6 +15,7 @@ struct conf {
 	uint8_t public_key[CONF_KEY_BYTES];
 	bool has_openspa;
 	struct conf_openspa openspa;
+	struct addr public[2]; /* as conf_set_public was told */
 	struct conf_program programs[CONF_TASK_COUNT];
 	struct rsa_secret *openspa_secret; /* locked memory */
 	struct conf_device *devices;

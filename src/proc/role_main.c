@@ -18,6 +18,7 @@
 #include "proc/control_socket.h"
 #include "proc/counters.h"
 #include "proc/handout.h"
+#include "proc/public_address.h"
 #include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "proto/rsa_value.h"
@@ -45,6 +46,7 @@ struct main_process {
 	int control; /* listener */
 	int exit_status;
 	bool reload_asked_by_desk;
+	struct public_address public; /* as learned at the start */
 };
 
 static void fail(struct main_process *m, enum role role, const char *what)
@@ -279,6 +281,7 @@ static int reload(struct main_process *m, struct conf_error *why)
 
 	if (next == NULL)
 		return why->permission ? CONTROL_FAULT_PERMISSION : CONTROL_FAULT_CONFIG;
+	conf_set_public(next, m->public.found);
 	snprintf(why->text, sizeof why->text, "the configuration was not taken over; see the log");
 	if (handout_open(&h, next, ++m->generation)) {
 		fixed = fixed_setting(&m->settings, h.snapshot.settings);
@@ -507,6 +510,7 @@ int role_main(const struct main_options *options)
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
 	warn(conf);
+	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
 	if (m.signals.fd < 0 || !loop_open(&m.loop))
 		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);

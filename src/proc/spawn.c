@@ -66,6 +66,17 @@ bool spawn_identities(struct identity out[static ROLE_COUNT])
 	return true;
 }
 
+bool spawn_stranger(struct identity *out)
+{
+	for (uid_t uid = FREE_UID_FIRST; uid <= FREE_UID_LAST; uid++) {
+		if (!is_free(uid))
+			continue;
+		*out = (struct identity){uid, (gid_t)uid};
+		return true;
+	}
+	return false;
+}
+
 /* The child's side of spawn_role. */
 static _Noreturn void become_role(enum role role, int channel)
 {

@@ -16,6 +16,9 @@ struct identity {
  * and no process has (the range of systemd's dynamic users). False when none is to be found. */
 bool spawn_identities(struct identity out[static ROLE_COUNT]);
 
+/* A uid that no account and no process has, of the same range. False when none is to be found. */
+bool spawn_stranger(struct identity *out);
+
 /* Starts a role; *channel is our end. The process id, or -1 with errno. */
 pid_t spawn_role(enum role role, struct channel *channel);
 /* The role that this process is to be by its arguments, ROLE_MAIN if none. */
