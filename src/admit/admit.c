@@ -1,23 +1,95 @@
 #include "admit/admit.h"
 
+#include <string.h>
+
 #include "admit/policy.h"
 #include "base/clock.h"
+
+static bool is_openspa(const struct knock *k)
+{
+	return k->packet.record.protocol == RECORD_OPENSPA;
+}
+
+/* The row of the device that a request names, or NULL. */
+static const struct device *find_row(const struct admission *a, const struct knock *k)
+{
+	int64_t device = snapshot_find_device(a->config, k->packet.asked.device);
+
+	return device < 0 ? NULL : &a->config->devices[device];
+}
 
 /* Whose packet it may be, as far as it can be told without a signature: openme's says nothing, so
  * that the source is the only hint; OpenSPA's names its device. */
 static enum verdict identify(const struct admission *a, struct knock *k)
 {
-	int64_t device;
-
-	if (k->packet.record.protocol == RECORD_OPENME) {
+	if (!is_openspa(k)) {
 		k->holder = directory_guess(a->directory, &k->packet.record.source);
 		return VERDICT_HANDED_ON;
 	}
-	device = snapshot_find_device(a->config, k->packet.asked.device);
-	if (device < 0)
+	/* The keeper looks for itself. */
+	k->holder = DIRECTORY_NOBODY;
+	return find_row(a, k) == NULL && a->config->settings->openspa.directory == CONF_ASKED_NATIVE
+	           ? VERDICT_UNKNOWN_SIGNER
+	           : VERDICT_HANDED_ON;
+}
+
+static enum verdict ask(struct knock *k, enum question question)
+{
+	k->question = question;
+	return VERDICT_ASKED;
+}
+
+static enum verdict verify_knock(const struct admission *a, struct knock *k)
+{
+	return k->holder < a->config->client_count &&
+	               codec_verify_knock(&k->packet, a->config->clients[k->holder].public_key)
+	           ? VERDICT_GRANTED
+	           : VERDICT_WRONG_SIGNER;
+}
+
+/* Finds the holder and its key for itself: what the packet names, by our own configuration, or by
+ * the directory where that knows. */
+static enum verdict verify_request(const struct admission *a, struct knock *k)
+{
+	static const uint8_t no_key[RSA_KEY_BYTES];
+	const struct device *row = find_row(a, k);
+
+	if (row != NULL)
+		k->holder = a->config->client_count + (uint32_t)(row - a->config->devices);
+	if (row != NULL && memcmp(row->modulus, no_key, sizeof row->modulus) != 0) {
+		memcpy(k->signer_key.modulus, row->modulus, sizeof row->modulus);
+		memcpy(k->signer_key.exponent, row->exponent, sizeof row->exponent);
+	} else if (a->config->settings->openspa.directory == CONF_ASKED_NATIVE) {
 		return VERDICT_UNKNOWN_SIGNER;
-	k->holder = a->config->client_count + (uint32_t)device;
-	return VERDICT_HANDED_ON;
+	} else if (!k->advice.has_key) {
+		return ask(k, QUESTION_KEY);
+	} else {
+		k->signer_key = k->advice.key;
+	}
+	if (k->holder >= a->holders)
+		return VERDICT_NO_MEMORY;
+	return codec_verify_request(&k->packet, &k->signer_key) ? VERDICT_GRANTED
+	                                                        : VERDICT_WRONG_SIGNER;
+}
+
+static bool within_quota(const struct admission *a, const struct knock *k)
+{
+	const struct ledger_what what = {
+	    k->packet.asked.protocol, k->packet.asked.first_port, k->packet.asked.last_port};
+
+	return ledger_find(a->ledger, k->holder, &k->target, &what) != NULL ||
+	       ledger_held_by(a->ledger, k->holder) < a->config->settings->client_quota;
+}
+
+static enum verdict allow_target(
+    const struct admission *a, struct knock *k, const struct target_policy *policy)
+{
+	enum verdict v = policy_target(
+	    &k->target, a->config, policy, &k->packet.asked.target, &k->packet.record.source);
+
+	if (v != VERDICT_GRANTED)
+		return v;
+	return within_quota(a, k) ? VERDICT_GRANTED : VERDICT_OVER_QUOTA;
 }
 
 static enum verdict allow_client(
@@ -25,20 +97,31 @@ static enum verdict allow_client(
 {
 	const struct target_policy policy = {
 	    (enum conf_targets)client->targets, client->target_list, client->wildcard};
-	enum verdict v;
 
 	if (client->revoked)
 		return VERDICT_REVOKED;
 	if (a->now_ns > client->expires_ns)
 		return VERDICT_EXPIRED;
-	v = policy_target(
-	    &k->target, a->config, &policy, &k->packet.asked.target, &k->packet.record.source);
-	if (v != VERDICT_GRANTED)
-		return v;
 	if (a->config->policies[client->policy].ports.count == 0)
 		return VERDICT_NO_PORTS;
 	k->duration_ns = a->config->settings->knock_timeout_ns;
-	return VERDICT_GRANTED;
+	return allow_target(a, k, &policy);
+}
+
+/* For how long a device may have what it asks for; dear where a program has to be asked. */
+static enum verdict authorize(
+    const struct admission *a, struct knock *k, const struct device *device)
+{
+	uint16_t duration_s = k->advice.duration_s;
+
+	if (!policy_fits_family(k->packet.asked.protocol, &k->target))
+		return VERDICT_NO_PORTS;
+	if (a->config->settings->openspa.authorization == CONF_ASKED_NATIVE)
+		duration_s = policy_duration(a->config, device, &k->packet.asked);
+	else if (duration_s == 0)
+		return ask(k, QUESTION_DURATION);
+	k->duration_ns = duration_s * NS_PER_SECOND;
+	return duration_s > 0 ? VERDICT_GRANTED : VERDICT_NO_PORTS;
 }
 
 static enum verdict allow_device(
@@ -54,37 +137,30 @@ static enum verdict allow_device(
 		return VERDICT_REVOKED;
 	if (a->now_ns > device->expires_ns)
 		return VERDICT_EXPIRED;
-	v = policy_target(
-	    &k->target, a->config, &policy, &k->packet.asked.target, &k->packet.record.source);
-	if (v != VERDICT_GRANTED)
-		return v;
-	k->duration_ns = policy_duration(a->config, device, &k->packet.asked) * NS_PER_SECOND;
-	return k->duration_ns > 0 ? VERDICT_GRANTED : VERDICT_NO_PORTS;
+	v = allow_target(a, k, &policy);
+	return v == VERDICT_GRANTED ? authorize(a, k, device) : v;
 }
 
+/* What the holder may do, now; what costs most to find out comes last. */
 static enum verdict allow(const struct admission *a, struct knock *k)
 {
-	const struct snapshot *s = a->config;
+	const struct device *row;
+	struct device visitor;
 
-	return k->holder < s->client_count
-	           ? allow_client(a, k, &s->clients[k->holder])
-	           : allow_device(a, k, &s->devices[k->holder - s->client_count]);
-}
-
-static bool within_quota(const struct admission *a, const struct knock *k)
-{
-	const struct ledger_what what = {
-	    k->packet.asked.protocol, k->packet.asked.first_port, k->packet.asked.last_port};
-
-	return ledger_find(a->ledger, k->holder, &k->target, &what) != NULL ||
-	       ledger_held_by(a->ledger, k->holder) < a->config->settings->client_quota;
+	if (!is_openspa(k))
+		return allow_client(a, k, &a->config->clients[k->holder]);
+	row = find_row(a, k);
+	if (row != NULL)
+		return allow_device(a, k, row);
+	visitor = policy_visitor(a->config, k->packet.asked.device);
+	return allow_device(a, k, &visitor);
 }
 
 enum verdict admit(const struct admission *a, struct knock *k)
 {
 	const struct settings *settings = a->config->settings;
 	struct codec_packet *p = &k->packet;
-	bool openspa = p->record.protocol == RECORD_OPENSPA;
+	bool openspa = is_openspa(k);
 	int64_t window = openspa ? settings->openspa.window_ns : settings->replay_window_ns;
 	enum verdict v;
 
@@ -114,9 +190,12 @@ enum verdict admit(const struct admission *a, struct knock *k)
 		return identify(a, k);
 
 	/* From here on the keeper, which believes nobody.
-	 * 5. The signature, before anything that the packet says has an effect. */
-	if (!codec_verify(p, a->config, k->holder))
-		return VERDICT_WRONG_SIGNER;
+	 * 5. The signature, before anything that the packet says has an effect. Where the key is
+	 * not ours to know, the directory is asked for it: the one question that a stranger can
+	 * cause. */
+	v = openspa ? verify_request(a, k) : verify_knock(a, k);
+	if (v != VERDICT_GRANTED)
+		return v;
 
 	/* 6. Freshness before replay: a stamp outside the window needs no look-up, and entries that
 	 * have left the window may have been forgotten for it. */
@@ -125,12 +204,11 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	if (!replay_is_new(&a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce))
 		return VERDICT_REPLAYED;
 
-	/* 7. What this holder may do, now. */
+	/* 7. What this holder may do, now. After the replay guard, so that nobody can have a
+	 * program of the administrator's run for a packet that was admitted before. */
 	v = allow(a, k);
 	if (v != VERDICT_GRANTED)
 		return v;
-	if (!within_quota(a, k))
-		return VERDICT_OVER_QUOTA;
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's
 	 * guard; and before the grant, so that no crash in between can let it in twice. */

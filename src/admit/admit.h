@@ -13,13 +13,29 @@
 
 enum admit_side { ADMIT_DOORMAN, ADMIT_KEEPER };
 
+/* What the configuration leaves to programs of the administrator's: asked one after the other,
+ * each at its place in the order of checks. */
+enum question { QUESTION_NONE, QUESTION_KEY, QUESTION_DURATION };
+
+struct advice {
+	bool has_key;
+	struct rsa_public key;
+	uint16_t duration_s; /* 0: not asked yet */
+};
+
 /* A packet on its way. */
 struct knock {
 	struct codec_packet packet;
-	uint32_t holder; /* whose it is, or DIRECTORY_NOBODY: not known yet */
+	/* Whose it is: index of a holder (snapshot_holder_name), or DIRECTORY_NOBODY: not known
+	 * yet. The keeper has places beyond the snapshot's for devices that only the directory
+	 * knows; there, it says which before a request is admitted with advice.has_key. */
+	uint32_t holder;
+	struct advice advice;
+	enum question question; /* with VERDICT_ASKED */
 	/* once granted */
-	struct addr target;  /* to open for */
-	int64_t duration_ns; /* for how long */
+	struct addr target;           /* to open for */
+	int64_t duration_ns;          /* for how long */
+	struct rsa_public signer_key; /* of an OpenSPA request */
 };
 
 /* What a process admits with. */
@@ -30,14 +46,16 @@ struct admission {
 	struct budget *budget;               /* doorman */
 	const struct directory *directory;   /* doorman */
 	struct replay *replay;               /* keeper: one for each holder */
+	uint32_t holders;                    /* keeper: how many there are, its own included */
 	const struct ledger *ledger;         /* keeper */
 	int64_t now_ns;                      /* keeper: CLOCK_REALTIME, read once for each packet */
 };
 
 /* Doorman: VERDICT_HANDED_ON with knock->holder as the guess (or DIRECTORY_NOBODY: every key has
  * to be tried), else a refusal. Keeper: VERDICT_GRANTED with knock->target and duration_ns set and
- * the packet remembered, else a refusal; VERDICT_WRONG_SIGNER when knock->holder did not sign it.
- */
+ * the packet remembered; VERDICT_ASKED when knock->question has to be answered first: put the
+ * answer into knock->advice and admit it again, from the start; else a refusal, among them
+ * VERDICT_WRONG_SIGNER when knock->holder did not sign it. */
 enum verdict admit(const struct admission *a, struct knock *k);
 
 #endif

@@ -69,17 +69,18 @@ static bool open_openspa(struct codec_packet *p)
 	p->asked.protocol = request.protocol;
 	p->asked.first_port = request.first_port;
 	p->asked.last_port = request.last_port;
+	p->asked.behind_nat = request.behind_nat;
 	return true;
 }
 
-static bool verify_openspa(const struct codec_packet *p, const struct device *device)
+bool codec_verify_request(const struct codec_packet *p, const struct rsa_public *key)
 {
-	struct rsa_public key;
+	return p->record.protocol == RECORD_OPENSPA && openspa_verify(&p->proof, key);
+}
 
-	memcpy(key.modulus, device->modulus, sizeof key.modulus);
-	memcpy(key.exponent, device->exponent, sizeof key.exponent);
-	return memcmp(device->uuid, p->asked.device, sizeof device->uuid) == 0 &&
-	       openspa_verify(&p->proof, &key);
+bool codec_key_sound(const struct rsa_public *key)
+{
+	return rsa_public_check(key) == RSA_FINE;
 }
 
 #else
@@ -96,10 +97,16 @@ static bool open_openspa(struct codec_packet *p)
 	return false;
 }
 
-static bool verify_openspa(const struct codec_packet *p, const struct device *device)
+bool codec_key_sound(const struct rsa_public *key)
+{
+	(void)key;
+	return false;
+}
+
+bool codec_verify_request(const struct codec_packet *p, const struct rsa_public *key)
 {
 	(void)p;
-	(void)device;
+	(void)key;
 	return false;
 }
 
@@ -141,11 +148,8 @@ bool codec_open(struct codec_packet *p)
 	return p->record.protocol == RECORD_OPENSPA ? open_openspa(p) : open_openme(p);
 }
 
-bool codec_verify(const struct codec_packet *p, const struct snapshot *s, uint32_t holder)
+bool codec_verify_knock(
+    const struct codec_packet *p, const uint8_t public_key[static CLIENT_KEY_BYTES])
 {
-	if (p->record.protocol == RECORD_OPENME)
-		return holder < s->client_count &&
-		       openme_verify(p->record.bytes, s->clients[holder].public_key);
-	return holder >= s->client_count && holder - s->client_count < s->device_count &&
-	       verify_openspa(p, &s->devices[holder - s->client_count]);
+	return p->record.protocol == RECORD_OPENME && openme_verify(p->record.bytes, public_key);
 }

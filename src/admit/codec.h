@@ -7,6 +7,7 @@
 #include "conf/snapshot.h"
 #include "intake/record.h"
 #include "proto/openme.h"
+#include "proto/rsa_value.h"
 #ifdef HAVE_OPENSPA
 #include "proto/openspa.h"
 #endif
@@ -23,6 +24,7 @@ struct asked {
 	uint8_t protocol; /* IP protocol number; 0: the client's ports are the server's to know */
 	uint16_t first_port;
 	uint16_t last_port;
+	bool behind_nat;
 };
 
 /* What opens seals: the doorman's. */
@@ -44,13 +46,19 @@ struct codec_packet {
 /* Once per process, before its sandbox closes. */
 bool codec_prepare(bool openspa);
 
+/* True for a key that signatures may be checked with, wherever it came from. */
+bool codec_key_sound(const struct rsa_public *key);
+
 /* What noise does not survive; VERDICT_GRANTED to go on. */
 enum verdict codec_screen(const struct record *r);
 /* Finds the key of the seal. VERDICT_GRANTED to go on. */
 enum verdict codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets);
 /* Opens the seal with the key: fills p->asked. */
 bool codec_open(struct codec_packet *p);
-/* True when holder `holder` of `s` (snapshot_holder_name) signed it. Call after codec_open. */
-bool codec_verify(const struct codec_packet *p, const struct snapshot *s, uint32_t holder);
+/* True when the client with that key signed the knock, and the device with that key the request.
+ * Call after codec_open. */
+bool codec_verify_knock(
+    const struct codec_packet *p, const uint8_t public_key[static CLIENT_KEY_BYTES]);
+bool codec_verify_request(const struct codec_packet *p, const struct rsa_public *key);
 
 #endif

@@ -1,6 +1,7 @@
 #include "admit/policy.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 static bool in_list(const struct snapshot *s, struct span list, const struct addr *a)
 {
@@ -48,8 +49,19 @@ enum verdict policy_target(struct addr *out, const struct snapshot *s,
 	return VERDICT_GRANTED;
 }
 
-/* ICMP is IPv4's and ICMPv6 IPv6's: for the other there is nothing to open. */
-static bool fits_family(uint8_t protocol, const struct addr *target)
+struct device policy_visitor(const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	const struct openspa_settings *settings = &s->settings->openspa;
+	struct device visitor = {.expires_ns = NEVER_NS,
+	    .rules = settings->rules,
+	    .target_list = settings->target_list,
+	    .targets = settings->targets};
+
+	memcpy(visitor.uuid, uuid, sizeof visitor.uuid);
+	return visitor;
+}
+
+bool policy_fits_family(uint8_t protocol, const struct addr *target)
 {
 	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_IPIP)
 		return addr_is_v4(target);
@@ -61,7 +73,8 @@ uint16_t policy_duration(
 {
 	const struct openspa_rule *rules = snapshot_rules(s, device->rules);
 
-	if (!addr_is_wildcard(&asked->target) && !fits_family(asked->protocol, &asked->target))
+	if (!addr_is_wildcard(&asked->target) &&
+	    !policy_fits_family(asked->protocol, &asked->target))
 		return 0;
 	for (uint32_t i = 0; i < device->rules.count; i++) {
 		const struct openspa_rule *r = &rules[i];

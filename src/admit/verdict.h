@@ -27,6 +27,9 @@
 	X(NO_PORTS, "no_ports", WARN, "client has no ports to open")                         \
 	X(OVER_QUOTA, "over_quota", WARN, "too many addresses open at once")                 \
 	X(NO_MEMORY, "no_memory", ERROR, "no memory to remember it by")                      \
+	X(ASKED, "asked", DEBUG, "a script or helper is asked about it")                     \
+	X(PROGRAM_FAILED, "program_failed", ERROR, "a script or helper gave no answer")      \
+	X(NOT_AUTHORIZED, "not_authorized", WARN, "refused by a script or helper")           \
 	X(FIREWALL_FAILED, "firewall_failed", ERROR, "the firewall refused the change")
 
 enum verdict {

@@ -45,6 +45,13 @@ static void print_session(const struct control_session *s)
 	char client[4 * CLIENT_NAME_BYTES], ports[256], address[ADDR_TEXT_BYTES];
 	char opened[CLOCK_TEXT_BYTES], left[TEXT_DURATION_BYTES];
 
+	if (s->overdue) {
+		printf("  %-18s %-28s %s%-10s%s %-21s %s\n",
+		    text_escaped(client, sizeof client, s->client), addr_text(&s->address, address),
+		    cli_colour(CLI_RED), "overdue", cli_colour(CLI_PLAIN), "-",
+		    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
+		return;
+	}
 	printf("  %-18s %-28s %s%-10s%s %-21s %s\n", text_escaped(client, sizeof client, s->client),
 	    addr_text(&s->address, address), cli_colour(CLI_GREEN),
 	    text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
@@ -106,8 +113,11 @@ static void json_session(struct json *j, const struct control_session *s, int64_
 	}
 	json_close(j, ']');
 	json_bool(j, "more_ports", s->more);
-	json_time(j, "opened_at", s->opened_ns);
-	json_time(j, "expires_at", left > INT64_MAX - now_ns ? INT64_MAX : now_ns + left);
+	json_bool(j, "overdue", s->overdue);
+	if (!s->overdue)
+		json_time(j, "opened_at", s->opened_ns);
+	if (!s->overdue)
+		json_time(j, "expires_at", left > INT64_MAX - now_ns ? INT64_MAX : now_ns + left);
 	json_number(j, "remaining_ms", left / NS_PER_MS);
 	json_close(j, '}');
 }

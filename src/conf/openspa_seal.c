@@ -39,14 +39,16 @@ static void put_spec(struct parts *p, const struct rule_spec *spec, uint16_t dur
 }
 
 /* A device without rules of its own may ask for anything, for the duration that applies; without
- * one, for nothing. */
+ * one, for nothing. NULL: a device that is in no row. */
 static struct span build_rules(
     struct parts *p, const struct conf *conf, const struct conf_device *device)
 {
-	int64_t duration = device->duration != 0 ? device->duration : conf->openspa.duration;
+	int64_t own = device == NULL ? 0 : device->duration;
+	int64_t duration = own != 0 ? own : conf->openspa.duration;
+	size_t count = device == NULL ? 0 : device->rules.count;
 	uint32_t first = p->rule_count;
 
-	for (size_t i = 0; i < device->rules.count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const char *ignored = NULL;
 		struct rule_spec spec;
 
@@ -54,7 +56,7 @@ static struct span build_rules(
 			put_spec(
 			    p, &spec, spec.duration_s != 0 ? spec.duration_s : seconds(duration));
 	}
-	if (device->rules.count == 0 && duration != 0)
+	if (count == 0 && duration != 0)
 		put_rule(p, 0, 0, UINT16_MAX, seconds(duration));
 	return span_from(first, p->rule_count);
 }
@@ -77,7 +79,7 @@ static bool build_device(struct parts *p, const struct conf *conf, const struct 
 static bool build_devices(struct parts *p, const struct conf *conf)
 {
 	bool native = conf->programs[CONF_TASK_PUBLIC_KEY].asked == CONF_ASKED_NATIVE;
-	size_t rules = 1;
+	size_t rules = 2;
 
 	for (size_t i = 0; i < conf->device_count; i++)
 		rules += 1 + 2 * conf->devices[i].rules.count;
@@ -87,6 +89,7 @@ static bool build_devices(struct parts *p, const struct conf *conf)
 	p->rules = calloc(rules, sizeof *p->rules);
 	if (p->devices == NULL || p->rules == NULL)
 		return false;
+	p->settings.openspa.rules = build_rules(p, conf, NULL);
 	for (size_t i = 0; i < conf->device_count; i++) {
 		/* A revoked device may have no key any more. */
 		if (native && !conf->devices[i].has_key)
@@ -192,7 +195,6 @@ bool build_openspa(struct parts *p, const struct conf *conf)
 	to->firewall = conf->programs[CONF_TASK_RULE_ADD].asked;
 	to->answer = (uint8_t)from->answer;
 	to->port = (uint16_t)from->port;
-	to->duration_s = seconds(from->duration);
 	if (!addr_parse(&to->bind, from->bind.text) || addr_is_wildcard(&to->bind))
 		memset(&to->bind, 0, sizeof to->bind);
 	to->window_ns = from->window;

@@ -88,11 +88,11 @@ struct openspa_settings {
 	uint8_t firewall;      /* enum conf_asked: how ports are opened */
 	uint8_t answer;        /* enum conf_answer */
 	uint16_t port;
-	uint16_t duration_s; /* for a device that is in no row; 0: it gets nothing natively */
-	struct addr bind;    /* all zeros: every address */
+	struct addr bind; /* all zeros: every address */
 	int64_t window_ns;
 	uint8_t targets;              /* enum conf_targets; for a device that is in no row */
 	struct span target_list;      /* of cidr, with CONF_TARGETS_LIST */
+	struct span rules;            /* of openspa_rule; for a device that is in no row */
 	struct span server_addresses; /* of cidr (single addresses); none: any is taken for ours */
 };
 

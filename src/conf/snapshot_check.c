@@ -38,6 +38,7 @@ static bool openspa_sound(const struct snapshot_header *h)
 	       s->answer <= CONF_ANSWER_NEVER && s->targets <= CONF_TARGETS_LIST &&
 	       span_inside(s->target_list, h->cidr_count) &&
 	       span_inside(s->server_addresses, h->cidr_count) &&
+	       span_inside(s->rules, h->rule_count) &&
 	       (!s->enabled || (s->port != 0 && s->window_ns > 0));
 }
 

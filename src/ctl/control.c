@@ -6,6 +6,7 @@
 
 #define PORT_RANGE_BYTES 5
 #define FLAG_MORE        0x01
+#define FLAG_OVERDUE     0x02
 
 _Static_assert(CONTROL_HEADER_BYTES + 1 + (CLIENT_NAME_BYTES - 1) + ADDR_BYTES + 8 + 8 + 1 + 2 +
                        CONTROL_PORTS_MOST * PORT_RANGE_BYTES <=
@@ -54,7 +55,7 @@ static void put_session(struct writer *w, const struct control_session *s)
 	writer_put(w, s->address.bytes, ADDR_BYTES);
 	writer_u64(w, (uint64_t)s->opened_ns);
 	writer_u64(w, s->remaining_ms);
-	writer_u8(w, s->more ? FLAG_MORE : 0);
+	writer_u8(w, (uint8_t)((s->more ? FLAG_MORE : 0) | (s->overdue ? FLAG_OVERDUE : 0)));
 	writer_u16(w, s->port_count);
 	for (size_t i = 0; i < s->port_count; i++) {
 		writer_u8(w, s->ports[i].protocol);
@@ -72,9 +73,10 @@ static void take_session(struct reader *r, struct control_session *s)
 	s->opened_ns = (int64_t)reader_u64(r);
 	s->remaining_ms = reader_u64(r);
 	flags = reader_u8(r);
-	s->more = flags == FLAG_MORE;
+	s->more = (flags & FLAG_MORE) != 0;
+	s->overdue = (flags & FLAG_OVERDUE) != 0;
 	s->port_count = reader_u16(r);
-	if (flags > FLAG_MORE || s->port_count > CONTROL_PORTS_MOST) {
+	if (flags > (FLAG_MORE | FLAG_OVERDUE) || s->port_count > CONTROL_PORTS_MOST) {
 		r->failed = true;
 		return;
 	}

@@ -36,7 +36,8 @@ enum control_type {
 	CONTROL_ERROR = 69,
 };
 
-/* One grant: `client` holds `ports` open for `address`. */
+/* One grant: `client` holds `ports` open for `address`. Overdue: it has ended, but the program that
+ * has to shut the ports could not; the two times mean nothing then. */
 struct control_session {
 	char client[CLIENT_NAME_BYTES];
 	struct addr address;
@@ -44,6 +45,7 @@ struct control_session {
 	uint64_t remaining_ms;
 	uint16_t port_count;
 	bool more; /* the client has more ranges than fit here */
+	bool overdue;
 	struct port_range ports[CONTROL_PORTS_MOST];
 };
 

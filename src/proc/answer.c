@@ -49,25 +49,21 @@ bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
 }
 
 size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct message_granted *m,
-    const struct snapshot *s, const struct rsa_key *key)
+    const struct rsa_key *key)
 {
 	struct openspa_response response = {.timestamp_s = clock_real_ns() / NS_PER_SECOND,
 	    .protocol = m->protocol,
 	    .first_port = m->first_port,
 	    .last_port = m->last_port,
 	    .duration_s = m->duration_s};
-	uint32_t device = m->holder - s->client_count;
 	struct envelope_dice dice;
-	struct rsa_public to;
 	bool built;
 
-	if (m->holder < s->client_count || device >= s->device_count || key == NULL)
+	if (key == NULL)
 		return 0;
-	memcpy(to.modulus, s->devices[device].modulus, sizeof to.modulus);
-	memcpy(to.exponent, s->devices[device].exponent, sizeof to.exponent);
 	secret_random(response.nonce, sizeof response.nonce);
 	envelope_throw(&dice);
-	built = openspa_response_build(packet, &response, key, &to, &dice);
+	built = openspa_response_build(packet, &response, key, &m->signer_key, &dice);
 	secret_wipe(&dice, sizeof dice);
 	return built ? OPENSPA_RESPONSE_BYTES : 0;
 }
@@ -86,11 +82,10 @@ bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
 }
 
 size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct message_granted *m,
-    const struct snapshot *s, const struct rsa_key *key)
+    const struct rsa_key *key)
 {
 	(void)packet;
 	(void)m;
-	(void)s;
 	(void)key;
 	return 0;
 }

@@ -63,7 +63,8 @@ static uint32_t adopt_openings(struct fw *fw, struct keeper_state *state)
 
 void keeper_adopt(struct fw *fw, struct keeper_state *state)
 {
-	uint32_t adopted = adopt_grants(fw, state) + adopt_openings(fw, state);
+	bool ours = state->config.settings->openspa.firewall == CONF_ASKED_NATIVE;
+	uint32_t adopted = adopt_grants(fw, state) + (ours ? adopt_openings(fw, state) : 0);
 
 	if (adopted > 0)
 		log_line(LOG_LEVEL_INFO, "took over %u grants that a predecessor left", adopted);

@@ -2,6 +2,7 @@
 #ifndef PROC_KEEPER_ADOPT_H
 #define PROC_KEEPER_ADOPT_H
 
+#include "fw/fw.h"
 #include "proc/keeper_state.h"
 
 /* Enters what a predecessor that died, or left it for us, has open in the firewall, as far as a

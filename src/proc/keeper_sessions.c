@@ -1,11 +1,18 @@
 #include "proc/keeper_sessions.h"
 
-#include "base/clock.h"
+#include <string.h>
 
-static void add_session(struct message_sessions *m, const struct message_session *session)
+#include "base/clock.h"
+#include "conf/values.h"
+
+static struct message_session *next_session(struct message_sessions *m, enum session_kind kind)
 {
-	if (m->count < MESSAGE_SESSIONS_MOST)
-		m->sessions[m->count++] = *session;
+	static struct message_session too_many;
+	struct message_session *s =
+	    m->count < MESSAGE_SESSIONS_MOST ? &m->sessions[m->count++] : &too_many;
+
+	*s = (struct message_session){.kind = (uint8_t)kind};
+	return s;
 }
 
 static void add_ledger_part(
@@ -14,37 +21,63 @@ static void add_ledger_part(
 	const struct ledger_entry *e = ledger_part(k->ledger, part);
 
 	for (; e != NULL; e = e->next) {
+		struct message_session *s;
+
 		if (e->expires_boot_ns <= now)
 			continue;
-		add_session(
-		    m, &(struct message_session){.address = e->address,
-		           .what = e->what,
-		           .holder = e->holder,
-		           .opened_real_ns = e->opened_real_ns,
-		           .remaining_ms =
-		               (uint64_t)((e->expires_boot_ns - now + NS_PER_MS - 1) / NS_PER_MS)});
+		s = next_session(m, SESSION_OPEN);
+		s->address = e->address;
+		s->what = e->what;
+		memcpy(s->name, keeper_state_name(k, e->holder), sizeof s->name);
+		s->holder = e->holder;
+		s->opened_real_ns = e->opened_real_ns;
+		s->remaining_ms =
+		    (uint64_t)((e->expires_boot_ns - now + NS_PER_MS - 1) / NS_PER_MS);
 	}
 }
 
-void keeper_sessions(const struct keeper_state *k, uint32_t cursor, struct message_sessions *m)
+static void add_overdue(
+    const struct keeper_state *k, struct message_sessions *m, const struct rule *r)
 {
-	size_t parts = ledger_parts(k->ledger);
-	size_t end = parts + snapshot_holders(&k->config);
-	size_t at = cursor;
+	uint32_t holder = keeper_state_device(k, r->device);
+	struct message_session *s = next_session(m, SESSION_OVERDUE);
+
+	s->address = r->client;
+	s->what = (struct ledger_what){r->protocol, r->first_port, r->last_port};
+	if (holder != DIRECTORY_NOBODY)
+		memcpy(s->name, keeper_state_name(k, holder), sizeof s->name);
+	else
+		value_uuid_text(s->name, r->device);
+}
+
+static void add_seen(const struct keeper_state *k, struct message_sessions *m, uint32_t holder)
+{
+	struct message_session *s = next_session(m, SESSION_SEEN);
+
+	s->address = k->seen[holder].address;
+	memcpy(s->name, keeper_state_name(k, holder), sizeof s->name);
+	s->opened_real_ns = k->seen[holder].real_ns;
+}
+
+void keeper_sessions(const struct keeper *keeper, uint32_t cursor, struct message_sessions *m)
+{
+	const struct keeper_state *k = &keeper->state;
+	uint32_t parts = (uint32_t)ledger_parts(k->ledger), rules = parts + RULES_MOST;
+	uint32_t end = rules + keeper_state_holders(k), at = cursor;
 	int64_t now = clock_boot_ns();
 
 	m->generation = k->config.header->generation;
 	/* Room for a part of any likely length: entries are spread by a keyed hash. */
 	for (; at < end && m->count <= MESSAGE_SESSIONS_MOST / 2; at++) {
-		if (at < parts) {
-			add_ledger_part(k, m, at, now);
-		} else if (k->seen[at - parts].real_ns != 0) {
-			const struct seen *seen = &k->seen[at - parts];
+		const struct rule *overdue =
+		    at < parts ? NULL : keeper_rules_overdue(keeper, at - parts);
 
-			add_session(m, &(struct message_session){.address = seen->address,
-			                   .holder = (uint32_t)(at - parts),
-			                   .opened_real_ns = seen->real_ns});
-		}
+		if (at < parts)
+			add_ledger_part(k, m, at, now);
+		else if (overdue != NULL)
+			add_overdue(k, m, overdue);
+		else if (at >= rules && k->seen[at - rules].real_ns != 0)
+			add_seen(k, m, at - rules);
 	}
-	m->next = at < end ? (uint32_t)at : 0;
+	m->next = at < end ? at : 0;
 }

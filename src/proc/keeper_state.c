@@ -5,30 +5,124 @@
 
 #include "admit/policy.h"
 #include "base/clock.h"
+#include "conf/values.h"
 
 #define LEDGER_CAPACITY 65536
 
-static struct holder_identity identity_of(const struct snapshot *s, uint32_t holder)
+uint32_t keeper_state_holders(const struct keeper_state *k)
 {
+	return snapshot_holders(&k->config) + (k->visitors != NULL ? VISITORS_MOST : 0);
+}
+
+const char *keeper_state_name(const struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	if (holder < known)
+		return snapshot_holder_name(&k->config, holder);
+	return k->visitors->places[holder - known].name;
+}
+
+/* Of a holder who is there. */
+static struct holder_identity identity_of(const struct keeper_state *k, uint32_t holder)
+{
+	const struct snapshot *s = &k->config;
 	struct holder_identity who = {.device = holder >= s->client_count};
 
-	if (who.device)
+	if (!who.device)
+		memcpy(who.bytes, s->clients[holder].public_key, CLIENT_KEY_BYTES);
+	else if (holder < snapshot_holders(s))
 		memcpy(who.bytes, s->devices[holder - s->client_count].uuid, DEVICE_UUID_BYTES);
 	else
-		memcpy(who.bytes, s->clients[holder].public_key, CLIENT_KEY_BYTES);
+		memcpy(who.bytes, k->visitors->places[holder - snapshot_holders(s)].uuid,
+		    DEVICE_UUID_BYTES);
 	return who;
+}
+
+static bool is_there(const struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	return holder < known || k->visitors->places[holder - known].admitted;
 }
 
 static uint32_t find_holder(const struct keeper_state *k, const struct holder_identity *who)
 {
-	int64_t device;
-
-	if (!who->device)
-		return directory_find(k->directory, who->bytes);
-	device = snapshot_find_device(&k->config, who->bytes);
-	return device < 0 ? DIRECTORY_NOBODY : k->config.client_count + (uint32_t)device;
+	return who->device ? keeper_state_device(k, who->bytes)
+	                   : directory_find(k->directory, who->bytes);
 }
 
+/* --- Visitors */
+
+uint32_t keeper_state_device(
+    const struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	int64_t device = snapshot_find_device(&k->config, uuid);
+	uint32_t place;
+
+	if (device >= 0)
+		return k->config.client_count + (uint32_t)device;
+	place = k->visitors == NULL ? VISITOR_NONE : visitors_find(k->visitors, uuid);
+	return place == VISITOR_NONE ? DIRECTORY_NOBODY : snapshot_holders(&k->config) + place;
+}
+
+/* True when nothing has to be remembered of a visitor any more. */
+static bool may_go(const void *context, uint32_t place)
+{
+	const struct keeper_state *k = context;
+	uint32_t holder = snapshot_holders(&k->config) + place;
+
+	return ledger_held_by(k->ledger, holder) == 0 &&
+	       !replay_matters(
+	           &k->replay[holder], clock_real_ns(), k->config.settings->openspa.window_ns);
+}
+
+/* What was kept of it when it left the configuration. */
+static bool take_back_guard(struct keeper_state *k, uint32_t holder)
+{
+	struct holder_identity who = identity_of(k, holder);
+
+	for (size_t i = 0; i < k->departed_count; i++) {
+		struct departed *d = &k->departed[i];
+
+		if (d->who.device && memcmp(d->who.bytes, who.bytes, DEVICE_UUID_BYTES) == 0) {
+			k->replay[holder] = d->replay;
+			*d = k->departed[--k->departed_count];
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	uint32_t holder = keeper_state_device(k, uuid), place;
+
+	if (holder != DIRECTORY_NOBODY || k->visitors == NULL)
+		return holder;
+	place = visitors_place(k->visitors, uuid, may_go, k);
+	if (place == VISITOR_NONE)
+		return DIRECTORY_NOBODY;
+	holder = snapshot_holders(&k->config) + place;
+	replay_clear(&k->replay[holder]);
+	k->seen[holder] = (struct seen){0};
+	/* A guard that came back has its place for good: it must not be lost with the place. */
+	if (take_back_guard(k, holder))
+		k->visitors->places[place].admitted = true;
+	return holder;
+}
+
+void keeper_state_admitted(struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	if (holder >= known)
+		k->visitors->places[holder - known].admitted = true;
+}
+
+/* --- */
+
+/* What a program said yes to stands until it ends: it is not asked again. */
 static bool device_may_hold(const struct keeper_state *k, const struct device *d,
     const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
 {
@@ -38,7 +132,16 @@ static bool device_may_hold(const struct keeper_state *k, const struct device *d
 	    .last_port = what->last_port};
 
 	return !d->revoked && now_real_ns <= d->expires_ns &&
-	       policy_duration(&k->config, d, &asked) > 0;
+	       (k->config.settings->openspa.authorization != CONF_ASKED_NATIVE ||
+	           policy_duration(&k->config, d, &asked) > 0);
+}
+
+static bool visitor_may_hold(const struct keeper_state *k, const struct visitor *v,
+    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+{
+	const struct device device = policy_visitor(&k->config, v->uuid);
+
+	return v->admitted && device_may_hold(k, &device, address, what, now_real_ns);
 }
 
 bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
@@ -47,8 +150,12 @@ bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
 	const struct snapshot *s = &k->config;
 	const struct client *c;
 
-	if (holder >= snapshot_holders(s) || (what->protocol != 0) != (holder >= s->client_count))
+	if (holder >= keeper_state_holders(k) ||
+	    (what->protocol != 0) != (holder >= s->client_count))
 		return false;
+	if (holder >= snapshot_holders(s))
+		return visitor_may_hold(k, &k->visitors->places[holder - snapshot_holders(s)],
+		    address, what, now_real_ns);
 	if (holder >= s->client_count)
 		return device_may_hold(
 		    k, &s->devices[holder - s->client_count], address, what, now_real_ns);
@@ -67,7 +174,7 @@ static bool carry_ledger(struct keeper_state *next, const struct keeper_state *o
 	for (size_t part = 0; part < ledger_parts(old->ledger); part++) {
 		for (const struct ledger_entry *e = ledger_part(old->ledger, part); e != NULL;
 		     e = e->next) {
-			struct holder_identity who = identity_of(&old->config, e->holder);
+			struct holder_identity who = identity_of(old, e->holder);
 			uint32_t holder = find_holder(next, &who);
 			struct ledger_entry *copy;
 
@@ -85,28 +192,53 @@ static bool carry_ledger(struct keeper_state *next, const struct keeper_state *o
 
 static void carry_seen(struct keeper_state *next, const struct keeper_state *old)
 {
-	for (uint32_t i = 0; old->seen != NULL && i < snapshot_holders(&old->config); i++) {
-		struct holder_identity who = identity_of(&old->config, i);
-		uint32_t holder = find_holder(next, &who);
+	for (uint32_t i = 0; old->seen != NULL && i < keeper_state_holders(old); i++) {
+		struct holder_identity who;
+		uint32_t holder;
 
+		if (!is_there(old, i))
+			continue;
+		who = identity_of(old, i);
+		holder = find_holder(next, &who);
 		if (holder != DIRECTORY_NOBODY)
 			next->seen[holder] = old->seen[i];
 	}
 }
 
+/* Visitors keep their places; those who stand in the configuration now have one there. */
+static bool carry_visitors(struct keeper_state *next, const struct keeper_state *old)
+{
+	if (next->config.settings->openspa.directory == CONF_ASKED_NATIVE)
+		return true;
+	next->visitors = visitors_new();
+	if (next->visitors == NULL || old->visitors == NULL)
+		return next->visitors != NULL;
+	memcpy(next->visitors->hash_key, old->visitors->hash_key, sizeof old->visitors->hash_key);
+	for (uint32_t i = 0; i < VISITORS_MOST; i++) {
+		const struct visitor *v = &old->visitors->places[i];
+
+		if (v->admitted && snapshot_find_device(&next->config, v->uuid) < 0)
+			next->visitors->places[i] = *v;
+	}
+	return true;
+}
+
 bool keeper_state_next(
     struct keeper_state *next, struct snapshot *snapshot, const struct keeper_state *old)
 {
-	size_t holders = (size_t)snapshot_holders(snapshot) + 1; /* calloc(0) may give NULL */
-	size_t leaving = (size_t)snapshot_holders(&old->config) + old->departed_count + 1;
+	size_t leaving = (size_t)keeper_state_holders(old) + old->departed_count + 1;
+	bool visitors;
+	uint32_t holders;
 
 	*next = (struct keeper_state){.config = *snapshot};
+	visitors = carry_visitors(next, old);
+	holders = keeper_state_holders(next);
 	next->directory = directory_new(&next->config);
-	next->replay = calloc(holders, sizeof *next->replay);
-	next->seen = calloc(holders, sizeof *next->seen);
-	next->ledger = ledger_new(LEDGER_CAPACITY, snapshot_holders(snapshot));
+	next->replay = calloc((size_t)holders + 1, sizeof *next->replay); /* never of nothing */
+	next->seen = calloc((size_t)holders + 1, sizeof *next->seen);
+	next->ledger = ledger_new(LEDGER_CAPACITY, holders);
 	next->departed = calloc(leaving, sizeof *next->departed);
-	if (next->directory == NULL || next->replay == NULL || next->seen == NULL ||
+	if (!visitors || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
 	    next->ledger == NULL || next->departed == NULL || !carry_ledger(next, old)) {
 		next->config = (struct snapshot){0}; /* still the caller's */
 		keeper_state_free(next);
@@ -141,9 +273,12 @@ static void move_guard(
 
 void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 {
-	for (uint32_t i = 0; state->replay != NULL && i < snapshot_holders(&state->config); i++) {
-		struct holder_identity who = identity_of(&state->config, i);
+	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++) {
+		struct holder_identity who;
 
+		if (!is_there(state, i))
+			continue;
+		who = identity_of(state, i);
 		move_guard(next, &who, &state->replay[i]);
 	}
 	for (size_t i = 0; i < state->departed_count; i++)
@@ -156,7 +291,7 @@ void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 
 void keeper_state_free(struct keeper_state *state)
 {
-	for (uint32_t i = 0; state->replay != NULL && i < snapshot_holders(&state->config); i++)
+	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++)
 		replay_clear(&state->replay[i]);
 	for (size_t i = 0; i < state->departed_count; i++)
 		replay_clear(&state->departed[i].replay);
@@ -165,95 +300,7 @@ void keeper_state_free(struct keeper_state *state)
 	free(state->seen);
 	ledger_free(state->ledger);
 	free(state->departed);
+	free(state->visitors);
 	snapshot_unmap(&state->config);
 	*state = (struct keeper_state){0};
-}
-
-/* True when what `a` and `b` have open for one address is one and the same for the firewall. */
-static bool same_element(const struct keeper_state *k, uint32_t a, const struct ledger_what *what_a,
-    uint32_t b, const struct ledger_what *what_b)
-{
-	if (what_a->protocol != 0 || what_b->protocol != 0)
-		return ledger_same(what_a, what_b);
-	return k->config.clients[a].policy == k->config.clients[b].policy;
-}
-
-int64_t keeper_state_open_until(const struct keeper_state *k, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what)
-{
-	int64_t latest = 0;
-
-	for (const struct ledger_entry *e = ledger_at(k->ledger, address); e != NULL; e = e->next) {
-		if (addr_equal(&e->address, address) && e->expires_boot_ns > latest &&
-		    same_element(k, e->holder, &e->what, holder, what))
-			latest = e->expires_boot_ns;
-	}
-	return latest;
-}
-
-/* Of several holders that have the same thing open, the last one's name is shown. */
-static bool speaks_for_element(const struct keeper_state *k, const struct ledger_entry *entry)
-{
-	for (const struct ledger_entry *e = ledger_at(k->ledger, &entry->address); e != entry;
-	     e = e->next) {
-		if (addr_equal(&e->address, &entry->address) &&
-		    same_element(k, e->holder, &e->what, entry->holder, &entry->what))
-			return false;
-	}
-	return true;
-}
-
-static void add_live(struct keeper_live *live, const struct keeper_state *k,
-    const struct ledger_entry *e, uint64_t timeout_ms)
-{
-	const char *owner = snapshot_holder_name(&k->config, e->holder);
-
-	if (e->what.protocol == 0) {
-		struct fw_grant *g = &live->grants[live->grant_count++];
-
-		*g = (struct fw_grant){.address = e->address,
-		    .policy = k->config.clients[e->holder].policy,
-		    .timeout_ms = timeout_ms};
-		memcpy(g->owner, owner, sizeof g->owner);
-	} else {
-		struct fw_opening *o = &live->openings[live->opening_count++];
-
-		*o = (struct fw_opening){.address = e->address,
-		    .protocol = e->what.protocol,
-		    .first = e->what.first_port,
-		    .last = e->what.last_port,
-		    .timeout_ms = timeout_ms};
-		memcpy(o->owner, owner, sizeof o->owner);
-	}
-}
-
-bool keeper_state_live(struct keeper_live *out, const struct keeper_state *k, int64_t now_boot_ns)
-{
-	size_t most = ledger_count(k->ledger) + 1;
-
-	*out = (struct keeper_live){.grants = calloc(most, sizeof *out->grants),
-	    .openings = calloc(most, sizeof *out->openings)};
-	if (out->grants == NULL || out->openings == NULL) {
-		keeper_live_free(out);
-		return false;
-	}
-	for (size_t part = 0; part < ledger_parts(k->ledger); part++) {
-		for (const struct ledger_entry *e = ledger_part(k->ledger, part); e != NULL;
-		     e = e->next) {
-			int64_t left =
-			    keeper_state_open_until(k, e->holder, &e->address, &e->what) -
-			    now_boot_ns;
-
-			if (left >= NS_PER_MS && speaks_for_element(k, e))
-				add_live(out, k, e, (uint64_t)(left / NS_PER_MS));
-		}
-	}
-	return true;
-}
-
-void keeper_live_free(struct keeper_live *live)
-{
-	free(live->grants);
-	free(live->openings);
-	*live = (struct keeper_live){0};
 }

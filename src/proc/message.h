@@ -136,8 +136,7 @@ struct message_knock_back {
 
 /* An OpenSPA request was granted and the firewall has confirmed: say so to whoever asked. */
 struct message_granted {
-	uint64_t generation;
-	uint32_t holder;
+	struct rsa_public signer_key;
 	struct addr source; /* of the request, and where the answer goes */
 	struct addr local;
 	uint16_t source_port;
@@ -151,13 +150,17 @@ struct message_cursor {
 	uint32_t next; /* where to go on: 0 at first */
 };
 
-/* What is known of one client at one address; an empty `expires` is "was here". */
+/* What is known of one client or device at one address: that it has something open, or was here. */
+enum session_kind { SESSION_OPEN, SESSION_OVERDUE, SESSION_SEEN };
+
 struct message_session {
+	uint8_t kind; /* enum session_kind */
 	struct addr address;
 	struct ledger_what what;
-	uint32_t holder;
-	int64_t opened_real_ns; /* grants: when; otherwise: last seen */
-	uint64_t remaining_ms;  /* 0: not a grant */
+	char name[CLIENT_NAME_BYTES];
+	uint32_t holder;        /* OPEN: of what the snapshot says that it may have */
+	int64_t opened_real_ns; /* OPEN: since when; SEEN: when last */
+	uint64_t remaining_ms;  /* OPEN */
 };
 
 #define MESSAGE_SESSIONS_MOST 32

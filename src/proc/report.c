@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "conf/values.h"
 
 /* Lines a second, and in a burst; refusals can be provoked by anyone who can make them. */
 #define GRANTED_RATE  100
@@ -22,11 +23,18 @@ void report_init(struct report *r, struct counters *counters)
 }
 
 /* Names are shown only where the signature was verified: before that a holder is a guess. */
-static const char *holder_name(enum verdict v, const struct knock *k, const struct snapshot *s)
+static const char *holder_name(enum verdict v, const struct knock *k, const struct snapshot *s,
+    char uuid[static UUID_TEXT_BYTES])
 {
 	bool known = v == VERDICT_GRANTED || v == VERDICT_STALE || v > VERDICT_BUSY;
 
-	return known && k->holder < snapshot_holders(s) ? snapshot_holder_name(s, k->holder) : "-";
+	if (!known || k->holder == DIRECTORY_NOBODY)
+		return "-";
+	if (k->holder < snapshot_holders(s))
+		return snapshot_holder_name(s, k->holder);
+	return k->packet.record.protocol == RECORD_OPENSPA
+	           ? value_uuid_text(uuid, k->packet.asked.device)
+	           : "-";
 }
 
 /* Seconds that the client's clock is ahead, with the sign; saturates. */
@@ -42,7 +50,8 @@ static void log_verdict(enum verdict v, const struct knock *k, const struct snap
     int64_t now_ns, const char *suppressed)
 {
 	char source[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES], port[8], offset[32];
-	const char *name = holder_name(v, k, s);
+	char uuid[UUID_TEXT_BYTES];
+	const char *name = holder_name(v, k, s, uuid);
 
 	addr_text(&k->packet.record.source, source);
 	snprintf(port, sizeof port, "%u", k->packet.record.source_port);

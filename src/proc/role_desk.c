@@ -56,13 +56,15 @@ static void put_ports(
 {
 	struct span ports;
 
-	if (s->what.protocol != 0 || s->holder >= d->config.client_count) {
+	if (s->what.protocol != 0) {
 		to->ports[0] = (struct port_range){.protocol = s->what.protocol,
 		    .first = s->what.first_port,
 		    .last = s->what.last_port};
 		to->port_count = 1;
 		return;
 	}
+	if (s->holder >= d->config.client_count)
+		return;
 	ports = d->config.policies[d->config.clients[s->holder].policy].ports;
 	to->more = ports.count > CONTROL_PORTS_MOST;
 	to->port_count = (uint16_t)(to->more ? CONTROL_PORTS_MOST : ports.count);
@@ -73,20 +75,18 @@ static void put_session(
     const struct desk *d, const struct message_session *s, struct control_record *record)
 {
 	*record = (struct control_record){.type = CONTROL_SESSION};
-	memcpy(record->session.client, snapshot_holder_name(&d->config, s->holder),
-	    sizeof record->session.client);
+	memcpy(record->session.client, s->name, sizeof record->session.client - 1);
 	record->session.address = s->address;
 	record->session.opened_ns = s->opened_real_ns;
 	record->session.remaining_ms = s->remaining_ms;
+	record->session.overdue = s->kind == SESSION_OVERDUE;
 	put_ports(d, s, &record->session);
 }
 
-static void put_last_seen(
-    const struct desk *d, const struct message_session *s, struct control_record *record)
+static void put_last_seen(const struct message_session *s, struct control_record *record)
 {
 	*record = (struct control_record){.type = CONTROL_LAST_SEEN};
-	memcpy(record->last_seen.client, snapshot_holder_name(&d->config, s->holder),
-	    sizeof record->last_seen.client);
+	memcpy(record->last_seen.client, s->name, sizeof record->last_seen.client - 1);
 	record->last_seen.address = s->address;
 	record->last_seen.when_ns = s->opened_real_ns;
 }
@@ -96,12 +96,10 @@ static bool send_sessions(const struct desk *d, int peer, const struct message_s
 	for (uint32_t i = 0; i < m->count && i < MESSAGE_SESSIONS_MOST; i++) {
 		struct control_record record;
 
-		if (m->sessions[i].holder >= snapshot_holders(&d->config))
-			return false;
-		if (m->sessions[i].remaining_ms > 0)
-			put_session(d, &m->sessions[i], &record);
+		if (m->sessions[i].kind == SESSION_SEEN)
+			put_last_seen(&m->sessions[i], &record);
 		else
-			put_last_seen(d, &m->sessions[i], &record);
+			put_session(d, &m->sessions[i], &record);
 		if (!send_record(peer, &record))
 			return false;
 	}

@@ -246,9 +246,7 @@ static void take_back(struct doorman *d, const struct message_knock_back *m)
 static void answer(struct doorman *d, const struct message_granted *m)
 {
 	uint8_t packet[RECORD_BYTES_MAX];
-	size_t size = m->generation == d->config.header->generation
-	                  ? answer_build(packet, m, &d->config, d->rsa)
-	                  : 0;
+	size_t size = answer_build(packet, m, d->rsa);
 
 	if (size > 0)
 		socket_answer(d->sockets[RECORD_OPENSPA].source.fd, &m->source, m->source_port,

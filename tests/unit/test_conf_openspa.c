@@ -179,7 +179,8 @@ static void both_protocols_in_one_file(void **state)
 	assert_int_equal(s.settings->openspa.server_addresses.count, 2);
 	assert_int_equal(s.settings->openspa.bind.bytes[15], 1);
 	assert_int_equal(s.settings->openspa.answer, CONF_ANSWER_SOURCE_MATCHES);
-	assert_int_equal(s.settings->openspa.duration_s, 90);
+	assert_int_equal(s.settings->openspa.rules.count, 1);
+	assert_int_equal(snapshot_rules(&s, s.settings->openspa.rules)->duration_s, 90);
 	assert_int_equal(s.settings->managed_ports.count, 3);
 	assert_int_equal(snapshot_ports(&s, s.settings->managed_ports)[1].last, 8010);
 	assert_int_equal(s.device_count, 2);
@@ -253,7 +254,7 @@ static void a_device_without_rule_gets_nothing(void **state)
 	assert_int_equal(s.device_count, 2);
 	assert_int_equal(s.devices[0].rules.count, 1);
 	assert_int_equal(s.devices[1].rules.count, 0);
-	assert_int_equal(s.settings->openspa.duration_s, 0);
+	assert_int_equal(s.settings->openspa.rules.count, 0);
 	snapshot_unmap(&s);
 	conf_free(conf);
 }

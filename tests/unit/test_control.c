@@ -170,10 +170,14 @@ static void odd_sessions_are_refused(void **state)
 	struct control_record back;
 
 	(void)state;
-	packet[flags] = 2;
+	packet[flags] = 4;
 	assert_false(control_decode(&back, packet, size));
+	packet[flags] = 2;
+	assert_true(control_decode(&back, packet, size));
+	assert_true(back.session.overdue && !back.session.more);
 	packet[flags] = 1;
 	assert_true(control_decode(&back, packet, size));
+	assert_true(!back.session.overdue && back.session.more);
 	packet[flags + 5] = 23; /* the range now ends before it starts */
 	assert_false(control_decode(&back, packet, size));
 }
