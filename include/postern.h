@@ -8,7 +8,10 @@
  * caller's; nothing is kept. Sizes are bytes. Keys and addresses are byte strings in the order of
  * the wire, integers those of the host. Output is zeroed when a call fails, but for a report, which
  * tells what failed.
- * The format of a knock is in doc/protocol.md, openme v1. */
+ * The format of a knock is in doc/protocol.md, openme v1.
+ *
+ * OpenSPA v1 is in a library of its own, libpostern-openspa, with postern-openspa.h: this one needs
+ * libsodium alone, and offers the same whether Postern was built with OpenSPA or not. */
 #ifndef POSTERN_H
 #define POSTERN_H
 
@@ -42,17 +45,22 @@ extern "C" {
 
 /* Every result. Values never change their meaning; new ones may be added. */
 /*        name           value  text */
-#define POSTERN_ERRORS(X)                                            \
-	X(OK, 0, "success")                                          \
-	X(BAD_ARGUMENT, -1, "argument outside its contract")         \
-	X(BAD_KEY, -2, "key is malformed or unusable")               \
-	X(NOT_A_KNOCK, -3, "not a knock")                            \
-	X(BAD_SEAL, -4, "not sealed for this key, or altered")       \
-	X(BAD_SIGNATURE, -5, "not signed with this key, or altered") \
-	X(NO_RANDOMNESS, -6, "no randomness to be had")              \
-	X(NO_NAME, -7, "name cannot be resolved")                    \
-	X(NO_ADDRESS, -8, "no address of that kind")                 \
-	X(SYSTEM_FAILED, -9, "system call failed")
+#define POSTERN_ERRORS(X)                                                           \
+	X(OK, 0, "success")                                                         \
+	X(BAD_ARGUMENT, -1, "argument outside its contract")                        \
+	X(BAD_KEY, -2, "key is malformed or unusable")                              \
+	X(NOT_A_KNOCK, -3, "not a knock")                                           \
+	X(BAD_SEAL, -4, "not sealed for this key, or altered")                      \
+	X(BAD_SIGNATURE, -5, "not signed with this key, or altered")                \
+	X(NO_RANDOMNESS, -6, "no randomness to be had")                             \
+	X(NO_NAME, -7, "name cannot be resolved")                                   \
+	X(NO_ADDRESS, -8, "no address of that kind")                                \
+	X(SYSTEM_FAILED, -9, "system call failed")                                  \
+	/* from libpostern-openspa alone */                                         \
+	X(BAD_PACKET, -10, "not a packet of that kind for this key, or altered")    \
+	X(LOCKED, -11, "key is encrypted, and no passphrase was given")             \
+	X(WRONG_PASSPHRASE, -12, "key is not to be decrypted with this passphrase") \
+	X(CRYPTO_FAILED, -13, "libcrypto failed, or there is no memory")
 
 enum postern_error {
 #define POSTERN_ERROR_VALUE(name, value, text) POSTERN_##name = (value),

@@ -1,8 +1,10 @@
 #!/bin/sh
-# install.sh MESON BUILD-DIR EXAMPLE.c TEST-SEND: installs into an empty place and builds the example
-# from what is found there, with pkg-config alone, against the shared and the static library.
+# install.sh MESON BUILD-DIR {PACKAGE EXAMPLE.c TEST}...: installs into an empty place and builds the
+# example of each package from what is found there, with pkg-config alone, against the shared and
+# the static library. TEST runs it.
 set -eu
-meson=$1 build=$2 example=$3 test_send=$4
+meson=$1 build=$2
+shift 2
 cc=${CC:-cc}
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -14,16 +16,33 @@ libdir=$(dirname "$(dirname "$pc")")
 search=$(pkg-config --variable pc_path pkg-config)
 export PKG_CONFIG_LIBDIR="${pc%/*}:$search" PKG_CONFIG_SYSROOT_DIR="$place"
 
-test "$(find "$place" -name '*.h' | wc -l)" = 1
-# shellcheck disable=SC2046 # flags are words
-$cc -Wall -Wextra -Werror -o "$place/shared" "$example" $(pkg-config --cflags --libs postern)
-# shellcheck disable=SC2046
-$cc -Wall -Wextra -Werror -o "$place/static" "$example" $(pkg-config --cflags postern) \
-	"$libdir/libpostern.a" -lsodium
+test "$(find "$place" -name '*.h' | wc -l)" = $(($# / 3))
+test "$(find "$place" -name '*.pc' | wc -l)" = $(($# / 3))
 
-readelf -d "$place/shared" | grep -q 'NEEDED.*libpostern\.so\.0\]'
-if readelf -d "$place/static" | grep 'NEEDED.*libpostern'; then
-	exit 1
-fi
-LD_LIBRARY_PATH=$libdir "$test_send" "$place/shared"
-"$test_send" "$place/static"
+# must_link PROGRAM NAME, must_not_link PROGRAM NAME: the shared library libNAME
+must_link() {
+	readelf -d "$1" | grep -q "NEEDED.*\[lib$2\.so" || { echo "$1 does not link $2"; exit 1; }
+}
+must_not_link() {
+	! readelf -d "$1" | grep "NEEDED.*\[lib$2\.so" || { echo "$1 links $2"; exit 1; }
+}
+
+while [ $# -gt 0 ]; do
+	package=$1 example=$2 test=$3
+	shift 3
+	# shellcheck disable=SC2046 # flags are words
+	$cc -Wall -Wextra -Werror -o "$place/shared" "$example" \
+		$(pkg-config --cflags --libs "$package")
+	# shellcheck disable=SC2046
+	$cc -Wall -Wextra -Werror -o "$place/static" "$example" \
+		$(pkg-config --cflags --static --libs "$package" |
+			sed "s|-l\\(postern[a-z-]*\\)|$libdir/lib\\1.a|g")
+	must_link "$place/shared" "$package"
+	must_not_link "$place/static" 'postern.*'
+	if [ "$package" = postern ]; then # nobody gets libcrypto for openme's sake
+		must_not_link "$place/shared" crypto
+		must_not_link "$place/static" crypto
+	fi
+	LD_LIBRARY_PATH=$libdir "$test" "$place/shared"
+	"$test" "$place/static"
+done

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""openspa_interop.py PEER VECTORS: our codec against one written here, both ways.
+"""openspa_interop.py PEER VECTORS: our library against a codec written here, both ways.
 
 This side knows the format from the protocol document alone and has RSA and AES from
 python3-cryptography. PEER is openspa_peer.
@@ -153,21 +153,31 @@ def check_captures(folder):
         assert int(got.split()[0]) == REQUEST.unpack(payload)[0]
         got = peer("open-response", client.private, server.public, vector["response"])
         assert got.split()[-1] == str(vector["duration_s"])
+        again = peer("response", server.private, client.public, *got.split())
+        assert unseal(RESPONSE, bytes.fromhex(again), server.key, client.key) == \
+            RESPONSE.unpack(bytes.fromhex(vector["response_payload"]))
 
 
-def check_keys(folder, side):
+def check_keys(folder, client, server):
+    """That a key was read as what it is shows in the request that it opens."""
+    values = (1, bytes(16), bytes(3), 6, 22, 22, 1, 0, 0, bytes(16), bytes(16))
+    packet = seal(REQUEST, values, client.key, server.key).hex()
     path = folder / "form"
-    modulus = f"{side.key.public_key().public_numbers().n:0512x}"
+
+    def opened(*passphrase):
+        return peer("open-request", path, client.public, packet, *passphrase)
+
     for form in (serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8):
-        path.write_bytes(side.pem(form))
-        assert peer("key", path) == modulus
-        path.write_bytes(side.pem(form, b"sesame"))
-        assert peer("key", path, "sesame") == modulus
-        assert "no passphrase" in peer("key", path)
-        assert "with this passphrase" in peer("key", path, "Sesame")
+        path.write_bytes(server.pem(form))
+        assert opened().startswith("1 ")
+        path.write_bytes(server.pem(form, b"sesame"))
+        assert opened("sesame").startswith("1 ")
+        assert "no passphrase" in opened()
+        assert "with this passphrase" in opened("Sesame")
     for bits, exponent in ((1024, 65537), (2048, 3), (3072, 65537)):
-        Side(folder, "odd", rsa.generate_private_key(exponent, bits))
-        assert peer("key", folder / "odd").startswith("refused: ")
+        odd = Side(folder, "form", rsa.generate_private_key(exponent, bits))
+        assert opened().startswith("refused: key")
+        assert peer("open-request", server.private, odd.public, packet).startswith("refused: key")
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -178,4 +188,4 @@ with tempfile.TemporaryDirectory() as name:
     check_responses(alice, gate)
     check_refusals(alice, gate, mallory)
     check_captures(place)
-    check_keys(place, alice)
+    check_keys(place, alice, gate)
