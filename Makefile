@@ -26,7 +26,7 @@ test: setup
 
 bench: setup
 	@$(MAKE) --no-print-directory all
-	ninja -C $(BUILD) bench/bench-floor bench/bench-latency
+	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
 install: $(BUILD)/build.ninja

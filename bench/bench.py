@@ -1,21 +1,25 @@
 #!/usr/bin/python3
 """How fast and how small Postern is, beside the bare calls that no gate can do without.
 
-Everything is measured in one run, so that the ratios hold on any machine."""
+Everything is measured in one run, so that the ratios hold on any machine. README.md says what the
+rows mean."""
 
-import argparse
 import json
-import os
-import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests/system"))
+from measure import cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
+
+import echo
+import openme
+import spa
+from daemon import Daemon
+from netns import Namespace, add_address, eventually, link, sweep
+from service import Echo
+from world import granted_in
 
 ORIGINAL_MS = 28.0  # openme's own server, knock to connect, measured once on another machine
 SAMPLES = 200
@@ -23,38 +27,6 @@ KNOCKS = 5000
 PER_SECOND = 1000
 STARTS = 9
 KNOCK_PORT, SERVICE_PORT = 54154, 2222
-
-
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build")
-    return parser.parse_args()
-
-
-arguments = parse()
-os.environ["POSTERN_BUILD"] = str(Path(arguments.build).resolve())
-
-import openme  # noqa: E402  (it needs the path and the build folder set above)
-from daemon import BUILD, Daemon  # noqa: E402
-from netns import Namespace, add_address, eventually, link, sweep  # noqa: E402
-from service import Echo  # noqa: E402
-from world import granted_in  # noqa: E402
-
-
-def cpu_ns(pid):
-    """Processor time of all threads of a process so far."""
-    return sum(int(file.read_text().split()[0])
-               for file in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-
-
-def proportional_kib(pids):
-    sizes = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
-    return sum(int(re.search(r"^Pss: +(\d+)", text, re.M).group(1)) for text in sizes)
-
-
-def row(what, measured, required="", ratio="", well=None):
-    verdict = {None: "", True: "met", False: "MISSED"}[well]
-    print(f"  {what:<46} {measured:>12} {ratio:>16}   {required:<22} {verdict}")
 
 
 class Bench:
@@ -70,7 +42,9 @@ class Bench:
         self.sources = [f"10.77.1.{10 + i}" for i in range(SAMPLES)]
         for source in self.sources:
             add_address(self.client, "wire", source, 24)
-        self.echo = Echo(self.server, (SERVICE_PORT,))
+        self.sources_file = self.folder / "sources"
+        self.sources_file.write_text("\n".join(self.sources) + "\n")
+        self.echo = Echo(self.server, (SERVICE_PORT, spa.SERVICE_PORT))
         self.daemon = Daemon(self.server, self.folder / "daemon", self.configuration())
 
     def configuration(self):
@@ -94,8 +68,7 @@ class Bench:
 
     def floor(self):
         """Microseconds of each bare call."""
-        text = self.server.run(BUILD / "bench/bench-floor")
-        return {name: float(value) for name, value in map(str.split, text.splitlines())}
+        return values(self.server.run(program("bench-floor")))
 
     def start_ms(self):
         """From the exec of posternd to its word that it is ready."""
@@ -111,11 +84,10 @@ class Bench:
         return statistics.median(times)
 
     def latency_us(self):
-        sources, packets = self.folder / "sources", self.folder / "packets"
-        sources.write_text("\n".join(self.sources) + "\n")
+        packets = self.folder / "packets"
         packets.write_bytes(b"".join(self.knocks(self.clients[0], SAMPLES)))
-        text = self.client.run(BUILD / "bench/bench-latency", self.server_address, KNOCK_PORT,
-                               SERVICE_PORT, sources, packets)
+        text = self.client.run(program("bench-latency"), self.server_address, KNOCK_PORT,
+                               SERVICE_PORT, self.sources_file, packets, 165)
         return sorted(map(float, text.split()))
 
     def cpu_us(self):
@@ -138,7 +110,6 @@ class Bench:
         return {role: ns / 1000 / KNOCKS for role, ns in spent.items()}
 
     def granted(self):
-
         text = self.server.run("nft", "-j", "list", "table", "inet", "postern")
         return granted_in(json.loads(text)["nftables"])
 
@@ -151,8 +122,7 @@ class Here:
         return subprocess.Popen(list(map(str, command)), **options)
 
 
-def report(bench):
-    floor = bench.floor()
+def report(bench, floor):
     work = floor["crypto"] + floor["netlink"]
     way = work + 3 * floor["hop"] + floor["connect"]
     print("\nThe floor: what no gate can do without")
@@ -189,9 +159,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         bench = Bench(folder)
         try:
-            report(bench)
+            floor = bench.floor()
+            report(bench, floor)
+            bench.daemon.close()
+            if program("bench-openspa").exists():
+                spa.report(bench, bench.folder / "openspa", floor)
         finally:
             bench.close()
+    echo.report()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-/* From the knock to the first TCP connection that is accepted, as a client sees it.
+/* From the knock, or OpenSPA request, to the first TCP connection that is accepted, as a client
+ * sees it.
  *
- * bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS
- * SOURCES holds one IPv4 address of this host a line, PACKETS as many prepared knocks of 165 bytes:
- * each knock is sent from its own address, so that every sample starts with a shut port.
- * Prints the elapsed microseconds of each, one a line. */
+ * bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS PACKET-BYTES
+ * SOURCES holds one IPv4 address of this host a line, PACKETS as many prepared packets: each is
+ * sent from its own address, so that every sample starts with a shut port. Prints the elapsed
+ * microseconds of each, one a line. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PACKET_BYTES 165
-#define TRY_US       20 /* an open port has answered by then */
-#define GIVE_UP_US   2e6
+#define PACKET_MOST 1024
+#define TRY_US      20 /* an open port has answered by then */
+#define GIVE_UP_US  2e6
 
 static void fail(const char *what)
 {
@@ -67,7 +68,7 @@ static bool connects(const struct sockaddr_in *source, const struct sockaddr_in 
 }
 
 static double knock_to_connect(const struct sockaddr_in *source, const struct sockaddr_in *gate,
-    const struct sockaddr_in *service, const char packet[static PACKET_BYTES])
+    const struct sockaddr_in *service, const char *packet, size_t size)
 {
 	int s = socket_from(source, SOCK_DGRAM);
 	double start;
@@ -77,7 +78,7 @@ static double knock_to_connect(const struct sockaddr_in *source, const struct so
 		exit(1);
 	}
 	start = now_us();
-	if (sendto(s, packet, PACKET_BYTES, 0, (const struct sockaddr *)gate, sizeof *gate) < 0)
+	if (sendto(s, packet, size, 0, (const struct sockaddr *)gate, sizeof *gate) < 0)
 		fail("sendto");
 	while (!connects(source, service)) {
 		if (now_us() - start > GIVE_UP_US) {
@@ -93,10 +94,12 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in gate, service;
 	FILE *sources, *packets;
-	char line[64], packet[PACKET_BYTES];
+	char line[64], packet[PACKET_MOST];
+	size_t size;
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS\n");
+	if (argc != 7 || (size = strtoul(argv[6], NULL, 10)) > sizeof packet) {
+		fprintf(stderr,
+		    "usage: bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS BYTES\n");
 		return 2;
 	}
 	gate = address_of(argv[1], argv[2]);
@@ -105,13 +108,12 @@ int main(int argc, char **argv)
 	packets = fopen(argv[5], "rb");
 	if (sources == NULL || packets == NULL)
 		fail("fopen");
-	while (fgets(line, sizeof line, sources) != NULL &&
-	       fread(packet, sizeof packet, 1, packets) == 1) {
+	while (fgets(line, sizeof line, sources) != NULL && fread(packet, size, 1, packets) == 1) {
 		struct sockaddr_in source;
 
 		line[strcspn(line, "\n")] = '\0';
 		source = address_of(line, "0");
-		printf("%.1f\n", knock_to_connect(&source, &gate, &service, packet));
+		printf("%.1f\n", knock_to_connect(&source, &gate, &service, packet, size));
 		usleep(10000); /* the roles are asleep again, as they are when a user knocks */
 	}
 	fclose(sources);

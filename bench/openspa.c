@@ -1,5 +1,8 @@
 /* What one OpenSPA request costs a server beside the bare RSA-2048 operations that it cannot do
- * without. Prints `name microseconds` of processor time, and the ratio last. */
+ * without.
+ *
+ * bench-openspa ROUNDS
+ * Prints `name microseconds` of processor time, and the ratio last. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +15,8 @@
 #include "base/secret.h"
 #include "proto/openspa.h"
 
-#define ROUNDS 2000
-
 struct stage {
+	int rounds;
 	struct rsa_key *server;
 	struct rsa_key *client;
 	uint8_t request[OPENSPA_REQUEST_BYTES];
@@ -46,12 +48,12 @@ static double measure(const char *name, void (*step)(struct stage *), struct sta
 	double start;
 	double each;
 
-	for (int i = 0; i < ROUNDS / 10; i++)
+	for (int i = 0; i < s->rounds / 10; i++)
 		step(s);
 	start = now_us();
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < s->rounds; i++)
 		step(s);
-	each = (now_us() - start) / ROUNDS;
+	each = (now_us() - start) / s->rounds;
 	printf("%s %.1f\n", name, each);
 	return each;
 }
@@ -122,7 +124,7 @@ static EVP_PKEY_CTX *context(EVP_PKEY *pkey, int (*init)(EVP_PKEY_CTX *), int pa
 	return ctx;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct openspa_request request = {
 	    .protocol = OPENSPA_TCP, .first_port = 22, .last_port = 22};
@@ -133,6 +135,10 @@ int main(void)
 	double floor_us = 0;
 	double served_us = 0;
 
+	if (argc != 2 || (s.rounds = (int)strtol(argv[1], NULL, 10)) < 10) {
+		fprintf(stderr, "usage: bench-openspa ROUNDS\n");
+		return 2;
+	}
 	must(secret_init() && rsa_init());
 	s.server = new_key(&server);
 	s.client = new_key(&client);
