@@ -46,14 +46,31 @@ class Device:
         self.uuid = uuid.uuid4()
 
 
-def seal(header, payload, signer, receiver):
-    signature = signer.sign(header + payload, rsa_padding.PKCS1v15(), hashes.SHA256())
+def sign(header, payload, signer):
+    return payload + signer.sign(header + payload, rsa_padding.PKCS1v15(), hashes.SHA256())
+
+
+def wrap(header, signed, receiver):
+    """The envelope alone: `signed` may be anything."""
     key, iv = secrets.token_bytes(32), secrets.token_bytes(16)
     pad = padding.PKCS7(128).padder()
-    plain = pad.update(payload + signature) + pad.finalize()
+    plain = pad.update(signed) + pad.finalize()
     cipher = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     return (header + receiver.encrypt(key, rsa_padding.PKCS1v15()) + iv +
             cipher.update(plain) + cipher.finalize())
+
+
+def unwrap(packet, private):
+    """What wrap() was given as `signed`, and the key of the envelope."""
+    key = private.decrypt(packet[2:258], rsa_padding.PKCS1v15())
+    cipher = Cipher(algorithms.AES(key), modes.CBC(packet[258:274])).decryptor()
+    unpad = padding.PKCS7(128).unpadder()
+    plain = cipher.update(packet[274:]) + cipher.finalize()
+    return unpad.update(plain) + unpad.finalize(), key
+
+
+def seal(header, payload, signer, receiver):
+    return wrap(header, sign(header, payload, signer), receiver)
 
 
 def request(device, server_public, protocol, first, last=None, client="10.0.0.1",
@@ -71,10 +88,7 @@ def request(device, server_public, protocol, first, last=None, client="10.0.0.1"
 def open_response(packet, device, server_public):
     """What a response says, its signature verified: (time, protocol, first, last, seconds)."""
     assert len(packet) == RESPONSE_BYTES and packet[:2] == b"\x18\x01"
-    key = device.key.private.decrypt(packet[2:258], rsa_padding.PKCS1v15())
-    cipher = Cipher(algorithms.AES(key), modes.CBC(packet[258:274])).decryptor()
-    unpad = padding.PKCS7(128).unpadder()
-    plain = unpad.update(cipher.update(packet[274:]) + cipher.finalize()) + unpad.finalize()
+    plain, _ = unwrap(packet, device.key.private)
     payload, signature = plain[:RESPONSE.size], plain[RESPONSE.size:]
     server_public.verify(signature, packet[:2] + payload, rsa_padding.PKCS1v15(), hashes.SHA256())
     stamp, _, protocol, first, last, seconds, method, reserved = RESPONSE.unpack(payload)

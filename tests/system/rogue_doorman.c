@@ -3,7 +3,8 @@
  *
  *   configure FILE [GENERATION]        hands out a configuration, as main does
  *   knock GENERATION CLIENT GUESSED SIZE SOURCE KEY BYTES [TIMES]
- *   noise COUNT                        knocks of random bytes, in the right size
+ *   request ...                        the same with an OpenSPA request
+ *   noise COUNT                        both of random bytes, in the right size
  *   raw CHANNEL DESCRIPTORS BYTES      any bytes, to the channel `main`, `doorman` or `desk`
  *   deaf                               from now on nothing that the keeper says to it is read
  *   settle                             waits until the keeper has dealt with all of it
@@ -47,6 +48,7 @@ static struct {
 	struct channel channels[CHANNELS]; /* our ends */
 	uint64_t generation;
 	uint64_t backs[2]; /* knocks that came back: guessed wrong, stale */
+	uint64_t granted;  /* requests that are to be answered */
 	bool unread;       /* leave them there */
 } keeper;
 
@@ -80,6 +82,9 @@ static void begin(void)
 
 	if (counters < 0 || !channel_pair(door) || !channel_pair(desk) || !spawn_identities(who))
 		die("channels");
+#ifdef HAVE_OPENSPA
+	how.openspa = true;
+#endif
 	how.uid = who[ROLE_KEEPER].uid;
 	how.gid = who[ROLE_KEEPER].gid;
 	if (!channel_send(&keeper.channels[TO_MAIN], MESSAGE_BEGIN_KEEPER, &how,
@@ -167,6 +172,8 @@ static void take_backs(void)
 	       channel_receive(&keeper.channels[TO_DOORMAN], &m, PHASE_RUN) == CHANNEL_MESSAGE) {
 		if (m.type == MESSAGE_KNOCK_BACK)
 			keeper.backs[m.body.KNOCK_BACK.stale_config]++;
+		else
+			keeper.granted++;
 	}
 }
 
@@ -176,9 +183,10 @@ static bool say_knock(const struct message_knock *knock)
 	return channel_send(&keeper.channels[TO_DOORMAN], MESSAGE_KNOCK, knock, NULL, 0);
 }
 
-static void knock(void)
+static void knock(enum record_protocol protocol)
 {
-	struct message_knock m = {.generation = strtoull(strtok(NULL, " "), NULL, 10)};
+	struct message_knock m = {.generation = strtoull(strtok(NULL, " "), NULL, 10),
+	    .record.protocol = (uint8_t)protocol};
 	const char *times;
 	bool sent = true;
 
@@ -211,6 +219,14 @@ static void noise(long count)
 			m.record.bytes[0] = 1;
 			m.record.bytes[32] &= 0x7f;
 			m.record.bytes[164] = 0;
+			m.record.protocol = RECORD_OPENME;
+		}
+		if (i % 4 == 2) {
+			m.holder %= 8;
+			m.record.size = 610;
+			m.record.bytes[0] = 0x10;
+			m.record.bytes[1] = 1;
+			m.record.protocol = RECORD_OPENSPA;
 		}
 		sent = say_knock(&m);
 	}
@@ -272,7 +288,8 @@ static void settle(void)
 		return;
 	}
 	take_backs();
-	printf("settled %" PRIu64 " %" PRIu64 "\n", keeper.backs[0], keeper.backs[1]);
+	printf("settled %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", keeper.backs[0], keeper.backs[1],
+	    keeper.granted);
 }
 
 static void ask(long count)
@@ -308,8 +325,8 @@ static void obey(char *line)
 	const char *word = strtok(line, " ");
 	const char *first = NULL, *second = NULL;
 
-	if (strcmp(word, "knock") == 0) {
-		knock();
+	if (strcmp(word, "knock") == 0 || strcmp(word, "request") == 0) {
+		knock(*word == 'k' ? RECORD_OPENME : RECORD_OPENSPA);
 		return;
 	}
 	first = strtok(NULL, " ");
