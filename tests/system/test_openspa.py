@@ -3,6 +3,8 @@
 import os
 import time
 
+from cryptography.exceptions import InvalidSignature
+
 import openspa
 from netns import eventually
 from spa_world import FAR, PORT, SpaWorldTest
@@ -89,6 +91,28 @@ class OpenSpaTest(SpaWorldTest):
         self.postern("reload")
         self.assertFalse(self.reaches())
         self.assert_silent(self.request(), "revoked")
+
+    def test_reload_with_a_new_key(self):
+        """From then on, and not before, the new key opens requests and signs answers."""
+        self.serve(duration="60s")
+        old, new = self.spa_key, openspa.Key()
+        packet = self.request(first=9)
+        sealed_for_new = openspa.request(self.phone, new.public, openspa.TCP, SERVICE_PORT,
+                                         client=self.address(4, self.client))
+        self.assert_silent(sealed_for_new)
+        (self.daemon.folder / "server.key").write_text(new.private_pem())
+        self.granted_for(self.request(first=10))
+        self.postern("reload")
+        for sealed_for_old in (packet, self.request(first=11)):
+            self.assert_silent(sealed_for_old)
+        self.assertFalse(self.reaches())
+        answer = self.ask(sealed_for_new)
+        self.assertIsNotNone(answer, self.daemon.log_path.read_text())
+        _, *what = openspa.open_response(answer, self.phone, new.public)
+        self.assertEqual(what, [openspa.TCP, SERVICE_PORT, SERVICE_PORT, 60])
+        with self.assertRaises(InvalidSignature):
+            openspa.open_response(answer, self.phone, old.public)
+        self.assertTrue(self.reaches())
 
     def test_an_original_file(self):
         """A server file as the original's: top level, camel case, nothing of ours but a duration."""
