@@ -7,6 +7,7 @@
 #include "conf/file.h"
 #include "conf/openspa.h"
 #include "conf/values.h"
+#include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
 
 _Static_assert(RSA_KEY_BYTES == sizeof(((struct device *)0)->modulus) &&
@@ -60,6 +61,12 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 	struct rsa_public public;
 	bool ok = false;
 
+	/* Before the first use: main runs as root, and libcrypto would read a file that says what
+	 * code to load. */
+	if (!rsa_init()) {
+		conf_fail(error, "%s: libcrypto cannot be set up to read its keys", conf->path);
+		goto out;
+	}
 	conf->openspa_secret = secret_alloc(sizeof *conf->openspa_secret);
 	if (file == NULL || conf->openspa_secret == NULL ||
 	    (public_key != NULL && public_file == NULL)) {

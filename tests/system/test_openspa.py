@@ -1,14 +1,41 @@
 """OpenSPA requests against the daemon, with a client that shares no code with it."""
 
 import os
+import sys
 import time
+from pathlib import Path
+from unittest.mock import patch
 
 from cryptography.exceptions import InvalidSignature
 
 import openspa
-from netns import eventually
+from netns import eventually, libc, run
 from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
+
+
+class Opens:
+    """Whether anybody opened a file while this was entered, by inotify."""
+
+    IN_OPEN = 0x20
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert libc.inotify_add_watch(self.watch, str(self.path).encode(), self.IN_OPEN) >= 0
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.events = os.read(self.watch, 4096)
+        except BlockingIOError:
+            self.events = b""
+        os.close(self.watch)
+
+    def seen(self):
+        return self.events != b""
 
 
 class OpenSpaTest(SpaWorldTest):
@@ -113,6 +140,21 @@ class OpenSpaTest(SpaWorldTest):
         with self.assertRaises(InvalidSignature):
             openspa.open_response(answer, self.phone, old.public)
         self.assertTrue(self.reaches())
+
+    def test_libcrypto_reads_no_configuration(self):
+        """Not where everything is read as root: at a check, the start and a reload."""
+        trap = Path(self.folder) / "openssl.cnf"
+        trap.write_text("")
+        with patch.dict(os.environ, OPENSSL_CONF=str(trap)):
+            with Opens(trap) as opens:
+                run(sys.executable, "-c", "import ssl; ssl.create_default_context()")
+            self.assertTrue(opens.seen(), "the trap does not work")
+            with Opens(trap) as opens:
+                self.serve()
+                run(*self.daemon.command("--check"))
+                self.daemon.reload()
+                self.postern("list")
+            self.assertFalse(opens.seen())
 
     def test_an_original_file(self):
         """A server file as the original's: top level, camel case, nothing of ours but a duration."""
