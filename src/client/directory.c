@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECENT_BITS  12
-#define RECENT_COUNT (1U << RECENT_BITS) /* one slot a source; the later one wins a clash */
+#define RECENT_ROWS 1024
+#define RECENT_WAYS 4 /* sources in a row, the last seen first; the first to go stands last */
 
 struct recent {
 	struct addr sender;
@@ -16,7 +16,7 @@ struct directory {
 	struct snapshot snapshot;
 	uint32_t *by_key; /* client indices, sorted by public key */
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
-	struct recent recent[RECENT_COUNT];
+	struct recent recent[RECENT_ROWS][RECENT_WAYS];
 };
 
 static int compare_keys(const void *a, const void *b, void *context)
@@ -79,24 +79,36 @@ uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIE
 	return DIRECTORY_NOBODY;
 }
 
-static uint32_t recent_slot(const struct directory *d, const struct addr *sender)
+static uint32_t row_of(const struct directory *d, const struct addr *sender)
 {
 	uint64_t hash;
 
 	crypto_shorthash((uint8_t *)&hash, sender->bytes, ADDR_BYTES, d->hash_key);
-	return (uint32_t)(hash & (RECENT_COUNT - 1));
+	return (uint32_t)(hash % RECENT_ROWS);
+}
+
+/* Where `sender` stands in its row; RECENT_WAYS when it does not. */
+static size_t way_of(const struct recent row[static RECENT_WAYS], const struct addr *sender)
+{
+	size_t way = 0;
+
+	while (way < RECENT_WAYS && !addr_equal(&row[way].sender, sender))
+		way++;
+	return way;
 }
 
 size_t directory_recent(
     const struct directory *d, const struct addr *source, uint32_t clients[static DIRECTORY_RECENT])
 {
 	struct addr sender = addr_sender(source);
-	const struct recent *r = &d->recent[recent_slot(d, &sender)];
+	const struct recent *row = d->recent[row_of(d, &sender)];
+	size_t way = way_of(row, &sender);
 	size_t count = 0;
 
-	if (addr_equal(&r->sender, &sender)) {
-		for (; count < DIRECTORY_RECENT && r->clients[count] != DIRECTORY_NOBODY; count++)
-			clients[count] = r->clients[count];
+	if (way < RECENT_WAYS) {
+		for (; count < DIRECTORY_RECENT && row[way].clients[count] != DIRECTORY_NOBODY;
+		     count++)
+			clients[count] = row[way].clients[count];
 	}
 	if (count == 0 && d->snapshot.client_count == 1)
 		clients[count++] = 0;
@@ -110,36 +122,50 @@ uint32_t directory_guess(const struct directory *d, const struct addr *source)
 	return directory_recent(d, source, clients) > 0 ? clients[0] : DIRECTORY_NOBODY;
 }
 
-void directory_seen(struct directory *d, const struct addr *source, uint32_t client)
+/* To the head; those before it move down, and where it is new the last one falls out. */
+static void put_first(struct recent *r, uint32_t client)
 {
-	struct addr sender = addr_sender(source);
-	struct recent *r = &d->recent[recent_slot(d, &sender)];
 	size_t place = 0;
 
-	if (!addr_equal(&r->sender, &sender)) {
-		memset(r, 0xff, sizeof *r);
-		r->sender = sender;
-	}
-	/* To the head; those before it move down, and without it the last one falls out. */
 	while (place < DIRECTORY_RECENT - 1 && r->clients[place] != client)
 		place++;
 	memmove(r->clients + 1, r->clients, place * sizeof r->clients[0]);
 	r->clients[0] = client;
 }
 
+void directory_seen(struct directory *d, const struct addr *source, uint32_t client)
+{
+	struct recent entry = {.sender = addr_sender(source)};
+	struct recent *row = d->recent[row_of(d, &entry.sender)];
+	size_t way = way_of(row, &entry.sender);
+
+	if (way < RECENT_WAYS)
+		entry = row[way];
+	else
+		memset(entry.clients, 0xff, sizeof entry.clients);
+	memmove(row + 1, row, (way < RECENT_WAYS ? way : RECENT_WAYS - 1) * sizeof *row);
+	put_first(&entry, client);
+	row[0] = entry;
+}
+
+static void carry_one(
+    struct directory *to, const struct directory *from, const struct recent *entry)
+{
+	for (size_t i = DIRECTORY_RECENT; i-- > 0;) {
+		uint32_t client = entry->clients[i];
+
+		if (client == DIRECTORY_NOBODY)
+			continue;
+		client = directory_find(to, from->snapshot.clients[client].public_key);
+		if (client != DIRECTORY_NOBODY)
+			directory_seen(to, &entry->sender, client);
+	}
+}
+
 void directory_carry(struct directory *to, const struct directory *from)
 {
-	for (uint32_t i = 0; i < RECENT_COUNT; i++) {
-		const struct recent *r = &from->recent[i];
-
-		for (size_t j = DIRECTORY_RECENT; j-- > 0;) {
-			uint32_t client = r->clients[j];
-
-			if (client == DIRECTORY_NOBODY)
-				continue;
-			client = directory_find(to, from->snapshot.clients[client].public_key);
-			if (client != DIRECTORY_NOBODY)
-				directory_seen(to, &r->sender, client);
-		}
+	for (size_t row = 0; row < RECENT_ROWS; row++) {
+		for (size_t way = RECENT_WAYS; way-- > 0;)
+			carry_one(to, from, &from->recent[row][way]);
 	}
 }

@@ -395,6 +395,35 @@ static void a_source_has_a_few_recent_clients(void **state)
 	assert_int_equal(directory_guess(world.directory, &far), DIRECTORY_NOBODY);
 }
 
+static struct addr numbered(uint32_t number)
+{
+	struct addr source = address("10.0.0.0");
+
+	source.bytes[14] = (uint8_t)(number >> 8);
+	source.bytes[15] = (uint8_t)number;
+	return source;
+}
+
+/* Of a thousand about five are pushed out by others; it would be a hundred if each source had one
+ * place only to be. */
+static void sources_keep_their_clients(void **state)
+{
+	int lost = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr source = numbered(i);
+
+		directory_seen(world.directory, &source, i % CLIENTS);
+	}
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr source = numbered(i);
+
+		lost += directory_guess(world.directory, &source) != i % CLIENTS;
+	}
+	assert_true(lost < 40);
+}
+
 /* The struct that a directory was made from may go; what it maps stays. */
 static void guesses_outlive_where_the_snapshot_stood(void **state)
 {
@@ -439,6 +468,7 @@ int main(void)
 	    TEST(noise_is_screened_first),
 	    TEST(guesses_follow_the_source),
 	    TEST(a_source_has_a_few_recent_clients),
+	    TEST(sources_keep_their_clients),
 	    TEST(guesses_outlive_where_the_snapshot_stood),
 	};
 
