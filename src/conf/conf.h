@@ -13,6 +13,7 @@
 
 #define CONF_DEFAULT_PATH POSTERN_SYSCONFDIR "/postern/config.yaml"
 #define CONF_MAX_CLIENTS  200000
+#define CONF_SERVICE_USER "postern" /* that the daemon's own processes run as */
 
 /* One sentence, ready for the log or the terminal: printable, and without any secret. */
 struct conf_error {
@@ -124,12 +125,14 @@ const struct conf_client *conf_client_named(const struct conf *conf, const char 
 size_t conf_group_count(const struct conf *conf);
 const struct conf_group *conf_group(const struct conf *conf, size_t index);
 
-/* The next five are for conf_has_openspa. */
+/* The next six are for conf_has_openspa. */
 const struct conf_openspa *conf_openspa(const struct conf *conf);
 /* In locked memory; has passed rsa_secret_check. */
 struct rsa_secret;
 const struct rsa_secret *conf_openspa_secret(const struct conf *conf);
 const struct conf_program *conf_openspa_program(const struct conf *conf, enum conf_task task);
+/* What programs may write to, absolute and free of links; "": nothing. */
+const char *conf_openspa_writable(const struct conf *conf);
 /* In the order of their uuids, revoked ones too. */
 size_t conf_device_count(const struct conf *conf);
 const struct conf_device *conf_device(const struct conf *conf, size_t index);

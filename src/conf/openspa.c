@@ -150,18 +150,6 @@ static bool load_helpers(const struct openspa_source *s, struct conf_error *erro
 	return ok;
 }
 
-static bool check_programs(const struct openspa_source *s, struct conf_error *error)
-{
-	const struct conf_program *p = s->conf->programs;
-
-	if ((p[CONF_TASK_RULE_ADD].asked == CONF_ASKED_NATIVE) !=
-	    (p[CONF_TASK_RULE_REMOVE].asked == CONF_ASKED_NATIVE))
-		return openspa_fail(s, "extension_scripts", error,
-		    "found one of rule_add and rule_remove; expected both, or neither: then the "
-		    "ports are opened in nftables");
-	return true;
-}
-
 /* Says no rather than nothing, or everything. */
 static bool check_authorization(const struct openspa_source *s, struct conf_error *error)
 {

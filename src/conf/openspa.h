@@ -30,6 +30,9 @@ bool devices_load_folder(struct conf *conf, struct conf_error *error);
 /* Every device that needs a key has one, and every rule a duration; names differ. */
 bool check_devices(const struct openspa_source *s, struct conf_error *error);
 
+/* Programs fit together; whom they run as, and what they may write to (conf->writable). */
+bool check_programs(const struct openspa_source *s, struct conf_error *error);
+
 /* The server's private key, and its public one to compare. */
 bool openspa_read_secret(const struct openspa_source *s, struct conf_error *error);
 /* A device's public key from its PEM file. */

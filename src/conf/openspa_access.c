@@ -35,6 +35,11 @@ const struct conf_program *conf_openspa_program(const struct conf *conf, enum co
 	return &conf->programs[task];
 }
 
+const char *conf_openspa_writable(const struct conf *conf)
+{
+	return conf->writable;
+}
+
 size_t conf_device_count(const struct conf *conf)
 {
 	return conf->device_count;

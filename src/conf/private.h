@@ -17,6 +17,7 @@ struct conf {
 	struct conf_openspa openspa;
 	struct addr public[2]; /* as conf_set_public was told */
 	struct conf_program programs[CONF_TASK_COUNT];
+	char writable[CONF_PROGRAM_BYTES]; /* by programs: absolute, without links; "": nothing */
 	struct rsa_secret *openspa_secret; /* locked memory */
 	struct conf_device *devices;
 	size_t device_count;

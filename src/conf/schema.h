@@ -197,7 +197,8 @@ extern const struct conf_word conf_answer_words[];
 	    "time that one answer may take")                                                       \
 	X(script_limit, INTEGER, "4", 1, 64, NULL, "scripts that may run at the same time")        \
 	X(script_queue, INTEGER, "64", 1, 4096, NULL, "questions that may wait")                   \
-	X(script_output, INTEGER, "8192", 64, 65536, NULL, "bytes that one answer may have")
+	X(script_output, INTEGER, "8192", 64, 65536, NULL, "bytes that one answer may have")       \
+	X(script_writable, PATH, NULL, 0, 0, NULL, "the one folder or file they may write to")
 
 /* key               kind       default       least  most           words  what it is */
 #define CONF_SCRIPT_KEYS(X)                                                               \

@@ -79,9 +79,10 @@ struct message_begin {
 	bool ruler;                  /* keeper: there is one, and it makes rules */
 };
 
-/* Descriptor: keeper's channel. What the programs run as is in `begin`: the runner's user is never
- * root and should be nobody else's, neither another role's nor a person's. The ruler's may be root,
- * for programs that want to be it; they have its two capabilities alone even so. */
+/* Descriptor: keeper's channel, but for a ruler that makes no rules. What the programs run as is in
+ * `begin`: the runner's user is never root and should be nobody else's, neither another role's nor
+ * a person's. The ruler's may be root, for programs that want to be it; they have its two
+ * capabilities alone even so. */
 struct message_begin_runner {
 	struct message_begin begin;
 	struct runner_settings settings;

@@ -18,7 +18,7 @@
 #include "proto/rsa_key.h"
 
 /* Authorizations wait apart and go first: they come from a known device, while anybody can ask
- * for keys. Rules stay in order. */
+ * for keys. Rules stay in order, and what main asks goes before them. */
 enum { LANE_FIRST, LANE_REST, LANE_COUNT };
 
 struct runner {
@@ -32,22 +32,41 @@ struct runner {
 	struct runner_cache cache;
 };
 
-static bool is_mine(const struct runner *r, uint8_t task)
+static bool is_ruler(const struct runner *r)
 {
-	bool is_rule = task == RUNNER_RULE_ADD || task == RUNNER_RULE_REMOVE;
-
-	return task < RUNNER_TASK_COUNT && is_rule == (r->process.main.self == ROLE_RULER);
+	return r->process.main.self == ROLE_RULER;
 }
 
 /* --- Answers */
 
-static void reply_to_keeper(
+/* Nobody asks any more but main, which ends us when it has nothing to ask, either. */
+static void keeper_gone(struct runner *r)
+{
+	if (r->keeper.fd < 0)
+		return;
+	loop_remove(&r->process.loop, &r->keeper_source);
+	close(r->keeper.fd);
+	r->keeper.fd = -1;
+}
+
+static void reply_to_main(struct runner *r, uint8_t task, uint8_t outcome)
+{
+	const struct message_server_task done = {task, outcome};
+
+	if (!channel_send(&r->process.main, MESSAGE_SERVER_TASK_DONE, &done, NULL, 0))
+		loop_stop(&r->process.loop);
+}
+
+static void reply_to_asker(
     struct runner *r, const struct runner_request *request, struct runner_reply *reply)
 {
 	reply->ticket = request->ticket;
-	if (!channel_send(&r->keeper,
-	        r->process.main.self == ROLE_RULER ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
-		loop_stop(&r->process.loop);
+	if (runner_task_is_mains(request->task))
+		reply_to_main(r, request->task, reply->outcome);
+	else if (r->keeper.fd >= 0 &&
+	         !channel_send(
+	             &r->keeper, is_ruler(r) ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
+		keeper_gone(r);
 }
 
 static void reply_without(
@@ -55,7 +74,7 @@ static void reply_without(
 {
 	struct runner_reply reply = {.outcome = (uint8_t)outcome};
 
-	reply_to_keeper(r, request, &reply);
+	reply_to_asker(r, request, &reply);
 }
 
 static void answered(
@@ -65,7 +84,7 @@ static void answered(
 
 	if (request->task == RUNNER_PUBLIC_KEY)
 		runner_cache_keep(&r->cache, reply, request->device, clock_boot_ns());
-	reply_to_keeper(r, request, reply);
+	reply_to_asker(r, request, reply);
 }
 
 /* --- Work */
@@ -82,8 +101,8 @@ static bool begin(struct runner *r, const struct runner_request *request, int la
 		return true;
 	}
 	/* Of several places one is kept for those of the first lane. */
-	w = runner_crew_place(&r->crew, lane != LANE_FIRST && r->settings.most_at_once > 1 &&
-	                                    r->process.main.self == ROLE_RUNNER);
+	w = runner_crew_place(
+	    &r->crew, lane != LANE_FIRST && r->settings.most_at_once > 1 && !is_ruler(r));
 	if (w == NULL)
 		return false;
 	w->program = &r->settings.programs[request->task];
@@ -100,7 +119,7 @@ static bool answer_from_cache(struct runner *r, const struct runner_request *req
 	if (request->task != RUNNER_PUBLIC_KEY ||
 	    !runner_cache_find(&r->cache, &reply, request->device, now))
 		return false;
-	reply_to_keeper(r, request, &reply);
+	reply_to_asker(r, request, &reply);
 	return true;
 }
 
@@ -170,20 +189,42 @@ static void timer_ready(void *context)
 	go_on(r);
 }
 
-static void take_request(struct runner *r, const struct runner_request *request)
+static void take_request(struct runner *r, const struct runner_request *request, int lane)
 {
-	int lane = request->task == RUNNER_AUTHORIZE ? LANE_FIRST : LANE_REST;
 	int64_t now = clock_boot_ns();
 
-	if (request->task >= RUNNER_TASK_COUNT ||
-	    r->settings.programs[request->task].asked == CONF_ASKED_NATIVE) {
-		log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
-		reply_without(r, request, RUNNER_FAILED);
-	} else if (!answer_from_cache(r, request, now) &&
-	           !runner_queue_push(
-	               &r->lanes[lane], request, now + r->settings.deadline_ms * NS_PER_MS)) {
+	if (!answer_from_cache(r, request, now) &&
+	    !runner_queue_push(&r->lanes[lane], request, now + r->settings.deadline_ms * NS_PER_MS))
 		reply_without(r, request, RUNNER_BUSY);
+}
+
+static bool has_program(const struct runner *r, uint8_t task)
+{
+	return task < RUNNER_TASK_COUNT && r->settings.programs[task].asked != CONF_ASKED_NATIVE;
+}
+
+static void take_keepers_request(struct runner *r, const struct runner_request *request)
+{
+	struct runner_reply failed = {.ticket = request->ticket, .outcome = RUNNER_FAILED};
+
+	if (has_program(r, request->task) && !runner_task_is_mains(request->task)) {
+		take_request(
+		    r, request, request->task == RUNNER_AUTHORIZE ? LANE_FIRST : LANE_REST);
+		return;
 	}
+	log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
+	if (!channel_send(&r->keeper, is_ruler(r) ? MESSAGE_RULED : MESSAGE_RAN, &failed, NULL, 0))
+		keeper_gone(r);
+}
+
+static void take_mains_request(struct runner *r, uint8_t task)
+{
+	const struct runner_request request = {.task = task};
+
+	if (has_program(r, task) && runner_task_is_mains(task))
+		take_request(r, &request, LANE_FIRST);
+	else
+		reply_to_main(r, task, RUNNER_FAILED);
 }
 
 static void keeper_ready(void *context)
@@ -193,11 +234,11 @@ static void keeper_ready(void *context)
 
 	switch (channel_receive(&r->keeper, &m, PHASE_RUN)) {
 	case CHANNEL_MESSAGE:
-		take_request(r, &m.body.RUN); /* RULE has the same struct */
+		take_keepers_request(r, &m.body.RUN); /* RULE has the same struct */
 		go_on(r);
 		break;
 	case CHANNEL_CLOSED:
-		loop_stop(&r->process.loop);
+		keeper_gone(r);
 		break;
 	case CHANNEL_EMPTY:
 		break;
@@ -209,41 +250,25 @@ static void main_ready(void *context)
 	struct runner *r = context;
 	struct message m;
 
-	/* Main has nothing to say any more: anything but silence is the end. */
-	if (channel_receive(&r->process.main, &m, PHASE_RUN) != CHANNEL_EMPTY)
+	switch (channel_receive(&r->process.main, &m, PHASE_RUN)) {
+	case CHANNEL_MESSAGE:
+		take_mains_request(r, m.body.SERVER_TASK.task); /* there is no other */
+		go_on(r);
+		break;
+	case CHANNEL_CLOSED:
 		loop_stop(&r->process.loop);
+		break;
+	case CHANNEL_EMPTY:
+		break;
+	}
 }
 
 /* --- The start and the end */
-
-static bool is_text(const char *text)
-{
-	return memchr(text, '\0', RUNNER_PATH_BYTES) != NULL;
-}
-
-static bool is_between(uint32_t value, uint32_t least, uint32_t most)
-{
-	return value >= least && value <= most;
-}
-
-static bool settings_fit(const struct runner_settings *s)
-{
-	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
-		if (s->programs[i].asked > CONF_ASKED_HELPER || !is_text(s->programs[i].path))
-			return false;
-	return is_text(s->writable) && is_between(s->deadline_ms, 1, RUNNER_DEADLINE_MS_MOST) &&
-	       is_between(s->most_at_once, 1, RUNNER_AT_ONCE_MOST) &&
-	       is_between(s->queue_most, 1, RUNNER_QUEUE_MOST) &&
-	       is_between(s->output_most, 1, RUNNER_OUTPUT_MOST);
-}
 
 static bool prepare(struct runner *r)
 {
 	bool ok;
 
-	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
-		if (!is_mine(r, (uint8_t)i))
-			r->settings.programs[i].asked = CONF_ASKED_NATIVE;
 	r->bench = (struct runner_bench){.loop = &r->process.loop,
 	    .settings = &r->settings,
 	    .answer = answered,
@@ -266,19 +291,29 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The keeper's, unless there is nothing that it could ask. */
+static bool take_channel(struct runner *r, const struct message *begin)
+{
+	bool asks = !is_ruler(r) || runner_settings_make_rules(&r->settings);
+
+	r->keeper = (struct channel){asks ? begin->fds[0] : -1, r->process.main.self, ROLE_KEEPER};
+	r->keeper_source = (struct loop_source){r->keeper.fd, keeper_ready, r};
+	return begin->fd_count == (asks ? 1U : 0U) &&
+	       (!asks || loop_add(&r->process.loop, &r->keeper_source));
+}
+
 static bool set_up(struct runner *r, const struct message *begin)
 {
 	const struct message_begin_runner *how = &begin->body.BEGIN_RUNNER; /* RULER: the same */
-	enum role self = r->process.main.self;
 
 	r->settings = how->settings;
 	errno = EINVAL;
-	if (begin->fd_count != 1 || !settings_fit(&r->settings) ||
-	    (how->begin.uid == 0 && self != ROLE_RULER) ||
+	if (!runner_settings_fit(&r->settings) || (how->begin.uid == 0 && !is_ruler(r)) ||
 	    (how->begin.uid != 0 && how->begin.gid == 0))
 		return false;
-	r->keeper = (struct channel){begin->fds[0], self, ROLE_KEEPER};
-	r->keeper_source = (struct loop_source){r->keeper.fd, keeper_ready, r};
+	runner_settings_keep(&r->settings, is_ruler(r));
+	if (!take_channel(r, begin))
+		return false;
 	r->signals = (struct loop_source){signals_open(), signal_ready, r};
 	r->timer = (struct loop_source){timer_open(), timer_ready, r};
 	if (!prepare(r))
@@ -287,9 +322,8 @@ static bool set_up(struct runner *r, const struct message *begin)
 		log_line(LOG_LEVEL_WARN, "this kernel does not list children: what programs leave "
 		                         "behind outside their session is not ended");
 	return rsa_init() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && r->signals.fd >= 0 &&
-	       r->timer.fd >= 0 && loop_add(&r->process.loop, &r->keeper_source) &&
-	       loop_add(&r->process.loop, &r->signals) && loop_add(&r->process.loop, &r->timer) &&
-	       sandbox_read_only(r->settings.writable);
+	       r->timer.fd >= 0 && loop_add(&r->process.loop, &r->signals) &&
+	       loop_add(&r->process.loop, &r->timer) && sandbox_read_only(r->settings.writable);
 }
 
 int role_runner(enum role role)

@@ -80,4 +80,13 @@ struct runner_settings {
 	char writable[RUNNER_PATH_BYTES];
 };
 
+/* serverStart or serverStop: main's to ask, while all others are the keeper's. */
+bool runner_task_is_mains(uint8_t task);
+/* Whether everything is inside its bounds. */
+bool runner_settings_fit(const struct runner_settings *s);
+/* Leaves the programs that are the ruler's, or the runner's; the others are not asked. */
+void runner_settings_keep(struct runner_settings *s, bool ruler);
+/* Whether a rule is made by a program. */
+bool runner_settings_make_rules(const struct runner_settings *s);
+
 #endif

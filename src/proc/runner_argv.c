@@ -9,8 +9,8 @@
 
 const char *runner_task_name(uint8_t task)
 {
-	static const char *const names[RUNNER_TASK_COUNT] = {
-	    "userDirectoryService", "authorization", "ruleAdd", "ruleRemove"};
+	static const char *const names[RUNNER_TASK_COUNT] = {"userDirectoryService",
+	    "authorization", "ruleAdd", "ruleRemove", "serverStart", "serverStop"};
 
 	return task < RUNNER_TASK_COUNT ? names[task] : "unknown";
 }
@@ -93,6 +93,10 @@ bool runner_argv_build(struct runner_argv *out, const char *program, const struc
 	*out = (struct runner_argv){0};
 	if (q->task >= RUNNER_TASK_COUNT)
 		return false;
+	if (runner_task_is_mains(q->task)) {
+		add(out, "%s", program);
+		return out->count < RUNNER_WORDS_MOST;
+	}
 	if (q->task != RUNNER_PUBLIC_KEY && runner_protocol_name(q->protocol) == NULL)
 		return false;
 	add(out, "%s", program);

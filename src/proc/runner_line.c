@@ -22,7 +22,8 @@ size_t runner_line_write(
 	char rest[RUNNER_LINE_BYTES / 2] = "", last[64] = "";
 	int size;
 
-	if (q->task >= RUNNER_TASK_COUNT || (q->task != RUNNER_PUBLIC_KEY && protocol == NULL))
+	if (q->task >= RUNNER_TASK_COUNT || tasks[q->task] == NULL ||
+	    (q->task != RUNNER_PUBLIC_KEY && protocol == NULL))
 		return 0;
 	if (q->task != RUNNER_PUBLIC_KEY)
 		snprintf(rest, sizeof rest,

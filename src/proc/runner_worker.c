@@ -35,9 +35,13 @@ void runner_bench_log(struct runner_bench *b, const struct runner_request *reque
 
 	if (!may_log(b))
 		return;
-	log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task), "device",
-	    runner_device_text(device, request->device), "why", why,
-	    *errors == '\0' ? NULL : "stderr", errors, NULL);
+	if (runner_task_is_mains(request->task))
+		log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task), "why",
+		    why, *errors == '\0' ? NULL : "stderr", errors, NULL);
+	else
+		log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task),
+		    "device", runner_device_text(device, request->device), "why", why,
+		    *errors == '\0' ? NULL : "stderr", errors, NULL);
 }
 
 /* --- Its answer */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -36,15 +37,26 @@ static bool refuse_tracing(void)
 	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, SANITIZED) == 0;
 }
 
-static void choose_capabilities(const struct sandbox_policy *policy)
+/* Main, which may have been started with less than root can have, keeps what is there. */
+static bool is_to_keep(enum role role, int capability)
+{
+	return role != ROLE_MAIN ||
+	       capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability) != 0;
+}
+
+static void choose_capabilities(enum role role, const struct sandbox_policy *policy)
 {
 	capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
+	bool keep[CAP_LAST_CAP + 1] = {false};
 
 	if (policy->executes)
 		sets |= CAPNG_INHERITABLE;
+	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++)
+		keep[*c] = is_to_keep(role, *c);
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++) {
-		capng_update(CAPNG_ADD, sets, (unsigned int)*c);
+		if (keep[*c])
+			capng_update(CAPNG_ADD, sets, (unsigned int)*c);
 		if (policy->executes)
 			capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, (unsigned int)*c);
 	}
@@ -59,17 +71,18 @@ static bool pass_on_capabilities(const struct sandbox_policy *policy)
 	return true;
 }
 
-static bool drop_user(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
+/* `uid` 0 stays. */
+static bool drop_user(enum role role, const struct sandbox_policy *policy, uid_t uid, gid_t gid)
 {
-	choose_capabilities(policy);
-	if (!policy->executes)
+	choose_capabilities(role, policy);
+	if (uid != 0 && !policy->executes)
 		return capng_change_id(
 		           (int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) == 0;
 	/* The bounding set first: it takes a capability that is given up here. */
 	return capng_apply(CAPNG_SELECT_BOUNDS) == 0 &&
 	       (uid == 0 ? setgroups(0, NULL) == 0 && capng_apply(CAPNG_SELECT_CAPS) == 0
 	                 : capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP) == 0) &&
-	       pass_on_capabilities(policy);
+	       (!policy->executes || pass_on_capabilities(policy));
 }
 
 static bool close_files(void)
@@ -186,8 +199,7 @@ bool sandbox_close(enum role role, uid_t uid, gid_t gid)
 		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
 	/* Changing the user makes a process dumpable again: hence twice. */
 	return step(refuse_tracing(), "core dumps") &&
-	       step((uid == 0 && !policy->executes) || drop_user(policy, uid, gid),
-	           "user and capabilities") &&
+	       step(drop_user(role, policy, uid, gid), "user and capabilities") &&
 	       step(refuse_tracing(), "tracing") &&
 	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
 	       step(SANITIZED || uid == 0 || policy->executes || close_files(), "landlock") &&

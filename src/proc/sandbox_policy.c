@@ -54,14 +54,22 @@ static const int others[] = {CALL(kcmp), CALL(pidfd_getfd), CALL(process_madvise
 static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_settime),
     CALL(settimeofday), CALL(stime), CALL(sethostname), CALL(setdomainname), END};
 
+/* Main starts everybody before its sandbox closes, and nobody after that. */
+static const int processes[] = {
+    CALL(execve), CALL(execveat), CALL(fork), CALL(vfork), CALL(clone), END};
+
+static const int *const main_denied[] = {kernel, spaces, others, clocks, processes, NULL};
 static const int *const programs_denied[] = {kernel, spaces, others, clocks, NULL};
 
+/* To end the others at last, and for a reload: to read what root could read, keys into memory that
+ * is locked. */
+static const int kill_and_read[] = {CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, END};
 static const int net_admin[] = {CAP_NET_ADMIN, END};
 static const int net_admin_and_raw[] = {CAP_NET_ADMIN, CAP_NET_RAW, END};
 
 const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
-    /* Reads files and opens sockets at a reload, as root, and sees no packet. */
-    [ROLE_MAIN] = {.calls = NULL},
+    /* Reads the configuration again at a reload, as root, with whatever libc calls for that. */
+    [ROLE_MAIN] = {.denied = main_denied, .capabilities = kill_and_read},
     [ROLE_DOORMAN] = {.calls = doorman_calls},
     [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
     [ROLE_DESK] = {.calls = desk_calls},

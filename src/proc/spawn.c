@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/conf.h"
 #include "proc/process.h"
 
-#define SERVICE_USER "postern"
 /* systemd's range for dynamic users */
 #define FREE_UID_FIRST 61184
 #define FREE_UID_LAST  65519
@@ -42,27 +42,67 @@ static bool is_free(uid_t uid)
 	return getpwuid(uid) == NULL && !has_process(uid);
 }
 
-bool spawn_identities(struct identity out[static ROLE_COUNT])
+static bool runs_programs(enum role role)
 {
-	const struct passwd *user = getpwnam(SERVICE_USER);
+	return role == ROLE_RUNNER || role == ROLE_RULER;
+}
+
+/* The next unused one from *uid on. */
+static bool take_unused(struct identity *out, uid_t *next)
+{
+	while (*next <= FREE_UID_LAST && !is_free(*next))
+		(*next)++;
+	*out = (struct identity){*next, (gid_t)*next};
+	return (*next)++ <= FREE_UID_LAST;
+}
+
+static bool find_user(struct identity *out, const char *name)
+{
+	const struct passwd *user = *name == '\0' ? NULL : getpwnam(name);
+
+	if (user != NULL)
+		*out = (struct identity){user->pw_uid, user->pw_gid};
+	return user != NULL;
+}
+
+static void tell(enum role role, const struct identity *who, bool unused)
+{
+	char uid[16];
+
+	snprintf(uid, sizeof uid, "%u", who->uid);
+	log_event(LOG_LEVEL_INFO, unused ? "a process has an unused uid" : "a process has a user",
+	    "process", role_name(role), "uid", uid, NULL);
+}
+
+bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
+    const char *script_user)
+{
+	struct identity service = {0}, scripts = {0};
+	bool has_service = find_user(&service, CONF_SERVICE_USER) && service.uid != 0;
+	bool has_scripts = find_user(&scripts, script_user);
 	uid_t next = FREE_UID_FIRST;
 
-	for (int role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
-		if (user != NULL && user->pw_uid != 0) {
-			out[role] = (struct identity){user->pw_uid, user->pw_gid};
-			continue;
-		}
-		while (next <= FREE_UID_LAST && !is_free(next))
-			next++;
-		if (next > FREE_UID_LAST)
-			return false;
-		out[role] = (struct identity){next, (gid_t)next};
-		next++;
+	if (*script_user != '\0' && !has_scripts) {
+		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user",
+		    script_user, NULL);
+		return false;
 	}
-	if (user == NULL)
-		log_line(LOG_LEVEL_INFO,
-		    "there is no user " SERVICE_USER ": running as the unused uids %u, %u and %u",
-		    out[ROLE_DOORMAN].uid, out[ROLE_KEEPER].uid, out[ROLE_DESK].uid);
+	if (!has_service)
+		log_line(LOG_LEVEL_INFO, "there is no user " CONF_SERVICE_USER);
+	for (enum role role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
+		bool programs = runs_programs(role), has = programs ? has_scripts : has_service;
+
+		if (!wanted[role])
+			continue;
+		out[role] = programs ? scripts : service;
+		has = has && (out[role].uid != 0 || role == ROLE_RULER);
+		if (!has && !take_unused(&out[role], &next)) {
+			log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
+			return false;
+		}
+		if (!has || programs)
+			tell(role, &out[role], !has);
+	}
 	return true;
 }
 

@@ -76,11 +76,13 @@ static _Noreturn void become_keeper(const char *program, int channel)
 
 static void begin(void)
 {
+	static const bool wanted[ROLE_COUNT] = {[ROLE_KEEPER] = true};
 	struct identity who[ROLE_COUNT];
 	int door[2], desk[2], counters = counters_create();
 	struct message_begin how = {.log_level = LOG_LEVEL_DEBUG, .firewall = CONF_FIREWALL_NFT};
 
-	if (counters < 0 || !channel_pair(door) || !channel_pair(desk) || !spawn_identities(who))
+	if (counters < 0 || !channel_pair(door) || !channel_pair(desk) ||
+	    !spawn_identities(who, wanted, ""))
 		die("channels");
 #ifdef HAVE_OPENSPA
 	how.openspa = true;

@@ -55,12 +55,21 @@ class Runner:
             if words is None or words[0] == "ended":
                 self.lines.put(words)
                 raise EOFError("the runner has ended")
-            self.answers[int(words[0])] = words[1:]
+            key = int(words[0]) if words[0].isdigit() else words[0]
+            self.answers[key] = words[1:]
         return self.answers.pop(ticket)
 
     def outcome(self, task, ticket=1, **fields):
         self.ask(task, ticket, **fields)
         return self.answer(ticket)[0]
+
+    def main_asks(self, task, within=20):
+        """What becomes of serverStart ("start") or serverStop ("stop")."""
+        self.process.stdin.write(f"main {task}\n")
+        return self.answer(task, within)[0]
+
+    def lose_keeper(self):
+        self.process.stdin.write("keeper gone\n")
 
     def close(self):
         """The status of the runner."""

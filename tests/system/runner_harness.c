@@ -3,13 +3,17 @@
  *
  *	runner_harness runner|ruler UID [key=value]...
  *
- * Keys: PROGRAM=script:PATH or PROGRAM=helper:PATH (key, authorize, add, remove), deadline,
- * at_once, queue, output, writable, format. A line on standard input is a question:
+ * Keys: PROGRAM=script:PATH or PROGRAM=helper:PATH (key, authorize, add, remove, start, stop),
+ * deadline, at_once, queue, output, writable, format. A line on standard input is a question of the
+ * keeper's:
  *
  *	PROGRAM TICKET DEVICE PROTOCOL FIRST LAST NAT DURATION CLIENT SERVER TIMESTAMP
  *
+ * or one of main's, "main PROGRAM", or "keeper gone", which closes the keeper's end.
+ *
  * Lines on standard output: "pid N", "ready", then "TICKET OUTCOME DURATION KEY" for each answer
- *(the key in hexadecimal, "-": none), and "ended STATUS" when it ends. */
+ *(the key in hexadecimal, "-": none), "PROGRAM OUTCOME" for main's, and "ended STATUS" when it
+ * ends. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +28,7 @@
 
 static const char *const tasks[RUNNER_TASK_COUNT] = {
     "key", "authorize", "add", "remove", "start", "stop"};
+static const char *const outcomes[] = {"done", "refused", "failed", "timeout", "busy"};
 
 _Noreturn static void fail(const char *what)
 {
@@ -116,8 +121,6 @@ static void ask(const struct channel *keeper, const char *line)
 
 static void show(const struct runner_reply *reply)
 {
-	static const char *const outcomes[] = {"done", "refused", "failed", "timeout", "busy"};
-
 	printf("%u %s %u ", reply->ticket, outcomes[reply->outcome], reply->duration_s);
 	if (reply->modulus[0] == 0) {
 		puts("-");
@@ -147,8 +150,36 @@ static bool answers(const struct channel *keeper)
 	}
 }
 
+static bool answers_main(const struct channel *main_end)
+{
+	struct message m;
+
+	if (channel_receive(main_end, &m, PHASE_RUN) != CHANNEL_MESSAGE)
+		return false;
+	if (m.type == MESSAGE_SERVER_TASK_DONE)
+		printf("%s %s\n", tasks[m.body.SERVER_TASK_DONE.task],
+		    outcomes[m.body.SERVER_TASK_DONE.outcome]);
+	return true;
+}
+
+static void say(const struct channel *main_end, struct channel *keeper, char *line)
+{
+	struct message_server_task task;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "main ", 5) == 0) {
+		task = (struct message_server_task){.task = (uint8_t)task_of(line + 5)};
+		channel_send(main_end, MESSAGE_SERVER_TASK, &task, NULL, 0);
+	} else if (strcmp(line, "keeper gone") == 0) {
+		close(keeper->fd);
+		keeper->fd = -1;
+	} else {
+		ask(keeper, line);
+	}
+}
+
 /* Until standard input or the far end is closed. */
-static void talk(const struct channel *main_end, const struct channel *keeper)
+static void talk(const struct channel *main_end, struct channel *keeper)
 {
 	struct pollfd fds[3] = {{.fd = STDIN_FILENO, .events = POLLIN},
 	    {.fd = keeper->fd, .events = POLLIN}, {.fd = main_end->fd, .events = POLLIN}};
@@ -158,12 +189,13 @@ static void talk(const struct channel *main_end, const struct channel *keeper)
 
 		if (fds[1].revents != 0 && !answers(keeper))
 			return;
-		if (fds[2].revents != 0)
+		if (fds[2].revents != 0 && !answers_main(main_end))
 			return;
 		if (fds[0].revents != 0) {
 			if (fgets(line, sizeof line, stdin) == NULL)
 				return;
-			ask(keeper, line);
+			say(main_end, keeper, line);
+			fds[1].fd = keeper->fd;
 		}
 	}
 }
@@ -177,6 +209,7 @@ int main(int argc, char *argv[])
 	struct channel main_end, keeper;
 	struct message ready;
 	int ends[2], status = 0;
+	bool asks;
 	pid_t pid;
 
 	if (role != ROLE_MAIN)
@@ -191,16 +224,22 @@ int main(int argc, char *argv[])
 		set(&begin, argv[i]);
 	pid = spawn_role(role, &main_end);
 	keeper = (struct channel){ends[0], ROLE_KEEPER, role};
+	asks = role == ROLE_RUNNER || runner_settings_make_rules(&begin.settings);
 	printf("pid %d\n", (int)pid);
 	channel_send(&main_end, role == ROLE_RULER ? MESSAGE_BEGIN_RULER : MESSAGE_BEGIN_RUNNER,
-	    &begin, &ends[1], 1);
+	    &begin, &ends[1], asks ? 1 : 0);
 	close(ends[1]);
+	if (!asks) {
+		close(keeper.fd);
+		keeper.fd = -1;
+	}
 	if (channel_wait(&main_end, &ready, PHASE_RUN, 10000) == CHANNEL_MESSAGE) {
 		puts("ready");
 		talk(&main_end, &keeper);
 	}
 	close(main_end.fd);
-	close(keeper.fd);
+	if (keeper.fd >= 0)
+		close(keeper.fd);
 	waitpid(pid, &status, 0);
 	printf("ended %d\n", status);
 	return 0;

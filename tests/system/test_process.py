@@ -13,6 +13,7 @@ from netns import eventually
 from world import WorldTest
 
 CAP_NET_ADMIN = 1 << 12
+KILL_AND_READ = 1 << 5 | 1 << 2 | 1 << 14  # CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK
 ROLES = ("main", "doorman", "keeper", "desk")
 UNPRIVILEGED = ("doorman", "keeper", "desk")
 
@@ -85,8 +86,26 @@ class ProcessTest(WorldTest):
         keeper = int(status(self.roles["keeper"])["CapEff"][0], 16)
         self.assertEqual(keeper, CAP_NET_ADMIN)
 
+    def test_capabilities_of_main(self):
+        """It stays root, to read its configuration again, and can do no more than that."""
+        fields = status(self.roles["main"])
+        self.assertEqual(set(fields["Uid"]), {"0"})
+        self.assertEqual(fields["Groups"], [])
+        for which in ("CapPrm", "CapEff"):
+            self.assertEqual(int(fields[which][0], 16), KILL_AND_READ)
+        for which in ("CapBnd", "CapInh", "CapAmb"):
+            self.assertEqual(int(fields[which][0], 16), 0)
+
+    def test_main_reads_what_root_can(self):
+        """Its configuration may stand in a folder of somebody's that nobody else may enter."""
+        folder = self.daemon.folder
+        os.chown(folder, 12345, 12345)
+        folder.chmod(0o700)
+        self.daemon.reload()
+        self.assertEqual(len(self.daemon.events(message="reloaded: 3 clients, 0 devices")), 1)
+
     def test_sandbox(self):
-        for role in UNPRIVILEGED:
+        for role in ROLES:
             with self.subTest(role=role):
                 fields = status(self.roles[role])
                 self.assertEqual(fields["NoNewPrivs"], ["1"])
@@ -119,7 +138,7 @@ class ProcessTest(WorldTest):
                 self.assertNotIn(openme.text(self.server_key.secret).encode(), data)
 
     def test_no_core_dumps(self):
-        for role in UNPRIVILEGED:
+        for role in ROLES:
             limits = Path(f"/proc/{self.roles[role]}/limits").read_text()
             with self.subTest(role=role):
                 self.assertRegex(limits, r"Max core file size +0 +0 ")

@@ -1,6 +1,7 @@
 #include "conf_help.h"
 
 #include <limits.h>
+#include <pwd.h>
 
 #include "conf/conf.h"
 #include "conf/values.h"
@@ -459,6 +460,65 @@ static void a_link_hides_nothing(void **state)
 	REFUSED(original, "/open, mode 0777, can be written by others");
 }
 
+static void programs_may_write_to_one_place(void **state)
+{
+	static const char text[] = KEYS "duration: 5s\nscriptWritable: var\n";
+	char expected[PATH_MAX + 10], real[PATH_MAX], absolute[PATH_MAX + 100];
+	struct conf *conf = loads(KEYS "duration: 5s\n");
+
+	(void)state;
+	assert_string_equal(conf_openspa_writable(conf), "");
+	conf_free(conf);
+	REFUSED(text, ":3:17: script_writable: var: there is no such file or folder; make it");
+	assert_int_equal(mkdir(in_folder("var"), 0755), 0);
+	assert_non_null(realpath(folder, real));
+	snprintf(expected, sizeof expected, "%s/var", real);
+	conf = loads(text);
+	assert_string_equal(conf_openspa_writable(conf), expected);
+	conf_free(conf);
+	assert_int_equal(symlink("var", in_folder("link")), 0);
+	snprintf(
+	    absolute, sizeof absolute, KEYS "duration: 5s\nscript_writable: %s/link\n", folder);
+	conf = loads(absolute);
+	assert_string_equal(conf_openspa_writable(conf), expected);
+	conf_free(conf);
+	conf = loads(KEYS "duration: 5s\nscriptWritable: keys/server.pub\n");
+	assert_non_null(strstr(conf_openspa_writable(conf), "/keys/server.pub"));
+	conf_free(conf);
+	REFUSED(KEYS "duration: 5s\nscriptWritable: /dev/null\n", "neither a folder nor a regular");
+}
+
+static void no_program_may_change_another(void **state)
+{
+	static const char with_scripts[] =
+	    KEYS "duration: 5s\nextensionScripts: {serverStop: es/rule_add.py}\n";
+	static const char *const places[][2] = {{"es", "/es/rule_add.py is in there"},
+	    {"es/rule_add.py", "/es/rule_add.py is in there"}, {".", "/config.yaml is in there"},
+	    {"/", "/config.yaml is in there"}, {"config.yaml", "/config.yaml is in there"}};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		snprintf(text, sizeof text, "%sscriptWritable: %s\n", with_scripts, places[i][0]);
+		REFUSED(text, places[i][1]);
+	}
+	assert_int_equal(mkdir(in_folder("e"), 0755), 0);
+	snprintf(text, sizeof text, "%sscriptWritable: e\n", with_scripts);
+	conf_free(loads(text));
+}
+
+static void programs_run_as_somebody_of_their_own(void **state)
+{
+	(void)state;
+	conf_free(loads(KEYS "duration: 5s\nscriptUser: daemon\n"));
+	conf_free(loads(KEYS "duration: 5s\nscriptUser: root\n"));
+	REFUSED(KEYS "duration: 5s\nscriptUser: no-such-user\n",
+	    ":3:13: script_user: there is no such user; make one");
+	/* Where that user exists it is the daemon's own. */
+	REFUSED(KEYS "duration: 5s\nscriptUser: " CONF_SERVICE_USER "\n",
+	    getpwnam(CONF_SERVICE_USER) == NULL ? "there is no such user" : "processes run as");
+}
+
 static void scripts_and_helpers_exclude_each_other(void **state)
 {
 	struct conf *conf = loads(KEYS "duration: 5s\nhelpers: {firewall: es/rule_add.py}\n");
@@ -591,6 +651,9 @@ int main(void)
 	    OPENSPA_TEST(strangers_own_nothing_of_it),
 	    OPENSPA_TEST(a_long_path_is_refused),
 	    OPENSPA_TEST(a_link_hides_nothing),
+	    OPENSPA_TEST(programs_may_write_to_one_place),
+	    OPENSPA_TEST(no_program_may_change_another),
+	    OPENSPA_TEST(programs_run_as_somebody_of_their_own),
 	    OPENSPA_TEST(scripts_and_helpers_exclude_each_other),
 	    OPENSPA_TEST(what_is_shown_loads_again),
 	    OPENSPA_TEST(an_installed_device_is_known),

@@ -148,6 +148,66 @@ static void test_public_key_arguments(void **state)
 	assert_words(&q, "GET_USER_PUBLIC_KEY 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd");
 }
 
+static void test_server_arguments(void **state)
+{
+	struct runner_request q = {.task = RUNNER_SERVER_START};
+	struct runner_argv argv;
+
+	(void)state;
+	for (; q.task <= RUNNER_SERVER_STOP; q.task++) {
+		assert_true(runner_argv_build(&argv, "/p", &q));
+		assert_int_equal(argv.count, 1);
+		assert_string_equal(argv.words[0], "/p");
+		assert_null(argv.words[1]);
+	}
+}
+
+static struct runner_settings fitting(void)
+{
+	struct runner_settings s = {
+	    .deadline_ms = 1, .most_at_once = 1, .queue_most = 1, .output_most = 1};
+
+	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
+		s.programs[i].asked = CONF_ASKED_SCRIPT;
+	return s;
+}
+
+static void test_settings(void **state)
+{
+	struct runner_settings s = fitting();
+
+	(void)state;
+	assert_true(runner_settings_fit(&s));
+	s.programs[RUNNER_RULE_ADD].asked = CONF_ASKED_HELPER;
+	assert_true(runner_settings_fit(&s));
+	s.programs[RUNNER_SERVER_STOP].asked = CONF_ASKED_HELPER;
+	assert_false(runner_settings_fit(&s));
+	s = fitting();
+	s.deadline_ms = RUNNER_DEADLINE_MS_MOST + 1;
+	assert_false(runner_settings_fit(&s));
+	s = fitting();
+	memset(s.writable, 'a', sizeof s.writable);
+	assert_false(runner_settings_fit(&s));
+}
+
+static void test_each_keeps_its_own(void **state)
+{
+	struct runner_settings s = fitting();
+
+	(void)state;
+	runner_settings_keep(&s, true);
+	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
+		assert_int_equal(s.programs[i].asked,
+		    i < RUNNER_RULE_ADD ? CONF_ASKED_NATIVE : CONF_ASKED_SCRIPT);
+	assert_true(runner_settings_make_rules(&s));
+	s = fitting();
+	runner_settings_keep(&s, false);
+	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
+		assert_int_equal(s.programs[i].asked,
+		    i < RUNNER_RULE_ADD ? CONF_ASKED_SCRIPT : CONF_ASKED_NATIVE);
+	assert_false(runner_settings_make_rules(&s));
+}
+
 static void test_arguments_refused(void **state)
 {
 	struct runner_request q = sample(RUNNER_AUTHORIZE);
@@ -249,6 +309,10 @@ static void test_questions(void **state)
 		struct runner_request q = sample((uint8_t)task);
 		char line[RUNNER_LINE_BYTES];
 
+		if (runner_task_is_mains((uint8_t)task)) {
+			assert_int_equal(runner_line_write(line, 7, &q), 0);
+			continue;
+		}
 		assert_int_equal(runner_line_write(line, 7, &q), strlen(wanted[task]));
 		assert_string_equal(line, wanted[task]);
 		q.protocol = 255;
@@ -452,6 +516,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_recorded_arguments),
 	    cmocka_unit_test(test_public_key_arguments),
+	    cmocka_unit_test(test_server_arguments),
+	    cmocka_unit_test(test_settings),
+	    cmocka_unit_test(test_each_keeps_its_own),
 	    cmocka_unit_test(test_arguments_refused),
 	    cmocka_unit_test(test_durations),
 	    cmocka_unit_test(test_keys),

@@ -1,4 +1,7 @@
+#include <cap-ng.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,10 +9,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -119,17 +125,29 @@ static int status_after(enum role role, void (*act)(void))
 	return status;
 }
 
-static void roles_do_their_own_and_nothing_else(void **state)
+static void start_another(void)
 {
-	(void)state;
-	if (SANITIZED || getuid() != 0)
-		skip();
 	other = fork();
 	if (other == 0) {
 		if (setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0)
 			pause();
 		_exit(1);
 	}
+}
+
+static void end_another(void)
+{
+	assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
+static void roles_do_their_own_and_nothing_else(void **state)
+{
+	(void)state;
+	if (SANITIZED || getuid() != 0)
+		skip();
+	start_another();
 	for (enum role role = ROLE_DOORMAN; role <= ROLE_DESK; role++) {
 		assert_int_equal(status_after(role, NULL), 0);
 		for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
@@ -141,14 +159,111 @@ static void roles_do_their_own_and_nothing_else(void **state)
 				assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 		}
 	}
-	assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
-	kill(other, SIGKILL);
-	waitpid(other, NULL, 0);
+	end_another();
+}
+
+/* --- Main */
+
+static bool is_refused(long result)
+{
+	return result == -1 && errno == EPERM;
+}
+
+static bool starts_nobody(void)
+{
+	char *const nothing[] = {NULL};
+
+	return is_refused(execve("/bin/true", nothing, nothing)) &&
+	       is_refused(syscall(SYS_execveat, AT_FDCWD, "/bin/true", nothing, nothing, 0)) &&
+	       is_refused(fork()) && is_refused(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) &&
+	       syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS;
+}
+
+static bool leaves_the_system_alone(void)
+{
+	const struct timespec when = {0};
+
+	return is_refused(unshare(CLONE_NEWNS)) && is_refused(setns(0, 0)) &&
+	       is_refused(mount("none", "/", "tmpfs", 0, NULL)) && is_refused(chroot("/")) &&
+	       is_refused(ptrace(PTRACE_ATTACH, other, NULL, NULL)) &&
+	       is_refused(clock_settime(CLOCK_REALTIME, &when)) &&
+	       is_refused(syscall(SYS_bpf, 0, NULL, 0)) && is_refused(setuid(SOMEBODY)) &&
+	       socket(AF_PACKET, SOCK_RAW, 0) == -1;
+}
+
+static char private_file[] = "/tmp/postern-sandbox-XXXXXX";
+
+static bool reads_and_does_not_write(void)
+{
+	return open(private_file, O_RDONLY) >= 0 && open(private_file, O_WRONLY) == -1 &&
+	       errno == EACCES;
+}
+
+static bool ends_another(void)
+{
+	return kill(other, 0) == 0;
+}
+
+static bool allocates_locked_memory(void)
+{
+	static const struct rlimit none = {0, 0};
+	static char pages[1 << 16];
+
+	return setrlimit(RLIMIT_MEMLOCK, &none) == 0 && mlock(pages, sizeof pages) == 0;
+}
+
+static void main_reads_and_ends_the_others(void **state)
+{
+	static bool (*const as_wanted[])(void) = {starts_nobody, leaves_the_system_alone,
+	    reads_and_does_not_write, ends_another, allocates_locked_memory};
+	int fd = mkstemp(private_file);
+
+	(void)state;
+	if (SANITIZED || getuid() != 0)
+		skip();
+	assert_true(fd >= 0 && fchown(fd, SOMEBODY, SOMEBODY) == 0);
+	start_another();
+	for (size_t i = 0; i < sizeof as_wanted / sizeof *as_wanted; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(sandbox_close(ROLE_MAIN, 0, 0) && as_wanted[i]() ? 0 : 1 + (int)i);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	end_another();
+	unlink(private_file);
+}
+
+/* A service manager may have left it without some. */
+static void main_does_with_less(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (SANITIZED || getuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		capng_get_caps_process();
+		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_IPC_LOCK);
+		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
+		_exit(capng_apply(CAPNG_SELECT_CAPS) == 0 && sandbox_close(ROLE_MAIN, 0, 0) &&
+		              capng_have_capability(CAPNG_EFFECTIVE, CAP_KILL) == 1
+		          ? 0
+		          : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(roles_do_their_own_and_nothing_else)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(roles_do_their_own_and_nothing_else),
+	    cmocka_unit_test(main_reads_and_ends_the_others),
+	    cmocka_unit_test(main_does_with_less)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,123 @@
+/* What must be true of the programs that the section `openspa` names, taken together. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf/openspa.h"
+
+static bool check_pairs(const struct openspa_source *s, struct conf_error *error)
+{
+	const struct conf_program *p = s->conf->programs;
+
+	if ((p[CONF_TASK_RULE_ADD].asked == CONF_ASKED_NATIVE) !=
+	    (p[CONF_TASK_RULE_REMOVE].asked == CONF_ASKED_NATIVE))
+		return openspa_fail(s, "extension_scripts", error,
+		    "found one of rule_add and rule_remove; expected both, or neither: then the "
+		    "ports are opened in nftables");
+	return true;
+}
+
+/* What is wrong with it, or NULL. */
+static const char *user_problem(const struct passwd *user, const struct passwd *ours)
+{
+	if (user == NULL)
+		return "there is no such user; make one of its own for programs: "
+		       "useradd --system --shell /usr/sbin/nologin NAME";
+	if (ours != NULL && user->pw_uid == ours->pw_uid)
+		return "the daemon's own processes run as " CONF_SERVICE_USER
+		       "; expected a user of its own for programs";
+	if (user->pw_uid != 0 && user->pw_gid == 0)
+		return "its group is root's; give it one of its own: usermod --gid";
+	return NULL;
+}
+
+static bool check_user(const struct openspa_source *s, struct conf_error *error)
+{
+	const char *name = s->conf->openspa.script_user.text, *problem;
+	struct passwd user, ours, *found = NULL;
+	char room[2][4096];
+	bool is_there;
+
+	if (*name == '\0')
+		return true;
+	is_there = getpwnam_r(name, &user, room[0], sizeof room[0], &found) == 0 && found != NULL;
+	getpwnam_r(CONF_SERVICE_USER, &ours, room[1], sizeof room[1], &found);
+	problem = user_problem(is_there ? &user : NULL, found);
+	return problem == NULL || openspa_fail(s, "script_user", error, problem);
+}
+
+static bool is_under(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* A program, or the configuration, that programs could change, or NULL. */
+static const char *endangered(const struct conf *conf, char file[static CONF_PROGRAM_BYTES])
+{
+	char *real = realpath(conf->path, NULL);
+	const char *folder = strcmp(conf->writable, "/") == 0 ? "" : conf->writable;
+	bool holds = real != NULL && is_under(real, folder);
+
+	if (holds)
+		snprintf(file, CONF_PROGRAM_BYTES, "%s", real);
+	free(real);
+	if (holds)
+		return file;
+	for (int i = 0; i < CONF_TASK_COUNT; i++) {
+		const struct conf_program *p = &conf->programs[i];
+
+		if (p->asked != CONF_ASKED_NATIVE && is_under(p->path, folder))
+			return p->path;
+	}
+	return NULL;
+}
+
+static bool fail(
+    const struct openspa_source *s, struct conf_error *error, const char *path, const char *problem)
+{
+	char text[2 * CONF_PROGRAM_BYTES];
+
+	snprintf(text, sizeof text, "%.500s%s", path, problem);
+	return openspa_fail(s, "script_writable", error, text);
+}
+
+static bool check_writable(const struct openspa_source *s, struct conf_error *error)
+{
+	struct conf *conf = s->conf;
+	const char *path = conf->openspa.script_writable, *inside;
+	char *full = path == NULL ? NULL : openspa_file(conf, path);
+	char *real = full == NULL ? NULL : realpath(full, NULL);
+	char file[CONF_PROGRAM_BYTES];
+	struct stat st;
+	bool ok = false;
+
+	if (path == NULL)
+		return true;
+	if (full == NULL || real == NULL || stat(real, &st) != 0) {
+		fail(s, error, path,
+		    errno == ENOENT ? ": there is no such file or folder; make it"
+		                    : ": cannot be looked at");
+	} else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+		fail(s, error, path, " is neither a folder nor a regular file");
+	} else if (strlen(real) >= sizeof conf->writable) {
+		fail(s, error, path, ": its path is too long");
+	} else {
+		snprintf(conf->writable, sizeof conf->writable, "%s", real);
+		inside = endangered(conf, file);
+		ok = inside == NULL ||
+		     fail(s, error, inside, " is in there; expected a place of its own");
+	}
+	free(real);
+	free(full);
+	return ok;
+}
+
+bool check_programs(const struct openspa_source *s, struct conf_error *error)
+{
+	return check_pairs(s, error) && check_user(s, error) && check_writable(s, error);
+}

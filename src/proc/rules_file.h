@@ -1,0 +1,9 @@
+/* The file that the keeper remembers in which rules programs have made, in the state directory. */
+#ifndef PROC_RULES_FILE_H
+#define PROC_RULES_FILE_H
+
+/* Opens `rules` in `folder`, made when it is missing, and locks it for whoever holds the
+ * descriptor. -1, having said why, also when another daemon has it. */
+int rules_file_open(const char *folder);
+
+#endif
