@@ -27,10 +27,10 @@ _postern_value() # OPTION CURRENT
 	esac
 }
 
-# The names in the first column of a list, whose first line is a heading.
+# The names in the first column of a list, whose first line is a heading; devices have one, too.
 _postern_names() # COMMAND
 {
-	"${COMP_WORDS[0]}" "$1" 2>/dev/null | awk 'NR > 1 { print $1 }'
+	"${COMP_WORDS[0]}" "$1" 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
 }
 
 _postern()

@@ -3,7 +3,7 @@
 set -l commands init add list revoke sessions reload config knock connect status profiles request get-ip openspa
 
 function __postern_names
-    postern $argv[1] 2>/dev/null | awk 'NR > 1 { print $1 }'
+    postern $argv[1] 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
 end
 
 complete -c postern -f
@@ -21,7 +21,7 @@ set -l first "not __fish_seen_subcommand_from $commands"
 complete -c postern -n $first -a init -d 'write a new server configuration'
 complete -c postern -n $first -a add -d 'register a client and print its profile'
 complete -c postern -n $first -a list -d 'list the registered clients'
-complete -c postern -n $first -a revoke -d 'shut a client out'
+complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
 complete -c postern -n $first -a config -d 'check or show the server configuration'

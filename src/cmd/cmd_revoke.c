@@ -1,5 +1,7 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
@@ -13,15 +15,16 @@ enum { OPTION_NO_RELOAD = 1 };
 static const struct option options[] = {{"no-reload", no_argument, NULL, OPTION_NO_RELOAD}, {0}};
 
 static const struct cli_syntax syntax = {
-    .usage = "revoke [OPTION...] NAME",
-    .help = "Revokes a client: writes an override beside the server configuration, which wins\n"
-            "wherever the client stands, and has the running daemon take it over. What the client\n"
-            "holds open is shut at once.\n"
-            "\n"
-            "  --no-reload  leave the running daemon as it is\n"
-            "\n"
-            "Example:\n"
-            "  postern revoke alice\n",
+    .usage = "revoke [OPTION...] NAME|UUID",
+    .help =
+        "Revokes a client, or an OpenSPA device by its name or UUID: writes an override beside\n"
+        "the server configuration, which wins wherever the client or device stands, and has\n"
+        "the running daemon take it over. What it holds open is shut at once.\n"
+        "\n"
+        "  --no-reload  leave the running daemon as it is\n"
+        "\n"
+        "Example:\n"
+        "  postern revoke alice\n",
     .shorts = "",
     .options = options,
     .operands = 1,
@@ -30,62 +33,103 @@ static const struct cli_syntax syntax = {
 static enum cli_exit unknown_client(
     const struct cli *cli, const struct conf *conf, const char *name)
 {
-	size_t count = conf_client_count(conf);
+	size_t clients = conf_client_count(conf), count = clients + conf_device_count(conf);
 	const char **names = reallocarray(NULL, count + 1, sizeof *names);
 	const char *nearest = NULL;
 	char quoted[128];
 
 	for (size_t i = 0; names != NULL && i < count; i++)
-		names[i] = conf_client(conf, i)->name;
+		names[i] = i < clients ? conf_client(conf, i)->name
+		                       : conf_device(conf, i - clients)->name.text;
 	if (names != NULL)
 		nearest = value_nearest(name, names, count);
 	value_quoted(quoted, sizeof quoted, name, 64);
 	if (nearest != NULL)
-		cli_warn(cli, "no client %s; did you mean \"%s\"?", quoted, nearest);
+		cli_warn(cli, "no client or device %s; did you mean \"%s\"?", quoted, nearest);
 	else
-		cli_warn(cli, "no client %s; see 'postern list'", quoted);
+		cli_warn(cli, "no client or device %s; see 'postern list'", quoted);
 	free(names);
 	return CLI_FAILED;
 }
 
-static void print_revoked(const struct cli *cli, const char *name, bool before)
+/* `kind` is client or device. */
+static void print_revoked(const struct cli *cli, const char *kind, const char *name, bool before)
 {
 	struct json j = {.to = stdout};
 
 	if (cli->json) {
 		json_open(&j, NULL, '{');
-		json_string(&j, "client", name);
+		json_string(&j, kind, name);
 		json_bool(&j, "revoked", true);
 		json_bool(&j, "was_revoked", before);
 		json_close(&j, '}');
 		json_end(&j);
 	} else if (!cli->quiet) {
-		printf(before ? "Client \"%s\" was revoked before.\n" : "Client \"%s\" revoked.\n",
-		    name);
+		printf("%c%s \"%s\" %s.\n", toupper((unsigned char)*kind), kind + 1, name,
+		    before ? "was revoked before" : "revoked");
 	}
+}
+
+static bool revoke_client(
+    const struct cli *cli, const struct conf *conf, const char *name, struct conf_error *error)
+{
+	const struct conf_client *client = conf_client_named(conf, name);
+
+	if (!conf_revoke_client(cli->config, name, clock_real_ns(), error))
+		return false;
+	if (conf_device_named(conf, name) != NULL)
+		cli_warn(cli, "a device has that name, too; its UUID revokes that");
+	print_revoked(cli, "client", name, client->revoked.yes);
+	return true;
+}
+
+static bool revoke_device(const struct cli *cli, const struct conf *conf, const char *name,
+    const uint8_t uuid[static DEVICE_UUID_BYTES], struct conf_error *error)
+{
+	const struct conf_device *device = conf_device_named(conf, name);
+
+	if (!conf_revoke_device(cli->config, uuid, clock_real_ns(), error))
+		return false;
+	print_revoked(cli, "device", name, device != NULL && device->revoked.yes);
+	return true;
+}
+
+/* A device that only a script knows stands in no list: its UUID will do. */
+static bool find_device(
+    const struct conf *conf, const char *name, uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	const struct conf_device *device = conf_device_named(conf, name);
+	const char *ignored = NULL;
+
+	if (device == NULL)
+		return conf_has_openspa(conf) &&
+		       conf_openspa_program(conf, CONF_TASK_PUBLIC_KEY)->asked !=
+		           CONF_ASKED_NATIVE &&
+		       value_uuid(uuid, name, &ignored);
+	memcpy(uuid, device->uuid, sizeof device->uuid);
+	return true;
 }
 
 static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 {
 	struct conf *conf = server_conf_load(cli);
-	const struct conf_client *client;
+	uint8_t uuid[DEVICE_UUID_BYTES];
 	struct conf_error error = {0};
-	bool before;
 
 	if (conf == NULL)
 		return cli->status;
-	client = conf_client_named(conf, name);
-	if (client == NULL) {
+	if (conf_client_named(conf, name) != NULL)
+		cli->status = revoke_client(cli, conf, name, &error)
+		                  ? CLI_DONE
+		                  : server_conf_report(cli, &error);
+	else if (find_device(conf, name, uuid))
+		cli->status = revoke_device(cli, conf, name, uuid, &error)
+		                  ? CLI_DONE
+		                  : server_conf_report(cli, &error);
+	else
 		cli->status = unknown_client(cli, conf, name);
-		conf_free(conf);
-		return cli->status;
-	}
-	before = client->revoked.yes;
 	conf_free(conf);
-	if (!conf_revoke_client(cli->config, name, clock_real_ns(), &error))
-		return server_conf_report(cli, &error);
-	print_revoked(cli, name, before);
-	return reload ? daemon_take_over(cli) : CLI_DONE;
+	return cli->status == CLI_DONE && reload ? daemon_take_over(cli) : cli->status;
 }
 
 enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
@@ -99,6 +143,6 @@ enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
 		reload = false;
 	}
 	if (optind == argc)
-		return cli_misuse(cli, "say which client to revoke");
+		return cli_misuse(cli, "say which client or device to revoke");
 	return revoke(cli, argv[optind], reload);
 }

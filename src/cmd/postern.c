@@ -19,7 +19,7 @@ static const struct command {
     {"init", cmd_init, "write a new server configuration with fresh keys"},
     {"add", cmd_add, "register a client and print its profile"},
     {"list", cmd_list, "list the registered clients"},
-    {"revoke", cmd_revoke, "shut a client out, now and from now on"},
+    {"revoke", cmd_revoke, "shut a client or device out, now and from now on"},
     {"sessions", cmd_sessions, "show who has which ports open, and for how long"},
     {"reload", cmd_reload, "have the running daemon read its configuration again"},
     {"config", cmd_config, "check or show the server configuration"},

@@ -136,6 +136,8 @@ const char *conf_openspa_writable(const struct conf *conf);
 /* In the order of their uuids, revoked ones too. */
 size_t conf_device_count(const struct conf *conf);
 const struct conf_device *conf_device(const struct conf *conf, size_t index);
+/* By name or UUID; NULL when there is none. */
+const struct conf_device *conf_device_named(const struct conf *conf, const char *name);
 
 /* The configuration in force, defaults included, as YAML; keys are redacted. False with errno
  * when `to` does not take it. */
@@ -180,5 +182,10 @@ bool conf_revoke_client(
  * none. What is no such key is refused, and so is a device whose file is there. */
 bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UUID_BYTES],
     const char *pem, size_t size, struct conf_error *error);
+/* Writes UUID.revoked into the folder of devices, which wins wherever the device stands. True and
+ * no change when it was revoked before. A device that stands nowhere is refused, unless a program
+ * is asked for keys and may know it. */
+bool conf_revoke_device(const char *path, const uint8_t uuid[static DEVICE_UUID_BYTES],
+    int64_t now_ns, struct conf_error *error);
 
 #endif

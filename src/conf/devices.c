@@ -9,8 +9,6 @@
 #include "conf/section.h"
 #include "conf/values.h"
 
-#define KEY_SUFFIX ".pub"
-
 /* `count` more. */
 static bool make_room(struct conf *conf, size_t count)
 {
@@ -84,7 +82,7 @@ static int by_uuid(const void *a, const void *b)
 	return (x->place.line == 0) - (y->place.line == 0); /* the section's first */
 }
 
-/* Makes one device of each entry of the section and its key of the folder. */
+/* Makes one device of its entry in the section, its key and its revocation in the folder. */
 static void merge_devices(struct conf *conf)
 {
 	size_t kept = 0;
@@ -99,18 +97,34 @@ static void merge_devices(struct conf *conf)
 			conf->devices[++kept] = *next;
 			continue;
 		}
-		memcpy(last->modulus, next->modulus, sizeof last->modulus);
-		memcpy(last->exponent, next->exponent, sizeof last->exponent);
-		last->has_key = next->has_key;
+		if (next->has_key) {
+			memcpy(last->modulus, next->modulus, sizeof last->modulus);
+			memcpy(last->exponent, next->exponent, sizeof last->exponent);
+			last->has_key = true;
+		}
+		if (next->revoked.yes && !last->revoked.yes)
+			last->revoked = next->revoked;
 	}
 	conf->device_count = kept + 1;
 }
 
-static bool load_key(
-    struct conf *conf, const char *folder, const char *name, struct conf_error *error)
+/* Reads a file into the device whose name it bears. */
+typedef bool take_file(struct conf_device *device, const char *path, struct conf_error *error);
+
+/* That the file is there is all it says: a damaged one shuts out, too. */
+static bool take_revocation(struct conf_device *device, const char *path, struct conf_error *error)
+{
+	(void)path;
+	(void)error;
+	device->revoked.yes = true;
+	return true;
+}
+
+static bool load_file(struct conf *conf, const char *folder, const char *name, const char *suffix,
+    take_file *take, struct conf_error *error)
 {
 	char *path = file_join(folder, name);
-	size_t stem = strlen(name) - strlen(KEY_SUFFIX);
+	size_t stem = strlen(name) - strlen(suffix);
 	char text[UUID_TEXT_BYTES] = "";
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	const char *expected = NULL;
@@ -122,23 +136,24 @@ static bool load_key(
 		memcpy(text, name, stem);
 	if (!value_uuid(uuid, text, &expected))
 		conf_fail(
-		    error, "%s: found this name of a public key; expected %s.pub", path, expected);
+		    error, "%s: found this name of a file; expected %s%s", path, expected, suffix);
 	else
-		ok = openspa_read_public(add_device(conf, uuid), path, error);
+		ok = take(add_device(conf, uuid), path, error);
 	free(path);
 	return ok;
 }
 
-static bool load_folder(struct conf *conf, const char *folder, struct conf_error *error)
+static bool load_folder(struct conf *conf, const char *folder, const char *suffix, take_file *take,
+    struct conf_error *error)
 {
 	char **names = NULL;
 	size_t count = 0;
-	bool ok = file_list(&names, &count, folder, KEY_SUFFIX, error);
+	bool ok = file_list(&names, &count, folder, suffix, error);
 
 	if (ok && !make_room(conf, count))
 		ok = conf_fail(error, "%s: not enough memory to read it", folder);
 	for (size_t i = 0; i < count && ok; i++)
-		ok = load_key(conf, folder, names[i], error);
+		ok = load_file(conf, folder, names[i], suffix, take, error);
 	file_names_free(names, count);
 	return ok;
 }
@@ -149,10 +164,13 @@ bool devices_load_folder(struct conf *conf, struct conf_error *error)
 	char *folder = NULL;
 	bool ok = true;
 
-	if (native && conf->openspa.devices != NULL) {
+	if (conf->openspa.devices != NULL) {
 		folder = openspa_file(conf, conf->openspa.devices);
 		ok = folder == NULL ? conf_fail(error, "%s: not enough memory", conf->path)
-		                    : load_folder(conf, folder, error);
+		                    : (!native || load_folder(conf, folder, DEVICE_KEY_SUFFIX,
+		                                      openspa_read_public, error)) &&
+		                          load_folder(conf, folder, DEVICE_REVOKED_SUFFIX,
+		                              take_revocation, error);
 	}
 	free(folder);
 	merge_devices(conf);
@@ -177,7 +195,8 @@ static bool check_key(
 
 	if (!native || device->has_key || device->revoked.yes)
 		return true;
-	snprintf(problem, sizeof problem, "has no public key; expected it in %.80s/%s" KEY_SUFFIX,
+	snprintf(problem, sizeof problem,
+	    "has no public key; expected it in %.80s/%s" DEVICE_KEY_SUFFIX,
 	    s->conf->openspa.devices, value_uuid_text(uuid, device->uuid));
 	return fail_device(s, device, device->place, NULL, problem, error);
 }

@@ -63,11 +63,6 @@ bool openspa_fail(
 	    s->tree, node == NULL ? s->map->place : node->place, full, error, "%s", problem);
 }
 
-char *openspa_file(const struct conf *conf, const char *path)
-{
-	return *path == '/' ? strdup(path) : file_join(conf->folder, path);
-}
-
 static bool take_program(const struct openspa_source *s, const struct job *job,
     enum conf_asked asked, const char *path, struct conf_error *error, char *problem)
 {

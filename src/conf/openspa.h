@@ -6,6 +6,10 @@
 
 #define OPENSPA_PATH_BYTES 160
 
+/* In the folder of devices: UUID.pub is a key, UUID.revoked shuts that device out. */
+#define DEVICE_KEY_SUFFIX     ".pub"
+#define DEVICE_REVOKED_SUFFIX ".revoked"
+
 /* Where the section is read from. */
 struct openspa_source {
 	struct conf *conf;
@@ -25,7 +29,8 @@ char *openspa_file(const struct conf *conf, const char *path);
 
 /* The section's clients. */
 bool devices_load(const struct openspa_source *s, struct conf_error *error);
-/* The folder of public keys, unless a program is asked for them; then sorts. */
+/* The folder of devices: revocations, and public keys unless a program is asked for them; then
+ * sorts. */
 bool devices_load_folder(struct conf *conf, struct conf_error *error);
 /* Every device that needs a key has one, and every rule a duration; names differ. */
 bool check_devices(const struct openspa_source *s, struct conf_error *error);

@@ -1,5 +1,6 @@
 """OpenSPA requests against the daemon, with a client that shares no code with it."""
 
+import json
 import os
 import sys
 import time
@@ -118,6 +119,39 @@ class OpenSpaTest(SpaWorldTest):
         self.postern("reload")
         self.assertFalse(self.reaches())
         self.assert_silent(self.request(), "revoked")
+
+    def test_postern_revoke_and_list(self):
+        """At once, by name and by UUID, with what is open; and the file undoes it."""
+        self.serve({str(self.phone.uuid): {"name": "phone", "rules": [f"{SERVICE_PORT}/tcp 60s"]}},
+                   duration="60s")
+        self.granted_for(self.request())
+        self.assertTrue(self.reaches())
+        self.assertIn("phone", self.postern("revoke", "fone", check=False))
+        self.assertTrue(self.reaches())
+        self.assertIn('Device "phone" revoked.', self.postern("revoke", "phone"))
+        self.assertFalse(self.reaches())
+        self.assert_silent(self.request(), "revoked")
+        self.granted_for(self.request(self.laptop), self.laptop)
+        self.postern("revoke", str(self.laptop.uuid))
+        self.assertFalse(self.reaches())
+        self.assertIn("was revoked before", self.postern("revoke", str(self.laptop.uuid)))
+        self.assert_listed({self.phone: "revoked", self.laptop: "revoked"})
+        (self.daemon.folder / f"devices.d/{self.phone.uuid}.revoked").unlink()
+        self.postern("reload")
+        self.granted_for(self.request())
+        self.assert_listed({self.phone: "active", self.laptop: "revoked"})
+
+    def assert_listed(self, devices):
+        shown = {d["uuid"]: d for d in json.loads(self.postern("--json", "list"))["devices"]}
+        self.assertEqual({uuid: d["status"] for uuid, d in shown.items()},
+                         {str(device.uuid): status for device, status in devices.items()})
+        phone = shown[str(self.phone.uuid)]
+        self.assertEqual(phone["name"], "phone")
+        self.assertEqual(phone["rules"], [f"{SERVICE_PORT}/tcp 60s"])
+        self.assertEqual(phone["last_address"], self.address(4, self.client))
+        text = self.postern("list")
+        self.assertRegex(text, rf"(?m)^{self.phone.uuid} +phone +{phone['status']} ")
+        self.assertRegex(text, rf"(?m)^{self.laptop.uuid} +- +revoked .* any$")
 
     def test_reload_with_a_new_key(self):
         """From then on, and not before, the new key opens requests and signs answers."""

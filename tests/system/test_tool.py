@@ -332,7 +332,7 @@ class UsageTest(ToolTest):
         self.config.rename(other)
         self.tool("list", code=CONFIG)
         shown = json.loads(self.tool("list", "--json", "--config", other))
-        self.assertEqual(shown, {"clients": []})
+        self.assertEqual(shown, {"clients": [], "devices": []})
 
     def test_output_that_does_not_get_out(self):
         self.init()

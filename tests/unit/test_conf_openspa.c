@@ -323,6 +323,75 @@ static void a_revoked_device_needs_no_key(void **state)
 	conf_free(conf);
 }
 
+/* Its key, its entry, both or neither: the file wins, whatever is in it. */
+static void a_file_revokes_a_device(void **state)
+{
+	struct conf *conf;
+	struct snapshot s;
+
+	(void)state;
+	write_text("devices.d/" DEVICE_0 ".revoked", "");
+	write_text("devices.d/" DEVICE_1 ".revoked", "{: nonsense");
+	write_text("devices.d/01234567-89ab-cdef-0123-456789abcdef.revoked", "");
+	conf =
+	    loads(KEYS "duration: 30s\nclients:\n  " DEVICE_0 ": {name: phone, revoked: false}\n");
+	assert_int_equal(conf_device_count(conf), 3);
+	s = sealed(conf);
+	assert_int_equal(s.device_count, 2);
+	assert_true(s.devices[0].revoked);
+	assert_true(s.devices[1].revoked);
+	assert_string_equal(conf_device_named(conf, DEVICE_0)->name.text, "phone");
+	assert_ptr_equal(conf_device_named(conf, "phone"), conf_device_named(conf, DEVICE_0));
+	assert_null(conf_device_named(conf, "laptop"));
+	snapshot_unmap(&s);
+	conf_free(conf);
+	write_text("devices.d/phone.revoked", "");
+	REFUSED(KEYS "duration: 30s\n", "devices.d/phone.revoked: found this name of a file; ");
+}
+
+static void devices_are_revoked_by_writing_a_file(void **state)
+{
+	const char *text = KEYS "duration: 30s\n", *path = write_text("config.yaml", text);
+	struct conf *conf = conf_load(path, &(struct conf_error){.text = ""});
+	struct conf_error error = {.text = ""};
+	uint8_t uuid[DEVICE_UUID_BYTES];
+
+	(void)state;
+	assert_non_null(conf);
+	memcpy(uuid, conf_device_named(conf, DEVICE_1)->uuid, sizeof uuid);
+	conf_free(conf);
+	for (int i = 0; i < 2; i++)
+		assert_true(conf_revoke_device(path, uuid, 1795255200000000000, &error));
+	assert_non_null(
+	    strstr(read_text(in_folder("devices.d/" DEVICE_1 ".revoked")), "2026-11-21T10:00:00Z"));
+	assert_string_equal(read_text(path), text);
+	conf = conf_load(path, &error);
+	assert_true(conf_device_named(conf, DEVICE_1)->revoked.yes);
+	assert_false(conf_device_named(conf, DEVICE_0)->revoked.yes);
+	conf_free(conf);
+	uuid[0] ^= 1;
+	assert_false(conf_revoke_device(path, uuid, 0, &error));
+	assert_non_null(strstr(error.text, "no device "));
+}
+
+/* The folder of keys is not read then; revocations are, and may name anybody. */
+static void devices_of_a_script_can_be_revoked(void **state)
+{
+	const char *path = write_text("config.yaml",
+	    KEYS "duration: 30s\n"
+	         "extensionScripts: {userDirectoryService: es/user_directory_service.py}\n");
+	struct conf_error error = {.text = ""};
+	uint8_t uuid[DEVICE_UUID_BYTES] = {1, 2, 3};
+	struct conf *conf;
+
+	(void)state;
+	assert_true(conf_revoke_device(path, uuid, 0, &error));
+	conf = conf_load(path, &error);
+	assert_int_equal(conf_device_count(conf), 1);
+	assert_true(conf_device_named(conf, "01020300-0000-0000-0000-000000000000")->revoked.yes);
+	conf_free(conf);
+}
+
 static void devices_of_a_script_may_have_rules(void **state)
 {
 	struct conf *conf =
@@ -355,7 +424,7 @@ static void bad_device_keys_are_refused(void **state)
 	REFUSED(text, "chmod go-w");
 	write_bytes("devices.d/" DEVICE_0 ".pub", public_pem[0], strlen(public_pem[0]), 0600);
 	write_text("devices.d/Phone.pub", public_pem[0]);
-	REFUSED(text, "devices.d/Phone.pub: found this name of a public key; expected a UUID");
+	REFUSED(text, "devices.d/Phone.pub: found this name of a file; expected a UUID");
 	assert_int_equal(unlink(in_folder("devices.d/Phone.pub")), 0);
 	assert_int_equal(chmod(in_folder("devices.d"), 0775), 0);
 	REFUSED(text, "chmod go-w");
@@ -644,6 +713,9 @@ int main(void)
 	    OPENSPA_TEST(a_device_without_rule_gets_nothing),
 	    OPENSPA_TEST(bad_values_are_refused),
 	    OPENSPA_TEST(a_revoked_device_needs_no_key),
+	    OPENSPA_TEST(a_file_revokes_a_device),
+	    OPENSPA_TEST(devices_are_revoked_by_writing_a_file),
+	    OPENSPA_TEST(devices_of_a_script_can_be_revoked),
 	    OPENSPA_TEST(devices_of_a_script_may_have_rules),
 	    OPENSPA_TEST(bad_device_keys_are_refused),
 	    OPENSPA_TEST(the_servers_key_must_be_safe_and_sound),
