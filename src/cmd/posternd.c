@@ -97,7 +97,7 @@ static bool parse(struct main_options *o, int argc, char *argv[])
 static int check_only(const char *path)
 {
 	struct conf_error why = {.text = ""};
-	struct conf *conf = main_load(path, &why);
+	struct conf *conf = conf_load(path, &why);
 
 	if (conf == NULL) {
 		fprintf(stderr, "posternd: %s\n", why.text);

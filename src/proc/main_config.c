@@ -1,4 +1,4 @@
-/* Loading a configuration, handing it out, and taking over a new one. */
+/* Handing out a configuration, and taking over a new one. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,37 +71,6 @@ bool main_hand_out(struct main_process *m, const struct conf *conf, const struct
 	return true;
 }
 
-/* --- Loading */
-
-/* What the file may say but this version does not do: refused, since leaving it out would let in
- * whom a script would have turned away. */
-static bool is_served(const struct conf *conf, struct conf_error *why)
-{
-	static const char *const names[CONF_TASK_COUNT] = {"userDirectoryService", "authorization",
-	    "ruleAdd", "ruleRemove", "serverStart", "serverStop"};
-
-	for (int task = 0; conf_has_openspa(conf) && task < CONF_TASK_COUNT; task++) {
-		if (conf_openspa_program(conf, (enum conf_task)task)->asked == CONF_ASKED_NATIVE)
-			continue;
-		snprintf(why->text, sizeof why->text,
-		    "%s: %s: this version runs no scripts; use devices, rules and durations",
-		    conf_path(conf), names[task]);
-		return false;
-	}
-	return true;
-}
-
-struct conf *main_load(const char *path, struct conf_error *why)
-{
-	struct conf *conf = conf_load(path, why);
-
-	if (conf != NULL && !is_served(conf, why)) {
-		conf_free(conf);
-		return NULL;
-	}
-	return conf;
-}
-
 /* --- Reload */
 
 /* The key of a setting that differs and that the open sockets or a sandbox hang on, or NULL. */
@@ -132,7 +101,7 @@ static const char *fixed_setting(
 /* Takes a new configuration over, or gives the fault and its reason in `why`. */
 static int reload(struct main_process *m, struct conf_error *why)
 {
-	struct conf *next = main_load(m->options->config, why);
+	struct conf *next = conf_load(m->options->config, why);
 	struct handout h = HANDOUT_EMPTY;
 	struct programs programs;
 	const char *fixed = NULL;

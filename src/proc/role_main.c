@@ -157,7 +157,7 @@ int role_main(const struct main_options *options)
 {
 	struct main_process m = {.options = options, .control = -1, .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};
-	struct conf *conf = main_load(options->config, &why);
+	struct conf *conf = conf_load(options->config, &why);
 
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);

@@ -14,10 +14,6 @@ struct main_options {
 	enum log_format log_format;
 };
 
-/* Loads what the daemon can serve: conf_load, and a refusal of what this version does not do. NULL
- * with *why filled. */
-struct conf *main_load(const char *path, struct conf_error *why);
-
 /* Runs the daemon; the value is the exit status. */
 int role_main(const struct main_options *options);
 
