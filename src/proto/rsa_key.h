@@ -1,5 +1,5 @@
-/* RSA-2048 operations, by libcrypto. Public keys are plain values (building libcrypto's form of one
- * costs 10 us, a verification 12 us); a private key is made ready once. */
+/* RSA-2048 operations, by libcrypto. Public keys are plain values; a private key is made
+ * ready once. */
 #ifndef PROTO_RSA_KEY_H
 #define PROTO_RSA_KEY_H
 

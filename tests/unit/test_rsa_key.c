@@ -121,6 +121,54 @@ static void only_the_signed_digest_verifies(void **state)
 	assert_true(rsa_public_verify(mine, digest, signature));
 }
 
+/* What whoever has the key could sign besides: nothing but the one form of RFC 8017 9.2 is taken.
+ */
+static void only_one_padding_verifies(void **state)
+{
+	static const uint8_t sha256[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+	    0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+	static const uint8_t no_null[] = {0x30, 0x2f, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48,
+	    0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x04, 0x20};
+	const size_t at = RSA_KEY_BYTES - RSA_DIGEST_BYTES - sizeof sha256;
+	const struct rsa_public *mine = rsa_key_public(keys[0]);
+	uint8_t digest[RSA_DIGEST_BYTES] = {7, 7};
+	uint8_t right[RSA_KEY_BYTES] = {0, 1};
+	uint8_t block[RSA_KEY_BYTES];
+	uint8_t signature[RSA_KEY_BYTES];
+
+	(void)state;
+	memset(right + 2, 0xff, at - 3);
+	memcpy(right + at, sha256, sizeof sha256);
+	memcpy(right + at + sizeof sha256, digest, sizeof digest);
+	assert_true(rsa_key_decrypt(signature, keys[0], right));
+	assert_true(rsa_public_verify(mine, digest, signature));
+	for (size_t i = 0; i < RSA_KEY_BYTES; i++) {
+		memcpy(block, right, sizeof block);
+		block[i] ^= 2;
+		if (i != 0) { /* that one may not be below the modulus */
+			assert_true(rsa_key_decrypt(signature, keys[0], block));
+			assert_false(rsa_public_verify(mine, digest, signature));
+		}
+	}
+	/* less padding, and something behind the digest */
+	memcpy(block, right, sizeof block);
+	memmove(block + 10, block + at - 1, RSA_KEY_BYTES - at + 1);
+	assert_true(rsa_key_decrypt(signature, keys[0], block));
+	assert_false(rsa_public_verify(mine, digest, signature));
+	/* the algorithm without its empty parameter */
+	memcpy(block, right, sizeof block);
+	memset(block + at - 1, 0xff, 2);
+	block[at + 1] = 0;
+	memcpy(block + at + 2, no_null, sizeof no_null);
+	assert_true(rsa_key_decrypt(signature, keys[0], block));
+	assert_false(rsa_public_verify(mine, digest, signature));
+	/* not below the modulus */
+	memset(signature, 0xff, sizeof signature);
+	assert_false(rsa_public_verify(mine, digest, signature));
+	memset(signature, 0, sizeof signature);
+	assert_false(rsa_public_verify(mine, digest, signature));
+}
+
 /* With exponent 1, whoever writes the padding has the signature. */
 static void unusable_keys_do_nothing(void **state)
 {
@@ -203,6 +251,7 @@ int main(void)
 	    cmocka_unit_test(public_keys_are_checked),
 	    cmocka_unit_test(mismatched_halves_are_refused),
 	    cmocka_unit_test(only_the_signed_digest_verifies),
+	    cmocka_unit_test(only_one_padding_verifies),
 	    cmocka_unit_test(unusable_keys_do_nothing),
 	    cmocka_unit_test(bare_operations_undo_each_other),
 	    cmocka_unit_test(mark_belongs_to_the_private_key),
