@@ -1,4 +1,4 @@
-"""UDP datagrams from forged IPv4 sources, one at a time or as a flood."""
+"""UDP datagrams from forged sources, one at a time or as a flood."""
 
 import itertools
 import socket
@@ -6,7 +6,34 @@ import struct
 import threading
 import time
 
+from netns import family_of
+
 CHUNK = 20
+
+
+SOURCE_PORT = 40000
+
+
+def checksum(data):
+    """Of the Internet's kind."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total > 0xffff:
+        total = (total >> 16) + (total & 0xffff)
+    return ~total & 0xffff or 0xffff
+
+
+def ipv4(source, to, udp):
+    # The kernel fills in length and checksum of the header; UDP's 0 means none.
+    return struct.pack(">BBHHHBBH", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0) + \
+        socket.inet_aton(source) + socket.inet_aton(to) + udp
+
+
+def ipv6(source, to, udp):
+    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, to)
+    check = checksum(ends + struct.pack(">II", len(udp), socket.IPPROTO_UDP) + udp)
+    header = struct.pack(">IHBB", 6 << 28, len(udp), socket.IPPROTO_UDP, 64)
+    return header + ends + udp[:6] + struct.pack(">H", check) + udp[8:]
 
 
 class Forger:
@@ -14,14 +41,12 @@ class Forger:
 
     def __init__(self, space, to, port):
         self.to, self.port = to, port
-        self.socket = space.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.build = ipv6 if ":" in to else ipv4
+        self.socket = space.socket(family_of(to), socket.SOCK_RAW, socket.IPPROTO_RAW)
 
-    def send(self, packet, source, source_port=40000):
-        # The kernel fills in length and checksum of the IP header; UDP's 0 means none.
-        header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0,
-                             socket.inet_aton(source), socket.inet_aton(self.to))
-        udp = struct.pack(">HHHH", source_port, self.port, 8 + len(packet), 0)
-        self.socket.sendto(header + udp + packet, (self.to, 0))
+    def send(self, packet, source):
+        udp = struct.pack(">HHHH", SOURCE_PORT, self.port, 8 + len(packet), 0) + packet
+        self.socket.sendto(self.build(source, self.to, udp), (self.to, 0))
 
     def close(self):
         self.socket.close()

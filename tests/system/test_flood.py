@@ -28,10 +28,13 @@ class FloodTest(WorldTest):
 
     def setUp(self):
         super().setUp()
-        self.forger = Forger(self.client, self.address(4), KNOCK_PORT)
-        self.addCleanup(self.forger.close)
+        self.forge(4)
         self.crowd = [openme.ClientKey() for _ in range(CROWD)]
         self.expected = set()
+
+    def forge(self, family):
+        self.forger = Forger(self.client, self.address(family), KNOCK_PORT)
+        self.addCleanup(self.forger.close)
 
     def serve(self):
         self.start(self.configuration({f"c{i:03}": self.client_entry(key)
@@ -127,6 +130,15 @@ class FloodTest(WorldTest):
         captured = self.introduce(HOME, self.alice)
         newcomers = [(host(100 + i), self.crowd[i * 2]) for i in range(KNOCKS)]
         self.assert_served(self.ammunition(captured), [host(9)], newcomers)
+
+    def test_from_a_whole_network_of_its_own(self):
+        """Every address of an IPv6 /64, against newcomers from others."""
+        self.forge(6)
+        self.serve()
+        captured = self.introduce("fd77:1::2", self.alice)
+        newcomers = [(f"2001:db8:0:{i:x}::1", self.crowd[i * 2]) for i in range(KNOCKS)]
+        addresses = [f"2001:db8:f::{i:x}" for i in range(1, 5000)]
+        self.assert_served(self.ammunition(captured), addresses, newcomers)
 
     def test_from_everywhere_with_one_client(self):
         self.crowd = []
