@@ -69,7 +69,7 @@ static enum verdict verify_request(const struct admission *a, struct knock *k)
 	if (k->holder >= a->holders)
 		return VERDICT_NO_MEMORY;
 	return codec_verify_request(&k->packet, &k->signer_key) ? VERDICT_GRANTED
-	                                                        : VERDICT_WRONG_SIGNER;
+	                                                        : VERDICT_UNKNOWN_SIGNER;
 }
 
 static bool within_quota(const struct admission *a, const struct knock *k)

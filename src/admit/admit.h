@@ -55,7 +55,7 @@ struct admission {
  * to be tried), else a refusal. Keeper: VERDICT_GRANTED with knock->target and duration_ns set and
  * the packet remembered; VERDICT_ASKED when knock->question has to be answered first: put the
  * answer into knock->advice and admit it again, from the start; else a refusal, among them
- * VERDICT_WRONG_SIGNER when knock->holder did not sign it. */
+ * VERDICT_WRONG_SIGNER when knock->holder, a guess of the doorman's, did not sign it. */
 enum verdict admit(const struct admission *a, struct knock *k);
 
 #endif

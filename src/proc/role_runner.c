@@ -302,6 +302,14 @@ static bool take_channel(struct runner *r, const struct message *begin)
 	       (!asks || loop_add(&r->process.loop, &r->keeper_source));
 }
 
+/* What a user of their own may write, programs may, unless the administrator has drawn the line
+ * closer. Root's files are everybody's. */
+static bool limit_files(const struct runner *r, uid_t uid)
+{
+	return (uid != 0 && r->settings.writable[0] == '\0') ||
+	       sandbox_read_only(r->settings.writable);
+}
+
 static bool set_up(struct runner *r, const struct message *begin)
 {
 	const struct message_begin_runner *how = &begin->body.BEGIN_RUNNER; /* RULER: the same */
@@ -323,7 +331,7 @@ static bool set_up(struct runner *r, const struct message *begin)
 		                         "behind outside their session is not ended");
 	return rsa_init() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && r->signals.fd >= 0 &&
 	       r->timer.fd >= 0 && loop_add(&r->process.loop, &r->signals) &&
-	       loop_add(&r->process.loop, &r->timer) && sandbox_read_only(r->settings.writable);
+	       loop_add(&r->process.loop, &r->timer) && limit_files(r, how->begin.uid);
 }
 
 int role_runner(enum role role)

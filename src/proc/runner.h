@@ -75,8 +75,8 @@ struct runner_settings {
 	uint32_t most_at_once; /* scripts that run at the same time; 1..RUNNER_AT_ONCE_MOST */
 	uint32_t queue_most;   /* questions of one kind that wait; 1..RUNNER_QUEUE_MOST */
 	uint32_t output_most;  /* bytes a program may print for one answer; 1..RUNNER_OUTPUT_MOST */
-	/* The one folder or file that programs may write to, if the user they run as may; "": none.
-	 * They read and execute whatever that user may. */
+	/* The one folder or file that programs may write to, if the user they run as may; "": all
+	 * that this user may, nothing if that is root. They read and execute what the user may. */
 	char writable[RUNNER_PATH_BYTES];
 };
 

@@ -265,6 +265,26 @@ class TrustTest(RunnerTest):
         (self.folder / "sub").chmod(0o777)
         self.refused(self.folder / "sub/sub/script", "written by others")
 
+    def writes(self, *settings, **options):
+        folder = self.folder / "open"
+        folder.mkdir()
+        folder.chmod(0o777)
+        task = "add" if options.get("role") == "ruler" else "authorize"
+        path = self.sh(f"echo x > {folder}/file; echo 180")
+        runner = self.runner(f"{task}=script:{path}", *settings, **options)
+        runner.outcome(task)
+        return (folder / "file").exists()
+
+    def test_the_user_decides_what_may_be_written(self):
+        self.assertTrue(self.writes())
+
+    def test_nothing_but_what_is_writable(self):
+        (self.folder / "elsewhere").mkdir()
+        self.assertFalse(self.writes(f"writable={self.folder}/elsewhere"))
+
+    def test_root_may_write_nothing(self):
+        self.assertFalse(self.writes(role="ruler", user=0))
+
     def test_somebody_elses(self):
         os.chown(self.sh("echo 180"), USER, USER)
         self.refused(self.folder / "script", "not belong to root")
