@@ -18,6 +18,7 @@ REQUESTS = 500  # in each of
 ROUNDS = 7  # to take the median of, with the bare calls between them
 PER_SECOND = 1000  # of all sources; one source may have 50
 BARE_ROUNDS = 400
+TURNS = 3  # of each configuration, with and without helpers
 EXAMPLES = HERE.parent / "pkg/examples/scripts"
 
 
@@ -44,18 +45,12 @@ class SpaBench:
         shutil.copy(EXAMPLES / "helper.py", folder / "helper/helper.py")
 
     def start(self, **settings):
-        """False when this version does not serve it."""
         self.close()
         configuration = {"server": {"guard": "all", "client_quota": 1000},
                          "openspa": {"private_key": self.folder / "server.key", "port": PORT,
                                      "devices": self.folder / "devices.d", **settings}}
         self.daemon = Daemon(self.world.server, self.folder / "daemon", configuration)
-        checked = self.world.server.run(*self.daemon.command("--check"), check=False)
-        if "fine" not in checked:
-            self.close()
-            return False
         self.daemon.start()
-        return True
 
     def close(self):
         if self.daemon:
@@ -148,17 +143,26 @@ def report_floor(bare, way):
         f"{bare['openspa_ratio']:.2f} x floor")
 
 
-def report_helper(bench, native_us):
-    what = "resident helper, request to connect, median"
+def report_helpers(bench):
+    """Turn by turn, so that what else the machine does meets all of them, and the lowest median of
+    each, which it has met least."""
     helper = bench.folder / "helper/helper.py"
-    if not bench.start(helpers={"authorization": helper, "user_directory_service": helper}):
-        row(what, "not served", "adds under 0.2 ms")
-        return
-    time.sleep(1)  # interpreters are starting
-    median = statistics.median(bench.latency_us())
-    added = median - native_us
-    row(what, f"{median / 1000:.3f} ms", "adds under 0.2 ms", f"+{added / 1000:.3f} ms",
-        added < 200)
+    ways = ({"duration": "5m"},
+            {"helpers": {"authorization": helper}},
+            {"helpers": {"authorization": helper, "user_directory_service": helper}})
+    medians = [[] for _ in ways]
+    for _ in range(TURNS):
+        for way, found in zip(ways, medians):
+            bench.start(**way)
+            time.sleep(0.5)  # the helper's interpreter is starting
+            found.append(statistics.median(bench.latency_us()))
+    native, one, two = map(min, medians)
+    print("\nA resident helper, pkg/examples/scripts/helper.py, from request to connect")
+    row("native", f"{native / 1000:.3f} ms")
+    row("asked for how long", f"{one / 1000:.3f} ms", "adds under 0.2 ms",
+        f"{(one - native) / 1000:+.3f} ms", one - native < 200)
+    row("asked for the key before that, too", f"{two / 1000:.3f} ms", "0.2 ms more",
+        f"{(two - one) / 1000:+.3f} ms", two - one < 200)
 
 
 def report(world, folder, floor):
@@ -185,6 +189,6 @@ def report(world, folder, floor):
         row("processor time per valid request", f"{sum(shares.values()):.0f} us",
             "at most 1.4 x floor", f"{ratio:.2f} x floor", ratio <= 1.4)
         row("  " + ", ".join(f"{role} {us:.0f} us" for role, us in shares.items()), "")
-        report_helper(bench, median)
+        report_helpers(bench)
     finally:
         bench.close()
