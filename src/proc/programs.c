@@ -68,7 +68,7 @@ void programs_of(struct programs *out, const struct conf *conf)
 }
 
 /* How a program of this task is called in the configuration. */
-static const char *program_key(int task, uint8_t asked)
+static const char *program_key(int task, uint32_t asked)
 {
 	static const char *const scripts[RUNNER_TASK_COUNT] = {
 	    "openspa.extension_scripts.user_directory_service",

@@ -185,7 +185,8 @@ class ExampleTest(RunnerTest):
     def test_all_are_here(self):
         names = {path.name for path in EXAMPLES.iterdir()}
         self.assertEqual(names, {
-            "gate.nft", *(f"{kind}.{language}" for language in ("sh", "py") for kind in (
+            "gate.nft", "server-start.sh", "server-stop.sh",
+            *(f"{kind}.{language}" for language in ("sh", "py") for kind in (
                 "user-directory", "authorization", "rule-add", "rule-remove", "helper"))})
 
     def check_keys(self, program):

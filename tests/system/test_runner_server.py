@@ -58,7 +58,8 @@ class ServerTaskTest(RunnerTest):
 
     def test_the_keeper_cannot_ask_for_it(self):
         marker = self.writable() / "ran"
-        runner = self.ruler(f"writable={marker.parent}", f"add=script:{self.sh('exit 0', 'add.sh')}",
+        add = self.sh("exit 0", "add.sh")
+        runner = self.ruler(f"writable={marker.parent}", f"add=script:{add}",
                             start=f": >{marker}")
         self.assertEqual(runner.outcome("start"), "failed")
         self.assertEqual(runner.outcome("add", 2), "done")
