@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/values.h"
 #include "proto/openspa.h"
 
 const char *runner_task_name(uint8_t task)
@@ -31,22 +32,6 @@ const char *runner_protocol_name(uint8_t protocol)
 	default:
 		return NULL;
 	}
-}
-
-const char *runner_device_text(
-    char text[static RUNNER_DEVICE_TEXT], const uint8_t device[static DEVICE_UUID_BYTES])
-{
-	static const char hex[] = "0123456789abcdef";
-	char *to = text;
-
-	for (size_t i = 0; i < DEVICE_UUID_BYTES; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*to++ = '-';
-		*to++ = hex[device[i] >> 4];
-		*to++ = hex[device[i] & 15];
-	}
-	*to = '\0';
-	return text;
 }
 
 __attribute__((format(printf, 2, 3))) static void add(
@@ -88,7 +73,7 @@ static void add_target(struct runner_argv *a, const struct runner_request *q, bo
 
 bool runner_argv_build(struct runner_argv *out, const char *program, const struct runner_request *q)
 {
-	char device[RUNNER_DEVICE_TEXT];
+	char device[UUID_TEXT_BYTES];
 
 	*out = (struct runner_argv){0};
 	if (q->task >= RUNNER_TASK_COUNT)
@@ -102,7 +87,7 @@ bool runner_argv_build(struct runner_argv *out, const char *program, const struc
 	add(out, "%s", program);
 	if (q->task == RUNNER_PUBLIC_KEY)
 		add(out, "GET_USER_PUBLIC_KEY");
-	add(out, "%s", runner_device_text(device, q->device));
+	add(out, "%s", value_uuid_text(device, q->device));
 	if (q->task == RUNNER_AUTHORIZE) {
 		add_target(out, q, false);
 		add(out, "%" PRId64, q->timestamp_s);

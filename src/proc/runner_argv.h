@@ -8,7 +8,6 @@
 #include "proc/runner.h"
 
 #define RUNNER_WORDS_MOST      12
-#define RUNNER_DEVICE_TEXT     37 /* with the closing zero */
 #define RUNNER_ARGV_TEXT_BYTES 256
 
 /* Points into itself: not to be copied. */
@@ -27,8 +26,5 @@ bool runner_argv_build(
 const char *runner_task_name(uint8_t task);
 /* "TCP"; NULL for a protocol that OpenSPA does not know. */
 const char *runner_protocol_name(uint8_t protocol);
-/* Returns `text`. */
-const char *runner_device_text(
-    char text[static RUNNER_DEVICE_TEXT], const uint8_t device[static DEVICE_UUID_BYTES]);
 
 #endif

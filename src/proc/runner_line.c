@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "conf/values.h"
 #include "proc/runner_argv.h"
 
 _Static_assert(RUNNER_LINE_BYTES <= PIPE_BUF, "a question is written whole or not at all");
@@ -18,7 +19,7 @@ size_t runner_line_write(
 	static const char *const tasks[RUNNER_TASK_COUNT] = {
 	    "publicKey", "authorization", "ruleAdd", "ruleRemove"};
 	const char *protocol = runner_protocol_name(q->protocol);
-	char device[RUNNER_DEVICE_TEXT], client[ADDR_TEXT_BYTES], server[ADDR_TEXT_BYTES];
+	char device[UUID_TEXT_BYTES], client[ADDR_TEXT_BYTES], server[ADDR_TEXT_BYTES];
 	char rest[RUNNER_LINE_BYTES / 2] = "", last[64] = "";
 	int size;
 
@@ -37,7 +38,7 @@ size_t runner_line_write(
 		snprintf(last, sizeof last, ",\"duration\":%u", q->duration_s);
 	size = snprintf(line, RUNNER_LINE_BYTES,
 	    "{\"id\":%" PRIu32 ",\"task\":\"%s\",\"device\":\"%s\"%s%s}\n", id, tasks[q->task],
-	    runner_device_text(device, q->device), rest, last);
+	    value_uuid_text(device, q->device), rest, last);
 	return size > 0 && size < RUNNER_LINE_BYTES ? (size_t)size : 0;
 }
 

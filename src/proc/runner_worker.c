@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/values.h"
 #include "proc/runner_answer.h"
 #include "proc/runner_argv.h"
 #include "proc/runner_line.h"
@@ -31,7 +32,7 @@ static bool may_log(struct runner_bench *b)
 void runner_bench_log(struct runner_bench *b, const struct runner_request *request,
     const char *message, const char *why, const char *errors)
 {
-	char device[RUNNER_DEVICE_TEXT];
+	char device[UUID_TEXT_BYTES];
 
 	if (!may_log(b))
 		return;
@@ -40,7 +41,7 @@ void runner_bench_log(struct runner_bench *b, const struct runner_request *reque
 		    why, *errors == '\0' ? NULL : "stderr", errors, NULL);
 	else
 		log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task),
-		    "device", runner_device_text(device, request->device), "why", why,
+		    "device", value_uuid_text(device, request->device), "why", why,
 		    *errors == '\0' ? NULL : "stderr", errors, NULL);
 }
 
