@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -32,21 +30,34 @@ static const char *problem_of(int fd)
 	                            : strerror(errno);
 }
 
-int rules_file_open(const char *folder)
+/* Whoever may write the folder can take the file away: what is open would be forgotten. */
+static const char *problem_of_folder(int folder)
 {
-	char path[PATH_MAX];
-	const char *problem;
-	int fd = -1;
+	struct stat st;
 
-	if ((size_t)snprintf(path, sizeof path, "%s/rules", folder) >= sizeof path)
-		errno = ENAMETOOLONG;
-	else
-		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	problem = fd < 0 ? strerror(errno) : problem_of(fd);
+	if (folder < 0 || fstat(folder, &st) != 0)
+		return strerror(errno);
+	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		return "others may write its folder; take that away: chown root, chmod 700";
+	return NULL;
+}
+
+int rules_file_open(const char *path)
+{
+	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	const char *problem = problem_of_folder(folder);
+
+	if (problem == NULL) {
+		fd = openat(
+		    folder, "rules", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		problem = fd < 0 ? strerror(errno) : problem_of(fd);
+	}
+	if (folder >= 0)
+		close(folder);
 	if (problem == NULL)
 		return fd;
-	log_event(LOG_LEVEL_ERROR, "cannot use the file that rules are kept in", "path", path,
-	    "why", problem, NULL);
+	log_event(LOG_LEVEL_ERROR, "cannot use the file that rules are kept in", "folder", path,
+	    "file", "rules", "why", problem, NULL);
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -2,8 +2,8 @@
 #ifndef PROC_RULES_FILE_H
 #define PROC_RULES_FILE_H
 
-/* Opens `rules` in `folder`, made when it is missing, and locks it for whoever holds the
- * descriptor. -1, having said why, also when another daemon has it. */
-int rules_file_open(const char *folder);
+/* Opens `rules` in the folder `path`, made when it is missing, and locks it for whoever holds the
+ * descriptor. -1, having said why, also when another daemon has it, or others could change it. */
+int rules_file_open(const char *path);
 
 #endif

@@ -69,6 +69,27 @@ class RolesTest(ProgramsTest):
         self.assertEqual((users.pop("runner"), users.pop("ruler")), (1, 1))
         self.assertNotIn(1, users.values())
 
+    def test_never_the_daemons_own_user(self):
+        """Where the user postern exists, doorman, keeper and desk share it, and nobody else."""
+        daemon = self.make(ALL)
+        passwd = daemon.folder / "passwd"
+        passwd.write_text(Path("/etc/passwd").read_text() + "postern:x:54321:54321::/:/bin/false\n")
+        command = daemon.command
+        daemon.command = lambda *more: [
+            "unshare", "--mount", "sh", "-ec", f'mount --bind {passwd} /etc/passwd; exec "$@"', "-",
+            *command(*more)]
+        daemon.start()
+        users = self.users()
+        programs = {users.pop("runner"), users.pop("ruler")}
+        self.assertEqual(users, {"main": 0, "doorman": 54321, "keeper": 54321, "desk": 54321})
+        self.assertEqual(len(programs - {0, 54321}), 2)
+        self.assertEqual(daemon.stop(), 0)
+        daemon.configure(daemon.file.read_text().replace(
+            "script_writable:", "script_user: postern\n  script_writable:"))
+        daemon.start(ready=False)
+        self.assertEqual(daemon.process.wait(10), 78)
+        self.assertIn("expected a user of its own", daemon.log_path.read_text())
+
     def test_root_is_for_the_ruler_alone(self):
         self.run_with(ALL, script_user="root")
         users = self.users()

@@ -30,7 +30,7 @@ class RulesFileTest(ProgramsTest):
     def assert_refused(self, why):
         self.assertEqual(self.fails(), 1)
         event, = self.daemon.events(message=COMPLAINT)
-        self.assertEqual(event["path"], str(self.daemon.state / "rules"))
+        self.assertEqual((event["folder"], event["file"]), (str(self.daemon.state), "rules"))
         self.assertIn(why, event["why"])
         self.assertEqual(self.table(), [])
 
@@ -90,6 +90,12 @@ class RulesFileTest(ProgramsTest):
         path.touch()
         path.chmod(0o640)
         self.assert_refused("others may open it")
+
+    def test_a_folder_of_others(self):
+        for change in (lambda path: path.chmod(0o770), lambda path: os.chown(path, 12345, 0)):
+            daemon, _ = self.made()
+            change(daemon.state)
+            self.assert_refused("others may write its folder")
 
     def test_no_file(self):
         for make in (os.mkdir, os.mkfifo):
