@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/exit.h"
 #include "proc/counters.h"
 #include "proc/main_process.h"
 #include "proc/rules_file.h"
@@ -160,8 +161,12 @@ bool main_start_roles(struct main_process *m, const struct settings *settings)
 
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		wanted[role] = programs_need(&m->programs, role);
-	ok = open_gifts(&gifts, m) && spawn_identities(who, wanted, m->programs.user) &&
-	     spawn_all(m) && introduce(m, who, settings, &gifts);
+	ok = open_gifts(&gifts, m) && spawn_identities(who, wanted, m->programs.user);
+	if (ok && !programs_reachable(&m->programs, who)) {
+		m->exit_status = EXIT_CONFIG;
+		ok = false;
+	}
+	ok = ok && spawn_all(m) && introduce(m, who, settings, &gifts);
 	close_gifts(&gifts);
 	return ok && wait_for_all(m);
 }

@@ -1,9 +1,13 @@
 #include "proc/programs.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #define STOP_TIMEOUT_MS 3000
 
@@ -29,6 +33,57 @@ bool programs_need(const struct programs *p, enum role role)
 	if (role == ROLE_RULER)
 		return runner_settings_make_rules(&p->settings) ||
 		       programs_has(p, RUNNER_SERVER_START) || programs_has(p, RUNNER_SERVER_STOP);
+	return true;
+}
+
+/* How a program of this task is called in the configuration. */
+static const char *program_key(int task, uint32_t asked)
+{
+	static const char *const scripts[RUNNER_TASK_COUNT] = {
+	    "openspa.extension_scripts.user_directory_service",
+	    "openspa.extension_scripts.authorization", "openspa.extension_scripts.rule_add",
+	    "openspa.extension_scripts.rule_remove", "openspa.extension_scripts.server_start",
+	    "openspa.extension_scripts.server_stop"};
+	static const char *const helpers[RUNNER_TASK_COUNT] = {
+	    "openspa.helpers.user_directory_service", "openspa.helpers.authorization",
+	    "openspa.helpers.firewall", "openspa.helpers.firewall"};
+
+	return asked == CONF_ASKED_HELPER && helpers[task] != NULL ? helpers[task] : scripts[task];
+}
+
+/* Asks the kernel, as that user, in a process of its own. */
+static bool user_can_execute(const struct identity *who, const char *path)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(setgroups(0, NULL) == 0 && setresgid(who->gid, who->gid, who->gid) == 0 &&
+		              setresuid(who->uid, who->uid, who->uid) == 0 &&
+		              access(path, R_OK | X_OK) == 0
+		          ? 0
+		          : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+bool programs_reachable(const struct programs *p, const struct identity who[static ROLE_COUNT])
+{
+	for (int task = 0; task < RUNNER_TASK_COUNT; task++) {
+		const struct runner_program *program = &p->settings.programs[task];
+		enum role role = runner_task_is_rulers((uint8_t)task) ? ROLE_RULER : ROLE_RUNNER;
+		char user[16];
+
+		if (program->asked == CONF_ASKED_NATIVE ||
+		    user_can_execute(&who[role], program->path))
+			continue;
+		snprintf(user, sizeof user, "%u", who[role].uid);
+		log_event(LOG_LEVEL_ERROR,
+		    "the user that it would run as cannot reach or execute a program; open it and "
+		    "its folders (chmod go+rx), or name a user who can in script_user",
+		    "key", program_key(task, program->asked), "path", program->path, "uid", user,
+		    NULL);
+		return false;
+	}
 	return true;
 }
 
@@ -65,21 +120,6 @@ void programs_of(struct programs *out, const struct conf *conf)
 	}
 	if (any)
 		take_settings(out, conf);
-}
-
-/* How a program of this task is called in the configuration. */
-static const char *program_key(int task, uint32_t asked)
-{
-	static const char *const scripts[RUNNER_TASK_COUNT] = {
-	    "openspa.extension_scripts.user_directory_service",
-	    "openspa.extension_scripts.authorization", "openspa.extension_scripts.rule_add",
-	    "openspa.extension_scripts.rule_remove", "openspa.extension_scripts.server_start",
-	    "openspa.extension_scripts.server_stop"};
-	static const char *const helpers[RUNNER_TASK_COUNT] = {
-	    "openspa.helpers.user_directory_service", "openspa.helpers.authorization",
-	    "openspa.helpers.firewall", "openspa.helpers.firewall"};
-
-	return asked == CONF_ASKED_HELPER && helpers[task] != NULL ? helpers[task] : scripts[task];
 }
 
 const char *programs_difference(const struct programs *a, const struct programs *b)

@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "proc/message.h"
+#include "proc/spawn.h"
 
 struct programs {
 	struct runner_settings settings;
@@ -17,6 +18,9 @@ void programs_of(struct programs *out, const struct conf *conf);
 /* Whether a process of this role is needed. */
 bool programs_need(const struct programs *p, enum role role);
 bool programs_has(const struct programs *p, enum runner_task task);
+/* Whether whoever the two roles run as can reach and execute what they are to run; has said which
+ * one cannot. `who` has been found by spawn_identities. */
+bool programs_reachable(const struct programs *p, const struct identity who[static ROLE_COUNT]);
 /* The most that a process which runs programs, or waits for them, may take to stop: two answers,
  * one that is under way and one more. */
 int programs_patience_ms(const struct programs *p);

@@ -85,6 +85,8 @@ struct runner_settings {
 
 /* serverStart or serverStop: main's to ask, while all others are the keeper's. */
 bool runner_task_is_mains(uint8_t task);
+/* The ruler's, while all others are the runner's. */
+bool runner_task_is_rulers(uint8_t task);
 /* Whether everything is inside its bounds. */
 bool runner_settings_fit(const struct runner_settings *s);
 /* Leaves the programs that are the ruler's, or the runner's; the others are not asked. */

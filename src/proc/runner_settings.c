@@ -12,10 +12,9 @@ bool runner_task_is_mains(uint8_t task)
 	return task == RUNNER_SERVER_START || task == RUNNER_SERVER_STOP;
 }
 
-static bool is_rulers(int task)
+bool runner_task_is_rulers(uint8_t task)
 {
-	return task == RUNNER_RULE_ADD || task == RUNNER_RULE_REMOVE ||
-	       runner_task_is_mains((uint8_t)task);
+	return task == RUNNER_RULE_ADD || task == RUNNER_RULE_REMOVE || runner_task_is_mains(task);
 }
 
 static bool is_text(const char *text)
@@ -47,7 +46,7 @@ bool runner_settings_fit(const struct runner_settings *s)
 void runner_settings_keep(struct runner_settings *s, bool ruler)
 {
 	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
-		if (is_rulers(i) != ruler)
+		if (runner_task_is_rulers((uint8_t)i) != ruler)
 			s->programs[i].asked = CONF_ASKED_NATIVE;
 }
 

@@ -367,6 +367,18 @@ for line in sys.stdin:
         self.assertIn("authorization", str(refused.exception))
         self.assertEqual(self.daemon.process.wait(5), 78)
 
+    def test_a_script_that_its_user_cannot_reach_is_refused(self):
+        def close():
+            (self.room / "closed").mkdir(mode=0o700)
+            self.place("closed/rule_add", "exit 0")
+        with self.assertRaises(AssertionError) as refused:
+            self.original(self.all_scripts(), prepare=close,
+                          extensionScripts={"ruleAdd": "closed/rule_add",
+                                            "ruleRemove": "rule_remove"}, duration="2s")
+        self.assertIn("closed/rule_add", str(refused.exception))
+        self.assertIn("chmod go+rx", str(refused.exception))
+        self.assertEqual(self.daemon.process.wait(5), 78)
+
     def test_a_script_that_vanishes(self):
         self.original(self.all_scripts())
         (self.room / "authorization").unlink()
