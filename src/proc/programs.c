@@ -37,7 +37,7 @@ bool programs_need(const struct programs *p, enum role role)
 }
 
 /* How a program of this task is called in the configuration. */
-static const char *program_key(int task, uint32_t asked)
+static const char *program_key(int task, uint8_t asked)
 {
 	static const char *const scripts[RUNNER_TASK_COUNT] = {
 	    "openspa.extension_scripts.user_directory_service",

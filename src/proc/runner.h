@@ -58,13 +58,10 @@ struct runner_reply {
 };
 
 /* How one task is carried out. Lives in main's memory and goes to the runner before its sandbox
- * closes; paths are absolute. Tasks with the same helper share one process of it.
- *
- * No hole may follow an array of these: GCC 12 with -ftrivial-auto-var-init=zero clears the first
- * bytes of the struct around it in place of the hole, when a local variable is initialised. */
+ * closes; paths are absolute. Tasks with the same helper share one process of it. */
 #define RUNNER_PATH_BYTES 512
 struct runner_program {
-	uint32_t asked; /* enum conf_asked: SCRIPT or HELPER; NATIVE: not at all */
+	uint8_t asked; /* enum conf_asked: SCRIPT or HELPER; NATIVE: not at all */
 	char path[RUNNER_PATH_BYTES];
 };
 

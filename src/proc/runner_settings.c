@@ -1,11 +1,6 @@
-#include <stddef.h>
 #include <string.h>
 
 #include "proc/runner.h"
-
-_Static_assert(
-    offsetof(struct runner_settings, deadline_ms) == sizeof((struct runner_settings *)0)->programs,
-    "no hole behind the programs");
 
 bool runner_task_is_mains(uint8_t task)
 {
@@ -31,8 +26,7 @@ bool runner_settings_fit(const struct runner_settings *s)
 {
 	for (int i = 0; i < RUNNER_TASK_COUNT; i++) {
 		/* There is no line for a helper that asks it for one of main's. */
-		uint32_t most =
-		    runner_task_is_mains((uint8_t)i) ? CONF_ASKED_SCRIPT : CONF_ASKED_HELPER;
+		int most = runner_task_is_mains((uint8_t)i) ? CONF_ASKED_SCRIPT : CONF_ASKED_HELPER;
 
 		if (s->programs[i].asked > most || !is_text(s->programs[i].path))
 			return false;
