@@ -33,7 +33,7 @@ static struct holder_identity identity_of(const struct keeper_state *k, uint32_t
 		memcpy(who.bytes, s->clients[holder].public_key, CLIENT_KEY_BYTES);
 	else if (holder < snapshot_holders(s))
 		memcpy(who.bytes, s->devices[holder - s->client_count].uuid, DEVICE_UUID_BYTES);
-	else
+	else if (k->visitors != NULL)
 		memcpy(who.bytes, k->visitors->places[holder - snapshot_holders(s)].uuid,
 		    DEVICE_UUID_BYTES);
 	return who;
