@@ -187,7 +187,7 @@ extern const struct conf_word conf_answer_words[];
 	X(devices, PATH, "devices.d", 0, 0, NULL, "folder of the devices' public keys")            \
 	X(duration, DURATION, NULL, NS_PER_SECOND, 65535 * NS_PER_SECOND, NULL,                    \
 	    "how long a request opens, where no rule says")                                        \
-	X(window, DURATION, "5m", NS_PER_SECOND, 86400 * NS_PER_SECOND, NULL,                      \
+	X(window, DURATION, "5m", NS_PER_SECOND, INT64_MAX, NULL,                                  \
 	    "how far a request's timestamp may be from now")                                       \
 	X(answer, WORD, "always", 0, 0, conf_answer_words, "when a request is answered")           \
 	X(targets, TARGETS, "any", 0, 0, NULL,                                                     \

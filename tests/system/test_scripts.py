@@ -2,16 +2,21 @@
 and rules of their own. The gate that rule scripts open is a chain of the host's, as it would be
 where the original ran."""
 
+import json
 import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import openspa
 from netns import eventually
 from spa_world import PORT, SpaWorldTest
 from world import SERVICE_PORT
 
+VECTORS = Path(__file__).parents[1] / "vectors/openspa-v1.json"
+UNUSABLE = ("127.0.0.1", "fe80::1")  # to open for
 GATE = f"""
 table inet gate {{
 	set granted4 {{ type ipv4_addr . inet_service; flags interval; }}
@@ -118,6 +123,37 @@ class ScriptsTest(SpaWorldTest):
                 self.assertEqual(self.calls("rule_add")[-1], rule)
                 self.assert_shuts(family)
                 self.assertTrue(eventually(lambda: self.calls("rule_remove")[-1:] == [rule]))
+
+    def test_requests_that_the_original_client_sent(self):
+        """Captured, with what the original server gave its scripts; they are old, so the window
+        is wide."""
+        captured = json.loads(VECTORS.read_text())
+        vectors, argv = captured["vectors"], captured["script_argv"]
+        devices = {v["client_device_id"]: v for v in vectors}
+
+        def replace_keys():
+            (self.room / "server.key").write_text(vectors[0]["server_private_key_pem"])
+            for device, v in devices.items():
+                (self.room / f"keys/{device}.pub").write_text(v["client_public_key_pem"])
+        self.original(self.all_scripts(seconds=180) | {"rule_add": ":", "rule_remove": ":"},
+                      prepare=replace_keys, window="1000000h")
+        server = load_pem_private_key(vectors[0]["server_private_key_pem"].encode(), None)
+        served = [i for i, v in enumerate(vectors) if v["client_ip"] not in UNUSABLE]
+        self.assertGreaterEqual(len(served), 6)
+        for i, v in enumerate(vectors):
+            packet = bytes.fromhex(v["request"])
+            if i not in served:
+                self.assert_silent(packet)
+                continue
+            key = load_pem_private_key(v["client_private_key_pem"].encode(), None)
+            device = SimpleNamespace(key=SimpleNamespace(private=key))
+            answer = openspa.open_response(self.ask(packet), device, server.public_key())
+            self.assertEqual(answer[2:], (v["start_port"], v["end_port"], 180))
+            self.assert_silent(packet)
+        self.assertEqual(self.calls("authorization"), [argv["authorization"][i] for i in served])
+        self.assertEqual(self.calls("rule_add"), [argv["rule_add"][i] for i in served])
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(sorted(self.calls("rule_remove")), sorted(self.calls("rule_add")))
 
     def test_who_is_unknown_to_the_directory(self):
         self.original(self.all_scripts())
