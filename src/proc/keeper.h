@@ -46,6 +46,7 @@ struct keeper {
 	struct channel desk;
 	struct loop_source desk_source;
 	struct loop_source tick;
+	bool ticking;
 	struct loop_source repair_timer;
 	struct loop_source watch; /* fd -1: the back-end has none */
 	struct report report;

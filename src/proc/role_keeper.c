@@ -138,9 +138,12 @@ static void drop_ended(struct ledger_entry *e, void *context)
 	ledger_remove(k->state.ledger, e);
 }
 
+/* While it runs it is left alone: whoever can have it set anew could put it off for ever. */
 void keeper_tick(struct keeper *k, bool on)
 {
-	timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
+	if (on != k->ticking)
+		timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
+	k->ticking = on;
 }
 
 /* The kernel has ended its grants already, and the book only follows; those of programs end here.

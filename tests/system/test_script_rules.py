@@ -1,0 +1,56 @@
+"""Rules that scripts make, where it is hard: under a stream of requests, when a grant ends while a
+script is at work, and when a script does badly."""
+
+import time
+
+from netns import eventually
+from programs_world import ProgramsTest
+from spa_world import PORT
+
+ADD = 'echo "add $*" >>$OUT/calls'
+REMOVE = 'echo "remove $*" >>$OUT/calls'
+
+
+class ScriptRulesTest(ProgramsTest):
+    def serve_rules(self, add=ADD, remove=REMOVE, duration="1s", **settings):
+        self.run_with({"rule_add": add, "rule_remove": remove}, duration=duration,
+                      script_user="daemon", **settings)
+
+    def calls(self, *words):
+        """The calls so far that have all these words."""
+        path = self.out("calls")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if all(word in line.split() for word in words)]
+
+    def send(self, packet, space=None):
+        space = space or self.client
+        space.send(packet, self.server.addresses[1 if space is self.client else 2][4], PORT)
+
+    def assert_removed(self, times=1, within=4.0):
+        self.assertTrue(eventually(lambda: len(self.calls("remove")) == times, within),
+                        self.calls())
+
+    def revoke_phone(self):
+        configuration = self.daemon.file.read_text()
+        self.daemon.configure(configuration.replace(
+            "openspa:\n", f"openspa:\n  clients:\n    {self.phone.uuid}:\n      revoked: true\n"))
+        self.daemon.reload()
+
+    def test_a_stream_of_requests_does_not_keep_others_open(self):
+        self.serve_rules()
+        self.granted_for(self.request(self.laptop, first=9), self.laptop)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            self.granted_for(self.request())
+            time.sleep(0.3)
+        self.assertEqual(len(self.calls("remove", "9")), 1, self.calls())
+        self.assert_removed(2)
+
+    def test_reloads_do_not_keep_it_open(self):
+        self.serve_rules()
+        self.granted_for(self.request())
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            self.daemon.reload()
+            time.sleep(0.3)
+        self.assertEqual(len(self.calls("remove")), 1, self.calls())
