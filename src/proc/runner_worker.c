@@ -102,6 +102,12 @@ static bool is_helper(const struct runner_worker *w)
 	return w->program->asked == CONF_ASKED_HELPER;
 }
 
+/* Then it may have done its work, whatever it printed: "no" would be a lie. */
+static bool makes_rule(const struct runner_worker *w)
+{
+	return w->request.task == RUNNER_RULE_ADD || w->request.task == RUNNER_RULE_REMOVE;
+}
+
 static void take_lines(struct runner_worker *w)
 {
 	char *end = memchr(w->output, '\n', w->used);
@@ -153,7 +159,7 @@ static void take_output(struct runner_worker *w)
 		return;
 	}
 	if (w->used > most)
-		give_up(w, RUNNER_REFUSED, "it printed too much");
+		give_up(w, makes_rule(w) ? RUNNER_FAILED : RUNNER_REFUSED, "it printed too much");
 	else if (is_helper(w))
 		take_lines(w);
 }

@@ -54,3 +54,8 @@ class ScriptRulesTest(ProgramsTest):
             self.daemon.reload()
             time.sleep(0.3)
         self.assertEqual(len(self.calls("remove")), 1, self.calls())
+
+    def test_a_script_that_opens_and_says_too_much(self):
+        self.serve_rules(add=f"{ADD}; head -c 100000 /dev/zero; sleep 1", duration="600s")
+        self.assert_silent(self.request(), "firewall_failed")
+        self.assert_removed()
