@@ -22,6 +22,15 @@ void report_init(struct report *r, struct counters *counters)
 	}
 }
 
+static const char *device_name(const struct snapshot *s,
+    const uint8_t device[static DEVICE_UUID_BYTES], char uuid[static UUID_TEXT_BYTES])
+{
+	int64_t row = snapshot_find_device(s, device);
+
+	return row < 0 ? value_uuid_text(uuid, device)
+	               : snapshot_holder_name(s, s->client_count + (uint32_t)row);
+}
+
 /* Names are shown only where the signature was verified: before that a holder is a guess. */
 static const char *holder_name(enum verdict v, const struct knock *k, const struct snapshot *s,
     char uuid[static UUID_TEXT_BYTES])
@@ -30,11 +39,10 @@ static const char *holder_name(enum verdict v, const struct knock *k, const stru
 
 	if (!known || k->holder == DIRECTORY_NOBODY)
 		return "-";
-	if (k->holder < snapshot_holders(s))
-		return snapshot_holder_name(s, k->holder);
-	return k->packet.record.protocol == RECORD_OPENSPA
-	           ? value_uuid_text(uuid, k->packet.asked.device)
-	           : "-";
+	/* One that a program was asked about may be older than `s`, and its holder's number. */
+	if (k->packet.record.protocol == RECORD_OPENSPA)
+		return device_name(s, k->packet.asked.device, uuid);
+	return k->holder < s->client_count ? snapshot_holder_name(s, k->holder) : "-";
 }
 
 /* Seconds that the client's clock is ahead, with the sign; saturates. */

@@ -98,7 +98,8 @@ static void judge(struct keeper *k, const struct message_knock *m)
 	knock = &k->batch[k->batch_count].knock;
 	knock->packet.record = m->record;
 	memcpy(knock->packet.key, m->key, sizeof knock->packet.key);
-	knock->holder = m->holder;
+	/* Whose a request is, we see for ourselves. */
+	knock->holder = m->record.protocol == RECORD_OPENSPA ? DIRECTORY_NOBODY : m->holder;
 	knock->advice = (struct advice){0};
 	if (keeper_admit(k) == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);

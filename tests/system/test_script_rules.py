@@ -3,6 +3,7 @@ script is at work, and when a script does badly."""
 
 import time
 
+import openme
 from netns import eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
@@ -59,3 +60,17 @@ class ScriptRulesTest(ProgramsTest):
         self.serve_rules(add=f"{ADD}; head -c 100000 /dev/zero; sleep 1", duration="600s")
         self.assert_silent(self.request(), "firewall_failed")
         self.assert_removed()
+
+    def test_named_rightly_after_a_reload(self):
+        """Holders have other numbers then."""
+        self.serve_rules(add=f"{ADD}; sleep 1", duration="600s")
+        self.send(self.request())
+        self.assertTrue(eventually(lambda: self.calls("add")))
+        configuration = self.configured({"rule_add": 1, "rule_remove": 1}, duration="600s",
+                                        script_user="daemon")
+        configuration["clients"]["nobody"] = self.client_entry(openme.ClientKey())
+        self.daemon.configure(configuration)
+        self.daemon.reload()
+        self.assertTrue(eventually(lambda: self.verdicts("granted")))
+        event, = self.verdicts("granted")
+        self.assertEqual(event["client"], str(self.phone.uuid))
