@@ -36,6 +36,7 @@ struct keeper_rules {
 	struct rule_book *book;
 	struct rule_work *work; /* one for each rule of the book */
 	uint16_t last_ticket;
+	uint32_t asked; /* and not answered yet */
 	struct rate log_rate;
 };
 
@@ -97,6 +98,8 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a);
 /* Has shut what no grant stands behind any more, and tries again what failed. Every tick, and when
  * grants have been taken away. */
 void keeper_rules_sweep(struct keeper *k);
+/* Has everything shut: also what has failed so often that it would be left for later. */
+void keeper_rules_stop(struct keeper *k);
 /* How many rules there are that a program has to shut yet; when stopping, those that have failed
  * too often are left out. */
 uint32_t keeper_rules_left(const struct keeper *k);

@@ -14,8 +14,9 @@
 #define RETRY_FIRST_NS  NS_PER_SECOND
 #define RETRY_MOST_NS   (300 * NS_PER_SECOND)
 #define TRIES_AT_STOP   3
-#define WAITING_MOST    8 /* for one rule */
-#define LOG_RATE        1 /* lines a second of rules that do not shut, and in a burst */
+#define WAITING_MOST    8  /* for one rule */
+#define REMOVALS_MOST   64 /* that the ruler is asked at once: grants come in between */
+#define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
 #define LOG_BURST       20
 #define TICKET_INDEX(t) ((t)&0xffffU)
 
@@ -116,6 +117,7 @@ static bool ask(struct keeper *k, size_t i, enum runner_task task)
 		return false;
 	}
 	w->ticket = request.ticket;
+	k->rules.asked++;
 	return true;
 }
 
@@ -224,16 +226,17 @@ static void take_answer(struct keeper *k, const struct runner_reply *reply)
 		return;
 	}
 	w->ticket = 0;
+	k->rules.asked--;
 	if (rule_at(k, i)->state == RULE_ADDING)
 		addition_done(k, i, reply->outcome);
 	else if (reply->outcome == RUNNER_DONE)
 		removal_done(k, i);
 	else
 		removal_failed(k, i, reply->outcome);
-	if (!k->stopping)
-		return;
-	keeper_rules_sweep(k);
-	if (keeper_rules_left(k) == 0)
+	/* There is room for the next, unless it was for want of room. */
+	if (reply->outcome != RUNNER_BUSY)
+		keeper_rules_sweep(k);
+	if (k->stopping && keeper_rules_left(k) == 0)
 		loop_stop(&k->process.loop);
 }
 
@@ -313,6 +316,8 @@ void keeper_rules_sweep(struct keeper *k)
 		const struct rule *r = rule_at(k, i);
 		const struct rule_work *w = &k->rules.work[i];
 
+		if (k->rules.asked >= REMOVALS_MOST)
+			return;
 		if (w->ticket != 0)
 			continue;
 		if (r->state == RULE_OPEN && (k->stopping || grant_of(k, r) == NULL))
@@ -321,6 +326,15 @@ void keeper_rules_sweep(struct keeper *k)
 		         (!k->stopping || w->tries < TRIES_AT_STOP))
 			ask(k, i, RUNNER_RULE_REMOVE);
 	}
+}
+
+void keeper_rules_stop(struct keeper *k)
+{
+	for (size_t i = 0; k->rules.book != NULL && i < RULES_MOST; i++) {
+		k->rules.work[i].tries = 0;
+		k->rules.work[i].next_try_ns = 0;
+	}
+	keeper_rules_sweep(k);
 }
 
 uint32_t keeper_rules_left(const struct keeper *k)

@@ -40,7 +40,7 @@ static void repair(void *context)
 	struct keeper *k = context;
 
 	timer_read(k->repair_timer.fd);
-	if (k->state.ledger == NULL)
+	if (k->state.ledger == NULL || k->stopping)
 		return;
 	if (keeper_install(k, &k->state) == 0)
 		log_line(LOG_LEVEL_WARN, "somebody changed our rules in the firewall; repaired");
@@ -229,7 +229,7 @@ static void stop(struct keeper *k, bool keep_rules)
 	k->stopping = true;
 	loop_remove(&k->process.loop, &k->doorman_source);
 	loop_remove(&k->process.loop, &k->desk_source);
-	keeper_rules_sweep(k);
+	keeper_rules_stop(k);
 	if (keeper_rules_left(k) == 0)
 		loop_stop(&k->process.loop);
 	else

@@ -56,6 +56,17 @@ class ScriptRulesTest(ProgramsTest):
             time.sleep(0.3)
         self.assertEqual(len(self.calls("remove")), 1, self.calls())
 
+    def test_a_stop_tries_again_what_has_failed(self):
+        self.serve_rules(remove="[ ! -e $OUT/broken ] || exit 1; " + REMOVE)
+        self.out("broken").touch()
+        self.granted_for(self.request())
+        overdue = "a rule could not be shut and may still be open"
+        self.assertTrue(eventually(
+            lambda: self.daemon.events(message=overdue, tries="3"), 12), self.daemon.lines())
+        self.out("broken").unlink()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assert_removed()
+
     def test_a_script_that_opens_and_says_too_much(self):
         self.serve_rules(add=f"{ADD}; head -c 100000 /dev/zero; sleep 1", duration="600s")
         self.assert_silent(self.request(), "firewall_failed")
