@@ -77,8 +77,8 @@ void keeper_grant(struct keeper *k);
 void keeper_commit(struct keeper *k);
 /* True when a knock of that holder is in the batch. */
 bool keeper_grants_for(const struct keeper *k, uint32_t holder);
-/* Enters a grant into the ledger; one that is there already is extended. */
-void keeper_enter(struct keeper *k, const struct admitted *a);
+/* Enters a grant into the ledger; one that is there already is extended. False when it is full. */
+bool keeper_enter(struct keeper *k, const struct admitted *a);
 /* An OpenSPA client is told, once the firewall has confirmed. */
 void keeper_tell(struct keeper *k, const struct knock *knock);
 

@@ -41,7 +41,7 @@ void keeper_grant(struct keeper *k)
 	k->batch_count++;
 }
 
-void keeper_enter(struct keeper *k, const struct admitted *a)
+bool keeper_enter(struct keeper *k, const struct admitted *a)
 {
 	struct keeper_state *s = &k->state;
 	int64_t now_real = clock_real_ns();
@@ -50,16 +50,16 @@ void keeper_enter(struct keeper *k, const struct admitted *a)
 
 	s->seen[a->knock.holder] = (struct seen){a->knock.target, now_real};
 	if (e == NULL) {
-		/* A full ledger only shows less: the kernel ends the grant all the same. */
 		e = ledger_add(s->ledger, a->knock.holder, &a->knock.target, &a->what);
 		if (e == NULL)
-			return;
+			return false;
 		e->opened_real_ns = now_real;
 		if (ledger_count(s->ledger) == 1)
 			keeper_tick(k, true);
 	}
 	if (a->expires_boot_ns > e->expires_boot_ns)
 		e->expires_boot_ns = a->expires_boot_ns;
+	return true;
 }
 
 /* Opens a run of the batch at once: all of it by policy, or all of it by ports. */
@@ -130,7 +130,8 @@ static void commit_run(struct keeper *k, const struct admitted *run, size_t coun
 		enum verdict v = error == 0 ? VERDICT_GRANTED : VERDICT_FIREWALL_FAILED;
 
 		if (error == 0) {
-			keeper_enter(k, &run[i]);
+			/* A full ledger only shows less: the kernel ends the grant all the same. */
+			(void)keeper_enter(k, &run[i]);
 			keeper_tell(k, &run[i].knock);
 		}
 		report_verdict(&k->report, v, &run[i].knock, &k->state.config, clock_real_ns());

@@ -45,13 +45,27 @@ static struct ledger_what what_of(const struct rule *r)
 	return (struct ledger_what){r->protocol, r->first_port, r->last_port};
 }
 
+/* The grant that it follows, NULL when that has ended. */
 static struct ledger_entry *grant_of(const struct keeper *k, const struct rule *r)
 {
 	const struct ledger_what what = what_of(r);
 	uint32_t holder = keeper_state_device(&k->state, r->device);
+	struct ledger_entry *e = holder == DIRECTORY_NOBODY || k->state.ledger == NULL
+	                             ? NULL
+	                             : ledger_find(k->state.ledger, holder, &r->client, &what);
 
-	return holder == DIRECTORY_NOBODY ? NULL
-	                                  : ledger_find(k->state.ledger, holder, &r->client, &what);
+	return e != NULL && e->expires_boot_ns > clock_boot_ns() ? e : NULL;
+}
+
+/* Why there is no grant any more that somebody has waited for. */
+static enum verdict why_ended(const struct keeper *k, const struct rule *r)
+{
+	const struct ledger_what what = what_of(r);
+	uint32_t holder = keeper_state_device(&k->state, r->device);
+
+	return keeper_state_may_hold(&k->state, holder, &r->client, &what, clock_real_ns())
+	           ? VERDICT_FIREWALL_FAILED
+	           : VERDICT_REVOKED;
 }
 
 static void report(struct keeper *k, enum verdict v, const struct knock *knock)
@@ -144,6 +158,20 @@ static void give_up(struct keeper *k, size_t i, enum verdict why)
 	forget_rule(k, i);
 }
 
+static void fill_rule(struct rule *r, const struct knock *knock)
+{
+	const struct asked *asked = &knock->packet.asked;
+
+	r->protocol = asked->protocol;
+	r->behind_nat = asked->behind_nat;
+	r->first_port = asked->first_port;
+	r->last_port = asked->last_port;
+	r->duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND);
+	memcpy(r->device, asked->device, sizeof r->device);
+	r->client = knock->target;
+	r->server = asked->server;
+}
+
 static void begin_add(struct keeper *k, size_t i)
 {
 	rule_at(k, i)->state = RULE_ADDING;
@@ -190,27 +218,41 @@ static void removal_failed(struct keeper *k, size_t i, uint8_t outcome)
 	w->next_try_ns = clock_boot_ns() + (k->stopping ? 0 : pause);
 }
 
+/* Opened anew for who has waited, if they may still have it, and as they asked last. */
 static void removal_done(struct keeper *k, size_t i)
 {
-	if (k->rules.work[i].waiting == NULL || k->stopping) {
+	struct rule_work *w = &k->rules.work[i];
+	struct rule *r = rule_at(k, i);
+
+	if (w->waiting == NULL || k->stopping) {
 		forget_rule(k, i);
-		return;
+	} else if (grant_of(k, r) == NULL) {
+		answer_waiting(k, w, why_ended(k, r));
+		forget_rule(k, i);
+	} else {
+		w->tries = 0;
+		fill_rule(r, &w->waiting->knock);
+		begin_add(k, i);
 	}
-	k->rules.work[i].tries = 0;
-	begin_add(k, i);
 }
 
 static void addition_done(struct keeper *k, size_t i, uint8_t outcome)
 {
-	if (outcome == RUNNER_DONE) {
-		rule_at(k, i)->state = RULE_OPEN;
-		answer_waiting(k, &k->rules.work[i], VERDICT_GRANTED);
+	struct rule_work *w = &k->rules.work[i];
+	struct rule *r = rule_at(k, i);
+
+	if (outcome == RUNNER_DONE && grant_of(k, r) != NULL && !k->stopping) {
+		r->state = RULE_OPEN;
+		answer_waiting(k, w, VERDICT_GRANTED);
+	} else if (outcome == RUNNER_DONE) {
+		answer_waiting(k, w, why_ended(k, r));
+		begin_remove(k, i);
 	} else if (outcome == RUNNER_REFUSED || outcome == RUNNER_BUSY) {
 		give_up(k, i, outcome == RUNNER_BUSY ? VERDICT_BUSY : VERDICT_FIREWALL_FAILED);
 	} else {
 		/* Nobody knows how far it came. */
-		end_grant(k, rule_at(k, i));
-		answer_waiting(k, &k->rules.work[i], VERDICT_FIREWALL_FAILED);
+		end_grant(k, r);
+		answer_waiting(k, w, VERDICT_FIREWALL_FAILED);
 		begin_remove(k, i);
 	}
 }
@@ -261,32 +303,18 @@ static size_t find_rule(const struct keeper *k, const struct admitted *a)
 	return free_place;
 }
 
-static void fill_rule(struct rule *r, const struct admitted *a)
-{
-	const struct asked *asked = &a->knock.packet.asked;
-
-	r->protocol = a->what.protocol;
-	r->behind_nat = asked->behind_nat;
-	r->first_port = a->what.first_port;
-	r->last_port = a->what.last_port;
-	r->duration_s = (uint16_t)(a->knock.duration_ns / NS_PER_SECOND);
-	memcpy(r->device, asked->device, sizeof r->device);
-	r->client = a->knock.target;
-	r->server = asked->server;
-}
-
 void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 {
 	size_t i = find_rule(k, a);
 	enum verdict v;
 	struct rule *r;
 
-	if (i == RULES_MOST) {
+	/* A rule that stands in no ledger would be shut at once. */
+	if (i == RULES_MOST || !keeper_enter(k, a)) {
 		report(k, VERDICT_NO_MEMORY, &a->knock);
 		return;
 	}
 	r = rule_at(k, i);
-	keeper_enter(k, a);
 	keeper_tick(k, true);
 	if (r->state == RULE_OPEN) {
 		report(k, VERDICT_GRANTED, &a->knock);
@@ -299,7 +327,7 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 		return;
 	}
 	if (r->state == RULE_FREE) {
-		fill_rule(r, a);
+		fill_rule(r, &a->knock);
 		begin_add(k, i);
 	} else if (r->state == RULE_REMOVING && k->rules.work[i].ticket == 0) {
 		ask(k, i, RUNNER_RULE_REMOVE);

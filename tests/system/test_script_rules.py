@@ -56,6 +56,37 @@ class ScriptRulesTest(ProgramsTest):
             time.sleep(0.3)
         self.assertEqual(len(self.calls("remove")), 1, self.calls())
 
+    def test_revoked_while_it_is_shut(self):
+        """What was asked for in the meantime is not opened."""
+        self.serve_rules(remove=f"{REMOVE}; sleep 1")
+        self.granted_for(self.request())
+        self.assert_removed()
+        self.send(self.request())
+        self.assertTrue(eventually(lambda: "remaining" in self.postern("--json", "sessions")))
+        self.revoke_phone()
+        self.assertTrue(eventually(lambda: self.verdicts("revoked")), self.daemon.lines())
+        self.assertEqual(len(self.calls("add")), 1)
+        self.assert_removed()
+
+    def test_revoked_while_it_is_opened(self):
+        self.serve_rules(add=f"{ADD}; sleep 1", duration="600s")
+        self.send(self.request())
+        self.assertTrue(eventually(lambda: self.calls("add")))
+        self.revoke_phone()
+        self.assert_removed()
+        self.assertEqual(self.verdicts("granted"), [])
+        self.assertEqual(len(self.verdicts("revoked")), 1)
+
+    def test_opened_anew_as_asked_last(self):
+        self.serve_rules(remove=f"{REMOVE}; sleep 0.5")
+        self.granted_for(self.request())
+        self.assert_removed()
+        self.granted_for(self.request(nat=True))
+        self.assert_removed(2)
+        for what in ("add", "remove"):
+            self.assertEqual([line.split()[-2:] for line in self.calls(what)],
+                             [["0", "1"], ["1", "1"]])
+
     def test_a_stop_tries_again_what_has_failed(self):
         self.serve_rules(remove="[ ! -e $OUT/broken ] || exit 1; " + REMOVE)
         self.out("broken").touch()
