@@ -64,6 +64,9 @@ struct keeper {
 /* Admits what stands in the next place of the batch, batch[batch_count].knock, from its first check
  * on, and does what follows from the verdict, which has been reported. */
 enum verdict keeper_admit(struct keeper *k);
+/* A process that we work with has ended, and main will end us: what programs have opened is shut
+ * before that, and all other rules stay. */
+void keeper_deserted(struct keeper *k);
 /* Has the book looked through every second, or not. */
 void keeper_tick(struct keeper *k, bool on);
 

@@ -157,7 +157,8 @@ static void runner_ready(void *context)
 			take_answer(k, &m.body.RAN);
 		break;
 	case CHANNEL_CLOSED:
-		loop_stop(&k->process.loop);
+		loop_remove(&k->process.loop, &k->questions.source);
+		keeper_deserted(k);
 		break;
 	case CHANNEL_EMPTY:
 		break;

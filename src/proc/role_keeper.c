@@ -17,6 +17,30 @@
 #define TICK_NS   NS_PER_SECOND
 #define REPAIR_NS (200 * NS_PER_MS)
 
+/* --- The end */
+
+/* What programs have opened is shut in any case: nothing else would end it. */
+static void stop(struct keeper *k, bool keep_rules)
+{
+	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
+		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
+	if (k->stopping)
+		return;
+	k->stopping = true;
+	loop_remove(&k->process.loop, &k->doorman_source);
+	loop_remove(&k->process.loop, &k->desk_source);
+	keeper_rules_stop(k);
+	if (keeper_rules_left(k) == 0)
+		loop_stop(&k->process.loop);
+	else
+		keeper_tick(k, true);
+}
+
+void keeper_deserted(struct keeper *k)
+{
+	stop(k, true);
+}
+
 /* Gives a knock back unjudged. A doorman that has no room for it loses it: waiting for a process
  * that waits for us would be worse. */
 static void give_back(struct keeper *k, const struct message_knock *knock, bool stale_config)
@@ -122,7 +146,7 @@ static void doorman_ready(void *context)
 	}
 	keeper_commit(k);
 	if (result == CHANNEL_CLOSED)
-		loop_stop(&k->process.loop);
+		keeper_deserted(k);
 }
 
 /* --- Time */
@@ -181,7 +205,7 @@ static void desk_ready(void *context)
 			loop_stop(&k->process.loop);
 		break;
 	case CHANNEL_CLOSED:
-		loop_stop(&k->process.loop);
+		keeper_deserted(k);
 		break;
 	case CHANNEL_EMPTY:
 		break;
@@ -219,21 +243,6 @@ static int change_config(struct keeper *k, struct message *m)
 	if (ledger_count(k->state.ledger) > 0 || keeper_rules_left(k) > 0)
 		keeper_tick(k, true);
 	return 0;
-}
-
-/* What programs have opened is shut in any case: nothing else would end it. */
-static void stop(struct keeper *k, bool keep_rules)
-{
-	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
-		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
-	k->stopping = true;
-	loop_remove(&k->process.loop, &k->doorman_source);
-	loop_remove(&k->process.loop, &k->desk_source);
-	keeper_rules_stop(k);
-	if (keeper_rules_left(k) == 0)
-		loop_stop(&k->process.loop);
-	else
-		keeper_tick(k, true);
 }
 
 static void main_ready(void *context)

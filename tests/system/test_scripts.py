@@ -3,6 +3,8 @@ and rules of their own. The gate that rule scripts open is a chain of the host's
 where the original ran."""
 
 import json
+import os
+import signal
 import time
 import uuid
 from pathlib import Path
@@ -304,6 +306,18 @@ class ScriptsTest(SpaWorldTest):
         self.assertEqual(self.daemon.stop(), 0)
         self.assertFalse(self.reaches())
         self.assertEqual(len(self.calls("rule_remove")), 2)
+
+    def test_a_failed_process_shuts(self):
+        """The daemon ends, and what its scripts have opened with it."""
+        for role in ("doorman", "desk", "runner"):
+            with self.subTest(role=role):
+                self.original(self.all_scripts(seconds=600))
+                self.granted_for(self.request())
+                self.assertTrue(self.reaches())
+                os.kill(self.daemon.roles()[role], signal.SIGKILL)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(len(self.calls("rule_remove")), 1)
+                self.assertFalse(self.reaches())
 
     def test_a_killed_daemon_s_rules_are_shut_at_the_next_start(self):
         self.original(self.all_scripts(seconds=600))
