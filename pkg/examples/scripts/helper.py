@@ -45,13 +45,12 @@ def nft(rules):
 
 def rule_add(question):
     where, what = element(question)
-    return nft(f"add {where} {{ {what} }}\ndelete {where} {{ {what} }}\n"
-               f"add {where} {{ {what} timeout {question['duration']}s }}\n")
+    return nft(f"add {where} {{ {what} }}\n")
 
 
 def rule_remove(question):
     where, what = element(question)
-    return nft(f"add {where} {{ {what} timeout 1s }}\ndelete {where} {{ {what} }}\n")
+    return nft(f"add {where} {{ {what} }}\ndelete {where} {{ {what} }}\n")
 
 
 TASKS = {"publicKey": public_key, "authorization": authorization, "ruleAdd": rule_add,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Shuts ports in the gate of gate.nft. It is no failure when the kernel was faster.
+"""Shuts ports in the gate of gate.nft. It is no failure when they are shut already.
 
     rule-remove.py UUID ipv4|ipv6 CLIENT-IP ipv4|ipv6 SERVER-IP PROTOCOL FIRST LAST NAT SECONDS
 """
@@ -19,5 +19,5 @@ if protocol in ("TCP", "UDP"):
 else:
     where = f"element inet openspa whole{version}"
     what = f"{client} . {WHOLE[protocol]}"
-rules = f"add {where} {{ {what} timeout 1s }}\ndelete {where} {{ {what} }}\n"
+rules = f"add {where} {{ {what} }}\ndelete {where} {{ {what} }}\n"
 sys.exit(subprocess.run(["nft", "-f", "-"], input=rules, text=True).returncode)

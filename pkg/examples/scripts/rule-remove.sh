@@ -1,5 +1,5 @@
 #!/bin/sh
-# Shuts ports in the gate of gate.nft. It is no failure when the kernel was faster.
+# Shuts ports in the gate of gate.nft. It is no failure when they are shut already.
 #
 #	rule-remove.sh UUID ipv4|ipv6 CLIENT-IP ipv4|ipv6 SERVER-IP PROTOCOL FIRST LAST NAT SECONDS
 set -eu
@@ -13,6 +13,6 @@ IPV4) element="whole${2#ipv} { $3 . 4" ;;
 *) echo "unknown protocol: $6" >&2; exit 2 ;;
 esac
 exec nft -f - <<-END
-	add element inet openspa $element timeout 1s }
+	add element inet openspa $element }
 	delete element inet openspa $element }
 END
