@@ -122,6 +122,22 @@ class ExamplesTest(SpaWorldTest):
                     self.assertTrue(self.reaches(port=22))
                 self.assert_shuts(port=22)
 
+    def test_two_devices_at_one_address(self):
+        """What one of them has open does not end with what the other has."""
+        for name, configuration in (("sh", SHELL), ("python", PYTHON)):
+            with self.subTest(examples=name):
+                self.begin(configuration, authorization_sh="#!/bin/sh\necho 2\n",
+                           authorization_py="#!/bin/sh\necho 2\n")
+                key = self.daemon.folder / f"es/keys/{self.laptop.uuid}.pub"
+                key.write_text(self.laptop.key.public_pem())
+                self.grants(2, first=22)
+                time.sleep(1.5)
+                self.granted_for(self.request(self.laptop, first=22), self.laptop)
+                self.assertTrue(eventually(lambda: len(
+                    self.daemon.events(message="grant ended")) == 1))
+                self.assertTrue(self.reaches(port=22))
+                self.assert_shuts(port=22)
+
     def test_what_a_killed_server_has_opened(self):
         self.begin(SHELL)
         self.grants(60, protocol=openspa.ICMP, first=0)

@@ -30,13 +30,14 @@ def authorization(question):
     return {"ok": asked in SECONDS, "duration": SECONDS.get(asked, 0)}
 
 
-def element(question):
+def rule(question):
+    """What it opens, and the comment to know it again by."""
     client, protocol = question["clientAddress"], question["protocol"]
-    version = 6 if ":" in client else 4
-    if protocol in WHOLE:
-        return f"element inet openspa whole{version}", f"{client} . {WHOLE[protocol]}"
     ports = f"{question['firstPort']}-{question['lastPort']}"
-    return f"element inet openspa granted{version}", f"{client} . {protocol.lower()} . {ports}"
+    what = (f"meta l4proto {WHOLE[protocol]}" if protocol in WHOLE
+            else f"{protocol.lower()} dport {ports}")
+    return (f"{'ip6' if ':' in client else 'ip'} saddr {client} {what} accept",
+            f"{question['device']} {client} {protocol} {ports}")
 
 
 def nft(rules):
@@ -44,13 +45,19 @@ def nft(rules):
 
 
 def rule_add(question):
-    where, what = element(question)
-    return nft(f"add {where} {{ {what} }}\n")
+    what, comment = rule(question)
+    return nft(f'add rule inet openspa granted {what} comment "{comment}"\n')
 
 
 def rule_remove(question):
-    where, what = element(question)
-    return nft(f"add {where} {{ {what} }}\ndelete {where} {{ {what} }}\n")
+    _, comment = rule(question)
+    listed = subprocess.run(["nft", "-j", "list", "chain", "inet", "openspa", "granted"],
+                            stdout=subprocess.PIPE)
+    if listed.returncode != 0:
+        return {"ok": False}
+    rules = [item.get("rule", {}) for item in json.loads(listed.stdout)["nftables"]]
+    return nft("".join(f"delete rule inet openspa granted handle {r['handle']}\n"
+                       for r in rules if r.get("comment") == comment))
 
 
 TASKS = {"publicKey": public_key, "authorization": authorization, "ruleAdd": rule_add,

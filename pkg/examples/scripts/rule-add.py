@@ -12,13 +12,12 @@ WHOLE = {"ICMP": "icmp", "ICMPV6": "ipv6-icmp", "IPV4": "4"}
 if len(sys.argv) != 11:
     sys.exit(f"expected 10 arguments, found {len(sys.argv) - 1}")
 device, family, client, _, server, protocol, first, last, nat, seconds = sys.argv[1:]
-version = family.removeprefix("ipv")
-if protocol in ("TCP", "UDP"):
-    where = f"element inet openspa granted{version}"
-    what = f"{client} . {protocol.lower()} . {first}-{last}"
+source = f"{'ip' if family == 'ipv4' else 'ip6'} saddr {client}"
+if protocol in WHOLE:
+    what = f"meta l4proto {WHOLE[protocol]}"
 else:
-    where = f"element inet openspa whole{version}"
-    what = f"{client} . {WHOLE[protocol]}"
-# No timeout of the kernel's: asked again, the server extends what is open without a word to us. Two
-# devices that come from one address share what is open there.
-sys.exit(subprocess.run(["nft", f"add {where} {{ {what} }}"]).returncode)
+    what = f"{protocol.lower()} dport {first}-{last}"
+comment = f"{device} {client} {protocol} {first}-{last}"
+# No timeout: asked again, the server extends what is open without a word to us.
+sys.exit(subprocess.run(["nft", "add", "rule", "inet", "openspa", "granted",
+                         f'{source} {what} accept comment "{comment}"']).returncode)

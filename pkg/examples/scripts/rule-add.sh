@@ -4,14 +4,17 @@
 #	rule-add.sh UUID ipv4|ipv6 CLIENT-IP ipv4|ipv6 SERVER-IP PROTOCOL FIRST LAST NAT SECONDS
 set -eu
 [ $# -eq 10 ] || { echo "expected 10 arguments, found $#" >&2; exit 2; }
+case $2 in
+ipv4) from="ip saddr $3" ;;
+*) from="ip6 saddr $3" ;;
+esac
 case $6 in
-TCP) element="granted${2#ipv} { $3 . tcp . $7-$8" ;;
-UDP) element="granted${2#ipv} { $3 . udp . $7-$8" ;;
-ICMP) element="whole${2#ipv} { $3 . icmp" ;;
-ICMPV6) element="whole${2#ipv} { $3 . ipv6-icmp" ;;
-IPV4) element="whole${2#ipv} { $3 . 4" ;;
+TCP) what="tcp dport $7-$8" ;;
+UDP) what="udp dport $7-$8" ;;
+ICMP) what="meta l4proto icmp" ;;
+ICMPV6) what="meta l4proto ipv6-icmp" ;;
+IPV4) what="meta l4proto 4" ;;
 *) echo "unknown protocol: $6" >&2; exit 2 ;;
 esac
-# No timeout of the kernel's: asked again, the server extends what is open without a word to us. Two
-# devices that come from one address share what is open there.
-exec nft add element inet openspa "$element }"
+# No timeout: asked again, the server extends what is open without a word to us.
+exec nft add rule inet openspa granted "$from $what accept comment \"$1 $3 $6 $7-$8\""
