@@ -85,8 +85,9 @@ struct rule_book *rule_book_map(int fd)
 
 	if (!read_boot_id(boot_id) || fstat(fd, &st) != 0)
 		return NULL;
-	if (st.st_size != sizeof *book &&
-	    (ftruncate(fd, 0) != 0 || posix_fallocate(fd, 0, sizeof *book) != 0))
+	/* All of it on the disk in any case: what is written to a hole of a full one is fatal. */
+	if ((st.st_size != sizeof *book && ftruncate(fd, 0) != 0) ||
+	    (errno = posix_fallocate(fd, 0, sizeof *book)) != 0)
 		return NULL;
 	book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (book == MAP_FAILED)

@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +67,26 @@ static void a_new_file_is_an_empty_book(void **state)
 	assert_int_equal(st.st_size, sizeof *book);
 	assert_true(st.st_blocks * 512 >= st.st_size); /* no ENOSPC when it is written to */
 	closed(book);
+}
+
+/* As a copy of it may be. Not in memory: there, reading fills a hole. */
+static void a_file_with_holes_is_filled(void **state)
+{
+	const off_t hole = 8192, size = sizeof(struct rule_book);
+	char name[] = "rule-book-XXXXXX";
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(close(file), 0);
+	file = mkostemp(name, O_CLOEXEC);
+	assert_true(file >= 0);
+	assert_int_equal(unlink(name), 0);
+	closed(opened());
+	if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, size - hole) != 0)
+		skip();
+	closed(opened());
+	assert_int_equal(fstat(file, &st), 0);
+	assert_true(st.st_blocks * 512 >= size);
 }
 
 static void what_a_killed_daemon_left_is_to_be_shut(void **state)
@@ -142,6 +164,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 	    T(a_new_file_is_an_empty_book),
+	    T(a_file_with_holes_is_filled),
 	    T(what_a_killed_daemon_left_is_to_be_shut),
 	    T(another_boot_begins_anew),
 	    T(damaged_rules_are_not_asked_about),
