@@ -8,7 +8,9 @@
 #include "base/secret.h"
 #include "proc/keeper.h"
 
-#define WAITING_MOST 512
+#define WAITING_MOST     512
+#define WAITING_OF_KIND  (WAITING_MOST / 2) /* for keys, and for durations */
+#define WAITING_OF_ASKER 16
 
 struct question_slot {
 	uint32_t ticket; /* 0: free */
@@ -25,27 +27,50 @@ static void release(struct question_slot *s)
 	secret_wipe(s, sizeof *s);
 }
 
-/* A free slot, unless the same request waits already: what a replay is, before it can be one. */
+static bool same_request(const struct asked *a, const struct asked *b)
+{
+	return memcmp(a->nonce, b->nonce, sizeof a->nonce) == 0 &&
+	       memcmp(a->device, b->device, sizeof a->device) == 0;
+}
+
+/* True when the two have to share. A device whose signature was verified pays for itself; before
+ * that it is only named, by whoever the source is. */
+static bool same_asker(const struct knock *a, const struct knock *b)
+{
+	struct addr one = addr_sender(&a->packet.record.source);
+	struct addr two = addr_sender(&b->packet.record.source);
+
+	if (a->question != b->question)
+		return false;
+	return a->question == QUESTION_KEY
+	           ? addr_equal(&one, &two)
+	           : memcmp(a->packet.asked.device, b->packet.asked.device, DEVICE_UUID_BYTES) == 0;
+}
+
+/* A free slot, unless the same request waits already: what a replay is, before it can be one. Nor
+ * for who has enough of them; and strangers, who can ask for keys only, leave half of them. */
 static struct question_slot *find_slot(
     struct keeper_questions *q, const struct knock *knock, enum verdict *why)
 {
-	const struct asked *asked = &knock->packet.asked;
 	struct question_slot *found = NULL;
+	uint32_t of_asker = 0, of_kind = 0;
 
 	*why = VERDICT_BUSY;
 	for (size_t i = 0; i < WAITING_MOST; i++) {
 		struct question_slot *s = &q->slots[i];
-		const struct asked *other = &s->knock.packet.asked;
 
 		if (s->ticket == 0) {
 			found = found == NULL ? s : found;
-		} else if (memcmp(asked->nonce, other->nonce, sizeof asked->nonce) == 0 &&
-		           memcmp(asked->device, other->device, sizeof asked->device) == 0) {
+			continue;
+		}
+		if (same_request(&s->knock.packet.asked, &knock->packet.asked)) {
 			*why = VERDICT_REPLAYED;
 			return NULL;
 		}
+		of_kind += s->knock.question == knock->question;
+		of_asker += same_asker(&s->knock, knock);
 	}
-	return found;
+	return of_kind >= WAITING_OF_KIND || of_asker >= WAITING_OF_ASKER ? NULL : found;
 }
 
 static struct runner_request request_of(const struct knock *knock, uint32_t ticket)

@@ -2,6 +2,8 @@
 script is at work, and when a script does badly."""
 
 import time
+import uuid
+from types import SimpleNamespace
 
 import openme
 from netns import eventually
@@ -116,3 +118,36 @@ class ScriptRulesTest(ProgramsTest):
         self.assertTrue(eventually(lambda: self.verdicts("granted")))
         event, = self.verdicts("granted")
         self.assertEqual(event["client"], str(self.phone.uuid))
+
+
+class ShareTest(ProgramsTest):
+    """What many questions of one leave to others."""
+
+    def ask_from(self, space, packet, wait):
+        with space.socket(2, 2) as s:
+            s.settimeout(wait)
+            s.sendto(packet, (self.server.addresses[2][4], PORT))
+            try:
+                return s.recv(2048)
+            except TimeoutError:
+                return None
+
+    def test_strangers_of_one_source_leave_room_for_others(self):
+        self.make({"user_directory_service": f"[ $2 = {self.phone.uuid} ] || {{ sleep 0.5; exit 1;"
+                                             f" }}; cat $OUT/phone"}, duration="60s")
+        self.out("phone").write_text(self.phone.key.public_pem())
+        self.out("phone").chmod(0o644)
+        self.daemon.start()
+        for _ in range(95):
+            stranger = SimpleNamespace(key=self.phone.key, uuid=uuid.uuid4())
+            self.client.send(self.request(stranger), self.server.addresses[1][4], PORT)
+        request = self.request(client=self.other.addresses[2][4])
+        self.assertIsNotNone(self.ask_from(self.other, request, 5), self.daemon.lines())
+        self.assertTrue(self.verdicts("busy"))
+
+    def test_a_device_leaves_room_for_another(self):
+        self.run_with({"authorization": "sleep 0.5; echo 60"}, script_limit=2)
+        for port in range(1, 81):
+            self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
+        self.assertIsNotNone(self.ask(self.request(self.laptop), wait=6), self.daemon.lines())
+        self.assertTrue(self.verdicts("busy"))
