@@ -53,6 +53,7 @@ struct keeper {
 	struct report report;
 	struct fw fw;
 	bool fw_is_open;
+	uint32_t left_before; /* stopping: keeper_rules_left at the last tick */
 	bool stopping; /* nothing is admitted any more; what programs have opened is being shut */
 	struct keeper_state state;
 	struct admitted batch[KEEPER_BATCH];

@@ -44,6 +44,8 @@ bool main_server_task(struct main_process *m, enum runner_task task);
 /* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
  * False, having said why. */
 bool main_start_roles(struct main_process *m, const struct settings *settings);
+/* Tells the service manager that stopping takes its time. */
+void main_extend_stop(const struct main_process *m);
 /* Ends them, the keeper first: it takes the rules away, if that is to be. */
 void main_stop_roles(struct main_process *m);
 

@@ -1,13 +1,39 @@
 /* Ending the roles. */
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "base/notify.h"
 #include "proc/main_process.h"
 
 #define STOP_TIMEOUT_MS 3000
+
+/* The keeper may have a while to go, with rules to take away by program. */
+void main_extend_stop(const struct main_process *m)
+{
+	char state[80];
+
+	if (!programs_need(&m->programs, ROLE_RULER))
+		return;
+	snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=%" PRId64,
+	    2 * (int64_t)programs_patience_ms(&m->programs) * 1000);
+	notify_manager(state);
+}
+
+/* True when the keeper says that it is getting on. */
+static bool gets_on(const struct main_process *m)
+{
+	const struct child *keeper = &m->children[ROLE_KEEPER];
+	struct message message;
+
+	return keeper->pid > 0 &&
+	       channel_receive(&keeper->channel, &message, PHASE_RUN) == CHANNEL_MESSAGE &&
+	       message.type == MESSAGE_KEEPER_STOPPING;
+}
 
 /* Waits for the roles from `first` to before `end`, and kills who is late. */
 static void reap(struct main_process *m, enum role first, enum role end, int timeout_ms)
@@ -26,12 +52,18 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 		}
 		if (all)
 			return;
+		if (gets_on(m)) {
+			main_extend_stop(m);
+			waited = 0;
+		}
 		if (waited >= timeout_ms)
 			break;
 		nanosleep(&step, NULL);
 	}
 	for (enum role role = first; role < end; role++) {
 		if (m->children[role].pid > 0) {
+			log_event(LOG_LEVEL_ERROR, "a process did not end in time and was killed",
+			    "process", role_name(role), NULL);
 			kill(m->children[role].pid, SIGKILL);
 			waitpid(m->children[role].pid, NULL, 0);
 			m->children[role].pid = 0;

@@ -41,6 +41,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(RELOAD_DONE, MAIN, DESK, RUN, 0, struct message_text)              \
 	X(DOORMAN_READY, DOORMAN, MAIN, RUN, 0, struct message_outcome)      \
 	X(KEEPER_READY, KEEPER, MAIN, RUN, 0, struct message_outcome)        \
+	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, 0, struct message_empty)       \
 	X(DESK_READY, DESK, MAIN, RUN, 0, struct message_outcome)            \
 	X(RELOAD_WANTED, DESK, MAIN, RUN, 0, struct message_empty)           \
 	X(KNOCK, DOORMAN, KEEPER, RUN, 0, struct message_knock)              \

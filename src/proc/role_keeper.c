@@ -30,7 +30,8 @@ static void stop(struct keeper *k, bool keep_rules)
 	loop_remove(&k->process.loop, &k->doorman_source);
 	loop_remove(&k->process.loop, &k->desk_source);
 	keeper_rules_stop(k);
-	if (keeper_rules_left(k) == 0)
+	k->left_before = keeper_rules_left(k);
+	if (k->left_before == 0)
 		loop_stop(&k->process.loop);
 	else
 		keeper_tick(k, true);
@@ -171,6 +172,19 @@ void keeper_tick(struct keeper *k, bool on)
 	k->ticking = on;
 }
 
+/* Main waits for as long as there are fewer every time. */
+static void say_how_far(struct keeper *k)
+{
+	static const struct message_empty nothing;
+	uint32_t left = keeper_rules_left(k);
+
+	if (left < k->left_before)
+		channel_try_send(&k->process.main, MESSAGE_KEEPER_STOPPING, &nothing);
+	k->left_before = left;
+	if (left == 0)
+		loop_stop(&k->process.loop);
+}
+
 /* The kernel has ended its grants already, and the book only follows; those of programs end here.
  */
 static void tick(void *context)
@@ -182,8 +196,8 @@ static void tick(void *context)
 		return;
 	ledger_each(k->state.ledger, drop_ended, k);
 	keeper_rules_sweep(k);
-	if (k->stopping && keeper_rules_left(k) == 0)
-		loop_stop(&k->process.loop);
+	if (k->stopping)
+		say_how_far(k);
 	else if (ledger_count(k->state.ledger) == 0 && keeper_rules_left(k) == 0)
 		keeper_tick(k, false);
 }

@@ -1,9 +1,7 @@
 #include "proc/role_main.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -38,18 +36,11 @@ static void child_ready(void *context)
 	}
 }
 
-/* The keeper may have a while to go, with rules to take away by program. */
 static void tell_stopping(const struct main_process *m)
 {
-	char state[80];
-
 	log_line(LOG_LEVEL_INFO, "stopping");
 	notify_manager("STOPPING=1");
-	if (!programs_need(&m->programs, ROLE_RULER))
-		return;
-	snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=%" PRId64,
-	    2 * (int64_t)programs_patience_ms(&m->programs) * 1000);
-	notify_manager(state);
+	main_extend_stop(m);
 }
 
 static void signal_ready(void *context)

@@ -100,6 +100,17 @@ class ScriptRulesTest(ProgramsTest):
         self.assertEqual(self.daemon.stop(), 0)
         self.assert_removed()
 
+    def test_a_stop_waits_while_it_gets_on(self):
+        """Longer than it waits for one script."""
+        self.serve_rules(remove=f"sleep 0.12; {REMOVE}", duration="600s", script_deadline="500ms",
+                         script_limit=1)
+        for port in range(1, 46):
+            self.granted_for(self.request(first=port))
+        began = time.monotonic()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertGreater(time.monotonic() - began, 4)
+        self.assertEqual(len(self.calls("remove")), 45)
+
     def test_a_script_that_opens_and_says_too_much(self):
         self.serve_rules(add=f"{ADD}; head -c 100000 /dev/zero; sleep 1", duration="600s")
         self.assert_silent(self.request(), "firewall_failed")
