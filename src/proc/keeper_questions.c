@@ -108,7 +108,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 	request = request_of(knock, q->last_ticket);
 	if (!channel_try_send(&q->runner, MESSAGE_RUN, &request)) {
 		if (errno != EAGAIN)
-			loop_stop(&k->process.loop);
+			keeper_deserted(k);
 		refuse(k, VERDICT_BUSY, knock);
 		return;
 	}
@@ -158,7 +158,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	}
 	if (s == NULL) {
 		log_line(LOG_LEVEL_ERROR, "the runner answered what was not asked");
-		loop_stop(&k->process.loop);
+		keeper_deserted(k);
 		return;
 	}
 	*next = s->knock;

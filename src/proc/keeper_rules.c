@@ -310,8 +310,8 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 	struct rule *r;
 
 	/* A rule that stands in no ledger would be shut at once. */
-	if (i == RULES_MOST || !keeper_enter(k, a)) {
-		report(k, VERDICT_NO_MEMORY, &a->knock);
+	if (i == RULES_MOST || k->stopping || !keeper_enter(k, a)) {
+		report(k, k->stopping ? VERDICT_FIREWALL_FAILED : VERDICT_NO_MEMORY, &a->knock);
 		return;
 	}
 	r = rule_at(k, i);

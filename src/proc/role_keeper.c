@@ -216,7 +216,7 @@ static void desk_ready(void *context)
 			keeper_sessions(k, m.body.SESSIONS_WANTED.next, &sessions);
 		/* A desk that asks and does not listen must not hold up the knocks. */
 		if (!channel_try_send(&k->desk, MESSAGE_SESSIONS, &sessions) && errno != EAGAIN)
-			loop_stop(&k->process.loop);
+			keeper_deserted(k);
 		break;
 	case CHANNEL_CLOSED:
 		keeper_deserted(k);

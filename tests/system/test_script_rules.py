@@ -1,11 +1,14 @@
 """Rules that scripts make, where it is hard: under a stream of requests, when a grant ends while a
 script is at work, and when a script does badly."""
 
+import os
+import signal
 import time
 import uuid
 from types import SimpleNamespace
 
 import openme
+from daemon import state_of
 from netns import eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
@@ -110,6 +113,24 @@ class ScriptRulesTest(ProgramsTest):
         self.assertEqual(self.daemon.stop(), 0)
         self.assertGreater(time.monotonic() - began, 4)
         self.assertEqual(len(self.calls("remove")), 45)
+
+    def test_a_runner_that_is_missed_by_the_keeper_first(self):
+        """It notices when it asks, not when the channel is closed."""
+        self.run_with({"authorization": "echo 600", "rule_add": ADD, "rule_remove": REMOVE},
+                      script_user="daemon")
+        self.granted_for(self.request())
+        roles = self.daemon.roles()
+        os.kill(roles["keeper"], signal.SIGSTOP)
+        self.send(self.request(self.laptop))
+        time.sleep(0.3)
+        os.kill(roles["runner"], signal.SIGKILL)
+        self.assertTrue(eventually(lambda: state_of(roles["runner"]) in (None, "Z")))
+        os.kill(roles["keeper"], signal.SIGCONT)
+        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assert_removed()
+        self.daemon.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assert_removed()  # and it is known to be
 
     def test_a_script_that_opens_and_says_too_much(self):
         self.serve_rules(add=f"{ADD}; head -c 100000 /dev/zero; sleep 1", duration="600s")
