@@ -15,6 +15,7 @@
 #define RETRY_MOST_NS   (300 * NS_PER_SECOND)
 #define TRIES_AT_STOP   3
 #define WAITING_MOST    8  /* for one rule */
+#define ADDITIONS_MOST  16 /* of one device at once: the ruler's queue is everybody's */
 #define REMOVALS_MOST   64 /* that the ruler is asked at once: grants come in between */
 #define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
 #define LOG_BURST       20
@@ -303,15 +304,33 @@ static size_t find_rule(const struct keeper *k, const struct admitted *a)
 	return free_place;
 }
 
+/* VERDICT_GRANTED, or why nothing more can be opened, at that index. */
+static enum verdict room_for(const struct keeper *k, const struct admitted *a, size_t i)
+{
+	uint32_t additions = 0;
+
+	if (k->stopping)
+		return VERDICT_FIREWALL_FAILED;
+	if (i == RULES_MOST)
+		return VERDICT_NO_MEMORY;
+	for (size_t j = 0; j < RULES_MOST && rule_at(k, i)->state == RULE_FREE; j++)
+		additions += rule_at(k, j)->state == RULE_ADDING &&
+		             memcmp(rule_at(k, j)->device, a->knock.packet.asked.device,
+		                 DEVICE_UUID_BYTES) == 0;
+	return additions < ADDITIONS_MOST ? VERDICT_GRANTED : VERDICT_BUSY;
+}
+
 void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 {
 	size_t i = find_rule(k, a);
-	enum verdict v;
+	enum verdict v = room_for(k, a, i);
 	struct rule *r;
 
 	/* A rule that stands in no ledger would be shut at once. */
-	if (i == RULES_MOST || k->stopping || !keeper_enter(k, a)) {
-		report(k, k->stopping ? VERDICT_FIREWALL_FAILED : VERDICT_NO_MEMORY, &a->knock);
+	if (v == VERDICT_GRANTED && !keeper_enter(k, a))
+		v = VERDICT_NO_MEMORY;
+	if (v != VERDICT_GRANTED) {
+		report(k, v, &a->knock);
 		return;
 	}
 	r = rule_at(k, i);

@@ -183,3 +183,11 @@ class ShareTest(ProgramsTest):
             self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
         self.assertIsNotNone(self.ask(self.request(self.laptop), wait=6), self.daemon.lines())
         self.assertTrue(self.verdicts("busy"))
+
+    def test_a_device_leaves_room_for_another_s_rule(self):
+        self.run_with({"rule_add": "sleep 0.4", "rule_remove": "exit 0"}, duration="60s",
+                      script_limit=2)
+        for port in range(1, 81):
+            self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
+        self.assertIsNotNone(self.ask(self.request(self.laptop), wait=6), self.daemon.lines())
+        self.assertTrue(self.verdicts("busy"))
