@@ -41,6 +41,8 @@ static bool open_gifts(struct gifts *g, const struct main_process *m)
 		fds[i] = -1;
 	if (rules && (g->rules = rules_file_open(m->options->state_dir)) < 0)
 		return false;
+	if (!rules)
+		rules_file_mind(m->options->state_dir);
 	g->door_counters = counters_create();
 	g->keeper_counters = counters_create();
 	if (g->door_counters >= 0 && g->keeper_counters >= 0 && channel_pair(g->door) &&

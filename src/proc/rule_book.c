@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -75,6 +76,23 @@ static void begin_anew(struct rule_book *book, const char *boot_id)
 	book->magic = RULE_BOOK_MAGIC;
 	book->layout = sizeof *book;
 	snprintf(book->boot_id, sizeof book->boot_id, "%s", boot_id);
+}
+
+uint32_t rule_book_left(int fd)
+{
+	char boot_id[sizeof((struct rule_book *)0)->boot_id];
+	struct rule_book *book = malloc(sizeof *book);
+	uint32_t left = 0;
+
+	if (book != NULL && read_boot_id(boot_id) &&
+	    pread(fd, book, sizeof *book, 0) == (ssize_t)sizeof *book &&
+	    book->magic == RULE_BOOK_MAGIC && book->layout == sizeof *book &&
+	    strncmp(book->boot_id, boot_id, sizeof boot_id) == 0) {
+		for (size_t i = 0; i < RULES_MOST; i++)
+			left += book->rules[i].state != RULE_FREE;
+	}
+	free(book);
+	return left;
 }
 
 struct rule_book *rule_book_map(int fd)

@@ -40,4 +40,7 @@ struct rule_book {
  * said. NULL with errno. */
 struct rule_book *rule_book_map(int fd);
 
+/* How many rules of this boot the file holds, read only; 0 for what is not a sound book. */
+uint32_t rule_book_left(int fd);
+
 #endif

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proc/rule_book.h"
 
 /* What is wrong with it, or NULL. Whoever can open it for reading could hold the lock. */
 static const char *problem_of(int fd)
@@ -61,4 +63,27 @@ int rules_file_open(const char *path)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+void rules_file_mind(const char *path)
+{
+	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	uint32_t left = 0;
+	char count[16];
+
+	if (problem_of_folder(folder) == NULL)
+		fd = openat(folder, "rules", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (folder >= 0)
+		close(folder);
+	/* Another daemon may have it, and will see to it. */
+	if (fd >= 0 && problem_of(fd) == NULL)
+		left = rule_book_left(fd);
+	if (fd >= 0)
+		close(fd);
+	if (left == 0)
+		return;
+	snprintf(count, sizeof count, "%u", left);
+	log_event(LOG_LEVEL_ERROR,
+	    "a predecessor left rules of scripts open, and no script is configured to shut them",
+	    "rules", count, "folder", path, NULL);
 }

@@ -113,3 +113,19 @@ class RulesFileTest(ProgramsTest):
         daemon.start()
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.out("calls").read_text(), "add\nremove\n")
+
+    def test_rules_that_no_script_is_there_for(self):
+        """The configuration was changed while the daemon was down."""
+        daemon = self.run_with(RULES, duration="600s", script_user="daemon")
+        self.granted_for(self.request())
+        daemon.kill()
+        daemon.configure(self.configured({}, duration="600s"))
+        daemon.start()
+        event, = daemon.events(message="a predecessor left rules of scripts open, and no script "
+                                       "is configured to shut them")
+        self.assertEqual(event["rules"], "1")
+        daemon.stop()
+        daemon.configure(self.configured(RULES, duration="600s", script_user="daemon"))
+        daemon.start()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.out("calls").read_text(), "add\nremove\n")
