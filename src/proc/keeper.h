@@ -36,7 +36,7 @@ struct keeper_rules {
 	struct rule_book *book;
 	struct rule_work *work; /* one for each rule of the book */
 	uint16_t last_ticket;
-	uint32_t asked; /* and not answered yet */
+	uint32_t removals; /* that the ruler is asked for */
 	struct rate log_rate;
 };
 

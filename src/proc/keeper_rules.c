@@ -132,7 +132,7 @@ static bool ask(struct keeper *k, size_t i, enum runner_task task)
 		return false;
 	}
 	w->ticket = request.ticket;
-	k->rules.asked++;
+	k->rules.removals += task == RUNNER_RULE_REMOVE;
 	return true;
 }
 
@@ -269,7 +269,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *reply)
 		return;
 	}
 	w->ticket = 0;
-	k->rules.asked--;
+	k->rules.removals -= rule_at(k, i)->state == RULE_REMOVING;
 	if (rule_at(k, i)->state == RULE_ADDING)
 		addition_done(k, i, reply->outcome);
 	else if (reply->outcome == RUNNER_DONE)
@@ -363,7 +363,7 @@ void keeper_rules_sweep(struct keeper *k)
 		const struct rule *r = rule_at(k, i);
 		const struct rule_work *w = &k->rules.work[i];
 
-		if (k->rules.asked >= REMOVALS_MOST)
+		if (k->rules.removals >= REMOVALS_MOST)
 			return;
 		if (w->ticket != 0)
 			continue;

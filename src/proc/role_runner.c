@@ -18,8 +18,16 @@
 #include "proto/rsa_key.h"
 
 /* Authorizations wait apart and go first: they come from a known device, while anybody can ask
- * for keys. Rules stay in order, and what main asks goes before them. */
-enum { LANE_FIRST, LANE_REST, LANE_COUNT };
+ * for keys. What main asks goes before rules, and shutting before opening: whoever asks for much
+ * must not keep open what is over. */
+enum { LANE_FIRST, LANE_SHUT, LANE_REST, LANE_COUNT };
+
+static int lane_of(uint8_t task)
+{
+	if (task == RUNNER_RULE_REMOVE)
+		return LANE_SHUT;
+	return task == RUNNER_PUBLIC_KEY || task == RUNNER_RULE_ADD ? LANE_REST : LANE_FIRST;
+}
 
 struct runner {
 	struct process process;
@@ -189,12 +197,13 @@ static void timer_ready(void *context)
 	go_on(r);
 }
 
-static void take_request(struct runner *r, const struct runner_request *request, int lane)
+static void take_request(struct runner *r, const struct runner_request *request)
 {
 	int64_t now = clock_boot_ns();
 
 	if (!answer_from_cache(r, request, now) &&
-	    !runner_queue_push(&r->lanes[lane], request, now + r->settings.deadline_ms * NS_PER_MS))
+	    !runner_queue_push(&r->lanes[lane_of(request->task)], request,
+	        now + r->settings.deadline_ms * NS_PER_MS))
 		reply_without(r, request, RUNNER_BUSY);
 }
 
@@ -208,8 +217,7 @@ static void take_keepers_request(struct runner *r, const struct runner_request *
 	struct runner_reply failed = {.ticket = request->ticket, .outcome = RUNNER_FAILED};
 
 	if (has_program(r, request->task) && !runner_task_is_mains(request->task)) {
-		take_request(
-		    r, request, request->task == RUNNER_AUTHORIZE ? LANE_FIRST : LANE_REST);
+		take_request(r, request);
 		return;
 	}
 	log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
@@ -222,7 +230,7 @@ static void take_mains_request(struct runner *r, uint8_t task)
 	const struct runner_request request = {.task = task};
 
 	if (has_program(r, task) && runner_task_is_mains(task))
-		take_request(r, &request, LANE_FIRST);
+		take_request(r, &request);
 	else
 		reply_to_main(r, task, RUNNER_FAILED);
 }

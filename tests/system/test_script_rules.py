@@ -191,3 +191,17 @@ class ShareTest(ProgramsTest):
             self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
         self.assertIsNotNone(self.ask(self.request(self.laptop), wait=6), self.daemon.lines())
         self.assertTrue(self.verdicts("busy"))
+
+    def test_shutting_goes_before_opening(self):
+        self.run_with({"rule_add": f"{ADD}; sleep 0.5", "rule_remove": REMOVE}, duration="2s",
+                      script_user="daemon", script_limit=1)
+        self.granted_for(self.request(first=9))
+        for port in range(1000, 1016):
+            self.client.send(self.request(self.laptop, first=port),
+                             self.server.addresses[1][4], PORT)
+
+        def removed():
+            path = self.out("calls")
+            return [line for line in path.read_text().splitlines()
+                    if line.startswith("remove") and " 9 9 " in line]
+        self.assertTrue(eventually(removed, 4.5), self.out("calls").read_text())
