@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 void notify_manager(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	static const struct timeval patience = {.tv_sec = 1};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t length;
 	int fd;
@@ -28,7 +30,9 @@ void notify_manager(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* A manager that is not listening is no reason to fail. */
+	/* A manager that is not there is no reason to fail, and one that does not listen none to
+	 * stand still. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);
