@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
+from measure import apart, cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
 
 import echo
 import openme
@@ -86,8 +86,9 @@ class Bench:
     def latency_us(self):
         packets = self.folder / "packets"
         packets.write_bytes(b"".join(self.knocks(self.clients[0], SAMPLES)))
-        text = self.client.run(program("bench-latency"), self.server_address, KNOCK_PORT,
-                               SERVICE_PORT, self.sources_file, packets, 165)
+        with apart(self.daemon.living()):
+            text = self.client.run(program("bench-latency"), self.server_address, KNOCK_PORT,
+                                   SERVICE_PORT, self.sources_file, packets, 165)
         return sorted(map(float, text.split()))
 
     def cpu_us(self):
@@ -96,7 +97,7 @@ class Bench:
         packets = self.knocks(self.clients[1], KNOCKS)
         last = openme.knock(self.clients[1], self.server_key.public, target="203.0.113.1")
         address = (self.server_address, KNOCK_PORT)
-        with self.client.socket(2, 2) as s:
+        with self.client.socket(2, 2) as s, apart(roles.values()):
             before = {role: cpu_ns(pid) for role, pid in roles.items()}
             begin = time.monotonic()
             for i, packet in enumerate(packets):

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #define PACKET_MOST 1024
-#define TRY_US      20 /* an open port has answered by then */
-#define GIVE_UP_US  2e6
+#define ATTEMPTS    32
+#define PACE_US     30 /* from one attempt to connect to the next */
+#define SHUT_US     1000
+#define GIVE_UP_US  5e6
 
 static void fail(const char *what)
 {
@@ -53,17 +55,57 @@ static int socket_from(const struct sockaddr_in *source, int kind)
 	return s;
 }
 
-/* One attempt, given up as soon as an open port would have answered. */
-static bool connects(const struct sockaddr_in *source, const struct sockaddr_in *service)
+/* Attempts to connect, the oldest first. None is given up for being slow: it makes room for another
+ * when there are too many. */
+struct attempts {
+	struct pollfd sockets[ATTEMPTS];
+	nfds_t count;
+};
+
+static void try_again(
+    struct attempts *a, const struct sockaddr_in *source, const struct sockaddr_in *service)
 {
 	int s = socket_from(source, SOCK_STREAM | SOCK_NONBLOCK);
-	struct pollfd p = {.fd = s, .events = POLLOUT};
-	double end = now_us() + TRY_US;
-	bool done = connect(s, (const struct sockaddr *)service, sizeof *service) == 0;
 
-	while (!done && now_us() < end)
-		done = poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) == 0;
-	close(s);
+	if (a->count == ATTEMPTS) {
+		close(a->sockets[0].fd);
+		memmove(a->sockets, a->sockets + 1, (ATTEMPTS - 1) * sizeof *a->sockets);
+		a->count--;
+	}
+	if (connect(s, (const struct sockaddr *)service, sizeof *service) != 0 &&
+	    errno != EINPROGRESS)
+		fail("connect");
+	a->sockets[a->count++] = (struct pollfd){.fd = s, .events = POLLOUT};
+}
+
+static bool one_connects(struct attempts *a)
+{
+	bool done = false;
+
+	if (poll(a->sockets, a->count, 0) < 0)
+		fail("poll");
+	for (nfds_t i = 0; i < a->count; i++)
+		done = done || (a->sockets[i].revents & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT;
+	return done;
+}
+
+/* Until one attempt has succeeded; false when none has for so long. */
+static bool connects(
+    const struct sockaddr_in *source, const struct sockaddr_in *service, double patience_us)
+{
+	struct attempts attempts = {.count = 0};
+	double start = now_us(), next = start;
+	bool done = false;
+
+	while (!done && now_us() - start < patience_us) {
+		if (now_us() >= next) {
+			try_again(&attempts, source, service);
+			next += PACE_US;
+		}
+		done = one_connects(&attempts);
+	}
+	for (nfds_t i = 0; i < attempts.count; i++)
+		close(attempts.sockets[i].fd);
 	return done;
 }
 
@@ -73,18 +115,16 @@ static double knock_to_connect(const struct sockaddr_in *source, const struct so
 	int s = socket_from(source, SOCK_DGRAM);
 	double start;
 
-	if (connects(source, service)) {
+	if (connects(source, service, SHUT_US)) {
 		fprintf(stderr, "bench-latency: open before the knock\n");
 		exit(1);
 	}
 	start = now_us();
 	if (sendto(s, packet, size, 0, (const struct sockaddr *)gate, sizeof *gate) < 0)
 		fail("sendto");
-	while (!connects(source, service)) {
-		if (now_us() - start > GIVE_UP_US) {
-			fprintf(stderr, "bench-latency: not opened\n");
-			exit(1);
-		}
+	if (!connects(source, service, GIVE_UP_US)) {
+		fprintf(stderr, "bench-latency: not opened\n");
+		exit(1);
 	}
 	close(s);
 	return now_us() - start;

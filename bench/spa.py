@@ -7,7 +7,7 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from measure import HERE, cpu_ns, program, row, values
+from measure import apart, HERE, cpu_ns, program, row, values
 
 import openspa
 from daemon import Daemon
@@ -70,9 +70,11 @@ class SpaBench:
 
     def latency_us(self):
         packets = self.packets(len(self.world.sources))
-        return sorted(map(float, self.world.client.run(
-            program("bench-latency"), self.world.server_address, PORT, SERVICE_PORT,
-            self.world.sources_file, packets, openspa.REQUEST_BYTES).split()))
+        with apart(self.daemon.living()):
+            text = self.world.client.run(
+                program("bench-latency"), self.world.server_address, PORT, SERVICE_PORT,
+                self.world.sources_file, packets, openspa.REQUEST_BYTES)
+        return sorted(map(float, text.split()))
 
     def cpu_us(self):
         """Rounds of what a request cost: processor time of each role, and of the bare calls."""
@@ -80,6 +82,7 @@ class SpaBench:
         data = self.packets(REQUESTS * ROUNDS).read_bytes()
         packets = [data[at:at + size] for at in range(0, len(data), size)]
         with ExitStack() as stack:
+            stack.enter_context(apart(self.daemon.living()))
             sockets = [stack.enter_context(self._socket(source)) for source in self.world.sources]
             return [(self._spent(sockets, packets[at:at + REQUESTS]), self.bare_us())
                     for at in range(0, len(packets), REQUESTS)]
