@@ -97,7 +97,7 @@ class Bench:
         packets = self.knocks(self.clients[1], KNOCKS)
         last = openme.knock(self.clients[1], self.server_key.public, target="203.0.113.1")
         address = (self.server_address, KNOCK_PORT)
-        with self.client.socket(2, 2) as s, apart(roles.values()):
+        with self.client.socket(2, 2) as s:
             before = {role: cpu_ns(pid) for role, pid in roles.items()}
             begin = time.monotonic()
             for i, packet in enumerate(packets):

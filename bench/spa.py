@@ -82,7 +82,6 @@ class SpaBench:
         data = self.packets(REQUESTS * ROUNDS).read_bytes()
         packets = [data[at:at + size] for at in range(0, len(data), size)]
         with ExitStack() as stack:
-            stack.enter_context(apart(self.daemon.living()))
             sockets = [stack.enter_context(self._socket(source)) for source in self.world.sources]
             return [(self._spent(sockets, packets[at:at + REQUESTS]), self.bare_us())
                     for at in range(0, len(packets), REQUESTS)]

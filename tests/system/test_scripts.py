@@ -204,6 +204,7 @@ class ScriptsTest(SpaWorldTest):
                 self.assert_silent(self.request())
                 self.assertTrue(eventually(lambda: self.verdicts("not_authorized") +
                                            self.verdicts("program_failed")))
+                self.assertEqual(len(self.calls("authorization")), 1, "it was not asked")
                 self.assertEqual(self.calls("rule_add"), [])
                 self.assertFalse(self.reaches())
 
@@ -211,6 +212,7 @@ class ScriptsTest(SpaWorldTest):
         self.original(self.all_scripts() | {"authorization": "sleep 100; echo 30"},
                       scriptDeadline="300ms")
         self.assert_silent(self.request(), "program_failed")
+        self.assertEqual(len(self.calls("authorization")), 1, "it was not asked")
         self.assertFalse(self.reaches())
         self.assertTrue(eventually(lambda: "sleep 100" not in self.server.run(
             "ps", "-eo", "args")))
@@ -240,6 +242,7 @@ class ScriptsTest(SpaWorldTest):
                     self.assert_shuts()
         self.assertTrue(self.verdicts("busy"))
         running = self.server.run("ps", "-eo", "args").count("sleep 5")
+        self.assertGreater(running, 0, "no script has run")
         self.assertLessEqual(running, 2 * 4)
         self.server.nft(GATE)
 
