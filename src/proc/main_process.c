@@ -22,9 +22,13 @@ bool main_wait_ready(struct main_process *m, struct child *child)
 	struct message message;
 
 	do {
-		if (channel_wait(&child->channel, &message, PHASE_RUN, READY_TIMEOUT_MS) !=
-		    CHANNEL_MESSAGE)
+		enum channel_result result =
+		    channel_wait(&child->channel, &message, PHASE_RUN, READY_TIMEOUT_MS);
+
+		if (result != CHANNEL_MESSAGE) {
+			errno = result == CHANNEL_CLOSED ? EPIPE : ETIMEDOUT;
 			return false;
+		}
 		/* The desk may ask before it has heard that a reload is under way: its turn
 		 * comes after this one. */
 		if (message.type == MESSAGE_RELOAD_WANTED)
