@@ -9,7 +9,7 @@
 #include "admit/replay.h"
 #include "admit/verdict.h"
 #include "client/directory.h"
-#include "grant/ledger.h"
+#include "grant/grant_table.h"
 
 enum admit_side { ADMIT_DOORMAN, ADMIT_KEEPER };
 

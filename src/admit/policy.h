@@ -4,7 +4,7 @@
 
 #include "admit/codec.h"
 #include "admit/verdict.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 /* Turns what a packet asked for into the address to open for. `source` is where the packet came
  * from, `targets`, `list` and `wildcard` are the holder's. VERDICT_GRANTED, or why not; *out is set

@@ -13,11 +13,11 @@
 
 #include "admit/verdict.h"
 #include "base/log.h"
-#include "conf/snapshot.h"
-#include "grant/ledger.h"
+#include "grant/grant_table.h"
 #include "intake/record.h"
-#include "proc/runner.h"
+#include "proc/program.h"
 #include "proto/rsa_value.h"
+#include "snapshot/snapshot.h"
 
 /* Runner and ruler are there only when programs of the administrator's are asked. */
 enum role { ROLE_MAIN, ROLE_DOORMAN, ROLE_KEEPER, ROLE_DESK, ROLE_RUNNER, ROLE_RULER, ROLE_COUNT };

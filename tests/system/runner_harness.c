@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "main/spawn.h"
 #include "proc/process.h"
-#include "proc/spawn.h"
 
 static const char *const tasks[RUNNER_TASK_COUNT] = {
     "key", "authorize", "add", "remove", "start", "stop"};

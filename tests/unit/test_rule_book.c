@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "proc/rule_book.h"
+#include "proc/rule_journal.h"
 
 static int file;
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/secret.h"
-#include "proc/scan_lane.h"
+#include "doorman/trial_queue.h"
 
 static struct scan_lane lane;
 

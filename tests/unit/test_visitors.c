@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/secret.h"
-#include "proc/keeper_visitors.h"
+#include "keeper/unlisted.h"
 
 static bool nobody_goes(const void *context, uint32_t place)
 {

@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "base/clock.h"
-#include "client/wrong_guesses.h"
+#include "client/guess_limiter.h"
 
 #define NOW (100 * NS_PER_SECOND)
 
