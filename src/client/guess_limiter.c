@@ -7,19 +7,19 @@
 
 #define ALLOWED_NS NS_PER_SECOND /* of debt */
 
-void wrong_guesses_init(struct wrong_guesses *w)
+void guess_limiter_init(struct guess_limiter *w)
 {
 	memset(w, 0, sizeof *w);
 	crypto_shorthash_keygen(w->hash_key);
 }
 
-static uint32_t slot_of(const struct wrong_guesses *w, const struct addr *source)
+static uint32_t slot_of(const struct guess_limiter *w, const struct addr *source)
 {
 	struct addr sender = addr_sender(source);
 	uint64_t hash;
 
 	crypto_shorthash((uint8_t *)&hash, sender.bytes, ADDR_BYTES, w->hash_key);
-	return (uint32_t)(hash % WRONG_GUESSES_SLOTS);
+	return (uint32_t)(hash % GUESS_LIMITER_SLOTS);
 }
 
 /* Many guesses may be under way when the first turns out wrong: a debt ends soon all the same. */
@@ -34,14 +34,14 @@ static void owe(int64_t *debt_ns, uint32_t rate, int64_t now_ns)
 		*debt_ns = now_ns + ALLOWED_NS + each_ns;
 }
 
-void wrong_guesses_add(struct wrong_guesses *w, const struct addr *source, int64_t now_ns)
+void guess_limiter_add(struct guess_limiter *w, const struct addr *source, int64_t now_ns)
 {
-	owe(&w->total_debt_ns, WRONG_GUESSES_TOTAL_RATE, now_ns);
-	owe(&w->debts_ns[slot_of(w, source)], WRONG_GUESSES_SOURCE_RATE, now_ns);
+	owe(&w->total_debt_ns, GUESS_LIMITER_TOTAL_RATE, now_ns);
+	owe(&w->debts_ns[slot_of(w, source)], GUESS_LIMITER_SOURCE_RATE, now_ns);
 }
 
-bool wrong_guesses_too_many(
-    const struct wrong_guesses *w, const struct addr *source, int64_t now_ns)
+bool guess_limiter_too_many(
+    const struct guess_limiter *w, const struct addr *source, int64_t now_ns)
 {
 	return w->total_debt_ns > now_ns + ALLOWED_NS ||
 	       w->debts_ns[slot_of(w, source)] > now_ns + ALLOWED_NS;

@@ -10,21 +10,21 @@
 
 #include "base/addr.h"
 
-#define WRONG_GUESSES_SOURCE_RATE 20 /* a second, and at once, before guesses pause */
-#define WRONG_GUESSES_TOTAL_RATE  2000
-#define WRONG_GUESSES_SLOTS       4096 /* sources that share one share its fate */
+#define GUESS_LIMITER_SOURCE_RATE 20 /* a second, and at once, before guesses pause */
+#define GUESS_LIMITER_TOTAL_RATE  2000
+#define GUESS_LIMITER_SLOTS       4096 /* sources that share one share its fate */
 
 /* Debts are moments (CLOCK_BOOTTIME): each wrong guess moves one on, and time catches up. */
-struct wrong_guesses {
+struct guess_limiter {
 	int64_t total_debt_ns;
-	int64_t debts_ns[WRONG_GUESSES_SLOTS];
+	int64_t debts_ns[GUESS_LIMITER_SLOTS];
 	uint8_t hash_key[16];
 };
 
-void wrong_guesses_init(struct wrong_guesses *w);
-void wrong_guesses_add(struct wrong_guesses *w, const struct addr *source, int64_t now_ns);
+void guess_limiter_init(struct guess_limiter *w);
+void guess_limiter_add(struct guess_limiter *w, const struct addr *source, int64_t now_ns);
 /* True while guesses pause for `source`. */
-bool wrong_guesses_too_many(
-    const struct wrong_guesses *w, const struct addr *source, int64_t now_ns);
+bool guess_limiter_too_many(
+    const struct guess_limiter *w, const struct addr *source, int64_t now_ns);
 
 #endif

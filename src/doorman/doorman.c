@@ -19,7 +19,7 @@
 #include "proc/report.h"
 
 #define SCAN_SLICE 32 /* signatures tried before the socket gets its turn again: about 1 ms */
-/* Signatures a second in the scan lane: half of one processor at 38 us each. */
+/* Signatures a second in the trial queue: half of one processor at 38 us each. */
 #define SCAN_RATE  13000
 #define SCAN_BURST 13000
 /* And by the clients that a source is known for, while a packet is in our hands. A budget of its
@@ -30,7 +30,7 @@
 /* What holds keys of knocks, in locked memory. */
 struct hands {
 	struct knock arriving[SOCKET_BATCH];
-	struct scan_lane lane;
+	struct trial_queue lane;
 };
 
 struct doorman;
@@ -58,7 +58,7 @@ struct doorman {
 	struct hands *hands;
 	struct rate scan_budget;
 	struct rate known_budget;
-	struct wrong_guesses wrong_guesses;
+	struct guess_limiter guess_limiter;
 };
 
 static void refuse(struct doorman *d, const struct knock *k, enum verdict v)
@@ -97,16 +97,16 @@ static void found(struct doorman *d, struct knock *k, uint32_t client)
 
 static void queue_for_scan(struct doorman *d, const struct knock *k, bool known)
 {
-	struct scan_lane *lane = &d->hands->lane;
+	struct trial_queue *lane = &d->hands->lane;
 
-	if (scan_lane_queue(lane, k, known) == NULL)
+	if (trial_queue_queue(lane, k, known) == NULL)
 		refuse(d, k, VERDICT_BUSY);
 	else if (lane->scanning == 1)
 		timer_set(d->scan_timer.fd, 1, 0);
 }
 
 /* Tries the clients that the source is known for, but not the one that was guessed wrong; then it
- * is a matter for the scan lane. */
+ * is a matter for the trial queue. */
 static void search(struct doorman *d, struct knock *k, uint32_t not_client)
 {
 	uint32_t recent[DIRECTORY_RECENT];
@@ -149,7 +149,7 @@ static void take_in(struct doorman *d, struct knock *k)
 	 */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
 		hand_to_keeper(d, k, false);
-	else if (k->holder != DIRECTORY_NOBODY && !wrong_guesses_too_many(&d->wrong_guesses,
+	else if (k->holder != DIRECTORY_NOBODY && !guess_limiter_too_many(&d->guess_limiter,
 	                                              &k->packet.record.source, clock_boot_ns()))
 		hand_to_keeper(d, k, true);
 	else
@@ -188,16 +188,16 @@ static bool try_next_key(struct doorman *d, struct slot *s)
 		found(d, &s->knock, client);
 	else
 		refuse(d, &s->knock, VERDICT_UNKNOWN_SIGNER);
-	scan_lane_release(&d->hands->lane, s);
+	trial_queue_release(&d->hands->lane, s);
 	return true;
 }
 
-/* The scan lane: a slice of signatures, then whoever else waits gets a turn. */
+/* The trial queue: a slice of signatures, then whoever else waits gets a turn. */
 static void scan_some(void *context)
 {
 	struct doorman *d = context;
-	struct scan_lane *lane = &d->hands->lane;
-	struct slot *s = scan_lane_first(lane);
+	struct trial_queue *lane = &d->hands->lane;
+	struct slot *s = trial_queue_first(lane);
 	int64_t pause_ns = 1;
 
 	timer_read(d->scan_timer.fd);
@@ -207,7 +207,7 @@ static void scan_some(void *context)
 			break;
 		}
 		if (try_next_key(d, s))
-			s = scan_lane_first(lane);
+			s = trial_queue_first(lane);
 	}
 	if (lane->scanning > 0)
 		timer_set(d->scan_timer.fd, pause_ns, 0);
@@ -215,14 +215,14 @@ static void scan_some(void *context)
 
 static void guess_was_wrong(struct doorman *d, struct knock *k)
 {
-	wrong_guesses_add(&d->wrong_guesses, &k->packet.record.source, clock_boot_ns());
+	guess_limiter_add(&d->guess_limiter, &k->packet.record.source, clock_boot_ns());
 	if (codec_open(&k->packet)) /* as it did before: what it says was not sent along */
 		search(d, k, k->holder);
 }
 
 static void hold(struct doorman *d, const struct knock *k)
 {
-	if (scan_lane_hold(&d->hands->lane, k) == NULL)
+	if (trial_queue_hold(&d->hands->lane, k) == NULL)
 		refuse(d, k, VERDICT_BUSY);
 }
 
@@ -296,13 +296,13 @@ static void take_sockets(struct doorman *d, struct message *m)
 /* Clients are numbered anew: whatever waits here begins again. */
 static void revisit_slots(struct doorman *d)
 {
-	for (size_t i = 0; i < SCAN_LANE_SLOTS; i++) {
+	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
 		struct slot *s = &d->hands->lane.slots[i];
 		struct knock k = s->knock;
 
 		if (s->state == SLOT_FREE)
 			continue;
-		scan_lane_release(&d->hands->lane, s);
+		trial_queue_release(&d->hands->lane, s);
 		take_in(d, &k);
 		secret_wipe(&k, sizeof k);
 	}
@@ -373,7 +373,7 @@ static bool set_up(struct doorman *d, struct message *begin)
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
-	wrong_guesses_init(&d->wrong_guesses);
+	guess_limiter_init(&d->guess_limiter);
 	d->keeper = (struct channel){begin->fds[0], ROLE_DOORMAN, ROLE_KEEPER};
 	d->keeper_source = (struct loop_source){d->keeper.fd, keeper_ready, d};
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {

@@ -56,15 +56,15 @@ size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct messag
 	    .first_port = m->first_port,
 	    .last_port = m->last_port,
 	    .duration_s = m->duration_s};
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	bool built;
 
 	if (key == NULL)
 		return 0;
 	secret_random(response.nonce, sizeof response.nonce);
-	envelope_throw(&dice);
-	built = openspa_response_build(packet, &response, key, &m->signer_key, &dice);
-	secret_wipe(&dice, sizeof dice);
+	envelope_randomness_fill(&randomness);
+	built = openspa_response_build(packet, &response, key, &m->signer_key, &randomness);
+	secret_wipe(&randomness, sizeof randomness);
 	return built ? OPENSPA_RESPONSE_BYTES : 0;
 }
 

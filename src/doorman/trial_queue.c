@@ -2,9 +2,9 @@
 
 #include "base/secret.h"
 
-static struct slot *fill(struct scan_lane *l, const struct knock *k, enum slot_state state)
+static struct slot *fill(struct trial_queue *l, const struct knock *k, enum slot_state state)
 {
-	for (size_t i = 0; i < SCAN_LANE_SLOTS; i++) {
+	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
 		struct slot *s = &l->slots[i];
 
 		if (s->state == SLOT_FREE) {
@@ -15,7 +15,7 @@ static struct slot *fill(struct scan_lane *l, const struct knock *k, enum slot_s
 	return NULL;
 }
 
-struct slot *scan_lane_hold(struct scan_lane *l, const struct knock *k)
+struct slot *trial_queue_hold(struct trial_queue *l, const struct knock *k)
 {
 	return fill(l, k, SLOT_HELD);
 }
@@ -28,19 +28,19 @@ static bool same_sender(const struct knock *a, const struct knock *b)
 	return addr_equal(&one, &two);
 }
 
-struct slot *scan_lane_queue(struct scan_lane *l, const struct knock *k, bool known)
+struct slot *trial_queue_queue(struct trial_queue *l, const struct knock *k, bool known)
 {
 	uint32_t of_source = 0, of_kind = 0;
 	struct slot *s;
 
-	for (size_t i = 0; i < SCAN_LANE_SLOTS; i++) {
+	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
 		s = &l->slots[i];
 		if (s->state != SLOT_SCANNING)
 			continue;
 		of_kind += s->known == known;
 		of_source += same_sender(&s->knock, k);
 	}
-	if (of_kind >= SCAN_LANE_OF_KIND || of_source >= SCAN_LANE_OF_SOURCE)
+	if (of_kind >= TRIAL_QUEUE_OF_KIND || of_source >= TRIAL_QUEUE_OF_SOURCE)
 		return NULL;
 	s = fill(l, k, SLOT_SCANNING);
 	if (s == NULL)
@@ -48,17 +48,17 @@ struct slot *scan_lane_queue(struct scan_lane *l, const struct knock *k, bool kn
 	l->scanning++;
 	s->known = known;
 	/* Counted in arrivals, so that whatever comes later cannot keep it waiting for ever. */
-	s->place = l->arrivals++ + (int64_t)of_source * SCAN_LANE_SLOTS;
+	s->place = l->arrivals++ + (int64_t)of_source * TRIAL_QUEUE_SLOTS;
 	if (known)
-		s->place -= SCAN_LANE_SLOTS;
+		s->place -= TRIAL_QUEUE_SLOTS;
 	return s;
 }
 
-struct slot *scan_lane_first(struct scan_lane *l)
+struct slot *trial_queue_first(struct trial_queue *l)
 {
 	struct slot *first = NULL;
 
-	for (size_t i = 0; i < SCAN_LANE_SLOTS; i++) {
+	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
 		struct slot *s = &l->slots[i];
 
 		if (s->state == SLOT_SCANNING && (first == NULL || s->place < first->place))
@@ -67,7 +67,7 @@ struct slot *scan_lane_first(struct scan_lane *l)
 	return first;
 }
 
-void scan_lane_release(struct scan_lane *l, struct slot *s)
+void trial_queue_release(struct trial_queue *l, struct slot *s)
 {
 	if (s->state == SLOT_SCANNING)
 		l->scanning--;

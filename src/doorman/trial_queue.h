@@ -12,9 +12,9 @@
 
 #include "admit/admit.h"
 
-#define SCAN_LANE_SLOTS     192
-#define SCAN_LANE_OF_KIND   (SCAN_LANE_SLOTS / 2) /* of sources known, and of others */
-#define SCAN_LANE_OF_SOURCE 8
+#define TRIAL_QUEUE_SLOTS     192
+#define TRIAL_QUEUE_OF_KIND   (TRIAL_QUEUE_SLOTS / 2) /* of sources known, and of others */
+#define TRIAL_QUEUE_OF_SOURCE 8
 
 enum slot_state {
 	SLOT_FREE,
@@ -32,18 +32,18 @@ struct slot {
 };
 
 /* All zeros is empty. Holds keys of knocks: belongs into locked memory. */
-struct scan_lane {
-	struct slot slots[SCAN_LANE_SLOTS];
+struct trial_queue {
+	struct slot slots[TRIAL_QUEUE_SLOTS];
 	uint32_t scanning;
 	int64_t arrivals;
 };
 
 /* Each takes a copy of the knock; NULL when there is no room for it. */
-struct slot *scan_lane_hold(struct scan_lane *l, const struct knock *k);
-struct slot *scan_lane_queue(struct scan_lane *l, const struct knock *k, bool known);
+struct slot *trial_queue_hold(struct trial_queue *l, const struct knock *k);
+struct slot *trial_queue_queue(struct trial_queue *l, const struct knock *k, bool known);
 /* The one whose keys are to be tried now; NULL when none waits. */
-struct slot *scan_lane_first(struct scan_lane *l);
+struct slot *trial_queue_first(struct trial_queue *l);
 /* Empties and wipes a slot. */
-void scan_lane_release(struct scan_lane *l, struct slot *s);
+void trial_queue_release(struct trial_queue *l, struct slot *s);
 
 #endif

@@ -99,7 +99,7 @@ static int open_grants(struct keeper *k, const struct admitted *a, size_t count)
 	return error;
 }
 
-void keeper_tell(struct keeper *k, const struct knock *knock)
+void keeper_send_response(struct keeper *k, const struct knock *knock)
 {
 	const struct record *r = &knock->packet.record;
 	const struct asked *asked = &knock->packet.asked;
@@ -132,7 +132,7 @@ static void commit_run(struct keeper *k, const struct admitted *run, size_t coun
 		if (error == 0) {
 			/* A full ledger only shows less: the kernel ends the grant all the same. */
 			(void)keeper_enter(k, &run[i]);
-			keeper_tell(k, &run[i].knock);
+			keeper_send_response(k, &run[i].knock);
 		}
 		report_verdict(&k->report, v, &run[i].knock, &k->state.config, clock_real_ns());
 	}

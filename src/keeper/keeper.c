@@ -94,7 +94,7 @@ enum verdict keeper_admit(struct keeper *k)
 	    .now_ns = clock_real_ns()};
 	enum verdict v;
 
-	if (knock->advice.has_key)
+	if (knock->program_result.has_key)
 		knock->holder = keeper_state_place(&k->state, knock->packet.asked.device);
 	v = admit(&admission, knock);
 	if (v == VERDICT_GRANTED) {
@@ -125,7 +125,7 @@ static void judge(struct keeper *k, const struct message_knock *m)
 	memcpy(knock->packet.key, m->key, sizeof knock->packet.key);
 	/* Whose a request is, we see for ourselves. */
 	knock->holder = m->record.protocol == RECORD_OPENSPA ? DIRECTORY_NOBODY : m->holder;
-	knock->advice = (struct advice){0};
+	knock->program_result = (struct program_result){0};
 	if (keeper_admit(k) == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);
 	secret_wipe(knock->packet.key, sizeof knock->packet.key);
@@ -281,7 +281,7 @@ static void main_ready(void *context)
 	}
 }
 
-/* The channels to runner and ruler, behind the first three descriptors. */
+/* The channels to both runners, behind the first three descriptors. */
 static bool open_programs(struct keeper *k, const struct message *begin)
 {
 	const struct message_begin *how = &begin->body.BEGIN_KEEPER;
@@ -291,7 +291,7 @@ static bool open_programs(struct keeper *k, const struct message *begin)
 	k->rules.source.fd = -1;
 	if (how->runner && !keeper_questions_open(k, *fd++))
 		return false;
-	if (!how->ruler)
+	if (!how->privileged)
 		return true;
 	if (!keeper_rules_open(k, fd[0], fd[1]))
 		return false;
@@ -304,7 +304,7 @@ static bool set_up(struct keeper *k, const struct message *begin)
 	const struct message_begin *how = &begin->body.BEGIN_KEEPER;
 	struct counters *counters;
 
-	if (begin->fd_count != 3U + (how->runner ? 1 : 0) + (how->ruler ? 2 : 0))
+	if (begin->fd_count != 3U + (how->runner ? 1 : 0) + (how->privileged ? 2 : 0))
 		return false;
 	counters = counters_map(begin->fds[2]);
 	if (counters == NULL || !codec_prepare(how->openspa) || fw_open(&k->fw, how->firewall) != 0)

@@ -31,12 +31,12 @@ struct keeper_questions {
 
 /* What programs have opened, and what they are asked to do about it. */
 struct keeper_rules {
-	struct channel ruler;
+	struct channel privileged;
 	struct loop_source source; /* fd -1: nobody to ask */
-	struct rule_book *book;
+	struct rule_journal *book;
 	struct rule_work *work; /* one for each rule of the book */
 	uint16_t last_ticket;
-	uint32_t removals; /* that the ruler is asked for */
+	uint32_t removals; /* that the privileged runner is asked for */
 	struct rate log_rate;
 };
 
@@ -84,7 +84,7 @@ bool keeper_grants_for(const struct keeper *k, uint32_t holder);
 /* Enters a grant into the ledger; one that is there already is extended. False when it is full. */
 bool keeper_enter(struct keeper *k, const struct admitted *a);
 /* An OpenSPA client is told, once the firewall has confirmed. */
-void keeper_tell(struct keeper *k, const struct knock *knock);
+void keeper_send_response(struct keeper *k, const struct knock *knock);
 
 /* --- keeper_questions.c */
 
@@ -95,9 +95,9 @@ void keeper_ask(struct keeper *k, const struct knock *knock);
 
 /* --- keeper_rules.c */
 
-/* `fd`: the ruler's channel; `book`: the file of rules. False with errno. */
+/* `fd`: the privileged runner's channel; `book`: the file of rules. False with errno. */
 bool keeper_rules_open(struct keeper *k, int fd, int book);
-/* Has the ruler open what was admitted, or extends it. */
+/* Has the privileged runner open what was admitted, or extends it. */
 void keeper_rules_grant(struct keeper *k, const struct admitted *a);
 /* Has shut what no grant stands behind any more, and tries again what failed. Every tick, and when
  * grants have been taken away. */

@@ -135,15 +135,15 @@ static bool take_advice(struct knock *knock, const struct runner_reply *r, enum 
 		return false;
 	}
 	if (!about_key) {
-		knock->advice.duration_s = r->duration_s;
+		knock->program_result.duration_s = r->duration_s;
 		*v = VERDICT_NOT_AUTHORIZED;
 		return r->duration_s > 0;
 	}
-	memcpy(knock->advice.key.modulus, r->modulus, sizeof r->modulus);
-	memcpy(knock->advice.key.exponent, r->exponent, sizeof r->exponent);
-	knock->advice.has_key = true;
+	memcpy(knock->program_result.key.modulus, r->modulus, sizeof r->modulus);
+	memcpy(knock->program_result.key.exponent, r->exponent, sizeof r->exponent);
+	knock->program_result.has_key = true;
 	*v = VERDICT_PROGRAM_FAILED;
-	return codec_key_sound(&knock->advice.key);
+	return codec_key_sound(&knock->program_result.key);
 }
 
 static void take_answer(struct keeper *k, const struct runner_reply *r)

@@ -1,6 +1,6 @@
 /* Ports that programs of the administrator's open and shut. A rule follows its grant in the ledger:
- * it is opened when the grant is entered and shut when the grant is gone. The ruler is asked one
- * thing about a rule at a time. */
+ * it is opened when the grant is entered and shut when the grant is gone. The privileged runner is
+ * asked one thing about a rule at a time. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +11,14 @@
 #include "base/uuid.h"
 #include "keeper/keeper.h"
 
-#define RETRY_FIRST_NS  NS_PER_SECOND
-#define RETRY_MOST_NS   (300 * NS_PER_SECOND)
-#define TRIES_AT_STOP   3
-#define WAITING_MOST    8  /* for one rule */
-#define ADDITIONS_MOST  16 /* of one device at once: the ruler's queue is everybody's */
-#define REMOVALS_MOST   64 /* that the ruler is asked at once: grants come in between */
+#define RETRY_FIRST_NS NS_PER_SECOND
+#define RETRY_MOST_NS  (300 * NS_PER_SECOND)
+#define TRIES_AT_STOP  3
+#define WAITING_MOST   8 /* for one rule */
+#define ADDITIONS_MOST                                                                            \
+	16                 /* of one device at once: the privileged runner's queue is everybody's \
+	                    */
+#define REMOVALS_MOST   64 /* that the privileged runner is asked at once: grants come in between */
 #define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
 #define LOG_BURST       20
 #define TICKET_INDEX(t) ((t)&0xffffU)
@@ -30,7 +32,7 @@ struct waiting {
 };
 
 struct rule_work {
-	uint32_t ticket;         /* of what the ruler is doing about it; 0: nothing */
+	uint32_t ticket;         /* of what the privileged runner is doing about it; 0: nothing */
 	uint32_t tries;          /* to shut it, in vain */
 	int64_t next_try_ns;     /* CLOCK_BOOTTIME; RULE_REMOVING */
 	struct waiting *waiting; /* while RULE_REMOVING: it is to be opened again */
@@ -82,7 +84,7 @@ static void answer_waiting(struct keeper *k, struct rule_work *w, enum verdict v
 
 		report(k, v, &first->knock);
 		if (v == VERDICT_GRANTED)
-			keeper_tell(k, &first->knock);
+			keeper_send_response(k, &first->knock);
 		w->waiting = first->next;
 		free(first);
 	}
@@ -126,7 +128,7 @@ static bool ask(struct keeper *k, size_t i, enum runner_task task)
 	memcpy(request.device, r->device, sizeof request.device);
 	if (request.ticket == 0)
 		request.ticket = (uint32_t)++k->rules.last_ticket << 16 | (uint32_t)i;
-	if (!channel_try_send(&k->rules.ruler, MESSAGE_RULE, &request)) {
+	if (!channel_try_send(&k->rules.privileged, MESSAGE_RULE, &request)) {
 		if (errno != EAGAIN)
 			loop_stop(&k->process.loop);
 		return false;
@@ -264,7 +266,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *reply)
 	struct rule_work *w = &k->rules.work[i % RULES_MOST];
 
 	if (i >= RULES_MOST || reply->ticket == 0 || w->ticket != reply->ticket) {
-		log_line(LOG_LEVEL_ERROR, "the ruler answered what was not asked");
+		log_line(LOG_LEVEL_ERROR, "the privileged runner answered what was not asked");
 		loop_stop(&k->process.loop);
 		return;
 	}
@@ -337,7 +339,7 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 	keeper_tick(k, true);
 	if (r->state == RULE_OPEN) {
 		report(k, VERDICT_GRANTED, &a->knock);
-		keeper_tell(k, &a->knock);
+		keeper_send_response(k, &a->knock);
 		return;
 	}
 	v = wait_for(&k->rules.work[i], &a->knock);
@@ -406,12 +408,12 @@ const struct rule *keeper_rules_overdue(const struct keeper *k, uint32_t index)
 	           : NULL;
 }
 
-static void ruler_ready(void *context)
+static void privileged_ready(void *context)
 {
 	struct keeper *k = context;
 	struct message m;
 
-	switch (channel_receive(&k->rules.ruler, &m, PHASE_RUN)) {
+	switch (channel_receive(&k->rules.privileged, &m, PHASE_RUN)) {
 	case CHANNEL_MESSAGE:
 		take_answer(k, &m.body.RULED);
 		break;
@@ -427,11 +429,11 @@ bool keeper_rules_open(struct keeper *k, int fd, int book)
 {
 	struct keeper_rules *rules = &k->rules;
 
-	rules->book = rule_book_map(book);
+	rules->book = rule_journal_map(book);
 	rules->work = calloc(RULES_MOST, sizeof *rules->work);
 	rules->log_rate = rate_of(LOG_RATE, LOG_BURST);
-	rules->ruler = (struct channel){fd, ROLE_KEEPER, ROLE_RULER};
-	rules->source = (struct loop_source){fd, ruler_ready, k};
+	rules->privileged = (struct channel){fd, ROLE_KEEPER, ROLE_PRIVILEGED_RUNNER};
+	rules->source = (struct loop_source){fd, privileged_ready, k};
 	return rules->book != NULL && rules->work != NULL &&
 	       loop_add(&k->process.loop, &rules->source);
 }

@@ -10,7 +10,7 @@
 
 uint32_t keeper_state_holders(const struct keeper_state *k)
 {
-	return snapshot_holders(&k->config) + (k->visitors != NULL ? VISITORS_MOST : 0);
+	return snapshot_holders(&k->config) + (k->unlisted != NULL ? UNLISTED_MOST : 0);
 }
 
 const char *keeper_state_name(const struct keeper_state *k, uint32_t holder)
@@ -19,7 +19,7 @@ const char *keeper_state_name(const struct keeper_state *k, uint32_t holder)
 
 	if (holder < known)
 		return snapshot_holder_name(&k->config, holder);
-	return k->visitors->places[holder - known].name;
+	return k->unlisted->places[holder - known].name;
 }
 
 /* Of a holder who is there. */
@@ -32,8 +32,8 @@ static struct holder_identity identity_of(const struct keeper_state *k, uint32_t
 		memcpy(who.bytes, s->clients[holder].public_key, CLIENT_KEY_BYTES);
 	else if (holder < snapshot_holders(s))
 		memcpy(who.bytes, s->devices[holder - s->client_count].uuid, DEVICE_UUID_BYTES);
-	else if (k->visitors != NULL)
-		memcpy(who.bytes, k->visitors->places[holder - snapshot_holders(s)].uuid,
+	else if (k->unlisted != NULL)
+		memcpy(who.bytes, k->unlisted->places[holder - snapshot_holders(s)].uuid,
 		    DEVICE_UUID_BYTES);
 	return who;
 }
@@ -42,7 +42,7 @@ static bool is_there(const struct keeper_state *k, uint32_t holder)
 {
 	uint32_t known = snapshot_holders(&k->config);
 
-	return holder < known || k->visitors->places[holder - known].admitted;
+	return holder < known || k->unlisted->places[holder - known].admitted;
 }
 
 static uint32_t find_holder(const struct keeper_state *k, const struct holder_identity *who)
@@ -51,7 +51,7 @@ static uint32_t find_holder(const struct keeper_state *k, const struct holder_id
 	                   : directory_find(k->directory, who->bytes);
 }
 
-/* --- Visitors */
+/* --- Unlisted devices */
 
 uint32_t keeper_state_device(
     const struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
@@ -61,11 +61,11 @@ uint32_t keeper_state_device(
 
 	if (device >= 0)
 		return k->config.client_count + (uint32_t)device;
-	place = k->visitors == NULL ? VISITOR_NONE : visitors_find(k->visitors, uuid);
-	return place == VISITOR_NONE ? DIRECTORY_NOBODY : snapshot_holders(&k->config) + place;
+	place = k->unlisted == NULL ? UNLISTED_NONE : unlisted_find(k->unlisted, uuid);
+	return place == UNLISTED_NONE ? DIRECTORY_NOBODY : snapshot_holders(&k->config) + place;
 }
 
-/* True when nothing has to be remembered of a visitor any more. */
+/* True when nothing has to be remembered of a unlisted any more. */
 static bool may_go(const void *context, uint32_t place)
 {
 	const struct keeper_state *k = context;
@@ -97,17 +97,17 @@ uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DE
 {
 	uint32_t holder = keeper_state_device(k, uuid), place;
 
-	if (holder != DIRECTORY_NOBODY || k->visitors == NULL)
+	if (holder != DIRECTORY_NOBODY || k->unlisted == NULL)
 		return holder;
-	place = visitors_place(k->visitors, uuid, may_go, k);
-	if (place == VISITOR_NONE)
+	place = unlisted_place(k->unlisted, uuid, may_go, k);
+	if (place == UNLISTED_NONE)
 		return DIRECTORY_NOBODY;
 	holder = snapshot_holders(&k->config) + place;
 	replay_clear(&k->replay[holder]);
 	k->seen[holder] = (struct seen){0};
 	/* A guard that came back has its place for good: it must not be lost with the place. */
 	if (take_back_guard(k, holder))
-		k->visitors->places[place].admitted = true;
+		k->unlisted->places[place].admitted = true;
 	return holder;
 }
 
@@ -116,7 +116,7 @@ void keeper_state_admitted(struct keeper_state *k, uint32_t holder)
 	uint32_t known = snapshot_holders(&k->config);
 
 	if (holder >= known)
-		k->visitors->places[holder - known].admitted = true;
+		k->unlisted->places[holder - known].admitted = true;
 }
 
 /* --- */
@@ -135,10 +135,10 @@ static bool device_may_hold(const struct keeper_state *k, const struct device *d
 	           policy_duration(&k->config, d, &asked) > 0);
 }
 
-static bool visitor_may_hold(const struct keeper_state *k, const struct visitor *v,
+static bool unlisted_may_hold(const struct keeper_state *k, const struct unlisted_device *v,
     const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
 {
-	const struct device device = policy_visitor(&k->config, v->uuid);
+	const struct device device = policy_unlisted(&k->config, v->uuid);
 
 	return v->admitted && device_may_hold(k, &device, address, what, now_real_ns);
 }
@@ -153,7 +153,7 @@ bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
 	    (what->protocol != 0) != (holder >= s->client_count))
 		return false;
 	if (holder >= snapshot_holders(s))
-		return visitor_may_hold(k, &k->visitors->places[holder - snapshot_holders(s)],
+		return unlisted_may_hold(k, &k->unlisted->places[holder - snapshot_holders(s)],
 		    address, what, now_real_ns);
 	if (holder >= s->client_count)
 		return device_may_hold(
@@ -204,20 +204,20 @@ static void carry_seen(struct keeper_state *next, const struct keeper_state *old
 	}
 }
 
-/* Visitors keep their places; those who stand in the configuration now have one there. */
-static bool carry_visitors(struct keeper_state *next, const struct keeper_state *old)
+/* Unlisted devices keep their places; those who stand in the configuration now have one there. */
+static bool carry_unlisted(struct keeper_state *next, const struct keeper_state *old)
 {
 	if (next->config.settings->openspa.directory == CONF_ASKED_NATIVE)
 		return true;
-	next->visitors = visitors_new();
-	if (next->visitors == NULL || old->visitors == NULL)
-		return next->visitors != NULL;
-	memcpy(next->visitors->hash_key, old->visitors->hash_key, sizeof old->visitors->hash_key);
-	for (uint32_t i = 0; i < VISITORS_MOST; i++) {
-		const struct visitor *v = &old->visitors->places[i];
+	next->unlisted = unlisted_new();
+	if (next->unlisted == NULL || old->unlisted == NULL)
+		return next->unlisted != NULL;
+	memcpy(next->unlisted->hash_key, old->unlisted->hash_key, sizeof old->unlisted->hash_key);
+	for (uint32_t i = 0; i < UNLISTED_MOST; i++) {
+		const struct unlisted_device *v = &old->unlisted->places[i];
 
 		if (v->admitted && snapshot_find_device(&next->config, v->uuid) < 0)
-			next->visitors->places[i] = *v;
+			next->unlisted->places[i] = *v;
 	}
 	return true;
 }
@@ -226,18 +226,18 @@ bool keeper_state_next(
     struct keeper_state *next, struct snapshot *snapshot, const struct keeper_state *old)
 {
 	size_t leaving = (size_t)keeper_state_holders(old) + old->departed_count + 1;
-	bool visitors;
+	bool unlisted;
 	uint32_t holders;
 
 	*next = (struct keeper_state){.config = *snapshot};
-	visitors = carry_visitors(next, old);
+	unlisted = carry_unlisted(next, old);
 	holders = keeper_state_holders(next);
 	next->directory = directory_new(&next->config);
 	next->replay = calloc((size_t)holders + 1, sizeof *next->replay); /* never of nothing */
 	next->seen = calloc((size_t)holders + 1, sizeof *next->seen);
 	next->ledger = ledger_new(LEDGER_CAPACITY, holders);
 	next->departed = calloc(leaving, sizeof *next->departed);
-	if (!visitors || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
+	if (!unlisted || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
 	    next->ledger == NULL || next->departed == NULL || !carry_ledger(next, old)) {
 		next->config = (struct snapshot){0}; /* still the caller's */
 		keeper_state_free(next);
@@ -299,7 +299,7 @@ void keeper_state_free(struct keeper_state *state)
 	free(state->seen);
 	ledger_free(state->ledger);
 	free(state->departed);
-	free(state->visitors);
+	free(state->unlisted);
 	snapshot_unmap(&state->config);
 	*state = (struct keeper_state){0};
 }

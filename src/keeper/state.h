@@ -2,7 +2,7 @@
  * A new configuration carries all of it over by the holders' identities.
  *
  * Holders are those of the snapshot, clients and then devices, and behind them, where a program is
- * asked for keys, places for visitors: devices that only the program knows. A visitor gets a place
+ * asked for keys, places for unlisted: devices that only the program knows. A unlisted gets a place
  * when its request is about to be verified, and keeps it, once admitted, for as long as something
  * has to be remembered of it. */
 #ifndef KEEPER_STATE_H
@@ -34,7 +34,7 @@ struct departed {
 
 struct keeper_state {
 	struct snapshot config;
-	struct visitors *visitors; /* NULL: no program is asked */
+	struct unlisted_devices *unlisted; /* NULL: no program is asked */
 	struct directory *directory;
 	struct replay *replay; /* one for each holder */
 	struct seen *seen;     /* one for each holder */
@@ -53,17 +53,17 @@ void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 /* Frees a state that was not put in place, or the last one. */
 void keeper_state_free(struct keeper_state *state);
 
-/* How many holders there are, places for visitors included. */
+/* How many holders there are, places for unlisted included. */
 uint32_t keeper_state_holders(const struct keeper_state *k);
 /* CLIENT_NAME_BYTES of memory, closed by a zero. `holder` is one who is there. */
 const char *keeper_state_name(const struct keeper_state *k, uint32_t holder);
 /* The holder that is this device, or DIRECTORY_NOBODY. */
 uint32_t keeper_state_device(
     const struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES]);
-/* The same; a device that is not among the holders gets a visitor's place, for now.
+/* The same; a device that is not among the holders gets a unlisted's place, for now.
  * DIRECTORY_NOBODY when there is none for it. */
 uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES]);
-/* The holder was admitted: a visitor's place is its own from now on. */
+/* The holder was admitted: a unlisted's place is its own from now on. */
 void keeper_state_admitted(struct keeper_state *k, uint32_t holder);
 
 /* True when that holder may have `what` open for `address`, now. */

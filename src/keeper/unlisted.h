@@ -9,29 +9,31 @@
 
 #include "snapshot/snapshot.h"
 
-#define VISITOR_SETS  2048U
-#define VISITOR_WAYS  16U
-#define VISITORS_MOST (VISITOR_SETS * VISITOR_WAYS)
-#define VISITOR_NONE  UINT32_MAX
+#define UNLISTED_SETS 2048U
+#define UNLISTED_WAYS 16U
+#define UNLISTED_MOST (UNLISTED_SETS * UNLISTED_WAYS)
+#define UNLISTED_NONE UINT32_MAX
 
-struct visitor {
+struct unlisted_device {
 	bool admitted; /* once: the place is its own */
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	char name[CLIENT_NAME_BYTES]; /* the uuid as text */
 };
 
-struct visitors {
+struct unlisted_devices {
 	uint8_t hash_key[16];
-	struct visitor places[VISITORS_MOST];
+	struct unlisted_device places[UNLISTED_MOST];
 };
 
 /* NULL when memory is short; the caller's to free. */
-struct visitors *visitors_new(void);
-/* The place of an admitted device, or VISITOR_NONE. */
-uint32_t visitors_find(const struct visitors *v, const uint8_t uuid[static DEVICE_UUID_BYTES]);
-/* A place for a device that has none: one that is free, else one whose visitor may go; VISITOR_NONE
- * when there is none. It is free again for the next unless `admitted` is set in it. */
-uint32_t visitors_place(struct visitors *v, const uint8_t uuid[static DEVICE_UUID_BYTES],
+struct unlisted_devices *unlisted_new(void);
+/* The place of an admitted device, or UNLISTED_NONE. */
+uint32_t unlisted_find(
+    const struct unlisted_devices *v, const uint8_t uuid[static DEVICE_UUID_BYTES]);
+/* A place for a device that has none: one that is free, else one whose unlisted may go;
+ * UNLISTED_NONE when there is none. It is free again for the next unless `admitted` is set in it.
+ */
+uint32_t unlisted_place(struct unlisted_devices *v, const uint8_t uuid[static DEVICE_UUID_BYTES],
     bool (*may_go)(const void *context, uint32_t place), const void *context);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "intake/socket.h"
 
-void handout_close(struct handout *h)
+void config_push_close(struct config_push *h)
 {
 	snapshot_unmap(&h->snapshot);
 	if (h->fd >= 0)
@@ -20,7 +20,7 @@ void handout_close(struct handout *h)
 		close(h->health);
 }
 
-bool handout_open(struct handout *h, const struct conf *conf, uint64_t generation)
+bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation)
 {
 	h->fd = conf_seal(conf, generation);
 	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd))
@@ -41,7 +41,7 @@ static int open_udp(const struct addr *address, uint16_t port, const char *inter
 	return fd;
 }
 
-bool handout_open_sockets(struct handout *h)
+bool config_push_open_sockets(struct config_push *h)
 {
 	static const struct addr every;
 	const struct settings *s = h->snapshot.settings;

@@ -5,7 +5,7 @@
 #include "conf/conf.h"
 #include "snapshot/snapshot.h"
 
-struct handout {
+struct config_push {
 	int fd; /* of the snapshot */
 	struct snapshot snapshot;
 	int udp;     /* openme's; -1: as before, or none */
@@ -13,17 +13,17 @@ struct handout {
 	int health;  /* -1: as before, or none */
 };
 
-#define HANDOUT_EMPTY                                            \
+#define CONFIG_PUSH_EMPTY                                        \
 	{                                                        \
 		.fd = -1, .udp = -1, .openspa = -1, .health = -1 \
 	}
 
 /* Lays the configuration out. False, having said why. */
-bool handout_open(struct handout *h, const struct conf *conf, uint64_t generation);
+bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation);
 /* Opens the sockets that the snapshot asks for: once, since what they hang on needs a restart to
  * change. False, having said why; a health port that cannot be had is no failure. */
-bool handout_open_sockets(struct handout *h);
-/* Closes our copies; safe on HANDOUT_EMPTY. */
-void handout_close(struct handout *h);
+bool config_push_open_sockets(struct config_push *h);
+/* Closes our copies; safe on CONFIG_PUSH_EMPTY. */
+void config_push_close(struct config_push *h);
 
 #endif

@@ -105,15 +105,15 @@ static void warn(const struct conf *conf)
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, const struct conf *conf)
 {
-	struct handout h = HANDOUT_EMPTY;
+	struct config_push h = CONFIG_PUSH_EMPTY;
 	bool ok;
 
 	programs_of(&m->programs, conf);
-	ok = handout_open(&h, conf, ++m->generation) && main_start_roles(m, h.snapshot.settings) &&
-	     main_server_task(m, RUNNER_SERVER_START) && handout_open_sockets(&h) &&
-	     main_hand_out(m, conf, &h);
+	ok = config_push_open(&h, conf, ++m->generation) &&
+	     main_start_roles(m, h.snapshot.settings) && main_server_task(m, RUNNER_SERVER_START) &&
+	     config_push_open_sockets(&h) && main_push_config(m, conf, &h);
 
-	handout_close(&h);
+	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);
 }
 

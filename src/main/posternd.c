@@ -127,7 +127,7 @@ int main(int argc, char *argv[])
 	case ROLE_DESK:
 		return role_desk();
 	case ROLE_RUNNER:
-	case ROLE_RULER:
+	case ROLE_PRIVILEGED_RUNNER:
 #ifdef HAVE_OPENSPA
 		return role_runner(role);
 #endif

@@ -38,8 +38,8 @@ bool main_wait_ready(struct main_process *m, struct child *child)
 	return errno == 0;
 }
 
-/* A program that the ruler could not end in time counts as one that did not answer. */
-static const char *outcome_of(struct child *ruler, uint8_t task, int timeout_ms)
+/* A program that the privileged runner could not end in time counts as one that did not answer. */
+static const char *outcome_of(struct child *privileged, uint8_t task, int timeout_ms)
 {
 	static const char *const names[] = {[RUNNER_DONE] = NULL,
 	    [RUNNER_REFUSED] = "it said no",
@@ -49,10 +49,10 @@ static const char *outcome_of(struct child *ruler, uint8_t task, int timeout_ms)
 	const struct message_server_task wanted = {.task = task};
 	struct message message;
 
-	if (ruler->pid <= 0 ||
-	    !channel_send(&ruler->channel, MESSAGE_SERVER_TASK, &wanted, NULL, 0))
+	if (privileged->pid <= 0 ||
+	    !channel_send(&privileged->channel, MESSAGE_SERVER_TASK, &wanted, NULL, 0))
 		return "the process for scripts has ended";
-	switch (channel_wait(&ruler->channel, &message, PHASE_RUN, timeout_ms)) {
+	switch (channel_wait(&privileged->channel, &message, PHASE_RUN, timeout_ms)) {
 	case CHANNEL_MESSAGE:
 		if (message.type == MESSAGE_SERVER_TASK_DONE &&
 		    message.body.SERVER_TASK_DONE.task == task &&
@@ -74,8 +74,8 @@ bool main_server_task(struct main_process *m, enum runner_task task)
 
 	if (!programs_has(&m->programs, task))
 		return true;
-	why =
-	    outcome_of(&m->children[ROLE_RULER], (uint8_t)task, programs_patience_ms(&m->programs));
+	why = outcome_of(&m->children[ROLE_PRIVILEGED_RUNNER], (uint8_t)task,
+	    programs_patience_ms(&m->programs));
 	if (why != NULL)
 		log_event(LOG_LEVEL_ERROR, "a script of the server did not do its work", "task",
 		    name, "why", why, NULL);

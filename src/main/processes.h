@@ -7,7 +7,7 @@
 #include "main/programs.h"
 #include "main/public_address.h"
 
-/* Main has one for each role; runner and ruler are started only where programs are asked. */
+/* Main has one for each role; both runners are started only where programs are asked. */
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
 
 struct child {
@@ -37,8 +37,8 @@ struct main_process {
 void main_fail(struct main_process *m, enum role role, const char *what);
 /* Waits for a role's READY; false with errno when it has failed, or did not come. */
 bool main_wait_ready(struct main_process *m, struct child *child);
-/* Has the ruler run serverStart or serverStop, and waits. True when it went well, or where none is
- * configured; otherwise the log says what happened. */
+/* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
+ * where none is configured; otherwise the log says what happened. */
 bool main_server_task(struct main_process *m, enum runner_task task);
 
 /* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
@@ -49,10 +49,10 @@ void main_extend_stop(const struct main_process *m);
 /* Ends them, the keeper first: it takes the rules away, if that is to be. */
 void main_stop_roles(struct main_process *m);
 
-struct handout;
+struct config_push;
 /* Hands a configuration to those who follow it, and takes it for the one in force. False when the
  * old one is still in force everywhere, or the daemon is stopping. */
-bool main_hand_out(struct main_process *m, const struct conf *conf, const struct handout *h);
+bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
 /* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
 void main_reload(struct main_process *m, bool for_desk);
 

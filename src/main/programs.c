@@ -30,7 +30,7 @@ bool programs_need(const struct programs *p, enum role role)
 {
 	if (role == ROLE_RUNNER)
 		return programs_has(p, RUNNER_PUBLIC_KEY) || programs_has(p, RUNNER_AUTHORIZE);
-	if (role == ROLE_RULER)
+	if (role == ROLE_PRIVILEGED_RUNNER)
 		return runner_settings_make_rules(&p->settings) ||
 		       programs_has(p, RUNNER_SERVER_START) || programs_has(p, RUNNER_SERVER_STOP);
 	return true;
@@ -70,7 +70,8 @@ bool programs_reachable(const struct programs *p, const struct identity who[stat
 {
 	for (int task = 0; task < RUNNER_TASK_COUNT; task++) {
 		const struct runner_program *program = &p->settings.programs[task];
-		enum role role = runner_task_is_rulers((uint8_t)task) ? ROLE_RULER : ROLE_RUNNER;
+		enum role role =
+		    runner_task_is_privileged((uint8_t)task) ? ROLE_PRIVILEGED_RUNNER : ROLE_RUNNER;
 		char user[16];
 
 		if (program->asked == CONF_ASKED_NATIVE ||

@@ -25,7 +25,7 @@ static bool configure(struct main_process *m, enum role role, enum message_type 
 
 /* The secrets go to the doorman alone. */
 static bool configure_doorman(
-    struct main_process *m, const struct conf *conf, const struct handout *h)
+    struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
 	struct message_secret secret = {
 	    .openme = conf_has_openme(conf), .openspa = conf_has_openspa(conf)};
@@ -46,7 +46,7 @@ static bool configure_doorman(
 	return ok;
 }
 
-static bool configure_desk(struct main_process *m, const struct handout *h)
+static bool configure_desk(struct main_process *m, const struct config_push *h)
 {
 	static const struct message_empty nothing;
 	const int fds[2] = {h->fd, h->health};
@@ -54,7 +54,7 @@ static bool configure_desk(struct main_process *m, const struct handout *h)
 	return configure(m, ROLE_DESK, MESSAGE_CONFIG_DESK, &nothing, fds, h->health >= 0 ? 2 : 1);
 }
 
-bool main_hand_out(struct main_process *m, const struct conf *conf, const struct handout *h)
+bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
 	static const struct message_empty nothing;
 
@@ -102,7 +102,7 @@ static const char *fixed_setting(
 static int reload(struct main_process *m, struct conf_error *why)
 {
 	struct conf *next = conf_load(m->options->config, why);
-	struct handout h = HANDOUT_EMPTY;
+	struct config_push h = CONFIG_PUSH_EMPTY;
 	struct programs programs;
 	const char *fixed = NULL;
 	int fault = CONTROL_FAULT_FAILED;
@@ -111,7 +111,7 @@ static int reload(struct main_process *m, struct conf_error *why)
 		return why->permission ? CONTROL_FAULT_PERMISSION : CONTROL_FAULT_CONFIG;
 	conf_set_public(next, m->public.found);
 	snprintf(why->text, sizeof why->text, "the configuration was not taken over; see the log");
-	if (handout_open(&h, next, ++m->generation)) {
+	if (config_push_open(&h, next, ++m->generation)) {
 		programs_of(&programs, next);
 		fixed = fixed_setting(m, h.snapshot.settings, &programs);
 		if (fixed != NULL) {
@@ -119,11 +119,11 @@ static int reload(struct main_process *m, struct conf_error *why)
 			    "%s: %s: cannot change while running; restart posternd",
 			    m->options->config, fixed);
 			fault = CONTROL_FAULT_CONFIG;
-		} else if (main_hand_out(m, next, &h)) {
+		} else if (main_push_config(m, next, &h)) {
 			fault = 0;
 		}
 	}
-	handout_close(&h);
+	config_push_close(&h);
 	conf_free(next);
 	return fault;
 }

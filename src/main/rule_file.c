@@ -77,7 +77,7 @@ void rules_file_mind(const char *path)
 		close(folder);
 	/* Another daemon may have it, and will see to it. */
 	if (fd >= 0 && problem_of(fd) == NULL)
-		left = rule_book_left(fd);
+		left = rule_journal_left(fd);
 	if (fd >= 0)
 		close(fd);
 	if (left == 0)

@@ -44,7 +44,7 @@ static bool is_free(uid_t uid)
 
 static bool runs_programs(enum role role)
 {
-	return role == ROLE_RUNNER || role == ROLE_RULER;
+	return role == ROLE_RUNNER || role == ROLE_PRIVILEGED_RUNNER;
 }
 
 /* The next unused one from *uid on. */
@@ -95,7 +95,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 		if (!wanted[role])
 			continue;
 		out[role] = programs ? scripts : service;
-		has = has && (out[role].uid != 0 || role == ROLE_RULER);
+		has = has && (out[role].uid != 0 || role == ROLE_PRIVILEGED_RUNNER);
 		if (!has && !take_unused(&out[role], &next)) {
 			log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
 			return false;

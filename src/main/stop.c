@@ -17,7 +17,7 @@ void main_extend_stop(const struct main_process *m)
 {
 	char state[80];
 
-	if (!programs_need(&m->programs, ROLE_RULER))
+	if (!programs_need(&m->programs, ROLE_PRIVILEGED_RUNNER))
 		return;
 	snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=%" PRId64,
 	    2 * (int64_t)programs_patience_ms(&m->programs) * 1000);
@@ -77,7 +77,7 @@ static void hang_up(struct main_process *m, enum role role)
 		close(m->children[role].channel.fd);
 }
 
-/* With a ruler the keeper has rules to take away by program, and waits for each. */
+/* With a privileged runner the keeper has rules to take away by program, and waits for each. */
 static int keepers_time_ms(const struct main_process *m)
 {
 	return runner_settings_make_rules(&m->programs.settings)
@@ -102,6 +102,6 @@ void main_stop_roles(struct main_process *m)
 	if (m->exit_status == EXIT_DONE)
 		main_server_task(m, RUNNER_SERVER_STOP);
 	hang_up(m, ROLE_RUNNER);
-	hang_up(m, ROLE_RULER);
+	hang_up(m, ROLE_PRIVILEGED_RUNNER);
 	reap(m, ROLE_RUNNER, ROLE_COUNT, STOP_TIMEOUT_MS);
 }

@@ -7,7 +7,7 @@ bool runner_task_is_mains(uint8_t task)
 	return task == RUNNER_SERVER_START || task == RUNNER_SERVER_STOP;
 }
 
-bool runner_task_is_rulers(uint8_t task)
+bool runner_task_is_privileged(uint8_t task)
 {
 	return task == RUNNER_RULE_ADD || task == RUNNER_RULE_REMOVE || runner_task_is_mains(task);
 }
@@ -37,10 +37,10 @@ bool runner_settings_fit(const struct runner_settings *s)
 	       is_between(s->output_most, 1, RUNNER_OUTPUT_MOST);
 }
 
-void runner_settings_keep(struct runner_settings *s, bool ruler)
+void runner_settings_keep(struct runner_settings *s, bool privileged)
 {
 	for (int i = 0; i < RUNNER_TASK_COUNT; i++)
-		if (runner_task_is_rulers((uint8_t)i) != ruler)
+		if (runner_task_is_privileged((uint8_t)i) != privileged)
 			s->programs[i].asked = CONF_ASKED_NATIVE;
 }
 

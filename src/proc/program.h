@@ -3,9 +3,9 @@
  * Every field has a fixed size; text from a program never gets further than the runner.
  *
  * Two processes of the same code: `runner` asks (public key, authorization) and has no privileges;
- * `ruler` changes rules by script, and its programs have CAP_NET_ADMIN and CAP_NET_RAW. Every
- * request is answered once, in any order. The keeper sends with channel_try_send and takes a full
- * channel for RUNNER_BUSY; it waits for the answer to one rule of a grant before it asks the
+ * the privileged one changes rules by script, and its programs have CAP_NET_ADMIN and CAP_NET_RAW.
+ * Every request is answered once, in any order. The keeper sends with channel_try_send and takes a
+ * full channel for RUNNER_BUSY; it waits for the answer to one rule of a grant before it asks the
  * next, schedules the removals, and asks again for what failed. */
 #ifndef PROC_PROGRAM_H
 #define PROC_PROGRAM_H
@@ -21,7 +21,7 @@ enum runner_task {
 	RUNNER_AUTHORIZE,    /* authorization: for how long */
 	RUNNER_RULE_ADD,     /* ruleAdd */
 	RUNNER_RULE_REMOVE,  /* ruleRemove */
-	RUNNER_SERVER_START, /* serverStart: the ruler's, asked by main */
+	RUNNER_SERVER_START, /* serverStart: the privileged runner's, asked by main */
 	RUNNER_SERVER_STOP,  /* serverStop */
 	RUNNER_TASK_COUNT,
 };
@@ -82,12 +82,13 @@ struct runner_settings {
 
 /* serverStart or serverStop: main's to ask, while all others are the keeper's. */
 bool runner_task_is_mains(uint8_t task);
-/* The ruler's, while all others are the runner's. */
-bool runner_task_is_rulers(uint8_t task);
+/* The privileged runner's, while all others are the runner's. */
+bool runner_task_is_privileged(uint8_t task);
 /* Whether everything is inside its bounds. */
 bool runner_settings_fit(const struct runner_settings *s);
-/* Leaves the programs that are the ruler's, or the runner's; the others are not asked. */
-void runner_settings_keep(struct runner_settings *s, bool ruler);
+/* Leaves the programs that are the privileged runner's, or the runner's; the others are not asked.
+ */
+void runner_settings_keep(struct runner_settings *s, bool privileged);
 /* Whether a rule is made by a program. */
 bool runner_settings_make_rules(const struct runner_settings *s);
 

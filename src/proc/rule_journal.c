@@ -12,12 +12,12 @@
 
 #include "base/log.h"
 
-#define RULE_BOOK_MAGIC 0x50535242U /* "PSRB" */
+#define RULE_JOURNAL_MAGIC 0x50535242U /* "PSRB" */
 
-static bool read_boot_id(char id[static sizeof((struct rule_book *)0)->boot_id])
+static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_id])
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, id, sizeof((struct rule_book *)0)->boot_id - 1);
+	ssize_t size = fd < 0 ? -1 : read(fd, id, sizeof((struct rule_journal *)0)->boot_id - 1);
 
 	if (fd >= 0)
 		close(fd);
@@ -43,7 +43,7 @@ static bool rule_sound(const struct rule *r)
 }
 
 /* Whatever a predecessor was about, the rule may be there: so it is shut. */
-static void take_over(struct rule_book *book)
+static void take_over(struct rule_journal *book)
 {
 	uint32_t left = 0, unsound = 0;
 
@@ -70,23 +70,23 @@ static void take_over(struct rule_book *book)
 		    unsound);
 }
 
-static void begin_anew(struct rule_book *book, const char *boot_id)
+static void begin_anew(struct rule_journal *book, const char *boot_id)
 {
 	memset(book, 0, sizeof *book);
-	book->magic = RULE_BOOK_MAGIC;
+	book->magic = RULE_JOURNAL_MAGIC;
 	book->layout = sizeof *book;
 	snprintf(book->boot_id, sizeof book->boot_id, "%s", boot_id);
 }
 
-uint32_t rule_book_left(int fd)
+uint32_t rule_journal_left(int fd)
 {
-	char boot_id[sizeof((struct rule_book *)0)->boot_id];
-	struct rule_book *book = malloc(sizeof *book);
+	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	struct rule_journal *book = malloc(sizeof *book);
 	uint32_t left = 0;
 
 	if (book != NULL && read_boot_id(boot_id) &&
 	    pread(fd, book, sizeof *book, 0) == (ssize_t)sizeof *book &&
-	    book->magic == RULE_BOOK_MAGIC && book->layout == sizeof *book &&
+	    book->magic == RULE_JOURNAL_MAGIC && book->layout == sizeof *book &&
 	    strncmp(book->boot_id, boot_id, sizeof boot_id) == 0) {
 		for (size_t i = 0; i < RULES_MOST; i++)
 			left += book->rules[i].state != RULE_FREE;
@@ -95,10 +95,10 @@ uint32_t rule_book_left(int fd)
 	return left;
 }
 
-struct rule_book *rule_book_map(int fd)
+struct rule_journal *rule_journal_map(int fd)
 {
-	char boot_id[sizeof((struct rule_book *)0)->boot_id];
-	struct rule_book *book;
+	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	struct rule_journal *book;
 	struct stat st;
 
 	if (!read_boot_id(boot_id) || fstat(fd, &st) != 0)
@@ -110,7 +110,7 @@ struct rule_book *rule_book_map(int fd)
 	book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (book == MAP_FAILED)
 		return NULL;
-	if (st.st_size != 0 && (book->magic != RULE_BOOK_MAGIC || book->layout != sizeof *book))
+	if (st.st_size != 0 && (book->magic != RULE_JOURNAL_MAGIC || book->layout != sizeof *book))
 		log_line(LOG_LEVEL_ERROR,
 		    "the state directory's file of rules is damaged, or another version's: begun "
 		    "anew; look for rules that nothing will shut");

@@ -28,7 +28,7 @@ struct rule {
 	struct addr server;
 };
 
-struct rule_book {
+struct rule_journal {
 	uint32_t magic;
 	uint32_t layout; /* sizeof, so that another build starts anew */
 	char boot_id[40];
@@ -38,9 +38,9 @@ struct rule_book {
 /* Maps `fd`, a file open for reading and writing, which stays the caller's. Rules that it holds
  * from this boot are left in state RULE_REMOVING; what is not a sound book is begun anew, which is
  * said. NULL with errno. */
-struct rule_book *rule_book_map(int fd);
+struct rule_journal *rule_journal_map(int fd);
 
 /* How many rules of this boot the file holds, read only; 0 for what is not a sound book. */
-uint32_t rule_book_left(int fd);
+uint32_t rule_journal_left(int fd);
 
 #endif

@@ -75,5 +75,7 @@ const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
     [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
     [ROLE_DESK] = {.calls = desk_calls},
     [ROLE_RUNNER] = {.denied = programs_denied, .executes = true},
-    [ROLE_RULER] = {.denied = programs_denied, .capabilities = net_admin_and_raw, .executes = true},
+    [ROLE_PRIVILEGED_RUNNER] = {.denied = programs_denied,
+        .capabilities = net_admin_and_raw,
+        .executes = true},
 };

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 /* The first task with this helper has the process. */
-static struct runner_worker *helper_for(struct runner_crew *c, int task)
+static struct runner_worker *helper_for(struct runner_pool *c, int task)
 {
 	const struct runner_program *program = &c->settings->programs[task];
 
@@ -21,7 +21,7 @@ static struct runner_worker *helper_for(struct runner_crew *c, int task)
 	return &c->helpers[task];
 }
 
-bool runner_crew_open(struct runner_crew *c, struct runner_bench *bench)
+bool runner_pool_open(struct runner_pool *c, struct runner_context *bench)
 {
 	const struct runner_settings *s = bench->settings;
 	bool ok;
@@ -40,7 +40,7 @@ bool runner_crew_open(struct runner_crew *c, struct runner_bench *bench)
 	return ok;
 }
 
-struct runner_worker *runner_crew_place(struct runner_crew *c, bool keep_one)
+struct runner_worker *runner_pool_place(struct runner_pool *c, bool keep_one)
 {
 	struct runner_worker *found = NULL;
 	uint32_t places = 0;
@@ -54,7 +54,7 @@ struct runner_worker *runner_crew_place(struct runner_crew *c, bool keep_one)
 	return keep_one && places == 1 ? NULL : found;
 }
 
-void runner_crew_check(struct runner_crew *c, int64_t now_ns)
+void runner_pool_check(struct runner_pool *c, int64_t now_ns)
 {
 	for (uint32_t i = 0; i < c->settings->most_at_once; i++)
 		runner_worker_check(&c->scripts[i], now_ns);
@@ -72,7 +72,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-int64_t runner_crew_next(const struct runner_crew *c)
+int64_t runner_pool_next(const struct runner_pool *c)
 {
 	int64_t when = INT64_MAX;
 
@@ -90,7 +90,7 @@ int64_t runner_crew_next(const struct runner_crew *c)
 	return when;
 }
 
-static struct runner_worker *worker_of(struct runner_crew *c, pid_t pid)
+static struct runner_worker *worker_of(struct runner_pool *c, pid_t pid)
 {
 	for (uint32_t i = 0; i < c->settings->most_at_once; i++)
 		if (c->scripts[i].child.pid == pid)
@@ -108,7 +108,7 @@ static bool is_ours(void *context, pid_t pid)
 
 /* Reaps whoever has ended. A program's group is killed while its leader is still a zombie: after
  * that the number may be another's. */
-void runner_crew_reap(struct runner_crew *c)
+void runner_pool_reap(struct runner_pool *c)
 {
 	siginfo_t info;
 
@@ -128,7 +128,7 @@ void runner_crew_reap(struct runner_crew *c)
 	runner_children_kill_strangers(c->children, is_ours, c);
 }
 
-void runner_crew_end(struct runner_crew *c)
+void runner_pool_end(struct runner_pool *c)
 {
 	static const struct timespec pause = {0, 2 * NS_PER_MS};
 

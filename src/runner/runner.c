@@ -1,4 +1,4 @@
-/* The runner and the ruler: carry out, by the administrator's own programs, what the keeper asks.
+/* The both runners: carry out, by the administrator's own programs, what the keeper asks.
  * The two differ in what they may do and in which tasks are theirs. Everything is bounded: how
  * many programs run, how long, what they may print, and how many questions wait. */
 #include <errno.h>
@@ -34,15 +34,15 @@ struct runner {
 	struct channel keeper;
 	struct loop_source keeper_source, signals, timer;
 	struct runner_settings settings;
-	struct runner_bench bench;
-	struct runner_crew crew;
+	struct runner_context bench;
+	struct runner_pool pool;
 	struct runner_queue lanes[LANE_COUNT];
 	struct runner_cache cache;
 };
 
-static bool is_ruler(const struct runner *r)
+static bool is_privileged(const struct runner *r)
 {
-	return r->process.main.self == ROLE_RULER;
+	return r->process.main.self == ROLE_PRIVILEGED_RUNNER;
 }
 
 /* --- Answers */
@@ -73,7 +73,7 @@ static void reply_to_asker(
 		reply_to_main(r, request->task, reply->outcome);
 	else if (r->keeper.fd >= 0 &&
 	         !channel_send(
-	             &r->keeper, is_ruler(r) ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
+	             &r->keeper, is_privileged(r) ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
 		keeper_gone(r);
 }
 
@@ -100,7 +100,7 @@ static void answered(
 /* False: nobody can do it now. */
 static bool begin(struct runner *r, const struct runner_request *request, int lane, int64_t now)
 {
-	struct runner_worker *w = r->crew.helper_of[request->task];
+	struct runner_worker *w = r->pool.helper_of[request->task];
 
 	if (w != NULL) {
 		if (w->child.pid <= 0 || w->busy || w->ending)
@@ -109,8 +109,8 @@ static bool begin(struct runner *r, const struct runner_request *request, int la
 		return true;
 	}
 	/* Of several places one is kept for those of the first lane. */
-	w = runner_crew_place(
-	    &r->crew, lane != LANE_FIRST && r->settings.most_at_once > 1 && !is_ruler(r));
+	w = runner_pool_place(
+	    &r->pool, lane != LANE_FIRST && r->settings.most_at_once > 1 && !is_privileged(r));
 	if (w == NULL)
 		return false;
 	w->program = &r->settings.programs[request->task];
@@ -152,7 +152,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t next_event(const struct runner *r)
 {
-	int64_t when = runner_crew_next(&r->crew);
+	int64_t when = runner_pool_next(&r->pool);
 
 	for (int lane = 0; lane < LANE_COUNT; lane++) {
 		const struct runner_queued *head = runner_queue_head(&r->lanes[lane]);
@@ -169,7 +169,7 @@ static void go_on(void *context)
 	struct runner *r = context;
 	int64_t now = clock_boot_ns(), next;
 
-	runner_crew_check(&r->crew, now);
+	runner_pool_check(&r->pool, now);
 	for (int lane = 0; lane < LANE_COUNT; lane++)
 		serve_lane(r, lane, now);
 	next = next_event(r);
@@ -185,7 +185,7 @@ static void signal_ready(void *context)
 
 	if (read(r->signals.fd, &info, sizeof info) != sizeof info)
 		return;
-	runner_crew_reap(&r->crew);
+	runner_pool_reap(&r->pool);
 	go_on(r);
 }
 
@@ -221,7 +221,8 @@ static void take_keepers_request(struct runner *r, const struct runner_request *
 		return;
 	}
 	log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
-	if (!channel_send(&r->keeper, is_ruler(r) ? MESSAGE_RULED : MESSAGE_RAN, &failed, NULL, 0))
+	if (!channel_send(
+	        &r->keeper, is_privileged(r) ? MESSAGE_RULED : MESSAGE_RAN, &failed, NULL, 0))
 		keeper_gone(r);
 }
 
@@ -277,12 +278,12 @@ static bool prepare(struct runner *r)
 {
 	bool ok;
 
-	r->bench = (struct runner_bench){.loop = &r->process.loop,
+	r->bench = (struct runner_context){.loop = &r->process.loop,
 	    .settings = &r->settings,
 	    .answer = answered,
 	    .go_on = go_on,
 	    .context = r};
-	ok = runner_crew_open(&r->crew, &r->bench);
+	ok = runner_pool_open(&r->pool, &r->bench);
 	for (int i = 0; ok && i < LANE_COUNT; i++)
 		ok = runner_queue_init(&r->lanes[i], r->settings.queue_most);
 	return ok;
@@ -302,7 +303,7 @@ static int signals_open(void)
 /* The keeper's, unless there is nothing that it could ask. */
 static bool take_channel(struct runner *r, const struct message *begin)
 {
-	bool asks = !is_ruler(r) || runner_settings_make_rules(&r->settings);
+	bool asks = !is_privileged(r) || runner_settings_make_rules(&r->settings);
 
 	r->keeper = (struct channel){asks ? begin->fds[0] : -1, r->process.main.self, ROLE_KEEPER};
 	r->keeper_source = (struct loop_source){r->keeper.fd, keeper_ready, r};
@@ -320,21 +321,22 @@ static bool limit_files(const struct runner *r, uid_t uid)
 
 static bool set_up(struct runner *r, const struct message *begin)
 {
-	const struct message_begin_runner *how = &begin->body.BEGIN_RUNNER; /* RULER: the same */
+	const struct message_begin_runner *how =
+	    &begin->body.BEGIN_RUNNER; /* PRIVILEGED_RUNNER: the same */
 
 	r->settings = how->settings;
 	errno = EINVAL;
-	if (!runner_settings_fit(&r->settings) || (how->begin.uid == 0 && !is_ruler(r)) ||
+	if (!runner_settings_fit(&r->settings) || (how->begin.uid == 0 && !is_privileged(r)) ||
 	    (how->begin.uid != 0 && how->begin.gid == 0))
 		return false;
-	runner_settings_keep(&r->settings, is_ruler(r));
+	runner_settings_keep(&r->settings, is_privileged(r));
 	if (!take_channel(r, begin))
 		return false;
 	r->signals = (struct loop_source){signals_open(), signal_ready, r};
 	r->timer = (struct loop_source){timer_open(), timer_ready, r};
 	if (!prepare(r))
 		return false;
-	if (r->crew.children.fd < 0)
+	if (r->pool.children.fd < 0)
 		log_line(LOG_LEVEL_WARN, "this kernel does not list children: what programs leave "
 		                         "behind outside their session is not ended");
 	return rsa_init() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && r->signals.fd >= 0 &&
@@ -356,6 +358,6 @@ int role_runner(enum role role)
 	}
 	go_on(&r);
 	ran = loop_run(&r.process.loop);
-	runner_crew_end(&r.crew);
+	runner_pool_end(&r.pool);
 	return ran ? 0 : 1;
 }

@@ -22,14 +22,14 @@
 #define NOT_STARTED     127 /* exit status of sh, env and ours when a program could not be run */
 #define NOT_EXECUTABLE  126
 
-static bool may_log(struct runner_bench *b)
+static bool may_log(struct runner_context *b)
 {
 	if (b->log_rate.burst == 0)
 		b->log_rate = rate_of(LOGS_PER_SECOND, LOGS_AT_ONCE);
 	return rate_take(&b->log_rate, clock_boot_ns());
 }
 
-void runner_bench_log(struct runner_bench *b, const struct runner_request *request,
+void runner_bench_log(struct runner_context *b, const struct runner_request *request,
     const char *message, const char *why, const char *errors)
 {
 	char device[UUID_TEXT_BYTES];
@@ -204,7 +204,7 @@ static void err_ready(void *context)
 
 /* --- Its life */
 
-bool runner_worker_init(struct runner_worker *w, struct runner_bench *bench)
+bool runner_worker_init(struct runner_worker *w, struct runner_context *bench)
 {
 	*w = (struct runner_worker){.bench = bench, .backoff_ns = BACKOFF_LEAST};
 	w->out.fd = w->err.fd = w->child.in = -1;

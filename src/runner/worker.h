@@ -12,7 +12,7 @@
 #define RUNNER_STDERR_BYTES 400 /* of it that are logged; the rest is thrown away */
 
 /* What all workers of a process share. */
-struct runner_bench {
+struct runner_context {
 	struct loop *loop;
 	const struct runner_settings *settings;
 	struct rate log_rate; /* of what anybody outside can cause to be logged */
@@ -24,7 +24,7 @@ struct runner_bench {
 };
 
 struct runner_worker {
-	struct runner_bench *bench;
+	struct runner_context *bench;
 	const struct runner_program *program;
 	struct runner_child child; /* pid 0: not running */
 	struct loop_source out, err;
@@ -42,7 +42,7 @@ struct runner_worker {
 	int64_t start_at_ns; /* not before */
 };
 
-bool runner_worker_init(struct runner_worker *w, struct runner_bench *bench);
+bool runner_worker_init(struct runner_worker *w, struct runner_context *bench);
 /* After runner_worker_ended. */
 void runner_worker_free(struct runner_worker *w);
 
@@ -64,7 +64,7 @@ void runner_worker_kill(struct runner_worker *w);
 void runner_worker_ended(struct runner_worker *w, int code, int status, int64_t now_ns);
 
 /* Logs something that an outsider may be the cause of, so often at most. */
-void runner_bench_log(struct runner_bench *b, const struct runner_request *request,
+void runner_bench_log(struct runner_context *b, const struct runner_request *request,
     const char *message, const char *why, const char *errors);
 
 #endif

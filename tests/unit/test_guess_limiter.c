@@ -11,12 +11,12 @@
 
 #define NOW (100 * NS_PER_SECOND)
 
-static struct wrong_guesses wrong;
+static struct guess_limiter wrong;
 
 static int set_up(void **state)
 {
 	(void)state;
-	wrong_guesses_init(&wrong);
+	guess_limiter_init(&wrong);
 	return 0;
 }
 
@@ -33,20 +33,20 @@ static void add(const char *source, int times, int64_t now)
 	struct addr a = address(source);
 
 	while (times-- > 0)
-		wrong_guesses_add(&wrong, &a, now);
+		guess_limiter_add(&wrong, &a, now);
 }
 
 static bool paused(const char *source, int64_t now)
 {
 	struct addr a = address(source);
 
-	return wrong_guesses_too_many(&wrong, &a, now);
+	return guess_limiter_too_many(&wrong, &a, now);
 }
 
 static void a_source_pays_for_itself(void **state)
 {
 	(void)state;
-	add("192.0.2.1", WRONG_GUESSES_SOURCE_RATE, NOW);
+	add("192.0.2.1", GUESS_LIMITER_SOURCE_RATE, NOW);
 	assert_false(paused("192.0.2.1", NOW));
 	add("192.0.2.1", 1, NOW);
 	assert_true(paused("192.0.2.1", NOW));
@@ -56,11 +56,11 @@ static void a_source_pays_for_itself(void **state)
 static void a_64_is_one_source(void **state)
 {
 	(void)state;
-	for (int i = 0; i <= WRONG_GUESSES_SOURCE_RATE; i++) {
+	for (int i = 0; i <= GUESS_LIMITER_SOURCE_RATE; i++) {
 		struct addr a = address("2001:db8::");
 
 		randombytes_buf(a.bytes + 8, 8);
-		wrong_guesses_add(&wrong, &a, NOW);
+		guess_limiter_add(&wrong, &a, NOW);
 	}
 	assert_true(paused("2001:db8::1", NOW));
 	assert_false(paused("2001:db8:0:1::1", NOW));
@@ -68,7 +68,7 @@ static void a_64_is_one_source(void **state)
 
 static void a_pause_ends_however_many_were_wrong(void **state)
 {
-	int64_t each = NS_PER_SECOND / WRONG_GUESSES_SOURCE_RATE;
+	int64_t each = NS_PER_SECOND / GUESS_LIMITER_SOURCE_RATE;
 
 	(void)state;
 	add("192.0.2.1", 1500, NOW);
@@ -82,13 +82,13 @@ static void a_pause_ends_however_many_were_wrong(void **state)
 static void very_many_sources_stop_all_guesses(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i <= WRONG_GUESSES_TOTAL_RATE; i++) {
+	for (uint32_t i = 0; i <= GUESS_LIMITER_TOTAL_RATE; i++) {
 		struct addr a = address("10.0.0.0");
 
 		assert_false(paused("192.0.2.1", NOW));
 		a.bytes[14] = (uint8_t)(i >> 8);
 		a.bytes[15] = (uint8_t)i;
-		wrong_guesses_add(&wrong, &a, NOW);
+		guess_limiter_add(&wrong, &a, NOW);
 	}
 	assert_true(paused("192.0.2.1", NOW));
 	assert_false(paused("192.0.2.1", NOW + NS_PER_SECOND));

@@ -31,26 +31,26 @@ static void uuid_of(uint8_t uuid[static DEVICE_UUID_BYTES], uint32_t n)
 
 static void a_place_is_its_own_once_admitted(void **state)
 {
-	struct visitors *v = visitors_new();
+	struct unlisted_devices *v = unlisted_new();
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	uint32_t place;
 
 	(void)state;
 	uuid_of(uuid, 1);
-	assert_int_equal(visitors_find(v, uuid), VISITOR_NONE);
-	place = visitors_place(v, uuid, nobody_goes, NULL);
-	assert_true(place < VISITORS_MOST);
+	assert_int_equal(unlisted_find(v, uuid), UNLISTED_NONE);
+	place = unlisted_place(v, uuid, nobody_goes, NULL);
+	assert_true(place < UNLISTED_MOST);
 	assert_string_equal(v->places[place].name, "01000000-0000-0000-0000-000000000000");
-	assert_int_equal(visitors_find(v, uuid), VISITOR_NONE);
-	assert_int_equal(visitors_place(v, uuid, nobody_goes, NULL), place);
+	assert_int_equal(unlisted_find(v, uuid), UNLISTED_NONE);
+	assert_int_equal(unlisted_place(v, uuid, nobody_goes, NULL), place);
 	v->places[place].admitted = true;
-	assert_int_equal(visitors_find(v, uuid), place);
+	assert_int_equal(unlisted_find(v, uuid), place);
 	free(v);
 }
 
 static void thousands_have_places(void **state)
 {
-	struct visitors *v = visitors_new();
+	struct unlisted_devices *v = unlisted_new();
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	uint32_t refused = 0;
 
@@ -59,8 +59,8 @@ static void thousands_have_places(void **state)
 		uint32_t place;
 
 		uuid_of(uuid, n);
-		place = visitors_place(v, uuid, nobody_goes, NULL);
-		if (place == VISITOR_NONE)
+		place = unlisted_place(v, uuid, nobody_goes, NULL);
+		if (place == UNLISTED_NONE)
 			refused++;
 		else
 			v->places[place].admitted = true;
@@ -70,8 +70,8 @@ static void thousands_have_places(void **state)
 		uint32_t place;
 
 		uuid_of(uuid, n);
-		place = visitors_find(v, uuid);
-		if (place != VISITOR_NONE)
+		place = unlisted_find(v, uuid);
+		if (place != UNLISTED_NONE)
 			assert_memory_equal(v->places[place].uuid, uuid, sizeof uuid);
 		else
 			assert_true(refused-- > 0);
@@ -82,22 +82,22 @@ static void thousands_have_places(void **state)
 /* Fills one set whole; nobody in it is pushed out but who may go. */
 static void a_full_set(void **state)
 {
-	struct visitors *v = visitors_new();
+	struct unlisted_devices *v = unlisted_new();
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	uint32_t n = 0, place = 0, going;
 
 	(void)state;
-	for (; place != VISITOR_NONE; n++) {
+	for (; place != UNLISTED_NONE; n++) {
 		uuid_of(uuid, n);
-		place = visitors_place(v, uuid, nobody_goes, NULL);
-		if (place != VISITOR_NONE)
+		place = unlisted_place(v, uuid, nobody_goes, NULL);
+		if (place != UNLISTED_NONE)
 			v->places[place].admitted = true;
 	}
-	for (going = 0; going < VISITORS_MOST; going++) {
-		if (v->places[going].admitted && visitors_place(v, uuid, one_goes, &going) == going)
+	for (going = 0; going < UNLISTED_MOST; going++) {
+		if (v->places[going].admitted && unlisted_place(v, uuid, one_goes, &going) == going)
 			break;
 	}
-	assert_true(going < VISITORS_MOST);
+	assert_true(going < UNLISTED_MOST);
 	assert_false(v->places[going].admitted);
 	assert_memory_equal(v->places[going].uuid, uuid, sizeof uuid);
 	free(v);

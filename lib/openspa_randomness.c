@@ -9,15 +9,16 @@ _Static_assert(POSTERN_OPENSPA_KEY_BYTES == ENVELOPE_KEY_BYTES, "key");
 _Static_assert(POSTERN_OPENSPA_IV_BYTES == ENVELOPE_IV_BYTES, "IV");
 _Static_assert(POSTERN_OPENSPA_FILLER_BYTES == ENVELOPE_FILLER_BYTES, "filler");
 
-bool dice_given(struct envelope_dice *out, const struct postern_openspa_dice *dice)
+bool randomness_given(
+    struct envelope_randomness *out, const struct postern_openspa_randomness *randomness)
 {
-	memcpy(out->key, dice->key, sizeof out->key);
-	memcpy(out->iv, dice->iv, sizeof out->iv);
-	memcpy(out->filler, dice->filler, sizeof out->filler);
+	memcpy(out->key, randomness->key, sizeof out->key);
+	memcpy(out->iv, randomness->iv, sizeof out->iv);
+	memcpy(out->filler, randomness->filler, sizeof out->filler);
 	return memchr(out->filler, 0, sizeof out->filler) == NULL;
 }
 
-bool dice_fresh(struct envelope_dice *out, int64_t *timestamp_s,
+bool randomness_fresh(struct envelope_randomness *out, int64_t *timestamp_s,
     uint8_t nonce[static POSTERN_OPENSPA_NONCE_BYTES])
 {
 	memset(out, 0, sizeof *out);
@@ -25,7 +26,7 @@ bool dice_fresh(struct envelope_dice *out, int64_t *timestamp_s,
 	*timestamp_s = 0;
 	if (!secret_init())
 		return false;
-	envelope_throw(out);
+	envelope_randomness_fill(out);
 	secret_random(nonce, POSTERN_OPENSPA_NONCE_BYTES);
 	*timestamp_s = clock_real_ns() / NS_PER_SECOND;
 	return true;

@@ -31,15 +31,15 @@ static int tear_down(void **state)
 	return close(file);
 }
 
-static struct rule_book *opened(void)
+static struct rule_journal *opened(void)
 {
-	struct rule_book *book = rule_book_map(file);
+	struct rule_journal *book = rule_journal_map(file);
 
 	assert_non_null(book);
 	return book;
 }
 
-static void closed(struct rule_book *book)
+static void closed(struct rule_journal *book)
 {
 	assert_int_equal(munmap(book, sizeof *book), 0);
 }
@@ -47,7 +47,7 @@ static void closed(struct rule_book *book)
 static const struct rule a_rule = {
     .state = RULE_OPEN, .protocol = 6, .first_port = 22, .last_port = 22, .duration_s = 30};
 
-static uint32_t left_in(const struct rule_book *book, enum rule_state state)
+static uint32_t left_in(const struct rule_journal *book, enum rule_state state)
 {
 	uint32_t count = 0;
 
@@ -58,7 +58,7 @@ static uint32_t left_in(const struct rule_book *book, enum rule_state state)
 
 static void a_new_file_is_an_empty_book(void **state)
 {
-	struct rule_book *book = opened();
+	struct rule_journal *book = opened();
 	struct stat st;
 
 	(void)state;
@@ -72,7 +72,7 @@ static void a_new_file_is_an_empty_book(void **state)
 /* As a copy of it may be. Not in memory: there, reading fills a hole. */
 static void a_file_with_holes_is_filled(void **state)
 {
-	const off_t hole = 8192, size = sizeof(struct rule_book);
+	const off_t hole = 8192, size = sizeof(struct rule_journal);
 	char name[] = "rule-book-XXXXXX";
 	struct stat st;
 
@@ -91,7 +91,7 @@ static void a_file_with_holes_is_filled(void **state)
 
 static void what_a_killed_daemon_left_is_to_be_shut(void **state)
 {
-	struct rule_book *book = opened();
+	struct rule_journal *book = opened();
 
 	(void)state;
 	book->rules[0] = a_rule;
@@ -108,7 +108,7 @@ static void what_a_killed_daemon_left_is_to_be_shut(void **state)
 
 static void another_boot_begins_anew(void **state)
 {
-	struct rule_book *book = opened();
+	struct rule_journal *book = opened();
 
 	(void)state;
 	book->rules[0] = a_rule;
@@ -128,7 +128,7 @@ static void damaged_rules_are_not_asked_about(void **state)
 	    {.state = RULE_OPEN, .protocol = 6, .first_port = 2, .last_port = 2},
 	    {.state = RULE_OPEN, .protocol = 6, .behind_nat = 2, .duration_s = 1},
 	};
-	struct rule_book *book = opened();
+	struct rule_journal *book = opened();
 
 	(void)state;
 	memcpy(book->rules, bad, sizeof bad);
@@ -141,7 +141,7 @@ static void damaged_rules_are_not_asked_about(void **state)
 static void no_book_at_all(void **state)
 {
 	static const char junk[100] = "junk";
-	struct rule_book *book;
+	struct rule_journal *book;
 
 	(void)state;
 	assert_int_equal(write(file, junk, sizeof junk), sizeof junk);

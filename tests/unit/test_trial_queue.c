@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "doorman/trial_queue.h"
 
-static struct scan_lane lane;
+static struct trial_queue lane;
 
 static int set_up(void **state)
 {
@@ -31,7 +31,7 @@ static struct slot *queue(const char *source, uint16_t port, bool known)
 {
 	struct knock k = knock_from(source, port);
 
-	return scan_lane_queue(&lane, &k, known);
+	return trial_queue_queue(&lane, &k, known);
 }
 
 static struct slot *queue_number(uint32_t number, bool known)
@@ -40,25 +40,25 @@ static struct slot *queue_number(uint32_t number, bool known)
 
 	k.packet.record.source.bytes[14] = (uint8_t)(number >> 8);
 	k.packet.record.source.bytes[15] = (uint8_t)number;
-	return scan_lane_queue(&lane, &k, known);
+	return trial_queue_queue(&lane, &k, known);
 }
 
 /* The port by which the next one is told; it leaves. */
 static uint16_t serve(void)
 {
-	struct slot *s = scan_lane_first(&lane);
+	struct slot *s = trial_queue_first(&lane);
 	uint16_t port;
 
 	assert_non_null(s);
 	port = s->knock.packet.record.source_port;
-	scan_lane_release(&lane, s);
+	trial_queue_release(&lane, s);
 	return port;
 }
 
 static void in_the_order_of_arrival(void **state)
 {
 	(void)state;
-	assert_null(scan_lane_first(&lane));
+	assert_null(trial_queue_first(&lane));
 	assert_non_null(queue("192.0.2.1", 1, false));
 	assert_non_null(queue("192.0.2.2", 2, false));
 	assert_non_null(queue("192.0.2.3", 3, false));
@@ -66,13 +66,13 @@ static void in_the_order_of_arrival(void **state)
 	for (uint16_t port = 1; port <= 3; port++)
 		assert_int_equal(serve(), port);
 	assert_int_equal(lane.scanning, 0);
-	assert_null(scan_lane_first(&lane));
+	assert_null(trial_queue_first(&lane));
 }
 
 static void a_source_has_a_few_slots(void **state)
 {
 	(void)state;
-	for (int i = 0; i < SCAN_LANE_OF_SOURCE; i++)
+	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE; i++)
 		assert_non_null(queue("192.0.2.1", 1, i % 2 == 0));
 	assert_null(queue("192.0.2.1", 1, false));
 	assert_null(queue("192.0.2.1", 1, true));
@@ -86,7 +86,7 @@ static void a_64_is_one_source(void **state)
 	char text[32];
 
 	(void)state;
-	for (int i = 0; i < SCAN_LANE_OF_SOURCE; i++) {
+	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE; i++) {
 		snprintf(text, sizeof text, "2001:db8::%x", i);
 		assert_non_null(queue(text, 1, false));
 	}
@@ -97,7 +97,7 @@ static void a_64_is_one_source(void **state)
 static void who_sends_much_waits_behind_who_sends_little(void **state)
 {
 	(void)state;
-	for (int i = 0; i < SCAN_LANE_OF_SOURCE; i++)
+	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE; i++)
 		queue("192.0.2.1", 1, true);
 	assert_non_null(queue("192.0.2.2", 2, false));
 	assert_int_equal(serve(), 1);
@@ -135,31 +135,31 @@ static void nobody_waits_for_ever(void **state)
 static void neither_kind_takes_all(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < SCAN_LANE_OF_KIND; i++)
+	for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
 		assert_non_null(queue_number(i, false));
-	assert_null(queue_number(SCAN_LANE_OF_KIND, false));
-	for (uint32_t i = 0; i < SCAN_LANE_OF_KIND; i++)
+	assert_null(queue_number(TRIAL_QUEUE_OF_KIND, false));
+	for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
 		assert_non_null(queue_number(i, true));
-	assert_null(queue_number(SCAN_LANE_OF_KIND, true));
-	assert_int_equal(lane.scanning, SCAN_LANE_SLOTS);
+	assert_null(queue_number(TRIAL_QUEUE_OF_KIND, true));
+	assert_int_equal(lane.scanning, TRIAL_QUEUE_SLOTS);
 }
 
 static void the_held_are_not_scanned(void **state)
 {
 	struct knock k = knock_from("192.0.2.1", 9);
-	struct slot *s = scan_lane_hold(&lane, &k);
+	struct slot *s = trial_queue_hold(&lane, &k);
 
 	(void)state;
 	assert_non_null(s);
-	assert_null(scan_lane_first(&lane));
-	for (int i = 1; i < SCAN_LANE_SLOTS; i++)
-		assert_non_null(scan_lane_hold(&lane, &k));
-	assert_null(scan_lane_hold(&lane, &k));
-	assert_null(scan_lane_queue(&lane, &k, true));
-	scan_lane_release(&lane, s);
+	assert_null(trial_queue_first(&lane));
+	for (int i = 1; i < TRIAL_QUEUE_SLOTS; i++)
+		assert_non_null(trial_queue_hold(&lane, &k));
+	assert_null(trial_queue_hold(&lane, &k));
+	assert_null(trial_queue_queue(&lane, &k, true));
+	trial_queue_release(&lane, s);
 	assert_int_equal(s->state, SLOT_FREE);
 	assert_int_equal(s->knock.packet.record.source_port, 0);
-	assert_non_null(scan_lane_queue(&lane, &k, true));
+	assert_non_null(trial_queue_queue(&lane, &k, true));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
