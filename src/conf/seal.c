@@ -13,15 +13,14 @@ static bool ranges_add(struct ranges *r, uint8_t protocol, uint16_t first, uint1
 {
 	if (r->count == r->room) {
 		uint32_t room = r->room == 0 ? 8 : r->room * 2;
-		struct port_range *more = reallocarray(r->items, room, sizeof *more);
+		struct ports *more = reallocarray(r->items, room, sizeof *more);
 
 		if (more == NULL)
 			return false;
 		r->items = more;
 		r->room = room;
 	}
-	r->items[r->count++] =
-	    (struct port_range){.protocol = protocol, .first = first, .last = last};
+	r->items[r->count++] = (struct ports){.protocol = protocol, .first = first, .last = last};
 	return true;
 }
 
@@ -43,7 +42,7 @@ static bool ranges_add_all(struct ranges *r, const struct ranges *more)
 
 static int by_range(const void *a, const void *b)
 {
-	const struct port_range *x = a, *y = b;
+	const struct ports *x = a, *y = b;
 
 	if (x->protocol != y->protocol)
 		return x->protocol - y->protocol;
@@ -61,7 +60,7 @@ static void ranges_merge(struct ranges *r)
 		return;
 	qsort(r->items, r->count, sizeof *r->items, by_range);
 	for (uint32_t i = 1; i < r->count; i++) {
-		struct port_range *last = &r->items[kept], *next = &r->items[i];
+		struct ports *last = &r->items[kept], *next = &r->items[i];
 
 		if (next->protocol != last->protocol || next->first > (uint32_t)last->last + 1)
 			r->items[++kept] = *next;

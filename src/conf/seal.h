@@ -6,7 +6,7 @@
 #include "conf/values.h"
 
 struct ranges {
-	struct port_range *items;
+	struct ports *items;
 	uint32_t count;
 	uint32_t room;
 };

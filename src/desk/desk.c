@@ -57,9 +57,7 @@ static void put_ports(
 	struct span ports;
 
 	if (s->what.protocol != 0) {
-		to->ports[0] = (struct port_range){.protocol = s->what.protocol,
-		    .first = s->what.first_port,
-		    .last = s->what.last_port};
+		to->ports[0] = s->what;
 		to->port_count = 1;
 		return;
 	}

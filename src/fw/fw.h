@@ -24,9 +24,7 @@ struct fw_grant {
  * that neither we nor the host's chains guard is open before, during and after. */
 struct fw_opening {
 	struct addr address;
-	uint8_t protocol;
-	uint16_t first;
-	uint16_t last;
+	struct ports ports;
 	uint64_t timeout_ms;           /* 1 or more */
 	char owner[CLIENT_NAME_BYTES]; /* shown beside the element */
 };

@@ -83,9 +83,7 @@ int nft_ports_read(struct nft_link *l, struct fw_opening *out, size_t most);
  * a rule of its own. */
 #define NFT_RANGES_CHAIN "opened_ranges"
 struct nft_range {
-	uint16_t first;
-	uint16_t last;
-	uint8_t protocol;
+	struct ports ports;
 	bool v4;
 };
 struct nft_rule_fingerprint {

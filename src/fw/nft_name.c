@@ -10,7 +10,7 @@ _Static_assert(
 struct nft_id nft_policy_id(const struct snapshot *s, uint32_t policy)
 {
 	struct span span = s->policies[policy].ports;
-	const struct port_range *ports = snapshot_ports(s, span);
+	const struct ports *ports = snapshot_ports(s, span);
 	crypto_generichash_state state;
 	uint8_t hash[crypto_generichash_BYTES];
 	struct nft_id id;

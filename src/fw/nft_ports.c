@@ -9,23 +9,8 @@
 
 bool fw_opening_fits(const struct fw_opening *o)
 {
-	bool v4 = addr_is_v4(&o->address), portless = o->first == 0 && o->last == 0;
-
-	if (o->timeout_ms == 0 || !nft_owner_fits(o->owner))
-		return false;
-	switch (o->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-		return o->first > 0 && o->first <= o->last;
-	case IPPROTO_ICMP:
-		return v4 && portless;
-	case IPPROTO_ICMPV6:
-		return !v4 && portless;
-	case IPPROTO_IPIP:
-		return portless;
-	default:
-		return false;
-	}
+	return o->timeout_ms > 0 && nft_owner_fits(o->owner) && ports_fit(&o->ports) &&
+	       (o->ports.protocol == IPPROTO_IPIP || ports_suit(&o->ports, &o->address));
 }
 
 bool nft_ports_wanted(const struct snapshot *s)
@@ -35,7 +20,7 @@ bool nft_ports_wanted(const struct snapshot *s)
 
 static bool is_range(const struct fw_opening *o)
 {
-	return o->first != o->last;
+	return o->ports.first != o->ports.last;
 }
 
 static void use_set(struct nft_place *p, bool v4, const char *name4, const char *name6)
@@ -57,14 +42,14 @@ struct nft_place nft_ports_place(const struct fw_opening *o)
 		nft_range_name(p.set, &r);
 		return p;
 	}
-	e->key[e->key_bytes] = o->protocol;
+	e->key[e->key_bytes] = o->ports.protocol;
 	e->key_bytes += 4;
-	if (o->first == 0) {
+	if (o->ports.first == 0) {
 		use_set(&p, v4, NFT_PROTOCOLS_4, NFT_PROTOCOLS_6);
 		return p;
 	}
-	e->key[e->key_bytes] = (uint8_t)(o->first >> 8);
-	e->key[e->key_bytes + 1] = (uint8_t)o->first;
+	e->key[e->key_bytes] = (uint8_t)(o->ports.first >> 8);
+	e->key[e->key_bytes + 1] = (uint8_t)o->ports.first;
 	e->key_bytes += 4;
 	use_set(&p, v4, NFT_PORTS_4, NFT_PORTS_6);
 	return p;
@@ -176,13 +161,12 @@ static bool store_opening(struct nft_reading *reading, const struct nft_element 
 	o->address = nft_element_address(e, r->v4);
 	memcpy(o->owner, e->owner, sizeof o->owner);
 	if (r->range != NULL) {
-		o->protocol = r->range->protocol;
-		o->first = r->range->first;
-		o->last = r->range->last;
+		o->ports = r->range->ports;
 	} else {
-		o->protocol = after[0];
-		o->first = (uint16_t)(after[4] << 8 | after[5]); /* zero where there is none */
-		o->last = o->first;
+		o->ports.protocol = after[0];
+		o->ports.first =
+		    (uint16_t)(after[4] << 8 | after[5]); /* zero where there is none */
+		o->ports.last = o->ports.first;
 	}
 	return fw_opening_fits(o);
 }

@@ -29,7 +29,7 @@ __attribute__((format(printf, 2, 3))) static void rule(struct nft_text *t, const
 
 static void put_ports(struct nft_text *t, struct span span, uint8_t protocol)
 {
-	const struct port_range *ports = snapshot_ports(t->s, span);
+	const struct ports *ports = snapshot_ports(t->s, span);
 	const char *before = "";
 
 	for (uint32_t i = 0; i < span.count; i++) {
@@ -44,7 +44,7 @@ static void put_ports(struct nft_text *t, struct span span, uint8_t protocol)
 
 static bool any_port(const struct nft_text *t, struct span span, uint8_t protocol)
 {
-	const struct port_range *ports = snapshot_ports(t->s, span);
+	const struct ports *ports = snapshot_ports(t->s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
 		if (ports[i].protocol == protocol)
@@ -134,7 +134,7 @@ static void range_rules(struct nft_text *t)
 
 		nft_range_name(set, r);
 		nft_put(t, "\t\t%s dport %u-%u %s saddr @%s " PASS "\n",
-		    r->protocol == IPPROTO_TCP ? "tcp" : "udp", r->first, r->last,
+		    r->ports.protocol == IPPROTO_TCP ? "tcp" : "udp", r->ports.first, r->ports.last,
 		    r->v4 ? "ip" : "ip6", set, t->s->settings->mark);
 	}
 }

@@ -18,9 +18,9 @@ void nft_put(struct nft_text *t, const char *format, ...)
 	va_end(args);
 }
 
-static bool ports_fit(const struct snapshot *s, struct span span)
+static bool all_ports_fit(const struct snapshot *s, struct span span)
 {
-	const struct port_range *p = snapshot_ports(s, span);
+	const struct ports *p = snapshot_ports(s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
 		if ((p[i].protocol != IPPROTO_TCP && p[i].protocol != IPPROTO_UDP) ||
@@ -47,7 +47,7 @@ static bool settings_fit(const struct snapshot *s)
 	bool one_bit = set->mark != 0 && (set->mark & (set->mark - 1)) == 0;
 
 	return one_bit && (set->interface[0] == '\0' || nft_interface_fits(set->interface)) &&
-	       ports_fit(s, set->managed_ports) && ports_fit(s, set->guard_allow_ports) &&
+	       all_ports_fit(s, set->managed_ports) && all_ports_fit(s, set->guard_allow_ports) &&
 	       networks_fit(s, set->guard_allow_networks);
 }
 
@@ -56,7 +56,7 @@ static bool all_fit(const struct snapshot *s, const struct fw_live *live)
 	const struct fw_grant *grants = live->grants;
 
 	for (uint32_t i = 0; i < s->policy_count; i++) {
-		if (!ports_fit(s, s->policies[i].ports))
+		if (!all_ports_fit(s, s->policies[i].ports))
 			return false;
 	}
 	for (size_t i = 0; i < live->grant_count; i++) {

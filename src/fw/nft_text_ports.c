@@ -49,10 +49,10 @@ static void put_key(struct nft_text *t, const struct fw_opening *o)
 	char address[ADDR_TEXT_BYTES];
 
 	nft_put(t, "%s", addr_text(&o->address, address));
-	if (o->first == o->last)
-		nft_put(t, " . %u", o->protocol);
-	if (o->first == o->last && o->first != 0)
-		nft_put(t, " . %u", o->first);
+	if (o->ports.first == o->ports.last)
+		nft_put(t, " . %u", o->ports.protocol);
+	if (o->ports.first == o->ports.last && o->ports.first != 0)
+		nft_put(t, " . %u", o->ports.first);
 }
 
 /* The openings of one set, which are in a row; returns how many. */
@@ -133,7 +133,7 @@ void nft_put_opened_sets(struct nft_text *t, const struct nft_text_opening *o, s
 	while (i < count) {
 		struct nft_range r = nft_range_of(o[i].opening);
 
-		if (r.first == r.last)
+		if (r.ports.first == r.ports.last)
 			i++;
 		else if (t->ranges->count == FW_RANGES)
 			leave_out(o[i++].opening);

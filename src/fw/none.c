@@ -66,8 +66,8 @@ static void say_ports(const char *message, const struct fw_opening *o)
 {
 	char address[ADDR_TEXT_BYTES], protocol[8], ports[16], timeout[24];
 
-	snprintf(protocol, sizeof protocol, "%u", o->protocol);
-	snprintf(ports, sizeof ports, "%u-%u", o->first, o->last);
+	snprintf(protocol, sizeof protocol, "%u", o->ports.protocol);
+	snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
 	snprintf(timeout, sizeof timeout, "%" PRIu64 "ms", o->timeout_ms);
 	log_event(LOG_LEVEL_INFO, message, "address", addr_text(&o->address, address), "protocol",
 	    protocol, "ports", ports, "timeout", timeout, "owner", o->owner, NULL);

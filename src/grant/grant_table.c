@@ -52,12 +52,6 @@ void ledger_free(struct ledger *l)
 	free(l);
 }
 
-bool ledger_same(const struct ledger_what *a, const struct ledger_what *b)
-{
-	return a->protocol == b->protocol && a->first_port == b->first_port &&
-	       a->last_port == b->last_port;
-}
-
 size_t ledger_count(const struct ledger *l)
 {
 	return l->count;
@@ -76,12 +70,12 @@ const struct ledger_entry *ledger_at(const struct ledger *l, const struct addr *
 	return *bucket_of(l, address);
 }
 
-struct ledger_entry *ledger_find(const struct ledger *l, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what)
+struct ledger_entry *ledger_find(
+    const struct ledger *l, uint32_t holder, const struct addr *address, const struct ports *what)
 {
 	for (struct ledger_entry *e = *bucket_of(l, address); e != NULL; e = e->next) {
 		if (e->holder == holder && addr_equal(&e->address, address) &&
-		    ledger_same(&e->what, what))
+		    ports_equal(&e->what, what))
 			return e;
 	}
 	return NULL;
@@ -93,7 +87,7 @@ uint32_t ledger_held_by(const struct ledger *l, uint32_t holder)
 }
 
 struct ledger_entry *ledger_add(
-    struct ledger *l, uint32_t holder, const struct addr *address, const struct ledger_what *what)
+    struct ledger *l, uint32_t holder, const struct addr *address, const struct ports *what)
 {
 	struct ledger_entry **bucket = bucket_of(l, address);
 	struct ledger_entry *e;

@@ -9,17 +9,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-
-/* What is open: all zeros for the ports of the holder's policy, otherwise what was asked for. */
-struct ledger_what {
-	uint8_t protocol; /* IP protocol number */
-	uint16_t first_port;
-	uint16_t last_port;
-};
+#include "base/ports.h"
 
 struct ledger_entry {
 	struct addr address;
-	struct ledger_what what;
+	struct ports what;         /* all zeros for the ports of the holder's policy */
 	uint32_t holder;           /* index in the keeper's snapshot (snapshot_holder_name) */
 	int64_t opened_real_ns;    /* when this stretch of access began */
 	int64_t expires_boot_ns;   /* CLOCK_BOOTTIME */
@@ -32,18 +26,17 @@ struct ledger;
 struct ledger *ledger_new(size_t capacity, uint32_t holders);
 void ledger_free(struct ledger *l);
 
-bool ledger_same(const struct ledger_what *a, const struct ledger_what *b);
 size_t ledger_count(const struct ledger *l);
 /* NULL when there is none. The pointer lives until the entry is removed. */
-struct ledger_entry *ledger_find(const struct ledger *l, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what);
+struct ledger_entry *ledger_find(
+    const struct ledger *l, uint32_t holder, const struct addr *address, const struct ports *what);
 /* The first entry for an address; ledger_entry.next leads on, to entries of other addresses too. */
 const struct ledger_entry *ledger_at(const struct ledger *l, const struct addr *address);
 /* How much a holder holds open: each address, and each of what, counts. */
 uint32_t ledger_held_by(const struct ledger *l, uint32_t holder);
 /* Adds an entry that is not there yet. NULL when the ledger is full. */
 struct ledger_entry *ledger_add(
-    struct ledger *l, uint32_t holder, const struct addr *address, const struct ledger_what *what);
+    struct ledger *l, uint32_t holder, const struct addr *address, const struct ports *what);
 void ledger_remove(struct ledger *l, struct ledger_entry *entry);
 
 /* Calls `visit` for each entry, which may remove that entry and no other. */

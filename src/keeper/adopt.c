@@ -10,7 +10,7 @@
 
 /* Enters what a predecessor left open, if a holder of that name may still have it. */
 static bool adopt_one(struct keeper_state *state, const char *owner, const struct addr *address,
-    const struct ledger_what *what, uint32_t policy, uint64_t timeout_ms)
+    const struct ports *what, uint32_t policy, uint64_t timeout_ms)
 {
 	int64_t now_real = clock_real_ns();
 
@@ -33,7 +33,7 @@ static bool adopt_one(struct keeper_state *state, const char *owner, const struc
 
 static uint32_t adopt_grants(struct fw *fw, struct keeper_state *state)
 {
-	static const struct ledger_what by_policy;
+	static const struct ports by_policy;
 	struct fw_grant *left = calloc(ADOPT_MOST, sizeof *left);
 	int count = left == NULL ? 0 : fw->ops->adopt(fw, &state->config, left, ADOPT_MOST);
 	uint32_t adopted = 0;
@@ -52,10 +52,8 @@ static uint32_t adopt_openings(struct fw *fw, struct keeper_state *state)
 	uint32_t adopted = 0;
 
 	for (int i = 0; i < count; i++) {
-		const struct ledger_what what = {left[i].protocol, left[i].first, left[i].last};
-
-		adopted +=
-		    adopt_one(state, left[i].owner, &left[i].address, &what, 0, left[i].timeout_ms);
+		adopted += adopt_one(
+		    state, left[i].owner, &left[i].address, &left[i].ports, 0, left[i].timeout_ms);
 	}
 	free(left);
 	return adopted;

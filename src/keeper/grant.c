@@ -32,10 +32,9 @@ static uint64_t timeout_of(const struct keeper *k, const struct admitted *a, int
 void keeper_grant(struct keeper *k)
 {
 	struct admitted *a = &k->batch[k->batch_count];
-	const struct asked *asked = &a->knock.packet.asked;
 	int64_t now = clock_boot_ns();
 
-	a->what = (struct ledger_what){asked->protocol, asked->first_port, asked->last_port};
+	a->what = a->knock.packet.asked.ports;
 	a->expires_boot_ns = now + a->knock.duration_ns;
 	a->timeout_ms = timeout_of(k, a, now);
 	k->batch_count++;
@@ -78,9 +77,7 @@ static int open_run(struct keeper *k, const struct admitted *a, size_t count)
 			memcpy(grants[i].owner, owner, sizeof grants[i].owner);
 		} else {
 			openings[i] = (struct fw_opening){.address = a[i].knock.target,
-			    .protocol = a[i].what.protocol,
-			    .first = a[i].what.first_port,
-			    .last = a[i].what.last_port,
+			    .ports = a[i].what,
 			    .timeout_ms = a[i].timeout_ms};
 			memcpy(openings[i].owner, owner, sizeof openings[i].owner);
 		}
@@ -108,12 +105,10 @@ void keeper_send_response(struct keeper *k, const struct knock *knock)
 	    .source = r->source,
 	    .local = r->local,
 	    .source_port = r->source_port,
-	    .protocol = asked->protocol,
-	    .first_port = asked->first_port,
-	    .last_port = asked->last_port,
+	    .ports = asked->ports,
 	    .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND)};
 
-	if (asked->protocol == 0 || s->answer == CONF_ANSWER_NEVER ||
+	if (asked->ports.protocol == 0 || s->answer == CONF_ANSWER_NEVER ||
 	    (s->answer == CONF_ANSWER_SOURCE_MATCHES && !addr_equal(&r->source, &knock->target)))
 		return;
 	/* An answer that finds no room is lost as on the network: the client asks again. */

@@ -16,7 +16,7 @@
 /* A knock that was admitted and waits for the firewall. */
 struct admitted {
 	struct knock knock;
-	struct ledger_what what;
+	struct ports what;
 	uint64_t timeout_ms;
 	int64_t expires_boot_ns;
 };

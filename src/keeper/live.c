@@ -6,16 +6,16 @@
 #include "base/clock.h"
 
 /* True when what `a` and `b` have open for one address is one and the same for the firewall. */
-static bool same_element(const struct keeper_state *k, uint32_t a, const struct ledger_what *what_a,
-    uint32_t b, const struct ledger_what *what_b)
+static bool same_element(const struct keeper_state *k, uint32_t a, const struct ports *what_a,
+    uint32_t b, const struct ports *what_b)
 {
 	if (what_a->protocol != 0 || what_b->protocol != 0)
-		return ledger_same(what_a, what_b);
+		return ports_equal(what_a, what_b);
 	return k->config.clients[a].policy == k->config.clients[b].policy;
 }
 
 int64_t keeper_live_until(const struct keeper_state *k, uint32_t holder, const struct addr *address,
-    const struct ledger_what *what)
+    const struct ports *what)
 {
 	int64_t latest = 0;
 
@@ -54,17 +54,14 @@ static void add_live(struct keeper_live *live, const struct keeper_state *k,
 	} else {
 		struct fw_opening *o = &live->openings[live->opening_count++];
 
-		*o = (struct fw_opening){.address = e->address,
-		    .protocol = e->what.protocol,
-		    .first = e->what.first_port,
-		    .last = e->what.last_port,
-		    .timeout_ms = timeout_ms};
+		*o = (struct fw_opening){
+		    .address = e->address, .ports = e->what, .timeout_ms = timeout_ms};
 		memcpy(o->owner, owner, sizeof o->owner);
 	}
 }
 
 /* What rule scripts have opened is theirs to shut: it is not in our rules. */
-static bool opened_by_program(const struct keeper_state *k, const struct ledger_what *what)
+static bool opened_by_program(const struct keeper_state *k, const struct ports *what)
 {
 	return what->protocol != 0 && k->config.settings->openspa.firewall != CONF_ASKED_NATIVE;
 }

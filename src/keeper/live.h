@@ -17,7 +17,7 @@ struct keeper_live {
 /* Until when the element of that holder is open (CLOCK_BOOTTIME): the latest of all who share it.
  */
 int64_t keeper_live_until(const struct keeper_state *k, uint32_t holder, const struct addr *address,
-    const struct ledger_what *what);
+    const struct ports *what);
 /* False when memory is short. */
 bool keeper_live_collect(
     struct keeper_live *out, const struct keeper_state *k, int64_t now_boot_ns);

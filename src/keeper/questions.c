@@ -82,10 +82,8 @@ static struct runner_request request_of(const struct knock *knock, uint32_t tick
 	if (knock->question == QUESTION_KEY)
 		return r;
 	r.task = RUNNER_AUTHORIZE;
-	r.protocol = asked->protocol;
+	r.ports = asked->ports;
 	r.behind_nat = asked->behind_nat;
-	r.first_port = asked->first_port;
-	r.last_port = asked->last_port;
 	r.client_address = knock->target;
 	r.server_address = asked->server;
 	r.timestamp_s = asked->timestamp_ns / NS_PER_SECOND;

@@ -43,19 +43,13 @@ static struct rule *rule_at(const struct keeper *k, size_t i)
 	return &k->rules.book->rules[i];
 }
 
-static struct ledger_what what_of(const struct rule *r)
-{
-	return (struct ledger_what){r->protocol, r->first_port, r->last_port};
-}
-
 /* The grant that it follows, NULL when that has ended. */
 static struct ledger_entry *grant_of(const struct keeper *k, const struct rule *r)
 {
-	const struct ledger_what what = what_of(r);
 	uint32_t holder = keeper_state_device(&k->state, r->device);
 	struct ledger_entry *e = holder == DIRECTORY_NOBODY || k->state.ledger == NULL
 	                             ? NULL
-	                             : ledger_find(k->state.ledger, holder, &r->client, &what);
+	                             : ledger_find(k->state.ledger, holder, &r->client, &r->ports);
 
 	return e != NULL && e->expires_boot_ns > clock_boot_ns() ? e : NULL;
 }
@@ -63,10 +57,9 @@ static struct ledger_entry *grant_of(const struct keeper *k, const struct rule *
 /* Why there is no grant any more that somebody has waited for. */
 static enum verdict why_ended(const struct keeper *k, const struct rule *r)
 {
-	const struct ledger_what what = what_of(r);
 	uint32_t holder = keeper_state_device(&k->state, r->device);
 
-	return keeper_state_may_hold(&k->state, holder, &r->client, &what, clock_real_ns())
+	return keeper_state_may_hold(&k->state, holder, &r->client, &r->ports, clock_real_ns())
 	           ? VERDICT_FIREWALL_FAILED
 	           : VERDICT_REVOKED;
 }
@@ -117,10 +110,8 @@ static bool ask(struct keeper *k, size_t i, enum runner_task task)
 	struct runner_request request = {
 	    .ticket = (uint32_t)++k->rules.last_ticket << 16 | (uint32_t)i,
 	    .task = (uint8_t)task,
-	    .protocol = r->protocol,
+	    .ports = r->ports,
 	    .behind_nat = r->behind_nat != 0,
-	    .first_port = r->first_port,
-	    .last_port = r->last_port,
 	    .duration_s = r->duration_s,
 	    .client_address = r->client,
 	    .server_address = r->server};
@@ -165,10 +156,8 @@ static void fill_rule(struct rule *r, const struct knock *knock)
 {
 	const struct asked *asked = &knock->packet.asked;
 
-	r->protocol = asked->protocol;
+	r->ports = asked->ports;
 	r->behind_nat = asked->behind_nat;
-	r->first_port = asked->first_port;
-	r->last_port = asked->last_port;
 	r->duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND);
 	memcpy(r->device, asked->device, sizeof r->device);
 	r->client = knock->target;
@@ -295,11 +284,11 @@ static size_t find_rule(const struct keeper *k, const struct admitted *a)
 
 	for (size_t i = 0; i < RULES_MOST; i++) {
 		const struct rule *r = rule_at(k, i);
-		const struct ledger_what what = what_of(r);
 
 		if (r->state == RULE_FREE)
 			free_place = free_place == RULES_MOST ? i : free_place;
-		else if (ledger_same(&what, &a->what) && addr_equal(&r->client, &a->knock.target) &&
+		else if (ports_equal(&r->ports, &a->what) &&
+		         addr_equal(&r->client, &a->knock.target) &&
 		         memcmp(r->device, asked->device, sizeof r->device) == 0)
 			return i;
 	}

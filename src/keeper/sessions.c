@@ -43,7 +43,7 @@ static void add_overdue(
 	struct message_session *s = next_session(m, SESSION_OVERDUE);
 
 	s->address = r->client;
-	s->what = (struct ledger_what){r->protocol, r->first_port, r->last_port};
+	s->what = r->ports;
 	if (holder != DIRECTORY_NOBODY)
 		memcpy(s->name, keeper_state_name(k, holder), sizeof s->name);
 	else

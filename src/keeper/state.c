@@ -123,12 +123,9 @@ void keeper_state_admitted(struct keeper_state *k, uint32_t holder)
 
 /* What a program said yes to stands until it ends: it is not asked again. */
 static bool device_may_hold(const struct keeper_state *k, const struct device *d,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+    const struct addr *address, const struct ports *what, int64_t now_real_ns)
 {
-	const struct asked asked = {.target = *address,
-	    .protocol = what->protocol,
-	    .first_port = what->first_port,
-	    .last_port = what->last_port};
+	const struct asked asked = {.target = *address, .ports = *what};
 
 	return !d->revoked && now_real_ns <= d->expires_ns &&
 	       (k->config.settings->openspa.authorization != CONF_ASKED_NATIVE ||
@@ -136,7 +133,7 @@ static bool device_may_hold(const struct keeper_state *k, const struct device *d
 }
 
 static bool unlisted_may_hold(const struct keeper_state *k, const struct unlisted_device *v,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+    const struct addr *address, const struct ports *what, int64_t now_real_ns)
 {
 	const struct device device = policy_unlisted(&k->config, v->uuid);
 
@@ -144,7 +141,7 @@ static bool unlisted_may_hold(const struct keeper_state *k, const struct unliste
 }
 
 bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+    const struct addr *address, const struct ports *what, int64_t now_real_ns)
 {
 	const struct snapshot *s = &k->config;
 	const struct client *c;

@@ -68,6 +68,6 @@ void keeper_state_admitted(struct keeper_state *k, uint32_t holder);
 
 /* True when that holder may have `what` open for `address`, now. */
 bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns);
+    const struct addr *address, const struct ports *what, int64_t now_real_ns);
 
 #endif

@@ -150,9 +150,7 @@ struct message_granted {
 	struct addr source; /* of the request, and where the answer goes */
 	struct addr local;
 	uint16_t source_port;
-	uint8_t protocol;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s;
 };
 
@@ -166,7 +164,7 @@ enum session_kind { SESSION_OPEN, SESSION_OVERDUE, SESSION_SEEN };
 struct message_session {
 	uint8_t kind; /* enum session_kind */
 	struct addr address;
-	struct ledger_what what;
+	struct ports what;
 	char name[CLIENT_NAME_BYTES];
 	uint32_t holder;        /* OPEN: of what the snapshot says that it may have */
 	int64_t opened_real_ns; /* OPEN: since when; SEEN: when last */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 
 #include "base/log.h"
 
-#define RULE_JOURNAL_MAGIC 0x50535242U /* "PSRB" */
+#define RULE_JOURNAL_MAGIC 0x50535232U /* "PSR2" */
 
 static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_id])
 {
@@ -29,17 +28,8 @@ static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_i
 
 static bool rule_sound(const struct rule *r)
 {
-	switch (r->protocol) {
-	case IPPROTO_ICMP:
-	case IPPROTO_IPIP:
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_ICMPV6:
-		return r->state <= RULE_REMOVING && r->behind_nat <= 1 && r->zero == 0 &&
-		       r->first_port <= r->last_port && r->duration_s > 0;
-	default:
-		return false;
-	}
+	return ports_fit(&r->ports) && r->ports.zero == 0 && r->state <= RULE_REMOVING &&
+	       r->behind_nat <= 1 && r->duration_s > 0;
 }
 
 /* Whatever a predecessor was about, the rule may be there: so it is shut. */

@@ -16,12 +16,9 @@ enum rule_state { RULE_FREE, RULE_ADDING, RULE_OPEN, RULE_REMOVING };
 
 /* Everything a script is told, so that it can be told again. */
 struct rule {
-	uint8_t state; /* enum rule_state */
-	uint8_t protocol;
+	uint8_t state;      /* enum rule_state */
 	uint8_t behind_nat; /* 0 or 1 */
-	uint8_t zero;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s;
 	uint8_t device[DEVICE_UUID_BYTES];
 	struct addr client;

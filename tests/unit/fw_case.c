@@ -6,10 +6,10 @@
 void fw_case_fill(struct fw_case *c)
 {
 	memset(c, 0, sizeof *c);
-	c->ports[0] = (struct port_range){6, 0, 22, 22};
-	c->ports[1] = (struct port_range){6, 0, 8080, 8090};
-	c->ports[2] = (struct port_range){17, 0, 53, 53};
-	c->ports[3] = (struct port_range){6, 0, 443, 443};
+	c->ports[0] = (struct ports){6, 0, 22, 22};
+	c->ports[1] = (struct ports){6, 0, 8080, 8090};
+	c->ports[2] = (struct ports){17, 0, 53, 53};
+	c->ports[3] = (struct ports){6, 0, 443, 443};
 	c->policies[0].ports = (struct span){0, 3};
 	c->policies[1].ports = (struct span){3, 1};
 	c->settings = (struct settings){.openme = true,

@@ -10,7 +10,7 @@ struct fw_case {
 	struct snapshot s;
 	struct settings settings;
 	struct policy policies[3];
-	struct port_range ports[8];
+	struct ports ports[8];
 	struct cidr cidrs[4];
 };
 

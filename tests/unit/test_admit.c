@@ -28,7 +28,7 @@ static struct {
 	struct ledger *ledger;
 } world;
 
-static const struct ledger_what by_policy;
+static const struct ports by_policy;
 
 static struct addr address(const char *text)
 {

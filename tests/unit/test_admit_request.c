@@ -40,7 +40,7 @@ static int set_up(void **state)
 	settings->window_ns = 300 * S;
 	settings->rules.count = 1;
 	world.header.settings.client_quota = 2;
-	world.rules[0] = (struct openspa_rule){.last = UINT16_MAX, .duration_s = 30};
+	world.rules[0] = (struct openspa_rule){.ports.last = UINT16_MAX, .duration_s = 30};
 	memcpy(world.devices[0].uuid, LISTED, sizeof LISTED);
 	memcpy(world.devices[0].modulus, world.keys.client_public.modulus, RSA_KEY_BYTES);
 	memcpy(world.devices[0].exponent, world.keys.client_public.exponent, RSA_EXPONENT_BYTES);
@@ -79,9 +79,9 @@ static struct knock request_by(
     const uint8_t device[static DEVICE_UUID_BYTES], const char *target, int64_t stamp)
 {
 	struct openspa_request request = {.timestamp_s = stamp / S,
-	    .protocol = OPENSPA_TCP,
-	    .first_port = 22,
-	    .last_port = 22,
+	    .ports.protocol = OPENSPA_TCP,
+	    .ports.first = 22,
+	    .ports.last = 22,
 	    .behind_nat = true,
 	    .client_address = address(target),
 	    .server_address = address("192.0.2.1")};

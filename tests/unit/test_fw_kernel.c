@@ -498,8 +498,8 @@ static void every_shape_of_rule_set_loads(void **state)
 	assert_true(cidr_parse(&b->c.cidrs[1], "::/0"));
 	assert_true(cidr_parse(&b->c.cidrs[2], "10.0.0.0/8"));
 	assert_true(cidr_parse(&b->c.cidrs[3], "2001:db8::1"));
-	b->c.ports[4] = (struct port_range){6, 0, 1, 65535};
-	b->c.ports[5] = (struct port_range){17, 0, 53, 60};
+	b->c.ports[4] = (struct ports){6, 0, 1, 65535};
+	b->c.ports[5] = (struct ports){17, 0, 53, 60};
 	for (unsigned int i = 0; i < 32; i++) {
 		b->c.settings.guard = i & 1;
 		b->c.settings.established = i >> 1 & 1;

@@ -244,9 +244,7 @@ static bool reaches_ping(const char *from)
 
 static struct fw_opening opening(const char *address, int protocol, int first, int last)
 {
-	struct fw_opening o = {.protocol = (uint8_t)protocol,
-	    .first = (uint16_t)first,
-	    .last = (uint16_t)last,
+	struct fw_opening o = {.ports = {(uint8_t)protocol, 0, (uint16_t)first, (uint16_t)last},
 	    .timeout_ms = 600000,
 	    .owner = "alice"};
 

@@ -21,7 +21,7 @@ static struct fw_opening opening(
     const char *address, uint8_t protocol, uint16_t first, uint16_t last, uint64_t ms)
 {
 	struct fw_opening o = {
-	    .protocol = protocol, .first = first, .last = last, .timeout_ms = ms, .owner = "alice"};
+	    .ports = {protocol, 0, first, last}, .timeout_ms = ms, .owner = "alice"};
 
 	assert_true(addr_parse(&o.address, address));
 	return o;
@@ -63,8 +63,7 @@ static const struct fw_opening *find(
 	for (int i = 0; i < count; i++) {
 		const struct fw_opening *is = &b->opened[i];
 
-		if (addr_equal(&is->address, &o->address) && is->protocol == o->protocol &&
-		    is->first == o->first && is->last == o->last)
+		if (addr_equal(&is->address, &o->address) && ports_equal(&is->ports, &o->ports))
 			return is;
 	}
 	return NULL;

@@ -250,7 +250,7 @@ static void odd_names_are_refused(void **state)
 
 static void odd_numbers_are_refused(void **state)
 {
-	static const struct port_range bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}};
+	static const struct ports bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}};
 	struct fw_grant g = fw_case_grant("192.0.2.1", 3, 1000, "alice");
 	struct fw_case c;
 

@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "grant/grant_table.h"
 
-static const struct ledger_what by_policy;
+static const struct ports by_policy;
 
 static struct addr address(uint8_t last)
 {

@@ -45,7 +45,7 @@ static void closed(struct rule_journal *book)
 }
 
 static const struct rule a_rule = {
-    .state = RULE_OPEN, .protocol = 6, .first_port = 22, .last_port = 22, .duration_s = 30};
+    .state = RULE_OPEN, .ports.protocol = 6, .ports.first = 22, .ports.last = 22, .duration_s = 30};
 
 static uint32_t left_in(const struct rule_journal *book, enum rule_state state)
 {
@@ -102,7 +102,7 @@ static void what_a_killed_daemon_left_is_to_be_shut(void **state)
 	closed(book);
 	book = opened();
 	assert_int_equal(left_in(book, RULE_REMOVING), 3);
-	assert_int_equal(book->rules[7].first_port, 22);
+	assert_int_equal(book->rules[7].ports.first, 22);
 	closed(book);
 }
 
@@ -122,11 +122,15 @@ static void another_boot_begins_anew(void **state)
 static void damaged_rules_are_not_asked_about(void **state)
 {
 	static const struct rule bad[] = {
-	    {.state = 9, .protocol = 6, .duration_s = 1},
-	    {.state = RULE_OPEN, .protocol = 99, .duration_s = 1},
-	    {.state = RULE_OPEN, .protocol = 6, .first_port = 2, .last_port = 1, .duration_s = 1},
-	    {.state = RULE_OPEN, .protocol = 6, .first_port = 2, .last_port = 2},
-	    {.state = RULE_OPEN, .protocol = 6, .behind_nat = 2, .duration_s = 1},
+	    {.state = 9, .ports.protocol = 6, .duration_s = 1},
+	    {.state = RULE_OPEN, .ports.protocol = 99, .duration_s = 1},
+	    {.state = RULE_OPEN,
+	        .ports.protocol = 6,
+	        .ports.first = 2,
+	        .ports.last = 1,
+	        .duration_s = 1},
+	    {.state = RULE_OPEN, .ports.protocol = 6, .ports.first = 2, .ports.last = 2},
+	    {.state = RULE_OPEN, .ports.protocol = 6, .behind_nat = 2, .duration_s = 1},
 	};
 	struct rule_journal *book = opened();
 
