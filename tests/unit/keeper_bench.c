@@ -171,6 +171,16 @@ void bench_stop(bool keep_rules)
 	bench_run();
 }
 
+uint32_t bench_said_it_goes_on(void)
+{
+	struct message m;
+	uint32_t times = 0;
+
+	for (; channel_receive(&bench.main, &m, PHASE_RUN) == CHANNEL_MESSAGE; times++)
+		assert_int_equal(m.type, MESSAGE_KEEPER_STOPPING);
+	return times;
+}
+
 bool bench_stopped(void)
 {
 	return bench.keeper.process.loop.stopped;
@@ -199,7 +209,7 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-int bench_setup_new(void **state)
+int bench_setup_dry(void **state)
 {
 	struct keeper *k = &bench.keeper;
 	struct message begin = {.type = MESSAGE_BEGIN_KEEPER,
@@ -223,7 +233,6 @@ int bench_setup_new(void **state)
 	assert_true(loop_open(&k->process.loop));
 	assert_true(set_up(k, &begin));
 	close(begin.fds[2]);
-	bench_fw_put_into(&k->fw);
 	k->process.main = (struct channel){join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN};
 	k->process.main_source = (struct loop_source){k->process.main.fd, main_ready, k};
 	assert_true(loop_add(&k->process.loop, &k->process.main_source));
@@ -231,6 +240,13 @@ int bench_setup_new(void **state)
 	loop_remove(&k->process.loop, &k->tick);
 	loop_remove(&k->process.loop, &k->repair_timer);
 	fill_config(&bench.config);
+	return 0;
+}
+
+int bench_setup_new(void **state)
+{
+	bench_setup_dry(state);
+	bench_fw_put_into(&bench.keeper.fw);
 	return 0;
 }
 

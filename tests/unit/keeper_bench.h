@@ -53,6 +53,8 @@ int bench_group_setup(void **state);
 int bench_setup(void **state);
 /* The same before the first configuration. */
 int bench_setup_new(void **state);
+/* The same with the back-end of `firewall: none`. */
+int bench_setup_dry(void **state);
 int bench_teardown(void **state);
 #define BENCH_TEST(name)     cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 #define BENCH_TEST_NEW(name) cmocka_unit_test_setup_teardown(name, bench_setup_new, bench_teardown)
@@ -64,6 +66,8 @@ int bench_configure(void);
 /* Main says stop. */
 void bench_stop(bool keep_rules);
 bool bench_stopped(void);
+/* How often it has told main that it gets on with stopping. */
+uint32_t bench_said_it_goes_on(void);
 
 /* --- time */
 void bench_pass_ms(int64_t ms);
@@ -171,6 +175,17 @@ void bench_ruler_does(enum runner_task task, struct bench_what what, enum runner
 void bench_runner_ends(void);
 void bench_ruler_ends(void);
 void bench_doorman_ends(void);
+
+/* A rule that a predecessor could not shut stands in the book. */
+void bench_rule_left(enum bench_device of, const char *address, struct bench_what what);
+
+/* --- what it remembers */
+size_t bench_grants(void);
+/* A holder has something open, and is remembered for a packet of now. */
+void bench_hold(uint32_t holder, const char *address, struct bench_what what);
+void bench_remember(uint32_t holder);
+/* Where a device stands that nobody lists, numbered from 0; DIRECTORY_NOBODY: nowhere. */
+uint32_t bench_visitor(uint32_t number);
 
 /* --- the desk's side */
 size_t bench_sessions(enum session_kind kind);

@@ -24,12 +24,6 @@ static void send_last(void)
 	assert_true(channel_send(&bench.doorman, MESSAGE_KNOCK, &bench.last, NULL, 0));
 }
 
-void bench_send_again(void)
-{
-	bench.last.generation = bench.generation;
-	send_last();
-}
-
 /* As the doorman knows it: by the configuration in force. */
 static uint32_t number_of(enum bench_client client)
 {
@@ -42,6 +36,14 @@ static uint32_t number_of(enum bench_client client)
 	           CLIENT_KEY_BYTES) != 0)
 		i++;
 	return i < bench.in_force.client_count ? i : DIRECTORY_NOBODY;
+}
+
+void bench_send_again(void)
+{
+	bench.last.generation = bench.generation;
+	if (bench.last.record.protocol == RECORD_OPENME)
+		bench.last.holder = number_of(bench.last_by);
+	send_last();
 }
 
 static struct message_knock message_from(const char *source, bool old_config)
@@ -69,6 +71,7 @@ void bench_send(const struct bench_knock *knock)
 	assert_true(openme_unseal(m.key, bench.server_secret, m.record.bytes));
 	m.key[0] ^= knock->wrong_key;
 	bench.last = m;
+	bench.last_by = knock->by;
 	send_last();
 }
 
@@ -304,66 +307,4 @@ void bench_ruler_ends(void)
 void bench_doorman_ends(void)
 {
 	end(&bench.doorman);
-}
-
-/* --- The desk's side */
-
-/* Asks for all, part by part. */
-static void each_session(
-    void (*visit)(const struct message_session *s, void *context), void *context)
-{
-	struct message_cursor cursor = {0};
-	struct message m;
-
-	do {
-		assert_true(channel_send(&bench.desk, MESSAGE_SESSIONS_WANTED, &cursor, NULL, 0));
-		bench_run();
-		assert_int_equal(channel_receive(&bench.desk, &m, PHASE_RUN), CHANNEL_MESSAGE);
-		for (uint32_t i = 0; i < m.body.SESSIONS.count; i++)
-			visit(&m.body.SESSIONS.sessions[i], context);
-		cursor.next = m.body.SESSIONS.next;
-	} while (cursor.next != 0);
-}
-
-struct count {
-	enum session_kind kind;
-	size_t count;
-};
-
-static void count_one(const struct message_session *s, void *context)
-{
-	struct count *c = context;
-
-	c->count += s->kind == c->kind;
-}
-
-size_t bench_sessions(enum session_kind kind)
-{
-	struct count c = {kind, 0};
-
-	each_session(count_one, &c);
-	return c.count;
-}
-
-struct wanted {
-	const char *name;
-	struct addr address;
-	int64_t ms;
-};
-
-static void find_one(const struct message_session *s, void *context)
-{
-	struct wanted *w = context;
-
-	if (s->kind == SESSION_OPEN && strcmp(s->name, w->name) == 0 &&
-	    addr_equal(&s->address, &w->address))
-		w->ms = (int64_t)s->remaining_ms;
-}
-
-int64_t bench_session_ms(const char *name, const char *address)
-{
-	struct wanted w = {name, bench_address(address), -1};
-
-	each_session(find_one, &w);
-	return w.ms;
 }

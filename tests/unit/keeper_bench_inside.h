@@ -17,6 +17,7 @@ extern struct bench {
 	int book;
 	struct counters counted; /* by bench_outcome */
 	struct message_knock last;
+	enum bench_client last_by;
 	struct openspa_case keys;
 	uint8_t server_secret[OPENME_SECRET_BYTES];
 } bench;
