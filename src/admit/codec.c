@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 _Static_assert(OPENME_NONCE_BYTES == ASKED_NONCE_BYTES, "openme's nonce goes in whole");
 
@@ -26,6 +27,7 @@ static bool open_openme(struct codec_packet *p)
 	p->asked.timestamp_ns = knock.timestamp_ns;
 	memcpy(p->asked.nonce, knock.nonce, sizeof p->asked.nonce);
 	p->asked.target = knock.target;
+	secret_wipe(&knock, sizeof knock);
 	return true;
 }
 

@@ -1,0 +1,120 @@
+/* What the keeper remembers, and what the desk is told of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "keeper_bench_inside.h"
+
+size_t bench_grants(void)
+{
+	return ledger_count(bench.keeper.state.ledger);
+}
+
+void bench_hold(uint32_t holder, const char *address, struct bench_what what)
+{
+	const struct ports open = bench_ports(what);
+	const struct addr target = bench_address(address);
+	struct ledger_entry *e = ledger_add(bench.keeper.state.ledger, holder, &target, &open);
+
+	assert_non_null(e);
+	e->opened_real_ns = bench.real_ns;
+	e->expires_boot_ns = bench.boot_ns + BENCH_RULE_S * BENCH_S;
+}
+
+void bench_remember(uint32_t holder)
+{
+	static const uint8_t nonce[REPLAY_NONCE_BYTES];
+	struct keeper_state *s = &bench.keeper.state;
+
+	assert_true(replay_remember(&s->replay[holder], bench.real_ns, nonce, bench.real_ns,
+	    s->config.settings->openspa.window_ns));
+}
+
+uint32_t bench_unlisted(uint32_t number)
+{
+	uint8_t uuid[DEVICE_UUID_BYTES] = {[15] = 1};
+
+	memcpy(uuid, &number, sizeof number);
+	return keeper_state_place(&bench.keeper.state, uuid);
+}
+
+void bench_rule_left(enum bench_device of, const char *address, struct bench_what what)
+{
+	struct rule *r = bench.keeper.rules.book->rules;
+
+	while (r->state != RULE_FREE)
+		r++;
+	*r = (struct rule){.state = RULE_REMOVING,
+	    .ports = bench_ports(what),
+	    .duration_s = BENCH_RULE_S,
+	    .client = bench_address(address),
+	    .server = bench_address("192.0.2.1")};
+	bench_uuid(r->device, of);
+}
+
+/* --- The desk's side */
+
+/* Asks for all, part by part. */
+static void each_session(
+    void (*visit)(const struct message_session *s, void *context), void *context)
+{
+	struct message_cursor cursor = {0};
+	struct message m;
+
+	do {
+		assert_true(channel_send(&bench.desk, MESSAGE_SESSIONS_WANTED, &cursor, NULL, 0));
+		bench_run();
+		assert_int_equal(channel_receive(&bench.desk, &m, PHASE_RUN), CHANNEL_MESSAGE);
+		for (uint32_t i = 0; i < m.body.SESSIONS.count; i++)
+			visit(&m.body.SESSIONS.sessions[i], context);
+		cursor.next = m.body.SESSIONS.next;
+	} while (cursor.next != 0);
+}
+
+struct count {
+	enum session_kind kind;
+	size_t count;
+};
+
+static void count_one(const struct message_session *s, void *context)
+{
+	struct count *c = context;
+
+	c->count += s->kind == c->kind;
+}
+
+size_t bench_sessions(enum session_kind kind)
+{
+	struct count c = {kind, 0};
+
+	each_session(count_one, &c);
+	return c.count;
+}
+
+struct wanted {
+	const char *name;
+	struct addr address;
+	int64_t ms;
+};
+
+static void find_one(const struct message_session *s, void *context)
+{
+	struct wanted *w = context;
+
+	if (s->kind == SESSION_OPEN && strcmp(s->name, w->name) == 0 &&
+	    addr_equal(&s->address, &w->address))
+		w->ms = (int64_t)s->remaining_ms;
+}
+
+int64_t bench_session_ms(const char *name, const char *address)
+{
+	struct wanted w = {name, bench_address(address), -1};
+
+	each_session(find_one, &w);
+	return w.ms;
+}
