@@ -99,7 +99,7 @@ class LifetimeTest(WorldTest):
                 self.start()
                 self.knock()
                 self.assert_opens()
-                os.kill(self.daemon.roles()[role], signal.SIGKILL)
+                self.daemon.end(role, signal.SIGKILL)
                 self.assertEqual(self.daemon.process.wait(10), 1)
                 self.assert_shuts()
                 self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
@@ -110,11 +110,44 @@ class LifetimeTest(WorldTest):
         self.start()
         self.knock()
         self.assert_opens()
-        os.kill(self.daemon.roles()["main"], signal.SIGKILL)
+        self.daemon.end("main", signal.SIGKILL)
         self.assertTrue(eventually(lambda: not self.daemon.living()), "a role outlived main")
         self.assert_shuts()
         self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
         self.assert_shut()
+
+    def test_who_has_ended_and_how_is_said_in_one_line(self):
+        for role, number in (("doorman", signal.SIGSEGV), ("keeper", signal.SIGABRT),
+                             ("desk", signal.SIGTERM), ("keeper", signal.SIGKILL)):
+            with self.subTest(role=role, number=number.name):
+                self.start()
+                self.daemon.end(role, number)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                event, = self.daemon.events(message="a process has ended")
+                self.assertEqual((event["process"], event["how"], event["level"]),
+                                 (role, f"killed by {number.name}", "error"))
+                self.assertEqual(event["then"], "stopping; the ports stay shut")
+
+    def test_a_crash_while_stopping_is_said_too(self):
+        """The role is held until main waits for it, and then crashes."""
+        for role in ("doorman", "keeper", "desk"):
+            with self.subTest(role=role):
+                self.start()
+                os.kill(self.daemon.roles()[role], signal.SIGSTOP)
+                self.daemon.process.terminate()
+                self.assertTrue(eventually(lambda: self.daemon.events(message="stopping")))
+                self.daemon.end(role, signal.SIGSEGV)
+                os.kill(self.daemon.roles()[role], signal.SIGCONT)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                event, = self.daemon.events(message="a process has ended")
+                self.assertEqual((event["process"], event["how"], event["level"]),
+                                 (role, "killed by SIGSEGV", "error"))
+
+    def test_a_clean_stop_says_nothing_of_the_kind(self):
+        self.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.daemon.events(message="a process has ended"), [])
+        self.assertEqual(self.daemon.crashes(), [])
 
     def test_a_second_daemon_is_refused_or_leaves_the_first_alone(self):
         self.start()
