@@ -1,5 +1,6 @@
 """Start, stop, death: no rule outlives its time, and nothing that is not ours is touched."""
 
+import json
 import os
 import signal
 import subprocess
@@ -68,20 +69,41 @@ class LifetimeTest(WorldTest):
         self.assertEqual(self.granted(), set())
 
     def test_a_start_replaces_what_a_dead_one_left(self):
+        """All of it, but for the grants of those who may still have them."""
         for family in FAMILIES:
             with self.subTest(family=family):
-                self.start()
+                self.start(self.configuration(knock_timeout="60s"))
                 self.knock(family=family)
+                self.knock(self.bob, family, space=self.other)
                 self.assert_opens(family)
+                self.assert_opens(family, space=self.other)
                 self.daemon.kill()
+                self.leave_strays(family)
+                self.daemon.configure(self.configuration({"bob": None}, knock_timeout="60s"))
                 self.daemon.start()
                 self.assertEqual(len([i for i in self.table() if "table" in i]), 1)
-                self.assert_shuts(family)
-                self.knock(family=family)
-                self.assert_opens(family)
+                self.assertNotIn("stray", self.ruleset())
+                self.assertEqual(self.granted(), {self.address(family, self.client)})
+                self.assertTrue(self.reaches(family), "a grant was lost")
+                self.assert_shut(family, space=self.other)
+                self.knock(family=family, target="203.0.113.9")
+                self.assertIn("203.0.113.9", self.settle())
                 self.assertEqual(self.daemon.stop(), 0)
                 self.assertEqual(self.table(), [])
                 self.daemon.close()
+
+    def leave_strays(self, family):
+        """In our table: a chain that lets everybody in, and a grant of nobody's."""
+        address = self.address(family, self.client)
+        name, = [item["set"]["name"] for item in self.table()
+                 if address in json.dumps(item.get("set", {}).get("elem", []))]
+        stray = "203.0.113.66" if family == 4 else "2001:db8::66"
+        self.server.nft(f"""
+            add chain inet postern stray {{ type filter hook input priority -300; }}
+            add rule inet postern stray tcp dport 1 counter comment "stray"
+            add element inet postern {name} {{ {stray} timeout 60s comment "stray" }}""")
+        self.assertEqual(self.ruleset().count('"stray"'), 2)
+        self.assertIn(stray, self.granted())
 
     def test_shutdown_keep_leaves_grants_to_their_timers(self):
         self.start(self.configuration(shutdown="keep", knock_timeout="6s"))
