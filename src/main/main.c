@@ -29,7 +29,7 @@ static void child_ready(void *context)
 			main_fail(child->main, child->channel.peer, "a process spoke out of turn");
 		break;
 	case CHANNEL_CLOSED:
-		main_fail(child->main, child->channel.peer, "a process has ended");
+		main_lost(child->main, child->channel.peer);
 		break;
 	case CHANNEL_EMPTY:
 		break;

@@ -11,7 +11,8 @@
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
 
 struct child {
-	pid_t pid; /* 0: not running */
+	pid_t pid;   /* 0: not running */
+	bool failed; /* ended by a signal, or with a status that is not 0 */
 	struct channel channel;
 	struct loop_source source;
 	struct main_process *main;
@@ -35,6 +36,8 @@ struct main_process {
 
 /* Something that the daemon cannot go on with: leaves the loop. */
 void main_fail(struct main_process *m, enum role role, const char *what);
+/* The same when a role's channel has closed: says which process has ended, and how. */
+void main_lost(struct main_process *m, enum role role);
 /* Waits for a role's READY; false with errno when it has failed, or did not come. */
 bool main_wait_ready(struct main_process *m, struct child *child);
 /* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or

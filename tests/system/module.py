@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""Runs one test module: a line per test, output of failed ones only, then `tally P F S`."""
+"""Runs test modules, classes or single tests: a line per test, output of failed ones only, then
+`tally P F S`. With POSTERN_SHUFFLE=SEED in the environment, in an order that the seed stands for.
+"""
 
 import os
+import random
 import signal
 import sys
 import time
@@ -62,9 +65,28 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
+def tests_in(suite):
+    for part in suite:
+        yield from tests_in(part) if isinstance(part, unittest.TestSuite) else (part,)
+
+
+def shuffled(suite, seed):
+    """The tests of a class stay together: what they share is made once a class."""
+    chance, classes = random.Random(seed), {}
+    for test in tests_in(suite):
+        classes.setdefault(type(test), []).append(test)
+    groups = list(classes.values())
+    chance.shuffle(groups)
+    for group in groups:
+        chance.shuffle(group)
+    return unittest.TestSuite(test for group in groups for test in group)
+
+
 def main():
     signal.signal(signal.SIGTERM, interrupted)
-    suite = unittest.defaultTestLoader.loadTestsFromName(sys.argv[1])
+    suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
+    if seed := os.environ.get("POSTERN_SHUFFLE"):
+        suite = shuffled(suite, seed)
     result = Result()
     if os.getuid() != 0:
         for _ in range(suite.countTestCases()):

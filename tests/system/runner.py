@@ -14,7 +14,7 @@ from daemon import BUILD, descendants, state_of
 from netns import eventually
 
 HARNESS = BUILD / "tests/system/runner_harness"
-USER = 200000 + os.getpid() % 100000  # nobody's, so that limits per user count us alone
+USER = 200000 + os.getpid()  # nobody else's: limits per user count us alone
 ALICE = "8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"
 TCP = 6
 

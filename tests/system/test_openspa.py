@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from cryptography.exceptions import InvalidSignature
 
+import openme
 import openspa
 from netns import eventually, libc, run
 from spa_world import FAR, PORT, SpaWorldTest
@@ -254,9 +255,17 @@ class OpenSpaTest(SpaWorldTest):
     def test_flipped_bits(self):
         self.serve()
         packet = self.request()
-        for byte in range(0, 610, 37):
-            self.assert_silent(packet[:byte] + bytes([packet[byte] ^ 4]) + packet[byte + 1:])
+        with self.client.socket(2, 2) as s:
+            s.settimeout(1)
+            for byte in range(0, len(packet), 7):
+                s.sendto(openme.flipped(packet, 8 * byte + byte % 8), (self.address(4), PORT))
+                time.sleep(0.04)  # so that each is looked at, and none refused as one too many
+            self.assertRaises(TimeoutError, s.recv, 2048)
+        self.assertEqual(self.verdicts("busy"), [])
+        self.assertEqual(self.settle(), set())
         self.assertFalse(self.reaches())
+        self.granted_for(packet)
+        self.assertTrue(self.reaches())
 
     def test_answers_by_policy(self):
         self.serve(answer="never")

@@ -142,7 +142,7 @@ class ProcessTest(WorldTest):
             limits = Path(f"/proc/{self.roles[role]}/limits").read_text()
             with self.subTest(role=role):
                 self.assertRegex(limits, r"Max core file size +0 +0 ")
-        os.kill(self.roles["doorman"], signal.SIGSEGV)
+        self.daemon.end("doorman", signal.SIGSEGV)
         self.assertTrue(eventually(
             lambda: self.roles["doorman"] not in self.daemon.living()))
         self.assertEqual(list(self.daemon.folder.glob("core*")), [])

@@ -61,20 +61,33 @@ static void no_part_of_an_answer_passes_for_one(void **state)
 	assert_true(reads(&answer, answer_text, whole));
 }
 
+/* One byte is another. What is then taken for an answer gives the address that was meant, but where
+ * the damage is in that address itself; what is not gives none. */
 static void damaged_answers_do_no_harm(void **state)
 {
-	size_t size = strlen(answer_text);
+	const char *value = strstr(answer_text, "203.0.113.9");
+	size_t size = strlen(answer_text), first = (size_t)(value - answer_text);
+	size_t last = first + strlen("203.0.113.9") - 1, refused = 0, taken = 0;
 	struct echo_answer answer;
+	struct addr address;
 	char text[sizeof answer_text];
 
 	(void)state;
+	assert_true(addr_parse(&address, "203.0.113.9"));
 	for (size_t at = 0; at < size; at++) {
 		for (unsigned int byte = 0; byte < 256; byte += 5) {
 			memcpy(text, answer_text, sizeof text);
 			text[at] = (char)byte;
-			reads(&answer, text, size);
+			if (!reads(&answer, text, size)) {
+				assert_true(addr_is_wildcard(&answer.address));
+				refused++;
+			} else if (at < first || at > last) {
+				assert_true(addr_equal(&answer.address, &address));
+				taken++;
+			}
 		}
 	}
+	assert_true(refused > size && taken > size);
 }
 
 static void json_is_read_strictly(void **state)
