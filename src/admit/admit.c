@@ -74,8 +74,8 @@ static enum verdict verify_request(const struct admission *a, struct knock *k)
 
 static bool within_quota(const struct admission *a, const struct knock *k)
 {
-	return ledger_find(a->ledger, k->holder, &k->target, &k->packet.asked.ports) != NULL ||
-	       ledger_held_by(a->ledger, k->holder) < a->config->settings->client_quota;
+	return grant_table_find(a->grants, k->holder, &k->target, &k->packet.asked.ports) != NULL ||
+	       grant_table_held_by(a->grants, k->holder) < a->config->settings->client_quota;
 }
 
 static enum verdict allow_target(

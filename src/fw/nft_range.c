@@ -23,7 +23,12 @@
 
 _Static_assert(sizeof "opened_tcp_65535_65535_4" <= 32, "set name");
 
-struct nft_range nft_range_of(const struct fw_opening *o)
+bool nft_is_range(const struct opening *o)
+{
+	return o->ports.first != o->ports.last;
+}
+
+struct nft_range nft_range_of(const struct opening *o)
 {
 	return (struct nft_range){o->ports, addr_is_v4(&o->address)};
 }
@@ -76,14 +81,10 @@ uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r)
 	return at;
 }
 
-void nft_range_hold(struct nft_range_use *use, uint64_t timeout_ms)
+void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns)
 {
-	const uint64_t ages = INT64_MAX / 2 / NS_PER_MS;
-	int64_t lasts_ms = (int64_t)(timeout_ms < ages ? timeout_ms : ages);
-	int64_t until = clock_boot_ns() + lasts_ms * NS_PER_MS;
-
-	if (use->until_boot_ns < until)
-		use->until_boot_ns = until;
+	if (use->until_boot_ns < until_boot_ns)
+		use->until_boot_ns = until_boot_ns;
 }
 
 void nft_ranges_learn(const struct nlmsghdr *answer, void *data)
@@ -237,7 +238,7 @@ int nft_ranges_put(
 
 static bool is_empty(struct nft_link *l, const struct nft_range *r)
 {
-	struct nft_reading reading = {.key_bytes = nft_address_bytes(r->v4), .most = 1};
+	struct nft_reading reading = {.key_bytes = nft_address_bytes(r->v4)};
 	char set[32];
 
 	nft_range_name(set, r);

@@ -115,7 +115,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 }
 
 /* False, and the verdict, when the answer ends it. */
-static bool take_advice(struct knock *knock, const struct runner_reply *r, enum verdict *v)
+static bool take_program_result(struct knock *knock, const struct runner_reply *r, enum verdict *v)
 {
 	bool about_key = knock->question == QUESTION_KEY;
 
@@ -146,7 +146,7 @@ static bool take_advice(struct knock *knock, const struct runner_reply *r, enum 
 
 static void take_answer(struct keeper *k, const struct runner_reply *r)
 {
-	struct knock *next = &k->batch[k->batch_count].knock;
+	struct knock *next = &k->judged;
 	struct question_slot *s = NULL;
 	enum verdict v;
 
@@ -161,10 +161,10 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	}
 	*next = s->knock;
 	release(s);
-	if (take_advice(next, r, &v))
-		keeper_admit(k);
-	else
+	if (!take_program_result(next, r, &v))
 		refuse(k, v, next);
+	else if (keeper_admit(k, next) == VERDICT_ASKED)
+		keeper_ask(k, next);
 	secret_wipe(next->packet.key, sizeof next->packet.key);
 	keeper_commit(k);
 }

@@ -287,7 +287,7 @@ int bench_teardown(void **state)
 	secret_free(k->questions.slots);
 	keeper_state_free(&k->state);
 	fw_close(&k->fw);
-	munmap(k->rules.book, sizeof *k->rules.book);
+	munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
 	free(k->rules.work);
 	loop_close(&k->process.loop);

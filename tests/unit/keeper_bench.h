@@ -177,11 +177,13 @@ void bench_runner_ends(void);
 void bench_privileged_ends(void);
 void bench_doorman_ends(void);
 
-/* A rule that a predecessor could not shut stands in the book. */
+/* A rule that a predecessor could not shut stands in the journal. */
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what);
 
 /* --- what it remembers */
 size_t bench_grants(void);
+/* Rules that are not shut yet. */
+uint32_t bench_rules_left(void);
 /* A holder has something open, and is remembered for a packet of now. */
 void bench_hold(uint32_t holder, const char *address, struct bench_what what);
 void bench_remember(uint32_t holder);

@@ -13,10 +13,6 @@
 #include "base/clock.h"
 
 #define ELEMENTS_MOST 512
-/* As much as the real one takes at once. */
-#define GRANTS_MOST   150
-#define OPENINGS_MOST 64
-
 struct element {
 	struct addr address;
 	uint32_t policy; /* protocol 0 */
@@ -44,25 +40,16 @@ void bench_fw_reset(void)
 	memset(&box, 0, sizeof box);
 }
 
-static struct element element_of_grant(const struct fw_grant *g)
+static struct element element_of_change(const struct fw_change *c)
 {
-	struct element e = {.address = g->address,
-	    .policy = g->policy,
-	    .until_ns = clock_boot_ns() + (int64_t)g->timeout_ms * NS_PER_MS};
+	const struct opening *o = &c->opening;
+	struct element e = {
+	    .address = o->address, .policy = o->policy, .ports = o->ports, .until_ns = o->until_ns};
 
-	memcpy(e.owner, g->owner, sizeof e.owner);
-	box.odd |= g->timeout_ms == 0 || g->timeout_ms > 86400000;
-	return e;
-}
-
-static struct element element_of_opening(const struct fw_opening *o)
-{
-	struct element e = {.address = o->address,
-	    .ports = o->ports,
-	    .until_ns = clock_boot_ns() + (int64_t)o->timeout_ms * NS_PER_MS};
-
-	memcpy(e.owner, o->owner, sizeof e.owner);
-	box.odd |= !fw_opening_fits(o);
+	memcpy(e.owner, c->owner, sizeof e.owner);
+	box.odd |= o->ports.protocol != 0 && (!ports_fit(&o->ports) || o->policy != 0);
+	box.odd |= !c->close && (o->until_ns <= clock_boot_ns() ||
+	                            o->until_ns > clock_boot_ns() + 86400 * NS_PER_SECOND);
 	return e;
 }
 
@@ -91,8 +78,10 @@ static void put(const struct element *e)
 		box.count++;
 }
 
-static int change(const struct element *e, size_t count)
+static int box_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
+	(void)fw;
+	assert_in_range(count, 1, FW_CHANGES_MOST);
 	box.changes++;
 	if (box.failures > 0) {
 		box.failures--;
@@ -101,15 +90,22 @@ static int change(const struct element *e, size_t count)
 	if (!box.installed)
 		return -ENOENT;
 	for (size_t i = 0; i < count; i++) {
-		if (box.fails_for && addr_equal(&e[i].address, &box.failing))
+		if (box.fails_for && addr_equal(&changes[i].opening.address, &box.failing))
 			return box.address_failure;
 	}
-	for (size_t i = 0; i < count; i++)
-		put(&e[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct element e = element_of_change(&changes[i]);
+
+		if (changes[i].close)
+			e.until_ns = 0;
+		put(&e);
+		changes[i].outcome = 0;
+	}
 	return 0;
 }
 
-static int box_install(struct fw *fw, const struct snapshot *s, const struct fw_live *live)
+static int box_install(
+    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
 	(void)fw;
 	(void)s;
@@ -120,40 +116,13 @@ static int box_install(struct fw *fw, const struct snapshot *s, const struct fw_
 	box.installs++;
 	box.installed = true;
 	box.count = 0;
-	for (size_t i = 0; i < live->grant_count; i++) {
-		struct element e = element_of_grant(&live->grants[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct element e = element_of_change(&open[i]);
 
 		put(&e);
 	}
-	for (size_t i = 0; i < live->opening_count; i++) {
-		struct element e = element_of_opening(&live->openings[i]);
-
-		put(&e);
-	}
-	box.odd |= box.count != live->grant_count + live->opening_count;
+	box.odd |= box.count != count;
 	return 0;
-}
-
-static int box_grant(struct fw *fw, const struct fw_grant *grants, size_t count)
-{
-	struct element e[GRANTS_MOST];
-
-	(void)fw;
-	assert_in_range(count, 1, GRANTS_MOST);
-	for (size_t i = 0; i < count; i++)
-		e[i] = element_of_grant(&grants[i]);
-	return change(e, count);
-}
-
-static int box_open_ports(struct fw *fw, const struct fw_opening *openings, size_t count)
-{
-	struct element e[OPENINGS_MOST];
-
-	(void)fw;
-	assert_in_range(count, 1, OPENINGS_MOST);
-	for (size_t i = 0; i < count; i++)
-		e[i] = element_of_opening(&openings[i]);
-	return change(e, count);
 }
 
 static int box_remove(struct fw *fw)
@@ -164,39 +133,21 @@ static int box_remove(struct fw *fw)
 	return 0;
 }
 
-static int box_adopt(struct fw *fw, const struct snapshot *s, struct fw_grant *out, size_t most)
+static int box_adopt(struct fw *fw, const struct snapshot *s,
+    void (*found)(void *context, const struct opening *o, const char *owner), void *context)
 {
-	int found = 0;
-
 	(void)fw;
 	(void)s;
-	for (size_t i = 0; i < box.left_count && (size_t)found < most; i++) {
+	for (size_t i = 0; i < box.left_count; i++) {
 		const struct element *e = &box.left[i];
+		const struct opening o = {.address = e->address,
+		    .ports = e->ports,
+		    .policy = e->policy,
+		    .until_ns = e->until_ns};
 
-		if (e->ports.protocol != 0)
-			continue;
-		out[found] = (struct fw_grant){e->address, e->policy,
-		    (uint64_t)((e->until_ns - clock_boot_ns()) / NS_PER_MS), ""};
-		memcpy(out[found++].owner, e->owner, sizeof e->owner);
+		found(context, &o, e->owner);
 	}
-	return found;
-}
-
-static int box_adopt_ports(struct fw *fw, struct fw_opening *out, size_t most)
-{
-	int found = 0;
-
-	(void)fw;
-	for (size_t i = 0; i < box.left_count && (size_t)found < most; i++) {
-		const struct element *e = &box.left[i];
-
-		if (e->ports.protocol == 0)
-			continue;
-		out[found] = (struct fw_opening){e->address, e->ports,
-		    (uint64_t)((e->until_ns - clock_boot_ns()) / NS_PER_MS), ""};
-		memcpy(out[found++].owner, e->owner, sizeof e->owner);
-	}
-	return found;
+	return 0;
 }
 
 static void box_close(struct fw *fw)
@@ -215,11 +166,9 @@ void bench_fw_put_into(struct fw *fw)
 	static const struct fw_ops ops = {.name = "bench",
 	    .close = box_close,
 	    .install = box_install,
-	    .grant = box_grant,
-	    .open_ports = box_open_ports,
+	    .change = box_change,
 	    .remove = box_remove,
 	    .adopt = box_adopt,
-	    .adopt_ports = box_adopt_ports,
 	    .disturbed = box_disturbed};
 
 	*fw = (struct fw){.ops = &ops};

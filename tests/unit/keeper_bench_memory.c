@@ -12,18 +12,25 @@
 
 size_t bench_grants(void)
 {
-	return ledger_count(bench.keeper.state.ledger);
+	return grant_table_count(bench.keeper.state.grants);
 }
 
 void bench_hold(uint32_t holder, const char *address, struct bench_what what)
 {
-	const struct ports open = bench_ports(what);
-	const struct addr target = bench_address(address);
-	struct ledger_entry *e = ledger_add(bench.keeper.state.ledger, holder, &target, &open);
+	const struct opening o = {.address = bench_address(address),
+	    .ports = bench_ports(what),
+	    .policy = keeper_state_policy(&bench.keeper.state, holder),
+	    .holder = holder,
+	    .until_ns = bench.boot_ns + BENCH_RULE_S * BENCH_S};
+	struct grant *g = grant_table_add(bench.keeper.state.grants, &o);
 
-	assert_non_null(e);
-	e->opened_real_ns = bench.real_ns;
-	e->expires_boot_ns = bench.boot_ns + BENCH_RULE_S * BENCH_S;
+	assert_non_null(g);
+	g->opened_real_ns = bench.real_ns;
+}
+
+uint32_t bench_rules_left(void)
+{
+	return keeper_left(&bench.keeper);
 }
 
 void bench_remember(uint32_t holder)
@@ -45,7 +52,7 @@ uint32_t bench_unlisted(uint32_t number)
 
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what)
 {
-	struct rule *r = bench.keeper.rules.book->rules;
+	struct rule *r = bench.keeper.rules.journal->rules;
 
 	while (r->state != RULE_FREE)
 		r++;
@@ -107,8 +114,8 @@ static void find_one(const struct message_session *s, void *context)
 	struct wanted *w = context;
 
 	if (s->kind == SESSION_OPEN && strcmp(s->name, w->name) == 0 &&
-	    addr_equal(&s->address, &w->address))
-		w->ms = (int64_t)s->remaining_ms;
+	    addr_equal(&s->opening.address, &w->address))
+		w->ms = (s->opening.until_ns - bench.boot_ns) / NS_PER_MS;
 }
 
 int64_t bench_session_ms(const char *name, const char *address)

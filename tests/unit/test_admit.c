@@ -25,10 +25,8 @@ static struct {
 	struct snapshot snapshot;
 	struct directory *directory;
 	struct replay replay[CLIENTS];
-	struct ledger *ledger;
+	struct grant_table *grants;
 } world;
-
-static const struct ports by_policy;
 
 static struct addr address(const char *text)
 {
@@ -76,15 +74,15 @@ static int set_up(void **state)
 	    .client_count = CLIENTS,
 	    .policy_count = 2};
 	world.directory = directory_new(&world.snapshot);
-	world.ledger = ledger_new(16, CLIENTS);
-	return world.directory == NULL || world.ledger == NULL;
+	world.grants = grant_table_new(16, CLIENTS);
+	return world.directory == NULL || world.grants == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	directory_free(world.directory);
-	ledger_free(world.ledger);
+	grant_table_free(world.grants);
 	for (int i = 0; i < CLIENTS; i++)
 		replay_clear(&world.replay[i]);
 	return 0;
@@ -122,7 +120,7 @@ static enum verdict by_the_keeper(struct knock *k, int64_t now)
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.snapshot,
 	    .replay = world.replay,
-	    .ledger = world.ledger,
+	    .grants = world.grants,
 	    .now_ns = now};
 
 	return admit(&a, k);
@@ -286,9 +284,11 @@ static void quota_counts_addresses(void **state)
 	struct addr first = address("192.0.2.1"), second = address("192.0.2.2");
 
 	(void)state;
-	assert_non_null(ledger_add(world.ledger, ALICE, &first, &by_policy));
+	assert_non_null(
+	    grant_table_add(world.grants, &(struct opening){.address = first, .holder = ALICE}));
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
-	assert_non_null(ledger_add(world.ledger, ALICE, &second, &by_policy));
+	assert_non_null(
+	    grant_table_add(world.grants, &(struct opening){.address = second, .holder = ALICE}));
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.3", NOW), VERDICT_OVER_QUOTA);
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
 	assert_int_equal(verdict_of(BOB, "::", "192.0.2.3", NOW), VERDICT_GRANTED);

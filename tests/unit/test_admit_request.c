@@ -26,7 +26,7 @@ static struct {
 	struct openspa_rule rules[1];
 	struct snapshot snapshot;
 	struct replay replay[HOLDERS];
-	struct ledger *ledger;
+	struct grant_table *grants;
 	struct budget budget;
 } world;
 
@@ -53,16 +53,16 @@ static int set_up(void **state)
 	    .rules = world.rules,
 	    .device_count = 1,
 	    .rule_count = 1};
-	world.ledger = ledger_new(16, HOLDERS);
+	world.grants = grant_table_new(16, HOLDERS);
 	budget_init(&world.budget);
-	return world.ledger == NULL;
+	return world.grants == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	openspa_case_close(&world.keys);
-	ledger_free(world.ledger);
+	grant_table_free(world.grants);
 	for (int i = 0; i < HOLDERS; i++)
 		replay_clear(&world.replay[i]);
 	return 0;
@@ -121,7 +121,7 @@ static enum verdict by_the_keeper(struct knock *k)
 	    .config = &world.snapshot,
 	    .replay = world.replay,
 	    .holders = HOLDERS,
-	    .ledger = world.ledger,
+	    .grants = world.grants,
 	    .now_ns = NOW};
 
 	return admit(&a, k);
@@ -178,7 +178,7 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	world.header.settings.openspa.directory = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
-	assert_int_equal(ledger_count(world.ledger), 0);
+	assert_int_equal(grant_table_count(world.grants), 0);
 	assert_int_equal(world.replay[UNLISTED_HOLDER].count, 0);
 	k.program_result.has_key = true;
 	k.program_result.key = world.keys.client_public;
@@ -421,7 +421,9 @@ static void each_opening_counts_for_the_quota(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		assert_non_null(ledger_add(world.ledger, LISTED_HOLDER, &target, &what[i]));
+		assert_non_null(grant_table_add(world.grants,
+		    &(struct opening){
+		        .address = target, .ports = what[i], .holder = LISTED_HOLDER}));
 	assert_int_equal(through(&k), VERDICT_GRANTED); /* it is there already */
 	assert_int_equal(through(&other), VERDICT_OVER_QUOTA);
 }

@@ -101,7 +101,7 @@ static void shut_when_its_time_is_over(void **state)
 	bench_tick();
 	assert_false(bench_keeper()->ticking);
 	asked_nothing();
-	assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+	assert_int_equal(bench_rules_left(), 0);
 	open_for(LAPTOP, HOME, SSH);
 }
 
@@ -129,7 +129,7 @@ static void what_differs_in_anything(void **state)
 	open_for(LAPTOP, HOME, ((struct bench_what){ALICE, 17, 22, 22}));
 	open_for(LAPTOP, AWAY, SSH);
 	open_for(PHONE, HOME, SSH);
-	assert_int_equal(keeper_rules_left(bench_keeper()), 6);
+	assert_int_equal(bench_rules_left(), 6);
 	pass_and_tick(RULE);
 	for (int i = 0; i < 6; i++) {
 		assert_true(bench_privileged_asked(&question));
@@ -166,7 +166,7 @@ static void what_was_not_opened_ends(void **state)
 		assert_int_equal(bench_outcome(), cases[i].verdict);
 		assert_int_equal(bench_told(SSH), 0);
 		assert_int_equal(bench_grants(), 0);
-		assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+		assert_int_equal(bench_rules_left(), 0);
 		asked_nothing();
 	}
 	open_for(LAPTOP, HOME, SSH);
@@ -184,7 +184,7 @@ static void what_may_be_half_open_is_shut(void **state)
 		assert_int_equal(bench_outcome(), VERDICT_FIREWALL_FAILED);
 		assert_int_equal(bench_grants(), 0);
 		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
-		assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+		assert_int_equal(bench_rules_left(), 0);
 	}
 }
 
@@ -209,7 +209,7 @@ static void revoked_meanwhile(void **state)
 	bench_privileged_answers(&question, RUNNER_DONE);
 	assert_int_equal(bench_outcome(), VERDICT_REVOKED);
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
-	assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+	assert_int_equal(bench_rules_left(), 0);
 }
 
 static void revoked_while_open(void **state)
@@ -245,7 +245,7 @@ static void tried_again_at_longer_intervals(void **state)
 	}
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
-	assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+	assert_int_equal(bench_rules_left(), 0);
 }
 
 /* A queue that is full is nobody's failure. */
@@ -306,7 +306,7 @@ static void revoked_while_it_waits_to_be_opened_anew(void **state)
 	bench_privileged_answers(&question, RUNNER_DONE);
 	assert_int_equal(bench_outcome(), VERDICT_REVOKED);
 	asked_nothing();
-	assert_int_equal(keeper_rules_left(bench_keeper()), 0);
+	assert_int_equal(bench_rules_left(), 0);
 }
 
 /* --- How much at once */
@@ -354,7 +354,7 @@ static void removals_at_once(void **state)
 	open_for(PHONE, AWAY, SSH);
 }
 
-static void a_full_book(void **state)
+static void a_full_journal(void **state)
 {
 	(void)state;
 	for (int i = 0; i < RULES_MOST - 1; i++)
@@ -362,7 +362,8 @@ static void a_full_book(void **state)
 	open_for(LAPTOP, HOME, SSH);
 	assert_int_equal(bench_request(LAPTOP, HOME, TWO), VERDICT_NO_MEMORY);
 	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
-	memset(bench_keeper()->rules.book->rules, 0, sizeof bench_keeper()->rules.book->rules);
+	memset(
+	    bench_keeper()->rules.journal->rules, 0, sizeof bench_keeper()->rules.journal->rules);
 }
 
 /* --- The beginning and the end */
@@ -415,7 +416,7 @@ static void not_for_ever(void **state)
 	bench_stop(true);
 	for (int i = 0; i < TRIES_AT_STOP; i++) {
 		assert_false(bench_stopped());
-		assert_int_equal(keeper_rules_left(bench_keeper()), 1);
+		assert_int_equal(bench_rules_left(), 1);
 		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
 	}
 	assert_true(bench_stopped());
@@ -476,7 +477,7 @@ static void no_ticket(void **state)
 	assert_true(bench_stopped());
 }
 
-static void beyond_the_book(void **state)
+static void beyond_the_journal(void **state)
 {
 	(void)state;
 	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
@@ -536,7 +537,7 @@ int main(void)
 	    T(revoked_while_it_waits_to_be_opened_anew),
 	    T(additions_of_one_device),
 	    T(removals_at_once),
-	    T(a_full_book),
+	    T(a_full_journal),
 	    T(what_a_predecessor_left_is_shut),
 	    T(everything_is_shut_at_the_end),
 	    T(not_for_ever),
@@ -544,7 +545,7 @@ int main(void)
 	    T(nothing_is_opened_while_stopping),
 	    T(what_was_not_asked),
 	    T(no_ticket),
-	    T(beyond_the_book),
+	    T(beyond_the_journal),
 	    T(tickets_go_round),
 	    T(a_runner_that_ends),
 	    T(knocks_go_past_it),
