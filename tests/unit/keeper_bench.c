@@ -230,13 +230,13 @@ int bench_setup_dry(void **state)
 	bench.real_ns = BENCH_NOW_NS;
 	bench.boot_ns = BOOT_NOW_NS;
 	bench.generation = 0;
-	bench.book = memfd_create("book", MFD_CLOEXEC);
+	bench.journal = memfd_create("journal", MFD_CLOEXEC);
 	begin.fds[begin.fd_count++] = join(&bench.doorman, ROLE_DOORMAN);
 	begin.fds[begin.fd_count++] = join(&bench.desk, ROLE_DESK);
 	begin.fds[begin.fd_count++] = counters_create();
 	begin.fds[begin.fd_count++] = join(&bench.runner, ROLE_RUNNER);
 	begin.fds[begin.fd_count++] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
-	begin.fds[begin.fd_count++] = bench.book;
+	begin.fds[begin.fd_count++] = bench.journal;
 	assert_true(loop_open(&k->process.loop));
 	assert_true(set_up(k, &begin));
 	close(begin.fds[2]);
@@ -278,7 +278,7 @@ int bench_teardown(void **state)
 {
 	struct keeper *k = &bench.keeper;
 	const int fds[] = {k->doorman.fd, k->desk.fd, k->process.main.fd, k->tick.fd,
-	    k->repair_timer.fd, k->questions.runner.fd, k->rules.privileged.fd, bench.book,
+	    k->repair_timer.fd, k->questions.runner.fd, k->rules.privileged.fd, bench.journal,
 	    bench.main.fd, bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
 
 	(void)state;

@@ -14,7 +14,7 @@ extern struct bench {
 	uint64_t generation;
 	int64_t real_ns, boot_ns;
 	struct channel main, doorman, desk, runner, privileged; /* the far ends */
-	int book;
+	int journal;
 	struct counters counted; /* by bench_outcome */
 	struct message_knock last;
 	enum bench_client last_by;

@@ -190,6 +190,69 @@ static void the_quota_holds_within_a_batch(void **state)
 	assert_int_equal(bench_changes() - changes, 1);
 }
 
+static void send_request(enum bench_device by, uint16_t port)
+{
+	bench_send_request(
+	    &(struct bench_request){.by = by, .source = HOME, .what = BENCH_TCP(port, port)});
+}
+
+/* Requests as well as knocks, whoever they are from. */
+static void requests_go_together_too(void **state)
+{
+	uint32_t changes;
+
+	(void)state;
+	bench_config()->settings.client_quota = 2;
+	assert_int_equal(bench_configure(), 0);
+	changes = bench_changes();
+	send_request(LAPTOP, 22);
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	send_request(PHONE, 22);
+	send_request(LAPTOP, 23);
+	send_request(LAPTOP, 24);
+	bench_run();
+	assert_int_equal(bench_changes() - changes, 1);
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 4);
+	assert_int_equal(bench_counted(VERDICT_OVER_QUOTA), 1);
+	assert_int_equal(bench_open_count(), 3);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 4);
+}
+
+/* The same for as long as the longer one, though both come in one transaction. */
+static void who_comes_together_does_not_cut_the_other(void **state)
+{
+	(void)state;
+	bench_config()->devices[PHONE].rules = (struct span){1, 1};
+	assert_int_equal(bench_configure(), 0);
+	send_request(PHONE, 22);
+	send_request(LAPTOP, 22);
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 2);
+	assert_int_equal(bench_open_ms(HOME, BENCH_TCP(22, 22)), 90000);
+	assert_int_equal(bench_session_ms("laptop", HOME), BENCH_RULE_S * 1000);
+}
+
+/* Of what the firewall refuses nothing is left: neither in the table nor for the quota. */
+static void what_was_refused_counts_no_more(void **state)
+{
+	(void)state;
+	bench_config()->settings.client_quota = 1;
+	assert_int_equal(bench_configure(), 0);
+	bench_fail_for(AWAY, -ENOSPC);
+	assert_int_equal(bench_knock(ALICE, AWAY), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_grants(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	/* And what stood before stands as before. */
+	bench_fail_for(HOME, -ENOSPC);
+	bench_pass_ms(1000);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK - 1000);
+	bench_fail_for(NULL, 0);
+	bench_flush();
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 1000);
+}
+
 static void more_than_a_batch_holds(void **state)
 {
 	char from[32];
@@ -397,6 +460,9 @@ int main(void)
 	    BENCH_TEST(what_waits_together_goes_together),
 	    BENCH_TEST(one_that_fails_takes_no_others_with_it),
 	    BENCH_TEST(the_quota_holds_within_a_batch),
+	    BENCH_TEST(requests_go_together_too),
+	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
+	    BENCH_TEST(what_was_refused_counts_no_more),
 	    BENCH_TEST(more_than_a_batch_holds),
 	    BENCH_TEST(a_wrong_guess_is_given_back),
 	    BENCH_TEST(what_was_not_guessed_is_not_given_back),
