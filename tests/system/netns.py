@@ -36,6 +36,17 @@ def sweep():
             run("ip", "netns", "delete", name, check=False)
 
 
+def remove_namespaces(pid):
+    """Those of a process, with whatever runs in them."""
+    for line in run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        if name.startswith(f"{PREFIX}-{pid}-"):
+            for inside in run("ip", "netns", "pids", name, check=False).split():
+                if inside.isdigit() and int(inside) != os.getpid():
+                    os.kill(int(inside), 9)
+            run("ip", "netns", "delete", name, check=False)
+
+
 class Namespace:
     """One network namespace, with loopback up. `addresses` is filled by link()."""
 
