@@ -24,6 +24,12 @@ test: setup
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/run.py --build $(BUILD)
 
+# All of it that needs no root; installs nothing.
+check:
+	@$(PYTHON) tests/missing
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/run.py --build $(BUILD) --no-system
+
 bench: setup
 	@$(MAKE) --no-print-directory all
 	ninja -C $(BUILD) benchmarks
@@ -44,4 +50,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test bench install uninstall clean
+.PHONY: all setup demo test check bench install uninstall clean

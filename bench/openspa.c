@@ -91,18 +91,18 @@ static void serve(struct stage *s)
 	uint8_t packet[OPENSPA_RESPONSE_BYTES];
 	struct openspa_request request;
 	struct openspa_proof proof;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	must(openspa_right_header(s->request));
 	openspa_unseal(key, s->server, s->request);
 	must(openspa_open(&request, &proof, key, s->request));
 	must(openspa_open(&request, &proof, key, s->request));
 	must(openspa_verify(&proof, rsa_key_public(s->client)));
-	envelope_throw(&dice);
+	envelope_randomness_fill(&randomness);
 	must(openspa_response_build(packet,
 	    &(struct openspa_response){
 	        .protocol = OPENSPA_TCP, .first_port = 22, .last_port = 22, .duration_s = 60},
-	    s->server, rsa_key_public(s->client), &dice));
+	    s->server, rsa_key_public(s->client), &randomness));
 }
 
 static struct rsa_key *new_key(EVP_PKEY **pkey)
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	struct stage s = {0};
 	EVP_PKEY *server = NULL;
 	EVP_PKEY *client = NULL;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	double floor_us = 0;
 	double served_us = 0;
 
@@ -142,8 +142,9 @@ int main(int argc, char **argv)
 	must(secret_init() && rsa_init());
 	s.server = new_key(&server);
 	s.client = new_key(&client);
-	envelope_throw(&dice);
-	must(openspa_request_build(s.request, &request, s.client, rsa_key_public(s.server), &dice));
+	envelope_randomness_fill(&randomness);
+	must(openspa_request_build(
+	    s.request, &request, s.client, rsa_key_public(s.server), &randomness));
 	s.decrypt = context(server, EVP_PKEY_decrypt_init, RSA_NO_PADDING);
 	s.sign = context(server, EVP_PKEY_sign_init, RSA_PKCS1_PADDING);
 	s.verify = context(server, EVP_PKEY_verify_init, RSA_PKCS1_PADDING);

@@ -76,12 +76,12 @@ int main(int argc, char **argv)
 	must(argc == 6 || addr_parse(&request.client_address, argv[6]), "no address");
 	for (long i = 0; i < count; i++) {
 		uint8_t packet[OPENSPA_REQUEST_BYTES];
-		struct envelope_dice dice;
+		struct envelope_randomness randomness;
 
 		request.timestamp_s = first + i / SAME_STAMP;
 		secret_random(request.nonce, sizeof request.nonce);
-		envelope_throw(&dice);
-		must(openspa_request_build(packet, &request, device, &server, &dice),
+		envelope_randomness_fill(&randomness);
+		must(openspa_request_build(packet, &request, device, &server, &randomness),
 		    "a request cannot be made");
 		must(fwrite(packet, sizeof packet, 1, stdout) == 1, "cannot write");
 	}

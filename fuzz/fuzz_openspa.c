@@ -66,7 +66,7 @@ static void seal_and_bend(const uint8_t *data)
 	uint8_t digest[RSA_DIGEST_BYTES], packet[OPENSPA_REQUEST_BYTES] = {0x10, 0x01};
 	uint8_t again[OPENSPA_REQUEST_BYTES], change;
 	uint16_t where;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	struct openspa_request said, twice;
 	bool read = false;
 
@@ -79,11 +79,12 @@ static void seal_and_bend(const uint8_t *data)
 	crypto_hash_sha256(digest, statement, sizeof statement);
 	memcpy(hidden, payload, sizeof payload);
 	must(rsa_key_sign(hidden + sizeof payload, client, digest));
-	envelope_throw(&dice);
-	must(envelope_seal(
-	    packet + OPENSPA_HEADER_BYTES, hidden, sizeof hidden, rsa_key_public(server), &dice));
+	envelope_randomness_fill(&randomness);
+	must(envelope_seal(packet + OPENSPA_HEADER_BYTES, hidden, sizeof hidden,
+	    rsa_key_public(server), &randomness));
 	read = accepted(&said, packet, sizeof packet);
-	must(openspa_request_build(again, &said, client, rsa_key_public(server), &dice) == read);
+	must(openspa_request_build(again, &said, client, rsa_key_public(server), &randomness) ==
+	     read);
 	if (!read)
 		return;
 	must(memcmp(again, packet, sizeof packet) == 0);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proc/runner_answer.h"
-#include "proc/runner_line.h"
+#include "runner/answer.h"
+#include "runner/line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

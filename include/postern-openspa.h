@@ -129,7 +129,7 @@ struct postern_openspa_proof {
 
 /* All of it random and for one packet only; no byte of the filler is zero. Secret; wipe it after
  * use. */
-struct postern_openspa_dice {
+struct postern_openspa_randomness {
 	uint8_t key[POSTERN_OPENSPA_KEY_BYTES];
 	uint8_t iv[POSTERN_OPENSPA_IV_BYTES];
 	uint8_t filler[POSTERN_OPENSPA_FILLER_BYTES];
@@ -142,14 +142,16 @@ struct postern_openspa_dice {
 POSTERN_CHECKED enum postern_error postern_openspa_request_seal(
     uint8_t packet[POSTERN_AT_LEAST(POSTERN_OPENSPA_REQUEST_BYTES)],
     const struct postern_openspa_request *request, const struct postern_openspa_private *client,
-    const struct postern_openspa_public *server, const struct postern_openspa_dice *dice);
+    const struct postern_openspa_public *server,
+    const struct postern_openspa_randomness *randomness);
 
 /* Signs a response as `server` and seals it for `client`; the same arguments give the same bytes.
  * BAD_ARGUMENT: a value that a client would refuse, or a zero in the filler. CRYPTO_FAILED. */
 POSTERN_CHECKED enum postern_error postern_openspa_response_seal(
     uint8_t packet[POSTERN_AT_LEAST(POSTERN_OPENSPA_RESPONSE_BYTES)],
     const struct postern_openspa_response *response, const struct postern_openspa_private *server,
-    const struct postern_openspa_public *client, const struct postern_openspa_dice *dice);
+    const struct postern_openspa_public *client,
+    const struct postern_openspa_randomness *randomness);
 
 /* Reading a request takes three calls, and it counts only when all three succeed: unseal, open,
  * verify. Freshness, replay and permission remain the caller's to judge. Whoever sent a packet that
@@ -197,7 +199,7 @@ POSTERN_CHECKED enum postern_error postern_openspa_response_open(
 
 /* Packets, with randomness and the clock. */
 
-/* As postern_openspa_request_seal, with fresh dice.
+/* As postern_openspa_request_seal, with fresh randomness.
  * request: its timestamp_s and nonce are set to the current time and to random bytes.
  * NO_RANDOMNESS, BAD_ARGUMENT, CRYPTO_FAILED. */
 POSTERN_CHECKED enum postern_error postern_openspa_request_build(
@@ -205,7 +207,7 @@ POSTERN_CHECKED enum postern_error postern_openspa_request_build(
     struct postern_openspa_request *request, const struct postern_openspa_private *client,
     const struct postern_openspa_public *server);
 
-/* As postern_openspa_response_seal, with fresh dice.
+/* As postern_openspa_response_seal, with fresh randomness.
  * response: its timestamp_s and nonce are set to the current time and to random bytes.
  * NO_RANDOMNESS, BAD_ARGUMENT, CRYPTO_FAILED. */
 POSTERN_CHECKED enum postern_error postern_openspa_response_build(

@@ -17,12 +17,13 @@ struct postern_openspa_public {
 	struct rsa_public value;
 };
 
-/* The caller's dice as the codec takes them. False: there is a zero in the filler. Wipe them
+/* The caller's randomness as the codec takes them. False: there is a zero in the filler. Wipe them
  * either way. */
-bool dice_given(struct envelope_dice *out, const struct postern_openspa_dice *dice);
+bool randomness_given(
+    struct envelope_randomness *out, const struct postern_openspa_randomness *randomness);
 /* Fresh ones, with the time and the nonce that every packet has. False: no randomness to be had;
  * all of it is zeroed then. */
-bool dice_fresh(struct envelope_dice *out, int64_t *timestamp_s,
+bool randomness_fresh(struct envelope_randomness *out, int64_t *timestamp_s,
     uint8_t nonce[static POSTERN_OPENSPA_NONCE_BYTES]);
 
 #endif

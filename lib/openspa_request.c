@@ -58,13 +58,13 @@ static struct openspa_proof proof_in(const struct postern_openspa_proof *from)
 
 static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_REQUEST_BYTES],
     const struct postern_openspa_request *request, const struct postern_openspa_private *client,
-    const struct postern_openspa_public *server, const struct envelope_dice *dice)
+    const struct postern_openspa_public *server, const struct envelope_randomness *randomness)
 {
 	struct openspa_request inner = request_in(request);
 
 	if (!openspa_ports_fit(inner.protocol, inner.first_port, inner.last_port))
 		return POSTERN_BAD_ARGUMENT;
-	return openspa_request_build(packet, &inner, client->key, &server->value, dice)
+	return openspa_request_build(packet, &inner, client->key, &server->value, randomness)
 	           ? POSTERN_OK
 	           : POSTERN_CRYPTO_FAILED;
 }
@@ -72,13 +72,14 @@ static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_REQUEST_BYT
 enum postern_error postern_openspa_request_seal(
     uint8_t packet[static POSTERN_OPENSPA_REQUEST_BYTES],
     const struct postern_openspa_request *request, const struct postern_openspa_private *client,
-    const struct postern_openspa_public *server, const struct postern_openspa_dice *dice)
+    const struct postern_openspa_public *server,
+    const struct postern_openspa_randomness *randomness)
 {
-	struct envelope_dice inner;
+	struct envelope_randomness inner;
 	enum postern_error error = POSTERN_BAD_ARGUMENT;
 
 	memset(packet, 0, POSTERN_OPENSPA_REQUEST_BYTES);
-	if (dice_given(&inner, dice))
+	if (randomness_given(&inner, randomness))
 		error = seal(packet, request, client, server, &inner);
 	secret_wipe(&inner, sizeof inner);
 	return error;
@@ -88,13 +89,13 @@ enum postern_error postern_openspa_request_build(
     uint8_t packet[static POSTERN_OPENSPA_REQUEST_BYTES], struct postern_openspa_request *request,
     const struct postern_openspa_private *client, const struct postern_openspa_public *server)
 {
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	enum postern_error error = POSTERN_NO_RANDOMNESS;
 
 	memset(packet, 0, POSTERN_OPENSPA_REQUEST_BYTES);
-	if (dice_fresh(&dice, &request->timestamp_s, request->nonce))
-		error = seal(packet, request, client, server, &dice);
-	secret_wipe(&dice, sizeof dice);
+	if (randomness_fresh(&randomness, &request->timestamp_s, request->nonce))
+		error = seal(packet, request, client, server, &randomness);
+	secret_wipe(&randomness, sizeof randomness);
 	return error;
 }
 

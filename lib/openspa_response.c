@@ -34,14 +34,14 @@ static void response_out(struct postern_openspa_response *to, const struct opens
 
 static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_RESPONSE_BYTES],
     const struct postern_openspa_response *response, const struct postern_openspa_private *server,
-    const struct postern_openspa_public *client, const struct envelope_dice *dice)
+    const struct postern_openspa_public *client, const struct envelope_randomness *randomness)
 {
 	struct openspa_response inner = response_in(response);
 
 	if (!openspa_ports_fit(inner.protocol, inner.first_port, inner.last_port) ||
 	    inner.duration_s == 0)
 		return POSTERN_BAD_ARGUMENT;
-	return openspa_response_build(packet, &inner, server->key, &client->value, dice)
+	return openspa_response_build(packet, &inner, server->key, &client->value, randomness)
 	           ? POSTERN_OK
 	           : POSTERN_CRYPTO_FAILED;
 }
@@ -49,13 +49,14 @@ static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_RESPONSE_BY
 enum postern_error postern_openspa_response_seal(
     uint8_t packet[static POSTERN_OPENSPA_RESPONSE_BYTES],
     const struct postern_openspa_response *response, const struct postern_openspa_private *server,
-    const struct postern_openspa_public *client, const struct postern_openspa_dice *dice)
+    const struct postern_openspa_public *client,
+    const struct postern_openspa_randomness *randomness)
 {
-	struct envelope_dice inner;
+	struct envelope_randomness inner;
 	enum postern_error error = POSTERN_BAD_ARGUMENT;
 
 	memset(packet, 0, POSTERN_OPENSPA_RESPONSE_BYTES);
-	if (dice_given(&inner, dice))
+	if (randomness_given(&inner, randomness))
 		error = seal(packet, response, server, client, &inner);
 	secret_wipe(&inner, sizeof inner);
 	return error;
@@ -66,13 +67,13 @@ enum postern_error postern_openspa_response_build(
     struct postern_openspa_response *response, const struct postern_openspa_private *server,
     const struct postern_openspa_public *client)
 {
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	enum postern_error error = POSTERN_NO_RANDOMNESS;
 
 	memset(packet, 0, POSTERN_OPENSPA_RESPONSE_BYTES);
-	if (dice_fresh(&dice, &response->timestamp_s, response->nonce))
-		error = seal(packet, response, server, client, &dice);
-	secret_wipe(&dice, sizeof dice);
+	if (randomness_fresh(&randomness, &response->timestamp_s, response->nonce))
+		error = seal(packet, response, server, client, &randomness);
+	secret_wipe(&randomness, sizeof randomness);
 	return error;
 }
 

@@ -61,10 +61,10 @@ static enum verdict verify_request(const struct admission *a, struct knock *k)
 		memcpy(k->signer_key.exponent, row->exponent, sizeof row->exponent);
 	} else if (a->config->settings->openspa.directory == CONF_ASKED_NATIVE) {
 		return VERDICT_UNKNOWN_SIGNER;
-	} else if (!k->advice.has_key) {
+	} else if (!k->program_result.has_key) {
 		return ask(k, QUESTION_KEY);
 	} else {
-		k->signer_key = k->advice.key;
+		k->signer_key = k->program_result.key;
 	}
 	if (k->holder >= a->holders)
 		return VERDICT_NO_MEMORY;
@@ -112,7 +112,7 @@ static enum verdict allow_client(
 static enum verdict authorize(
     const struct admission *a, struct knock *k, const struct device *device)
 {
-	uint16_t duration_s = k->advice.duration_s;
+	uint16_t duration_s = k->program_result.duration_s;
 
 	if (!policy_fits_family(k->packet.asked.protocol, &k->target))
 		return VERDICT_NO_PORTS;
@@ -145,15 +145,15 @@ static enum verdict allow_device(
 static enum verdict allow(const struct admission *a, struct knock *k)
 {
 	const struct device *row;
-	struct device visitor;
+	struct device unlisted;
 
 	if (!is_openspa(k))
 		return allow_client(a, k, &a->config->clients[k->holder]);
 	row = find_row(a, k);
 	if (row != NULL)
 		return allow_device(a, k, row);
-	visitor = policy_visitor(a->config, k->packet.asked.device);
-	return allow_device(a, k, &visitor);
+	unlisted = policy_unlisted(a->config, k->packet.asked.device);
+	return allow_device(a, k, &unlisted);
 }
 
 enum verdict admit(const struct admission *a, struct knock *k)

@@ -9,7 +9,7 @@
 #include "admit/replay.h"
 #include "admit/verdict.h"
 #include "client/directory.h"
-#include "grant/ledger.h"
+#include "grant/grant_table.h"
 
 enum admit_side { ADMIT_DOORMAN, ADMIT_KEEPER };
 
@@ -17,7 +17,7 @@ enum admit_side { ADMIT_DOORMAN, ADMIT_KEEPER };
  * each at its place in the order of checks. */
 enum question { QUESTION_NONE, QUESTION_KEY, QUESTION_DURATION };
 
-struct advice {
+struct program_result {
 	bool has_key;
 	struct rsa_public key;
 	uint16_t duration_s; /* 0: not asked yet */
@@ -28,9 +28,9 @@ struct knock {
 	struct codec_packet packet;
 	/* Whose it is: index of a holder (snapshot_holder_name), or DIRECTORY_NOBODY: not known
 	 * yet. The keeper has places beyond the snapshot's for devices that only the directory
-	 * knows; there, it says which before a request is admitted with advice.has_key. */
+	 * knows; there, it says which before a request is admitted with program_result.has_key. */
 	uint32_t holder;
-	struct advice advice;
+	struct program_result program_result;
 	enum question question; /* with VERDICT_ASKED */
 	/* once granted */
 	struct addr target;           /* to open for */
@@ -54,7 +54,7 @@ struct admission {
 /* Doorman: VERDICT_HANDED_ON with knock->holder as the guess (or DIRECTORY_NOBODY: every key has
  * to be tried), else a refusal. Keeper: VERDICT_GRANTED with knock->target and duration_ns set and
  * the packet remembered; VERDICT_ASKED when knock->question has to be answered first: put the
- * answer into knock->advice and admit it again, from the start; else a refusal, among them
+ * answer into knock->program_result and admit it again, from the start; else a refusal, among them
  * VERDICT_WRONG_SIGNER when knock->holder, a guess of the doorman's, did not sign it. */
 enum verdict admit(const struct admission *a, struct knock *k);
 

@@ -4,10 +4,10 @@
 #define ADMIT_CODEC_H
 
 #include "admit/verdict.h"
-#include "conf/snapshot.h"
 #include "intake/record.h"
 #include "proto/openme.h"
 #include "proto/rsa_value.h"
+#include "snapshot/snapshot.h"
 #ifdef HAVE_OPENSPA
 #include "proto/openspa.h"
 #endif

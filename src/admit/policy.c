@@ -49,16 +49,17 @@ enum verdict policy_target(struct addr *out, const struct snapshot *s,
 	return VERDICT_GRANTED;
 }
 
-struct device policy_visitor(const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES])
+struct device policy_unlisted(
+    const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES])
 {
 	const struct openspa_settings *settings = &s->settings->openspa;
-	struct device visitor = {.expires_ns = NEVER_NS,
+	struct device unlisted = {.expires_ns = NEVER_NS,
 	    .rules = settings->rules,
 	    .target_list = settings->target_list,
 	    .targets = settings->targets};
 
-	memcpy(visitor.uuid, uuid, sizeof visitor.uuid);
-	return visitor;
+	memcpy(unlisted.uuid, uuid, sizeof unlisted.uuid);
+	return unlisted;
 }
 
 bool policy_fits_family(uint8_t protocol, const struct addr *target)

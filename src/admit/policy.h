@@ -4,7 +4,7 @@
 
 #include "admit/codec.h"
 #include "admit/verdict.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 /* Turns what a packet asked for into the address to open for. `source` is where the packet came
  * from, `targets`, `list` and `wildcard` are the holder's. VERDICT_GRANTED, or why not; *out is set
@@ -21,7 +21,7 @@ enum verdict policy_target(struct addr *out, const struct snapshot *s,
 uint16_t policy_duration(
     const struct snapshot *s, const struct device *device, const struct asked *asked);
 /* OpenSPA: a device that stands in no row, and whose key only a program knows. */
-struct device policy_visitor(
+struct device policy_unlisted(
     const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES]);
 /* ICMP is IPv4's and ICMPv6 IPv6's: false where there is nothing to open. */
 bool policy_fits_family(uint8_t protocol, const struct addr *target);

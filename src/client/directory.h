@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 #define DIRECTORY_NOBODY UINT32_MAX
 #define DIRECTORY_RECENT 4 /* clients remembered of a source, as behind one router */

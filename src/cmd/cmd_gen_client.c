@@ -279,7 +279,7 @@ static void print_client(const struct cli *cli, const struct spa_client *client)
 	char ospa[1024], public[1024], device[UUID_TEXT_BYTES];
 	struct json j = {.to = stdout};
 
-	value_uuid_text(device, client->ospa.device);
+	uuid_text(device, client->ospa.device);
 	if (cli->json) {
 		json_open(&j, NULL, '{');
 		json_string(&j, "device", device);

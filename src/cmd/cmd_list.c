@@ -109,7 +109,7 @@ static void print_device(
 {
 	char uuid[UUID_TEXT_BYTES], rules[128];
 
-	value_uuid_text(uuid, device->uuid);
+	uuid_text(uuid, device->uuid);
 	printf(
 	    "%-36s %-20s ", uuid, strcmp(device->name.text, uuid) == 0 ? "-" : device->name.text);
 	print_common(
@@ -123,7 +123,7 @@ static void json_device(struct json *j, const struct conf_device *device,
 	char uuid[UUID_TEXT_BYTES];
 
 	json_open(j, NULL, '{');
-	json_string(j, "uuid", value_uuid_text(uuid, device->uuid));
+	json_string(j, "uuid", uuid_text(uuid, device->uuid));
 	json_string(j, "name", device->name.text);
 	json_open(j, "rules", '[');
 	for (size_t i = 0; i < device->rules.count; i++)

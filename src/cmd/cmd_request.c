@@ -287,7 +287,7 @@ static void print_json(const struct asked *asked, const struct exchange *x, bool
 	json_time(&j, "time", now_ns);
 	json_string(&j, "server", addr_text(&x->server, server));
 	json_number(&j, "server_port", x->port);
-	json_string(&j, "device", value_uuid_text(device, x->ask.device));
+	json_string(&j, "device", uuid_text(device, x->ask.device));
 	json_string(&j, "client", addr_text(&x->ask.client_address, client));
 	json_bool(&j, "behind_nat", x->ask.behind_nat);
 	json_string(&j, "protocol", asked->protocol->name);

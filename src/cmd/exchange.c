@@ -27,14 +27,14 @@ static const char *const complaints[] = {
 static bool build(const struct exchange *x, uint8_t packet[static OPENSPA_REQUEST_BYTES])
 {
 	struct openspa_request request = x->ask;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	bool ok;
 
 	request.timestamp_s = clock_real_ns() / NS_PER_SECOND;
 	secret_random(request.nonce, sizeof request.nonce);
-	envelope_throw(&dice);
-	ok = openspa_request_build(packet, &request, x->key, x->server_key, &dice);
-	secret_wipe(&dice, sizeof dice);
+	envelope_randomness_fill(&randomness);
+	ok = openspa_request_build(packet, &request, x->key, x->server_key, &randomness);
+	secret_wipe(&randomness, sizeof randomness);
 	return ok;
 }
 

@@ -91,7 +91,7 @@ static bool choose_paths(struct cli *cli, struct spa_client *client, char **made
 	char device[UUID_TEXT_BYTES];
 	char *beside = NULL;
 
-	value_uuid_text(device, client->ospa.device);
+	uuid_text(device, client->ospa.device);
 	if (client->out != NULL) {
 		client->ospa_path = strdup(client->out);
 	} else {

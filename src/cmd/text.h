@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 /* Printable ASCII as it is, every other byte as \xNN; cut where `size` ends. Returns `out`. */
 const char *text_escaped(char *out, size_t size, const char *text);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "conf/schema.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 #define CONF_DEFAULT_PATH POSTERN_SYSCONFDIR "/postern/config.yaml"
 #define CONF_MAX_CLIENTS  200000

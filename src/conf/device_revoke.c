@@ -33,7 +33,7 @@ static bool write_override(const struct conf *conf, const uint8_t uuid[static DE
 	char *path = NULL;
 	bool ok = false;
 
-	snprintf(name, sizeof name, "%s" DEVICE_REVOKED_SUFFIX, value_uuid_text(id, uuid));
+	snprintf(name, sizeof name, "%s" DEVICE_REVOKED_SUFFIX, uuid_text(id, uuid));
 	snprintf(text, sizeof text,
 	    "# Written by `postern revoke`, %s. That this file is here shuts the device out, "
 	    "whatever\n# else says of it; to let it in again, remove this file and reload.\n",
@@ -59,7 +59,7 @@ bool conf_revoke_device(const char *path, const uint8_t uuid[static DEVICE_UUID_
 
 	if (conf == NULL)
 		return false;
-	device = conf_device_named(conf, value_uuid_text(id, uuid));
+	device = conf_device_named(conf, uuid_text(id, uuid));
 	if (device != NULL && device->revoked.yes)
 		ok = true;
 	else if (!conf->has_openspa || conf->openspa.devices == NULL)

@@ -182,7 +182,7 @@ static bool fail_device(const struct openspa_source *s, const struct conf_device
 {
 	char uuid[UUID_TEXT_BYTES], nested[64], full[OPENSPA_PATH_BYTES];
 
-	snprintf(nested, sizeof nested, "clients.%s", value_uuid_text(uuid, device->uuid));
+	snprintf(nested, sizeof nested, "clients.%s", uuid_text(uuid, device->uuid));
 	openspa_path(full, s, nested, key);
 	return tree_fail(s->tree, place, full, error, "%s", problem);
 }
@@ -197,7 +197,7 @@ static bool check_key(
 		return true;
 	snprintf(problem, sizeof problem,
 	    "has no public key; expected it in %.80s/%s" DEVICE_KEY_SUFFIX,
-	    s->conf->openspa.devices, value_uuid_text(uuid, device->uuid));
+	    s->conf->openspa.devices, uuid_text(uuid, device->uuid));
 	return fail_device(s, device, device->place, NULL, problem, error);
 }
 
@@ -259,7 +259,7 @@ bool check_devices(const struct openspa_source *s, struct conf_error *error)
 		if (!check_key(s, device, error) || !check_rules(s, device, error))
 			return false;
 		if (device->name.text[0] == '\0')
-			value_uuid_text(device->name.text, device->uuid);
+			uuid_text(device->name.text, device->uuid);
 	}
 	return names_differ(s, error);
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "conf/snapshot.h"
 #include "conf/values.h"
+#include "snapshot/snapshot.h"
 
 /* Completes `expected` and returns `ok`. */
 static bool say(char *expected, const char *phrase, bool ok)

@@ -89,7 +89,7 @@ static void show_device(const struct conf *conf, const struct conf_device *devic
 		d.targets = conf->openspa.targets;
 	if (d.duration == 0)
 		d.duration = conf->openspa.duration;
-	fprintf(to, "    %s:\n", value_uuid_text(uuid, d.uuid));
+	fprintf(to, "    %s:\n", uuid_text(uuid, d.uuid));
 	section_show(&conf_device_section, &d, "      ", to);
 }
 

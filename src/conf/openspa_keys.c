@@ -107,7 +107,7 @@ bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UU
 	char *path = NULL;
 	bool ok = false;
 
-	snprintf(name, sizeof name, "%s.pub", value_uuid_text(text, uuid));
+	snprintf(name, sizeof name, "%s.pub", uuid_text(text, uuid));
 	path = file_join(folder, name);
 	if (path == NULL)
 		return conf_fail(error, "%s: not enough memory to write it", name);

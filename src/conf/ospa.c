@@ -264,7 +264,7 @@ static void put_ospa(FILE *to, const struct ospa *ospa)
 		addr_text(&ospa->server, address);
 	fputs("version: " VERSION "\nname: ", to);
 	put_text(to, ospa->name);
-	fprintf(to, "\nclientDeviceId: %s\n", value_uuid_text(device, ospa->device));
+	fprintf(to, "\nclientDeviceId: %s\n", uuid_text(device, ospa->device));
 	fprintf(to, bare && *address != '\0' ? "serverIp: %s\n" : "serverIp: \"%s\"\n", address);
 	fprintf(to, "serverPort: %u\nechoIpServer: ", ospa->port);
 	put_text(to, ospa->echo_ip);

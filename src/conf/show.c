@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "conf/kinds.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 void list_show(const struct conf_list *list, FILE *to)
 {

@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "conf/values.h"
 
-#define UUID_TEXT_LENGTH (UUID_TEXT_BYTES - 1)
-
 static const struct {
 	const char *word;
 	int protocol;
@@ -70,52 +68,8 @@ bool value_url(const char *text, const char **expected)
 	return scheme > 0 && text[scheme] != '\0' && strlen(text) <= 255;
 }
 
-static int hex_digit(char c)
+bool value_uuid(uint8_t out[static UUID_BYTES], const char *text, const char **expected)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_dash(size_t at)
-{
-	return at == 8 || at == 13 || at == 18 || at == 23;
-}
-
-bool value_uuid(uint8_t out[static 16], const char *text, const char **expected)
-{
-	size_t digits = 0;
-
 	*expected = "a UUID in lower case, such as 01234567-89ab-cdef-0123-456789abcdef";
-	memset(out, 0, 16);
-	if (strlen(text) != UUID_TEXT_LENGTH)
-		return false;
-	for (size_t at = 0; at < UUID_TEXT_LENGTH; at++) {
-		int digit = hex_digit(text[at]);
-
-		if (is_dash(at) ? text[at] != '-' : digit < 0)
-			return false;
-		if (is_dash(at))
-			continue;
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
-		digits++;
-	}
-	return true;
-}
-
-const char *value_uuid_text(char out[static UUID_TEXT_BYTES], const uint8_t uuid[static 16])
-{
-	static const char hex[] = "0123456789abcdef";
-	size_t digits = 0;
-
-	for (size_t at = 0; at < UUID_TEXT_LENGTH; at++) {
-		if (is_dash(at)) {
-			out[at] = '-';
-			continue;
-		}
-		out[at] = hex[digits % 2 == 0 ? uuid[digits / 2] >> 4 : uuid[digits / 2] & 15];
-		digits++;
-	}
-	out[UUID_TEXT_LENGTH] = '\0';
-	return out;
+	return uuid_parse(out, text);
 }

@@ -7,7 +7,7 @@
 
 #include "base/secret.h"
 #include "conf/schema.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 #define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

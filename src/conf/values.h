@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/uuid.h"
 
 struct conf_word;
 
@@ -54,9 +55,7 @@ bool value_rule(struct rule_spec *out, const char *text, const char **expected);
 /* http:// or https:// and printable ASCII without spaces and quotes. */
 bool value_url(const char *text, const char **expected);
 /* "01234567-89ab-cdef-0123-456789abcdef", lower case. */
-bool value_uuid(uint8_t out[static 16], const char *text, const char **expected);
-#define UUID_TEXT_BYTES 37
-const char *value_uuid_text(char out[static UUID_TEXT_BYTES], const uint8_t uuid[static 16]);
+bool value_uuid(uint8_t out[static UUID_BYTES], const char *text, const char **expected);
 /* "source", "any" or a network. */
 bool value_target(const char *text, const char **expected);
 

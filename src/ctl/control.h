@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 #define CONTROL_PATH         "/run/postern/control"
 #define CONTROL_VERSION      1

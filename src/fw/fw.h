@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 /* One grant: `address` may reach the ports of `policy` for `timeout_ms` from now. */
 struct fw_grant {

@@ -23,8 +23,8 @@ struct nft {
 	struct nft_sets *sets; /* by policy of the installed snapshot */
 	uint32_t policies;
 	struct nft_host host;
-	struct nft_print print;
-	struct nft_print now; /* to compare with it */
+	struct nft_fingerprint print;
+	struct nft_fingerprint now; /* to compare with it */
 	struct nft_ranges ranges;
 	bool installed;
 	bool takes_ports;
@@ -115,7 +115,7 @@ static int run_text(struct nft *n, const char *text)
  * them already, no later look will match, so that nft_disturbed has them loaded again. */
 static void take_print(struct nft *n, uint32_t rules)
 {
-	if (nft_print_take(&n->link, &n->print) == 0 && n->print.rules == rules &&
+	if (nft_fingerprint_take(&n->link, &n->print) == 0 && n->print.rules == rules &&
 	    n->print.range_count == n->ranges.count)
 		memcpy(n->ranges.rules, n->print.ranges, sizeof n->ranges.rules);
 	else
@@ -267,14 +267,14 @@ static int nft_watch(struct fw *fw)
 static bool nft_disturbed(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	struct nft_print *now = &n->now;
+	struct nft_fingerprint *now = &n->now;
 
 	nft_watch_drain(n->watch);
 	if (!n->installed)
 		return false;
-	return nft_print_take(&n->link, now) != 0 || now->rules != n->print.rules ||
+	return nft_fingerprint_take(&n->link, now) != 0 || now->rules != n->print.rules ||
 	       memcmp(now->digest, n->print.digest, sizeof now->digest) != 0 ||
-	       !nft_print_has_ranges(now, &n->ranges) || nft_host_lacks(&n->link, &n->host);
+	       !nft_fingerprint_has_ranges(now, &n->ranges) || nft_host_lacks(&n->link, &n->host);
 }
 
 const struct fw_ops fw_nft_ops = {

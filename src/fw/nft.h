@@ -88,7 +88,7 @@ struct nft_range {
 	uint8_t protocol;
 	bool v4;
 };
-struct nft_rule_print {
+struct nft_rule_fingerprint {
 	uint64_t handle;
 	uint8_t digest[crypto_generichash_BYTES];
 };
@@ -99,7 +99,7 @@ struct nft_range_use {
 /* In the order of their rules. */
 struct nft_ranges {
 	struct nft_range list[FW_RANGES];
-	struct nft_rule_print rules[FW_RANGES]; /* as the kernel has them; zero: not known */
+	struct nft_rule_fingerprint rules[FW_RANGES]; /* as the kernel has them; zero: not known */
 	struct nft_range_use use[FW_RANGES];
 	uint32_t count;
 };
@@ -153,19 +153,19 @@ int nft_host_settle(
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
 
 /* nft_pass.c: that rule, and what rules of others come to. */
-enum nft_meaning {
-	NFT_MEANS_LITTLE,    /* looks at the packet first */
-	NFT_MEANS_DROP,      /* ends whatever reaches it */
-	NFT_MEANS_JUMP,      /* sends whatever reaches it to another chain */
-	NFT_MEANS_PASS,      /* ours, as it should be */
-	NFT_MEANS_PASS_STALE /* ours, with another mark or changed by somebody */
+enum nft_rule_verdict_kind {
+	NFT_RULE_LITTLE,    /* looks at the packet first */
+	NFT_RULE_DROP,      /* ends whatever reaches it */
+	NFT_RULE_JUMP,      /* sends whatever reaches it to another chain */
+	NFT_RULE_PASS,      /* ours, as it should be */
+	NFT_RULE_PASS_STALE /* ours, with another mark or changed by somebody */
 };
-struct nft_meant {
-	enum nft_meaning meaning;
+struct nft_rule_verdict {
+	enum nft_rule_verdict_kind meaning;
 	uint64_t handle;
-	char chain[256]; /* of NFT_MEANS_JUMP */
+	char chain[256]; /* of NFT_RULE_JUMP */
 };
-int nft_pass_read(struct nft_meant *out, const struct nlmsghdr *rule, uint32_t mark);
+int nft_pass_read(struct nft_rule_verdict *out, const struct nlmsghdr *rule, uint32_t mark);
 /* Adds the message that puts it at the head of a chain. */
 int nft_pass_insert(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark);
@@ -176,20 +176,20 @@ bool nft_rule_add_accept(struct nftnl_rule *rule);
 
 /* nft_watch.c: has anybody changed our table? The rules of ranges come and go by our own doing, so
  * each has a print of its own; all the rest has one. */
-struct nft_print {
+struct nft_fingerprint {
 	uint8_t digest[crypto_generichash_BYTES];
 	uint32_t rules;
 	uint32_t range_count; /* may be more than there is room for */
-	struct nft_rule_print ranges[FW_RANGES];
+	struct nft_rule_fingerprint ranges[FW_RANGES];
 };
 /* A socket that wakes for changes made through other netlink ports than `port`; or -errno. */
 int nft_watch_open(uint32_t port);
 void nft_watch_drain(int fd);
 /* The fingerprint of our table, its chains and rules; its elements are left out. */
-int nft_print_take(struct nft_link *l, struct nft_print *out);
+int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out);
 /* Of one rule. */
-void nft_rule_print_take(struct nft_rule_print *out, const struct nlmsghdr *rule);
+void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule);
 /* True when the ranges are as they were. */
-bool nft_print_has_ranges(const struct nft_print *p, const struct nft_ranges *ranges);
+bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges);
 
 #endif

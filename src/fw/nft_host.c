@@ -108,7 +108,7 @@ static int list_chain(const struct nlmsghdr *answer, void *data)
 }
 
 /* What the rules of one chain come to. */
-struct survey {
+struct chain_scan {
 	uint32_t mark;
 	struct host_chain *chain; /* NULL: a chain that was jumped to, only `drops` matters */
 	bool drops;
@@ -122,30 +122,30 @@ static void note_stale(struct host_chain *c, uint64_t handle)
 		c->stale[c->stale_count++] = handle;
 }
 
-static int survey_rule(const struct nlmsghdr *answer, void *data)
+static int scan_rule(const struct nlmsghdr *answer, void *data)
 {
-	struct survey *s = data;
-	struct nft_meant meant;
+	struct chain_scan *s = data;
+	struct nft_rule_verdict meant;
 	int err = nft_pass_read(&meant, answer, s->mark);
 
 	if (err != 0)
 		return err;
-	if (meant.meaning == NFT_MEANS_DROP)
+	if (meant.meaning == NFT_RULE_DROP)
 		s->drops = true;
-	if (meant.meaning == NFT_MEANS_JUMP && s->jumps < HOST_JUMPS)
+	if (meant.meaning == NFT_RULE_JUMP && s->jumps < HOST_JUMPS)
 		memcpy(s->jump[s->jumps++], meant.chain, sizeof meant.chain);
 	if (s->chain == NULL)
 		return 0;
-	if (meant.meaning == NFT_MEANS_PASS && !s->chain->has) {
+	if (meant.meaning == NFT_RULE_PASS && !s->chain->has) {
 		s->chain->has = true;
 		s->chain->pass = meant.handle;
-	} else if (meant.meaning == NFT_MEANS_PASS || meant.meaning == NFT_MEANS_PASS_STALE) {
+	} else if (meant.meaning == NFT_RULE_PASS || meant.meaning == NFT_RULE_PASS_STALE) {
 		note_stale(s->chain, meant.handle);
 	}
 	return 0;
 }
 
-static int survey_chain(struct nft_link *l, struct survey *s, uint8_t family, const char *table,
+static int scan_chain(struct nft_link *l, struct chain_scan *s, uint8_t family, const char *table,
     const char *name, int depth)
 {
 	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETRULE, family, NLM_F_DUMP);
@@ -153,11 +153,11 @@ static int survey_chain(struct nft_link *l, struct survey *s, uint8_t family, co
 
 	mnl_attr_put_strz(m, NFTA_RULE_TABLE, table);
 	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, name);
-	err = nft_ask(l, survey_rule, s);
+	err = nft_ask(l, scan_rule, s);
 	for (uint32_t i = 0; err == 0 && !s->drops && i < s->jumps && depth < HOST_DEPTH; i++) {
-		struct survey there = {.mark = s->mark};
+		struct chain_scan there = {.mark = s->mark};
 
-		err = survey_chain(l, &there, family, table, s->jump[i], depth + 1);
+		err = scan_chain(l, &there, family, table, s->jump[i], depth + 1);
 		s->drops = there.drops;
 	}
 	return err;
@@ -172,9 +172,9 @@ static int list_once(struct nft_link *l, struct host_list *list, uint32_t mark)
 	err = nft_ask(l, list_chain, list);
 	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
 		struct host_chain *c = &list->chains[i];
-		struct survey s = {.mark = mark, .chain = c};
+		struct chain_scan s = {.mark = mark, .chain = c};
 
-		err = survey_chain(l, &s, c->family, c->table, c->name, 0);
+		err = scan_chain(l, &s, c->family, c->table, c->name, 0);
 		c->drops = c->drops || s.drops;
 	}
 	return err;

@@ -93,20 +93,21 @@ static bool is_as_built(const struct nftnl_rule *rule, uint32_t mark)
 	return right && step == 4;
 }
 
-static enum nft_meaning verdict_meaning(struct nft_meant *out, const struct nftnl_expr *e)
+static enum nft_rule_verdict_kind verdict_meaning(
+    struct nft_rule_verdict *out, const struct nftnl_expr *e)
 {
 	uint32_t verdict = nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT);
 	const char *chain = nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN);
 
 	if (!nftnl_expr_is_set(e, NFTNL_EXPR_IMM_VERDICT))
-		return NFT_MEANS_LITTLE;
+		return NFT_RULE_LITTLE;
 	if (verdict == NF_DROP)
-		return NFT_MEANS_DROP;
+		return NFT_RULE_DROP;
 	if (chain == NULL || strlen(chain) >= sizeof out->chain ||
 	    (verdict != (uint32_t)NFT_JUMP && verdict != (uint32_t)NFT_GOTO))
-		return NFT_MEANS_LITTLE;
+		return NFT_RULE_LITTLE;
 	memcpy(out->chain, chain, strlen(chain) + 1);
-	return NFT_MEANS_JUMP;
+	return NFT_RULE_JUMP;
 }
 
 /* iptables has extensions of its own for some of this. */
@@ -127,10 +128,11 @@ static bool is_reject(const struct nftnl_expr *e)
 }
 
 /* What the first expression that decides anything does. */
-static enum nft_meaning foreign_meaning(struct nft_meant *out, const struct nftnl_rule *rule)
+static enum nft_rule_verdict_kind foreign_meaning(
+    struct nft_rule_verdict *out, const struct nftnl_rule *rule)
 {
 	struct nftnl_expr_iter *i = nftnl_expr_iter_create(rule);
-	enum nft_meaning meaning = NFT_MEANS_LITTLE;
+	enum nft_rule_verdict_kind meaning = NFT_RULE_LITTLE;
 	struct nftnl_expr *e = NULL;
 
 	if (i == NULL)
@@ -139,27 +141,27 @@ static enum nft_meaning foreign_meaning(struct nft_meant *out, const struct nftn
 		e = nftnl_expr_iter_next(i);
 	} while (e != NULL && is_remark(e));
 	if (e != NULL && is_reject(e))
-		meaning = NFT_MEANS_DROP;
+		meaning = NFT_RULE_DROP;
 	else if (e != NULL && is_named(e, "immediate"))
 		meaning = verdict_meaning(out, e);
 	nftnl_expr_iter_destroy(i);
 	return meaning;
 }
 
-int nft_pass_read(struct nft_meant *out, const struct nlmsghdr *rule, uint32_t mark)
+int nft_pass_read(struct nft_rule_verdict *out, const struct nlmsghdr *rule, uint32_t mark)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
 
 	if (r == NULL)
 		return -ENOMEM;
-	out->meaning = NFT_MEANS_LITTLE;
+	out->meaning = NFT_RULE_LITTLE;
 	/* A rule that libnftnl cannot read is a rule of somebody else that means little. */
 	if (nftnl_rule_nlmsg_parse(rule, r) == 0) {
 		out->handle = nftnl_rule_get_u64(r, NFTNL_RULE_HANDLE);
 		if (!has_our_comment(r))
 			out->meaning = foreign_meaning(out, r);
 		else
-			out->meaning = is_as_built(r, mark) ? NFT_MEANS_PASS : NFT_MEANS_PASS_STALE;
+			out->meaning = is_as_built(r, mark) ? NFT_RULE_PASS : NFT_RULE_PASS_STALE;
 	}
 	nftnl_rule_free(r);
 	return 0;

@@ -70,7 +70,7 @@ uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r)
 	uint32_t at = ranges->count++;
 
 	ranges->list[at] = *r;
-	ranges->rules[at] = (struct nft_rule_print){0};
+	ranges->rules[at] = (struct nft_rule_fingerprint){0};
 	ranges->use[at] = (struct nft_range_use){0};
 	return at;
 }
@@ -95,7 +95,7 @@ void nft_ranges_learn(const struct nlmsghdr *answer, void *data)
 	while (i < ranges->count && ranges->rules[i].handle != 0)
 		i++;
 	if (i < ranges->count)
-		nft_rule_print_take(&ranges->rules[i], answer);
+		nft_rule_fingerprint_take(&ranges->rules[i], answer);
 }
 
 static void put_set(struct nft_link *l, const char *name, bool v4, uint32_t id)

@@ -66,7 +66,7 @@ void nft_watch_drain(int fd)
 
 struct printing {
 	crypto_generichash_state state;
-	struct nft_print *out;
+	struct nft_fingerprint *out;
 };
 
 struct search {
@@ -147,7 +147,7 @@ static int read_handle(const struct nlattr *a, void *data)
 }
 
 /* Without the neighbour's handle, which is not its own business. */
-void nft_rule_print_take(struct nft_rule_print *out, const struct nlmsghdr *rule)
+void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule)
 {
 	crypto_generichash_state state;
 
@@ -159,10 +159,10 @@ void nft_rule_print_take(struct nft_rule_print *out, const struct nlmsghdr *rule
 	crypto_generichash_final(&state, out->digest, sizeof out->digest);
 }
 
-static void print_range(struct nft_print *out, const struct nlmsghdr *answer)
+static void print_range(struct nft_fingerprint *out, const struct nlmsghdr *answer)
 {
 	if (out->range_count < FW_RANGES)
-		nft_rule_print_take(&out->ranges[out->range_count], answer);
+		nft_rule_fingerprint_take(&out->ranges[out->range_count], answer);
 	out->range_count++;
 }
 
@@ -207,7 +207,7 @@ static int print_once(struct nft_link *l, struct printing *p)
 	return err != 0 ? err : print_rules(l, p);
 }
 
-int nft_print_take(struct nft_link *l, struct nft_print *out)
+int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out)
 {
 	struct printing p = {.out = out};
 	int err = -EINTR;
@@ -218,7 +218,7 @@ int nft_print_take(struct nft_link *l, struct nft_print *out)
 	return err;
 }
 
-bool nft_print_has_ranges(const struct nft_print *p, const struct nft_ranges *ranges)
+bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges)
 {
 	if (p->range_count != ranges->count)
 		return false;

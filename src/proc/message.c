@@ -33,7 +33,7 @@ MESSAGES(X)
 const char *role_name(enum role role)
 {
 	static const char *const names[ROLE_COUNT] = {
-	    "main", "doorman", "keeper", "desk", "runner", "ruler"};
+	    "main", "doorman", "keeper", "desk", "runner", "privileged-runner"};
 
 	return names[role];
 }

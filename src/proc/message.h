@@ -13,14 +13,22 @@
 
 #include "admit/verdict.h"
 #include "base/log.h"
-#include "conf/snapshot.h"
-#include "grant/ledger.h"
+#include "grant/grant_table.h"
 #include "intake/record.h"
-#include "proc/runner.h"
+#include "proc/program.h"
 #include "proto/rsa_value.h"
+#include "snapshot/snapshot.h"
 
-/* Runner and ruler are there only when programs of the administrator's are asked. */
-enum role { ROLE_MAIN, ROLE_DOORMAN, ROLE_KEEPER, ROLE_DESK, ROLE_RUNNER, ROLE_RULER, ROLE_COUNT };
+/* The two runners are there only when programs of the administrator's are asked. */
+enum role {
+	ROLE_MAIN,
+	ROLE_DOORMAN,
+	ROLE_KEEPER,
+	ROLE_DESK,
+	ROLE_RUNNER,
+	ROLE_PRIVILEGED_RUNNER,
+	ROLE_COUNT
+};
 
 const char *role_name(enum role role);
 
@@ -30,44 +38,44 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 #define MESSAGE_FDS_MOST 6
 
 /*        message           from     to       phase  descriptors (at most)  body */
-#define MESSAGES(X)                                                          \
-	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, 2, struct message_begin)      \
-	X(BEGIN_KEEPER, MAIN, KEEPER, START, 6, struct message_begin)        \
-	X(BEGIN_DESK, MAIN, DESK, START, 4, struct message_begin)            \
-	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, 3, struct message_secret)      \
-	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, 1, struct message_empty)         \
-	X(CONFIG_DESK, MAIN, DESK, RUN, 2, struct message_empty)             \
-	X(STOP_KEEPER, MAIN, KEEPER, RUN, 0, struct message_stop)            \
-	X(RELOAD_DONE, MAIN, DESK, RUN, 0, struct message_text)              \
-	X(DOORMAN_READY, DOORMAN, MAIN, RUN, 0, struct message_outcome)      \
-	X(KEEPER_READY, KEEPER, MAIN, RUN, 0, struct message_outcome)        \
-	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, 0, struct message_empty)       \
-	X(DESK_READY, DESK, MAIN, RUN, 0, struct message_outcome)            \
-	X(RELOAD_WANTED, DESK, MAIN, RUN, 0, struct message_empty)           \
-	X(KNOCK, DOORMAN, KEEPER, RUN, 0, struct message_knock)              \
-	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, 0, struct message_knock_back)    \
-	X(GRANTED, KEEPER, DOORMAN, RUN, 0, struct message_granted)          \
-	X(SESSIONS_WANTED, DESK, KEEPER, RUN, 0, struct message_cursor)      \
-	X(SESSIONS, KEEPER, DESK, RUN, 0, struct message_sessions)           \
-	X(BEGIN_RUNNER, MAIN, RUNNER, START, 1, struct message_begin_runner) \
-	X(BEGIN_RULER, MAIN, RULER, START, 1, struct message_begin_runner)   \
-	X(RUNNER_READY, RUNNER, MAIN, RUN, 0, struct message_outcome)        \
-	X(RULER_READY, RULER, MAIN, RUN, 0, struct message_outcome)          \
-	X(SERVER_TASK, MAIN, RULER, RUN, 0, struct message_server_task)      \
-	X(SERVER_TASK_DONE, RULER, MAIN, RUN, 0, struct message_server_task) \
-	X(RUN, KEEPER, RUNNER, RUN, 0, struct runner_request)                \
-	X(RAN, RUNNER, KEEPER, RUN, 0, struct runner_reply)                  \
-	X(RULE, KEEPER, RULER, RUN, 0, struct runner_request)                \
-	X(RULED, RULER, KEEPER, RUN, 0, struct runner_reply)
+#define MESSAGES(X)                                                                                \
+	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, 2, struct message_begin)                            \
+	X(BEGIN_KEEPER, MAIN, KEEPER, START, 6, struct message_begin)                              \
+	X(BEGIN_DESK, MAIN, DESK, START, 4, struct message_begin)                                  \
+	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, 3, struct message_secret)                            \
+	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, 1, struct message_empty)                               \
+	X(CONFIG_DESK, MAIN, DESK, RUN, 2, struct message_empty)                                   \
+	X(STOP_KEEPER, MAIN, KEEPER, RUN, 0, struct message_stop)                                  \
+	X(RELOAD_DONE, MAIN, DESK, RUN, 0, struct message_text)                                    \
+	X(DOORMAN_READY, DOORMAN, MAIN, RUN, 0, struct message_outcome)                            \
+	X(KEEPER_READY, KEEPER, MAIN, RUN, 0, struct message_outcome)                              \
+	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, 0, struct message_empty)                             \
+	X(DESK_READY, DESK, MAIN, RUN, 0, struct message_outcome)                                  \
+	X(RELOAD_WANTED, DESK, MAIN, RUN, 0, struct message_empty)                                 \
+	X(KNOCK, DOORMAN, KEEPER, RUN, 0, struct message_knock)                                    \
+	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, 0, struct message_knock_back)                          \
+	X(GRANTED, KEEPER, DOORMAN, RUN, 0, struct message_granted)                                \
+	X(SESSIONS_WANTED, DESK, KEEPER, RUN, 0, struct message_cursor)                            \
+	X(SESSIONS, KEEPER, DESK, RUN, 0, struct message_sessions)                                 \
+	X(BEGIN_RUNNER, MAIN, RUNNER, START, 1, struct message_begin_runner)                       \
+	X(BEGIN_PRIVILEGED_RUNNER, MAIN, PRIVILEGED_RUNNER, START, 1, struct message_begin_runner) \
+	X(RUNNER_READY, RUNNER, MAIN, RUN, 0, struct message_outcome)                              \
+	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, 0, struct message_outcome)        \
+	X(SERVER_TASK, MAIN, PRIVILEGED_RUNNER, RUN, 0, struct message_server_task)                \
+	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, 0, struct message_server_task)           \
+	X(RUN, KEEPER, RUNNER, RUN, 0, struct runner_request)                                      \
+	X(RAN, RUNNER, KEEPER, RUN, 0, struct runner_reply)                                        \
+	X(RULE, KEEPER, PRIVILEGED_RUNNER, RUN, 0, struct runner_request)                          \
+	X(RULED, PRIVILEGED_RUNNER, KEEPER, RUN, 0, struct runner_reply)
 
 struct message_empty {
 	uint8_t zero;
 };
 
 /* Descriptors, doorman: keeper's channel, counters. Keeper: doorman's channel, desk's channel,
- * counters; then, if there is a runner, its channel; then, if there is a ruler that makes rules,
- * its channel and the file that the rules are kept in. Desk: keeper's channel, doorman's counters,
- * keeper's counters, control listener. */
+ * counters; then, if there is a runner, its channel; then, if there is a privileged runner that
+ * makes rules, its channel and the file that the rules are kept in. Desk: keeper's channel,
+ * doorman's counters, keeper's counters, control listener. */
 struct message_begin {
 	uid_t uid;
 	gid_t gid;
@@ -77,13 +85,13 @@ struct message_begin {
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
 	bool runner;                 /* keeper: there is one */
-	bool ruler;                  /* keeper: there is one, and it makes rules */
+	bool privileged;             /* keeper: there is one, and it makes rules */
 };
 
-/* Descriptor: keeper's channel, but for a ruler that makes no rules. What the programs run as is in
- * `begin`: the runner's user is never root and should be nobody else's, neither another role's nor
- * a person's. The ruler's may be root, for programs that want to be it; they have its two
- * capabilities alone even so. */
+/* Descriptor: keeper's channel, but for a privileged runner that makes no rules. What the programs
+ * run as is in `begin`: the runner's user is never root and should be nobody else's, neither
+ * another role's nor a person's. The privileged runner's may be root, for programs that want to be
+ * it; they have its two capabilities alone even so. */
 struct message_begin_runner {
 	struct message_begin begin;
 	struct runner_settings settings;

@@ -13,7 +13,7 @@ static const enum message_type ready_message[ROLE_COUNT] = {
     [ROLE_KEEPER] = MESSAGE_KEEPER_READY,
     [ROLE_DESK] = MESSAGE_DESK_READY,
     [ROLE_RUNNER] = MESSAGE_RUNNER_READY,
-    [ROLE_RULER] = MESSAGE_RULER_READY,
+    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_READY,
 };
 
 bool process_begin(struct process *p, enum role role, struct message *begin)

@@ -26,7 +26,7 @@ void process_report(const struct process *p, int error);
 int role_doorman(void);
 int role_keeper(void);
 int role_desk(void);
-/* ROLE_RUNNER or ROLE_RULER; only in a build with OpenSPA. */
+/* ROLE_RUNNER or ROLE_PRIVILEGED_RUNNER; only in a build with OpenSPA. */
 int role_runner(enum role role);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "conf/values.h"
+#include "base/uuid.h"
 
 /* Lines a second, and in a burst; refusals can be provoked by anyone who can make them. */
 #define GRANTED_RATE  100
@@ -27,7 +27,7 @@ static const char *device_name(const struct snapshot *s,
 {
 	int64_t row = snapshot_find_device(s, device);
 
-	return row < 0 ? value_uuid_text(uuid, device)
+	return row < 0 ? uuid_text(uuid, device)
 	               : snapshot_holder_name(s, s->client_count + (uint32_t)row);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proc/forbidden_call.h"
 
 /* Every right of the first Landlock, so that any kernel that has it will do. */
 #define LANDLOCK_EVERYTHING (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
@@ -171,9 +172,9 @@ static bool allow_narrowly(scmp_filter_ctx filter)
 static bool close_calls(const struct sandbox_policy *policy)
 {
 	bool allows = policy->calls != NULL;
-	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW);
+	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
 	bool closed =
-	    filter != NULL &&
+	    filter != NULL && (!allows || forbidden_call_report()) &&
 	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
 	            : deny_calls(filter, policy->denied)) &&
 	    seccomp_load(filter) == 0;

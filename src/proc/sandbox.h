@@ -25,8 +25,8 @@ bool sandbox_read_only(const char *writable);
 
 /* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
  * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user
- * (main, and a ruler that is to be root, which loses its capabilities all the same). False when any
- * of it failed; it has said which.
+ * (main, and a privileged runner that is to be root, which loses its capabilities all the same).
+ * False when any of it failed; it has said which.
  *
  * A build with sanitizers, for tests only, keeps files, tracing and system calls open: at its end
  * a sanitizer starts a process that looks into this one. */

@@ -7,12 +7,13 @@
 #define CALL(name) SCMP_SYS(name)
 #define END        (-1)
 
-/* What every role needs to run its loop, allocate, tell the time, log, and end. */
+/* What every role needs to run its loop, allocate, sort (qsort asks for the size of the memory),
+ * tell the time, log, and end. */
 static const int run_and_log[] = {CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_ctl), CALL(poll),
     CALL(ppoll), CALL(read), CALL(write), CALL(close), CALL(brk), CALL(munmap), CALL(mremap),
     CALL(madvise), CALL(clock_gettime), CALL(clock_gettime64), CALL(restart_syscall),
     CALL(rt_sigreturn), CALL(rt_sigprocmask), CALL(exit), CALL(exit_group), CALL(getpid),
-    CALL(gettid), CALL(getrandom), CALL(futex), END};
+    CALL(gettid), CALL(getrandom), CALL(futex), CALL(sysinfo), END};
 
 /* Channels, and the descriptors that come over them. */
 static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat), END};
@@ -26,7 +27,7 @@ static const int timers[] = {CALL(timerfd_settime), END};
 
 /* The sockets were opened before: the back-end only talks. */
 static const int netlink[] = {CALL(sendto), CALL(recvfrom), CALL(getsockopt), CALL(setsockopt),
-    CALL(sysinfo), CALL(select), CALL(pselect6), END};
+    CALL(select), CALL(pselect6), END};
 
 static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), CALL(setsockopt),
     CALL(sendto), CALL(recvfrom), CALL(shutdown), END};
@@ -74,5 +75,7 @@ const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
     [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
     [ROLE_DESK] = {.calls = desk_calls},
     [ROLE_RUNNER] = {.denied = programs_denied, .executes = true},
-    [ROLE_RULER] = {.denied = programs_denied, .capabilities = net_admin_and_raw, .executes = true},
+    [ROLE_PRIVILEGED_RUNNER] = {.denied = programs_denied,
+        .capabilities = net_admin_and_raw,
+        .executes = true},
 };

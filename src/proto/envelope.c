@@ -20,7 +20,7 @@ _Static_assert(ENVELOPE_FILLER_BYTES >= 8, "RFC 8017 7.2.1");
 _Static_assert(ENVELOPE_KEY_BYTES == crypto_auth_hmacsha256_BYTES, "one MAC makes one key");
 _Static_assert(RSA_MARK_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a mark is a MAC key");
 
-void envelope_throw(struct envelope_dice *out)
+void envelope_randomness_fill(struct envelope_randomness *out)
 {
 	secret_random(out->key, sizeof out->key);
 	secret_random(out->iv, sizeof out->iv);
@@ -114,24 +114,24 @@ bool envelope_open(uint8_t *plain, size_t size, const uint8_t key[static ENVELOP
 }
 
 static bool seal_key(uint8_t block[static RSA_KEY_BYTES], const struct rsa_public *receiver,
-    const struct envelope_dice *dice)
+    const struct envelope_randomness *randomness)
 {
 	uint8_t padded[RSA_KEY_BYTES];
 	struct writer w = writer_of(padded, sizeof padded);
-	bool ok = memchr(dice->filler, 0, sizeof dice->filler) == NULL;
+	bool ok = memchr(randomness->filler, 0, sizeof randomness->filler) == NULL;
 
 	writer_u8(&w, 0);
 	writer_u8(&w, 2);
-	writer_put(&w, dice->filler, sizeof dice->filler);
+	writer_put(&w, randomness->filler, sizeof randomness->filler);
 	writer_u8(&w, 0);
-	writer_put(&w, dice->key, sizeof dice->key);
+	writer_put(&w, randomness->key, sizeof randomness->key);
 	ok = ok && writer_filled(&w, sizeof padded) && rsa_public_encrypt(block, receiver, padded);
 	secret_wipe(padded, sizeof padded);
 	return ok;
 }
 
 bool envelope_seal(uint8_t *envelope, const uint8_t *plain, size_t size,
-    const struct rsa_public *receiver, const struct envelope_dice *dice)
+    const struct rsa_public *receiver, const struct envelope_randomness *randomness)
 {
 	struct writer w = writer_of(envelope, ENVELOPE_BYTES(size));
 	size_t padded_size = ENVELOPE_PADDED(size);
@@ -139,16 +139,16 @@ bool envelope_seal(uint8_t *envelope, const uint8_t *plain, size_t size,
 	uint8_t padded[ENVELOPE_MAX];
 	uint8_t hidden[ENVELOPE_MAX];
 	struct writer p = writer_of(padded, sizeof padded);
-	bool ok = padded_size <= sizeof padded && seal_key(block, receiver, dice);
+	bool ok = padded_size <= sizeof padded && seal_key(block, receiver, randomness);
 
 	writer_put(&p, plain, size);
 	for (size_t i = size; i < padded_size; i++)
 		writer_u8(&p, (uint8_t)(padded_size - size));
 	ok = ok && writer_filled(&p, padded_size) &&
-	     cbc(hidden, padded, padded_size, true, dice->key, dice->iv);
+	     cbc(hidden, padded, padded_size, true, randomness->key, randomness->iv);
 	if (ok) {
 		writer_put(&w, block, sizeof block);
-		writer_put(&w, dice->iv, sizeof dice->iv);
+		writer_put(&w, randomness->iv, sizeof randomness->iv);
 		writer_put(&w, hidden, padded_size);
 		ok = writer_filled(&w, ENVELOPE_BYTES(size));
 	}

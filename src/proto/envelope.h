@@ -22,14 +22,14 @@
 #define ENVELOPE_MAX         512 /* of what is hidden, padding included */
 
 /* All of it random, for one envelope only; no filler byte is zero. */
-struct envelope_dice {
+struct envelope_randomness {
 	uint8_t key[ENVELOPE_KEY_BYTES];
 	uint8_t iv[ENVELOPE_IV_BYTES];
 	uint8_t filler[ENVELOPE_FILLER_BYTES];
 };
 
 /* From secret_random. Wipe after use. */
-void envelope_throw(struct envelope_dice *out);
+void envelope_randomness_fill(struct envelope_randomness *out);
 
 /* The key of an envelope. There is no failure: a block that is not ours, or not padded for a
  * message of exactly 32 bytes, gives a key that its sender cannot know, the same each time, in the
@@ -48,9 +48,9 @@ void envelope_choose_key(uint8_t key[static ENVELOPE_KEY_BYTES],
 bool envelope_open(uint8_t *plain, size_t size, const uint8_t key[static ENVELOPE_KEY_BYTES],
     const uint8_t *envelope);
 
-/* Writes ENVELOPE_BYTES(size) bytes. False for a receiver's key that is not usable, or dice with a
- * zero in the filler; `envelope` is then zeroed. */
+/* Writes ENVELOPE_BYTES(size) bytes. False for a receiver's key that is not usable, or randomness
+ * with a zero in the filler; `envelope` is then zeroed. */
 bool envelope_seal(uint8_t *envelope, const uint8_t *plain, size_t size,
-    const struct rsa_public *receiver, const struct envelope_dice *dice);
+    const struct rsa_public *receiver, const struct envelope_randomness *randomness);
 
 #endif

@@ -210,7 +210,7 @@ void openspa_replay_id(uint8_t id[static OPENSPA_REPLAY_BYTES], const struct ope
 /* Signs header and payload, hides payload and signature, and writes the whole packet. */
 static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEADER_BYTES],
     const uint8_t *payload, size_t payload_size, const struct rsa_key *signer,
-    const struct rsa_public *receiver, const struct envelope_dice *dice)
+    const struct rsa_public *receiver, const struct envelope_randomness *randomness)
 {
 	uint8_t digest[RSA_DIGEST_BYTES];
 	uint8_t signature[OPENSPA_SIGNATURE_BYTES];
@@ -223,7 +223,7 @@ static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEA
 	ok = rsa_key_sign(signature, signer, digest);
 	writer_put(&w, payload, payload_size);
 	writer_put(&w, signature, sizeof signature);
-	ok = ok && !w.failed && envelope_seal(envelope, hidden, w.used, receiver, dice);
+	ok = ok && !w.failed && envelope_seal(envelope, hidden, w.used, receiver, randomness);
 	if (ok) {
 		writer_put(packet, header, OPENSPA_HEADER_BYTES);
 		writer_put(packet, envelope, ENVELOPE_BYTES(w.used));
@@ -236,7 +236,7 @@ static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEA
 
 bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
     const struct openspa_request *request, const struct rsa_key *client,
-    const struct rsa_public *server, const struct envelope_dice *dice)
+    const struct rsa_public *server, const struct envelope_randomness *randomness)
 {
 	struct writer w = writer_of(packet, OPENSPA_REQUEST_BYTES);
 	uint8_t payload[OPENSPA_REQUEST_PAYLOAD_BYTES];
@@ -247,12 +247,12 @@ bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
 		memset(packet, 0, OPENSPA_REQUEST_BYTES);
 		return false;
 	}
-	return build(&w, request_header, payload, sizeof payload, client, server, dice);
+	return build(&w, request_header, payload, sizeof payload, client, server, randomness);
 }
 
 bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
     const struct openspa_response *response, const struct rsa_key *server,
-    const struct rsa_public *client, const struct envelope_dice *dice)
+    const struct rsa_public *client, const struct envelope_randomness *randomness)
 {
 	struct writer w = writer_of(packet, OPENSPA_RESPONSE_BYTES);
 	uint8_t payload[OPENSPA_RESPONSE_PAYLOAD_BYTES];
@@ -263,7 +263,7 @@ bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
 		memset(packet, 0, OPENSPA_RESPONSE_BYTES);
 		return false;
 	}
-	return build(&w, response_header, payload, sizeof payload, server, client, dice);
+	return build(&w, response_header, payload, sizeof payload, server, client, randomness);
 }
 
 /* True when the server signed the payload that `hidden` starts with. */

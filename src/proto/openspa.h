@@ -99,13 +99,13 @@ bool openspa_verify(const struct openspa_proof *proof, const struct rsa_public *
 void openspa_replay_id(uint8_t id[static OPENSPA_REPLAY_BYTES], const struct openspa_proof *proof);
 
 /* The other three build or take a packet whole. Building is false, and `packet` zeroed, for values
- * that the other side would refuse, an unusable key, or dice with a zero in the filler. */
+ * that the other side would refuse, an unusable key, or randomness with a zero in the filler. */
 bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
     const struct openspa_request *request, const struct rsa_key *client,
-    const struct rsa_public *server, const struct envelope_dice *dice);
+    const struct rsa_public *server, const struct envelope_randomness *randomness);
 bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
     const struct openspa_response *response, const struct rsa_key *server,
-    const struct rsa_public *client, const struct envelope_dice *dice);
+    const struct rsa_public *client, const struct envelope_randomness *randomness);
 /* Opens and verifies. False, and *out zeroed, for any fault. Whether it answers what was asked, and
  * is fresh, is the caller's to judge. */
 bool openspa_response_open(struct openspa_response *out, const void *packet, size_t size,

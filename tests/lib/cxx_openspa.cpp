@@ -2,6 +2,7 @@
 #include <postern-openspa.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -59,12 +60,12 @@ static bool request_round_trip(const Keys &keys)
 	std::array<std::uint8_t, POSTERN_OPENSPA_REPLAY_BYTES> id{};
 	postern_openspa_request request = some_request(), said{};
 	postern_openspa_proof proof{};
-	postern_openspa_dice dice{};
+	postern_openspa_randomness randomness{};
 
-	std::memset(&dice, 1, sizeof dice);
+	std::memset(&randomness, 1, sizeof randomness);
 	bool fine =
 	    postern_openspa_request_build(packet.data(), &request, keys.own, keys.half) == POSTERN_OK &&
-	    postern_openspa_request_seal(again.data(), &request, keys.own, keys.half, &dice) ==
+	    postern_openspa_request_seal(again.data(), &request, keys.own, keys.half, &randomness) ==
 	        POSTERN_OK &&
 	    postern_openspa_request_unseal(key.data(), keys.own, packet.data(), packet.size()) ==
 	        POSTERN_OK &&
@@ -79,12 +80,12 @@ static bool response_round_trip(const Keys &keys)
 {
 	std::array<std::uint8_t, POSTERN_OPENSPA_RESPONSE_BYTES> packet{};
 	postern_openspa_response response{}, said{};
-	postern_openspa_dice dice{};
+	postern_openspa_randomness randomness{};
 
 	response.protocol = POSTERN_OPENSPA_ICMPV6;
 	response.duration_s = 30;
 	return postern_openspa_response_seal(
-	           packet.data(), &response, keys.own, keys.half, &dice) == POSTERN_BAD_ARGUMENT &&
+	           packet.data(), &response, keys.own, keys.half, &randomness) == POSTERN_BAD_ARGUMENT &&
 	       postern_openspa_response_build(packet.data(), &response, keys.own, keys.half) ==
 	           POSTERN_OK &&
 	       postern_openspa_response_open(&said, keys.own, keys.half, packet.data(), packet.size()) ==

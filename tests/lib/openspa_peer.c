@@ -86,15 +86,15 @@ static uint16_t port(const char *text)
 	return (uint16_t)strtoul(text, NULL, 10);
 }
 
-static struct postern_openspa_dice throw(void)
+static struct postern_openspa_randomness throw(void)
 {
-	struct postern_openspa_dice dice;
+	struct postern_openspa_randomness randomness;
 
-	if (getrandom(&dice, sizeof dice, 0) != sizeof dice)
+	if (getrandom(&randomness, sizeof randomness, 0) != sizeof randomness)
 		exit(1);
-	for (size_t i = 0; i < sizeof dice.filler; i++)
-		dice.filler[i] |= dice.filler[i] == 0;
-	return dice;
+	for (size_t i = 0; i < sizeof randomness.filler; i++)
+		randomness.filler[i] |= randomness.filler[i] == 0;
+	return randomness;
 }
 
 static bool make_request(const struct postern_openspa_private *signer, char **argv)
@@ -105,7 +105,7 @@ static bool make_request(const struct postern_openspa_private *signer, char **ar
 	    .first_port = port(argv[8]),
 	    .last_port = port(argv[9]),
 	    .behind_nat = argv[10][0] == '1'};
-	struct postern_openspa_dice dice = throw();
+	struct postern_openspa_randomness randomness = throw();
 	uint8_t packet[POSTERN_OPENSPA_REQUEST_BYTES];
 	enum postern_error error;
 
@@ -113,7 +113,7 @@ static bool make_request(const struct postern_openspa_private *signer, char **ar
 	from_hex(request.nonce, sizeof request.nonce, argv[6]);
 	from_hex(request.client_address, sizeof request.client_address, argv[11]);
 	from_hex(request.server_address, sizeof request.server_address, argv[12]);
-	error = postern_openspa_request_seal(packet, &request, signer, receiver, &dice);
+	error = postern_openspa_request_seal(packet, &request, signer, receiver, &randomness);
 	if (error == POSTERN_OK)
 		printf("%s\n", hex(packet, sizeof packet));
 	postern_openspa_public_free(receiver);
@@ -128,12 +128,12 @@ static bool make_response(const struct postern_openspa_private *signer, char **a
 	    .first_port = port(argv[7]),
 	    .last_port = port(argv[8]),
 	    .duration_s = port(argv[9])};
-	struct postern_openspa_dice dice = throw();
+	struct postern_openspa_randomness randomness = throw();
 	uint8_t packet[POSTERN_OPENSPA_RESPONSE_BYTES];
 	enum postern_error error;
 
 	from_hex(response.nonce, sizeof response.nonce, argv[5]);
-	error = postern_openspa_response_seal(packet, &response, signer, receiver, &dice);
+	error = postern_openspa_response_seal(packet, &response, signer, receiver, &randomness);
 	if (error == POSTERN_OK)
 		printf("%s\n", hex(packet, sizeof packet));
 	postern_openspa_public_free(receiver);

@@ -187,8 +187,8 @@ class Daemon:
         found = {}
         for pid in self.living():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            names = [role for role in ("doorman", "keeper", "desk", "runner", "ruler")
-                     if any(role in word.rsplit("/", 1)[-1] for word in words)]
+            names = [role for role in ("doorman", "keeper", "desk", "runner", "privileged-runner")
+                     if any(word.lstrip("@") == role for word in words)]
             found[names[0] if names else "main"] = pid
         return found
 

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Runs one test module: a line per test, output of failed ones only, then `tally P F S`.
+"""Runs test modules, classes or single tests: a line per test, output of failed ones only, then
+`tally P F S`. With POSTERN_SHUFFLE=SEED in the environment, in an order that the seed stands for.
 
-A module that takes longer than TIME_LIMIT (seconds; its own, where it has one) has failed: where it
-hangs is shown, and what it has started goes. With POSTERN_TEST_SHUFFLE=NUMBER its tests run in
-another order, the same for the same number."""
+What takes longer than TIME_LIMIT (seconds; a module's own, where it has one) has failed: where it
+hangs is shown, and what it has started goes."""
 
 import faulthandler
 import os
@@ -79,6 +79,23 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
+def tests_in(suite):
+    for part in suite:
+        yield from tests_in(part) if isinstance(part, unittest.TestSuite) else (part,)
+
+
+def shuffled(suite, seed):
+    """The tests of a class stay together: what they share is made once a class."""
+    chance, classes = random.Random(seed), {}
+    for test in tests_in(suite):
+        classes.setdefault(type(test), []).append(test)
+    groups = list(classes.values())
+    chance.shuffle(groups)
+    for group in groups:
+        chance.shuffle(group)
+    return unittest.TestSuite(test for group in groups for test in group)
+
+
 def kill_all():
     """What this process has started, and whatever else runs in its namespaces."""
     for pid in descendants(os.getpid()):
@@ -91,7 +108,7 @@ def kill_all():
 
 def time_is_up(limit, result, room):
     out = sys.__stdout__
-    out.write(f"FAILED  {sys.argv[1]}: not done after {limit} s, in {result.running}\n")
+    out.write(f"FAILED  {' '.join(sys.argv[1:])}: not done after {limit} s, in {result.running}\n")
     out.flush()
     faulthandler.dump_traceback(out)
     kill_all()
@@ -101,12 +118,9 @@ def time_is_up(limit, result, room):
     os._exit(1)
 
 
-def limit_of(name):
-    return getattr(sys.modules.get(name.split(".")[0]), "TIME_LIMIT", TIME_LIMIT)
-
-
-def watch(name, result, room):
-    limit = limit_of(name)
+def watch(names, result, room):
+    modules = [sys.modules.get(name.split(".")[0]) for name in names]
+    limit = max(getattr(module, "TIME_LIMIT", TIME_LIMIT) for module in modules)
     timer = threading.Timer(limit, time_is_up, (limit, result, room))
     timer.daemon = True
     timer.start()
@@ -121,20 +135,11 @@ def open_room():
     return room
 
 
-def shuffled(suite, seed):
-    """Classes in another order, and the tests of each, so that a class is set up once."""
-    parts = list(suite)
-    random.Random(seed).shuffle(parts)
-    if any(isinstance(part, unittest.TestSuite) for part in parts):
-        parts = [shuffled(p, seed) if isinstance(p, unittest.TestSuite) else p for p in parts]
-    return unittest.TestSuite(parts)
-
-
 def main():
     signal.signal(signal.SIGTERM, interrupted)
-    suite = unittest.defaultTestLoader.loadTestsFromName(sys.argv[1])
-    if "POSTERN_TEST_SHUFFLE" in os.environ:
-        suite = shuffled(suite, os.environ["POSTERN_TEST_SHUFFLE"])
+    suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
+    if seed := os.environ.get("POSTERN_SHUFFLE"):
+        suite = shuffled(suite, seed)
     result = Result()
     if os.getuid() != 0:
         for _ in range(suite.countTestCases()):
@@ -142,7 +147,7 @@ def main():
         print(f"tally 0 0 {suite.countTestCases()}")
         return
     room = open_room()
-    timer = watch(sys.argv[1], result, room)
+    timer = watch(sys.argv[1:], result, room)
     try:
         suite.run(result)
     finally:

@@ -30,10 +30,10 @@
 
 #include "base/secret.h"
 #include "conf/conf.h"
+#include "main/spawn.h"
 #include "proc/counters.h"
 #include "proc/message.h"
 #include "proc/process.h"
-#include "proc/spawn.h"
 
 #define KEEPER_PATIENCE_MS 10000
 #define RAW_MOST           8192

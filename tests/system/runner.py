@@ -1,4 +1,4 @@
-"""A runner or ruler under test, with a program at the other end that plays main and the keeper."""
+"""A runner of either kind under test, with a program at the other end that plays main and the keeper."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-/* Plays main and the keeper for a runner or a ruler, over real channels: it is started as they
+/* Plays main and the keeper for a runner of either kind, over real channels: it is started as they
  * start it, and sees what they would see.
  *
- *	runner_harness runner|ruler UID [key=value]...
+ *	runner_harness runner|privileged-runner UID [key=value]...
  *
  * Keys: PROGRAM=script:PATH or PROGRAM=helper:PATH (key, authorize, add, remove, start, stop),
  * deadline, at_once, queue, output, writable, format. A line on standard input is a question of the
@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "main/spawn.h"
 #include "proc/process.h"
-#include "proc/spawn.h"
 
 static const char *const tasks[RUNNER_TASK_COUNT] = {
     "key", "authorize", "add", "remove", "start", "stop"};
@@ -116,7 +116,8 @@ static void ask(const struct channel *keeper, const char *line)
 	q.behind_nat = nat != 0;
 	q.duration_s = (uint16_t)duration;
 	q.timestamp_s = timestamp;
-	channel_send(keeper, keeper->peer == ROLE_RULER ? MESSAGE_RULE : MESSAGE_RUN, &q, NULL, 0);
+	channel_send(keeper, keeper->peer == ROLE_PRIVILEGED_RUNNER ? MESSAGE_RULE : MESSAGE_RUN,
+	    &q, NULL, 0);
 }
 
 static void show(const struct runner_reply *reply)
@@ -215,10 +216,10 @@ int main(int argc, char *argv[])
 	if (role != ROLE_MAIN)
 		return role_runner(role);
 	if (argc < 3 || !channel_pair(ends))
-		fail("usage: runner_harness runner|ruler UID [key=value]...");
+		fail("usage: runner_harness runner|privileged-runner UID [key=value]...");
 	setvbuf(stdin, NULL, _IONBF, 0); /* poll sees what stdio would keep */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	role = strcmp(argv[1], "ruler") == 0 ? ROLE_RULER : ROLE_RUNNER;
+	role = strcmp(argv[1], "privileged-runner") == 0 ? ROLE_PRIVILEGED_RUNNER : ROLE_RUNNER;
 	begin.begin.uid = begin.begin.gid = (uid_t)strtoul(argv[2], NULL, 10);
 	for (int i = 3; i < argc; i++)
 		set(&begin, argv[i]);
@@ -226,7 +227,8 @@ int main(int argc, char *argv[])
 	keeper = (struct channel){ends[0], ROLE_KEEPER, role};
 	asks = role == ROLE_RUNNER || runner_settings_make_rules(&begin.settings);
 	printf("pid %d\n", (int)pid);
-	channel_send(&main_end, role == ROLE_RULER ? MESSAGE_BEGIN_RULER : MESSAGE_BEGIN_RUNNER,
+	channel_send(&main_end,
+	    role == ROLE_PRIVILEGED_RUNNER ? MESSAGE_BEGIN_PRIVILEGED_RUNNER : MESSAGE_BEGIN_RUNNER,
 	    &begin, &ends[1], asks ? 1 : 0);
 	close(ends[1]);
 	if (!asks) {

@@ -245,7 +245,7 @@ class MovingGuideTest(GuideTest, SpaWorldTest):
             self.daemon.start()
             self.assert_serves(*asks)
             self.assertEqual("runner" in self.daemon.roles(), step == "keys")
-            self.assertEqual("ruler" in self.daemon.roles(), step != "rules")
+            self.assertEqual("privileged-runner" in self.daemon.roles(), step != "rules")
 
     def test_what_the_guide_says_of_sudo(self):
         """Left in, nobody is let in, and nobody is told so."""

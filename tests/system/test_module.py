@@ -77,7 +77,7 @@ class ModuleTest(unittest.TestCase):
 
     def test_in_another_order(self):
         def order(seed):
-            code, output, _ = self.run_module(ORDER, POSTERN_TEST_SHUFFLE=seed)
+            code, output, _ = self.run_module(ORDER, POSTERN_SHUFFLE=seed)
             self.assertEqual(code, 0)
             self.assertIn("tally 18 0 0", output)
             return [line.split()[1] for line in output.splitlines() if line.startswith("ok")]

@@ -34,9 +34,9 @@ class RolesTest(ProgramsTest):
     def test_none_that_is_not_needed(self):
         for scripts, more in (({}, []), ({"authorization": "echo 60"}, ["runner"]),
                               ({"user_directory_service": "exit 1"}, ["runner"]),
-                              (RULES, ["ruler"]), ({"server_start": "exit 0"}, ["ruler"]),
-                              ({"server_stop": "exit 0"}, ["ruler"]),
-                              (ALL, ["ruler", "runner"])):
+                              (RULES, ["privileged-runner"]), ({"server_start": "exit 0"}, ["privileged-runner"]),
+                              ({"server_stop": "exit 0"}, ["privileged-runner"]),
+                              (ALL, ["privileged-runner", "runner"])):
             with self.subTest(scripts=list(scripts)):
                 self.run_with(scripts)
                 self.assertEqual(sorted(self.daemon.roles()), sorted(ALONE + more))
@@ -47,25 +47,25 @@ class RolesTest(ProgramsTest):
         text = daemon.file.read_text().replace("extension_scripts:", "helpers:")
         daemon.configure(text.replace("rule_add:", "firewall:"))
         daemon.start()
-        self.assertEqual(sorted(self.daemon.roles()), sorted([*ALONE, "ruler"]))
+        self.assertEqual(sorted(self.daemon.roles()), sorted([*ALONE, "privileged-runner"]))
 
     def test_users(self):
         self.run_with(ALL)
         users = self.users()
         self.assertEqual(users.pop("main"), 0)
-        for role in ("runner", "ruler"):
+        for role in ("runner", "privileged-runner"):
             user = users.pop(role)
             self.assertNotIn(user, (0, 65534, *users.values()))
         self.assertEqual(status(self.daemon.roles()["runner"], "Groups"), [])
 
-    def test_runner_and_ruler_share_no_unused_user(self):
+    def test_both_runners_share_no_unused_user(self):
         self.run_with(ALL)
-        self.assertNotEqual(self.users()["runner"], self.users()["ruler"])
+        self.assertNotEqual(self.users()["runner"], self.users()["privileged-runner"])
 
     def test_a_user_that_is_named(self):
         self.run_with(ALL, script_user="daemon")
         users = self.users()
-        self.assertEqual((users.pop("runner"), users.pop("ruler")), (1, 1))
+        self.assertEqual((users.pop("runner"), users.pop("privileged-runner")), (1, 1))
         self.assertNotIn(1, users.values())
 
     def test_never_the_daemons_own_user(self):
@@ -79,7 +79,7 @@ class RolesTest(ProgramsTest):
             *command(*more)]
         daemon.start()
         users = self.users()
-        programs = {users.pop("runner"), users.pop("ruler")}
+        programs = {users.pop("runner"), users.pop("privileged-runner")}
         self.assertEqual(users, {"main": 0, "doorman": 54321, "keeper": 54321, "desk": 54321})
         self.assertEqual(len(programs - {0, 54321}), 2)
         self.assertEqual(daemon.stop(), 0)
@@ -89,19 +89,19 @@ class RolesTest(ProgramsTest):
         self.assertEqual(daemon.process.wait(10), 78)
         self.assertIn("expected a user of its own", daemon.log_path.read_text())
 
-    def test_root_is_for_the_ruler_alone(self):
+    def test_root_is_for_the_privileged_runner_alone(self):
         self.run_with(ALL, script_user="root")
         users = self.users()
         runner = users.pop("runner")
         self.assertNotIn(runner, (0, 65534))
         self.assertNotIn(runner, (*users.values(),))
-        self.assertEqual(users["ruler"], 0)
-        ruler = self.daemon.roles()["ruler"]
+        self.assertEqual(users["privileged-runner"], 0)
+        privileged = self.daemon.roles()["privileged-runner"]
         for which in ("CapPrm", "CapEff", "CapBnd"):
-            self.assertEqual(int(status(ruler, which)[0], 16), NET_ADMIN_AND_RAW)
+            self.assertEqual(int(status(privileged, which)[0], 16), NET_ADMIN_AND_RAW)
 
     def test_the_daemon_ends_when_one_of_them_does(self):
-        for role in ("runner", "ruler"):
+        for role in ("runner", "privileged-runner"):
             daemon = self.run_with(ALL)
             with self.subTest(role=role):
                 daemon.end(role, signal.SIGKILL)
@@ -135,7 +135,7 @@ class ServerScriptsTest(ProgramsTest):
         self.assertEqual(list(self.out(".").glob("*")), [], "not at the start")
         self.assertEqual(self.daemon.stop(), 0)
         self.assertNotIn("@keeper", self.out("roles").read_text())
-        self.assertIn("@ruler", self.out("roles").read_text())
+        self.assertIn("@privileged", self.out("roles").read_text())
         self.assertNotIn("postern", self.out("tables.server_stop").read_text())
         self.assert_not_listening("server_stop")
 

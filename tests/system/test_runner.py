@@ -275,7 +275,7 @@ class TrustTest(RunnerTest):
         folder = self.folder / "open"
         folder.mkdir()
         folder.chmod(0o777)
-        task = "add" if options.get("role") == "ruler" else "authorize"
+        task = "add" if options.get("role") == "privileged-runner" else "authorize"
         path = self.sh(f"echo x > {folder}/file; echo 180")
         runner = self.runner(f"{task}=script:{path}", *settings, **options)
         runner.outcome(task)
@@ -289,7 +289,7 @@ class TrustTest(RunnerTest):
         self.assertFalse(self.writes(f"writable={self.folder}/elsewhere"))
 
     def test_root_may_write_nothing(self):
-        self.assertFalse(self.writes(role="ruler", user=0))
+        self.assertFalse(self.writes(role="privileged-runner", user=0))
 
     def test_somebody_elses(self):
         os.chown(self.sh("echo 180"), USER, USER)
@@ -405,13 +405,13 @@ class SurroundingsTest(RunnerTest):
         self.assertEqual(seen["groups"], [])
         self.assertEqual(runner.close(), 0)
 
-    def test_ruler(self):
-        _, seen = self.seen("ruler", "add")
+    def test_privileged_runner(self):
+        _, seen = self.seen("privileged-runner", "add")
         self.assert_small(seen)
         self.assertEqual(set(seen["capabilities"].values()), {NET_ADMIN_AND_RAW})
         self.assertEqual(seen["user"], [USER] * 3)
 
-    def test_ruler_as_root(self):
+    def test_privileged_runner_as_root(self):
         folder = self.folder / "writable"
         _, seen = self.seen_as_root(folder)
         self.assert_small(seen)
@@ -424,7 +424,7 @@ class SurroundingsTest(RunnerTest):
         folder.mkdir()
         self.python(LOOK)
         runner = self.runner(f"add=script:{self.folder}/script.py", f"writable={folder}",
-                             role="ruler", user=0)
+                             role="privileged-runner", user=0)
         self.assertEqual(runner.outcome("add"), "done", runner.log())
         return runner, json.loads((folder / "seen").read_text())
 
@@ -450,7 +450,7 @@ class SurroundingsTest(RunnerTest):
             "remove": f"{ALICE} ipv6 2001:db8::7 ipv4 127.0.0.1 UDP 8000 8010 1 180"}
         for task, words in wanted.items():
             runner = self.runner(f"{task}=script:{self.folder}/script", f"writable={folder}",
-                                 role="ruler" if task in ("add", "remove") else "runner")
+                                 role="privileged-runner" if task in ("add", "remove") else "runner")
             with self.subTest(task=task):
                 runner.outcome(task, protocol=17, first=8000, last=8010, nat=1,
                                client="2001:db8::7")

@@ -157,7 +157,7 @@ for line in sys.stdin:
         """Tasks with one helper have one process of it."""
         self.python(GOOD, "helper.py")
         runner = self.runner(f"add=helper:{self.folder}/helper.py",
-                             f"remove=helper:{self.folder}/helper.py", role="ruler")
+                             f"remove=helper:{self.folder}/helper.py", role="privileged-runner")
         self.assertEqual(runner.outcome("add", 1), "done")
         self.assertEqual(runner.outcome("remove", 2), "done")
         self.assertEqual(len(runner.programs()), 1)
@@ -223,7 +223,7 @@ class ExampleTest(RunnerTest):
         return [item["rule"]["comment"] for item in json.loads(text)["nftables"] if "rule" in item]
 
     def check_rules(self, space, add, remove):
-        runner = self.runner(f"add={add}", f"remove={remove}", role="ruler",
+        runner = self.runner(f"add={add}", f"remove={remove}", role="privileged-runner",
                              prefix=("ip", "netns", "exec", space.name))
         cases = (dict(first=22, last=22), dict(protocol=17, first=8000, last=8010),
                  dict(first=8005, last=8020), dict(client="2001:db8::7"),
@@ -255,6 +255,6 @@ class ExampleTest(RunnerTest):
         space = Namespace("bare")
         self.addCleanup(space.close)
         for program in ("script:{}/rule-add.sh", "script:{}/rule-add.py", "helper:{}/helper.py"):
-            runner = self.runner(f"add={program.format(self.scripts)}", role="ruler",
+            runner = self.runner(f"add={program.format(self.scripts)}", role="privileged-runner",
                                  prefix=("ip", "netns", "exec", space.name))
             self.assertEqual(runner.outcome("add"), "refused")

@@ -373,7 +373,7 @@ class ScriptsTest(SpaWorldTest):
         self.assertTrue(self.reaches())
         self.assertIn(str(self.phone.uuid), self.postern("sessions"))
         self.daemon.reload()
-        self.assertTrue(self.reaches(), "a visitor's grant survives a reload")
+        self.assertTrue(self.reaches(), "a unlisted's grant survives a reload")
         packet = self.request()
         self.granted_for(packet)
         self.daemon.reload()

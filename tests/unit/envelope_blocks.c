@@ -43,15 +43,15 @@ struct rsa_key *envelope_new_receiver(void)
 
 static void pad(uint8_t padded[static RSA_KEY_BYTES], uint8_t key[static ENVELOPE_KEY_BYTES])
 {
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
-	envelope_throw(&dice);
+	envelope_randomness_fill(&randomness);
 	padded[0] = 0;
 	padded[1] = 2;
-	memcpy(padded + FILLER_AT, dice.filler, sizeof dice.filler);
+	memcpy(padded + FILLER_AT, randomness.filler, sizeof randomness.filler);
 	padded[ZERO_AT] = 0;
-	memcpy(padded + KEY_AT, dice.key, sizeof dice.key);
-	memcpy(key, dice.key, sizeof dice.key);
+	memcpy(padded + KEY_AT, randomness.key, sizeof randomness.key);
+	memcpy(key, randomness.key, sizeof randomness.key);
 }
 
 void envelope_block_good(uint8_t block[static RSA_KEY_BYTES],

@@ -116,11 +116,11 @@ struct postern_openspa_response spa_response_of(const struct openspa_v1_vector *
 	return r;
 }
 
-struct postern_openspa_dice spa_some_dice(void)
+struct postern_openspa_randomness spa_some_dice(void)
 {
-	struct postern_openspa_dice dice;
+	struct postern_openspa_randomness randomness;
 
-	for (size_t i = 0; i < sizeof dice; i++)
-		((uint8_t *)&dice)[i] = (uint8_t)(i % 255 + 1);
-	return dice;
+	for (size_t i = 0; i < sizeof randomness; i++)
+		((uint8_t *)&randomness)[i] = (uint8_t)(i % 255 + 1);
+	return randomness;
 }

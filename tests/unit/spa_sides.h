@@ -29,7 +29,7 @@ struct postern_openspa_request spa_request_of(const struct openspa_v1_vector *v)
 struct postern_openspa_response spa_response_of(const struct openspa_v1_vector *v);
 
 /* All different, none zero. */
-struct postern_openspa_dice spa_some_dice(void);
+struct postern_openspa_randomness spa_some_dice(void);
 
 /* Unseal, open, verify. */
 bool spa_accepts(struct postern_openspa_request *request, const struct spa_sides *s,

@@ -16,7 +16,7 @@
 static const int64_t NOW = INT64_C(1795206902) * S;
 static const uint8_t LISTED[DEVICE_UUID_BYTES] = {1}, STRANGER[DEVICE_UUID_BYTES] = {2};
 
-enum { LISTED_HOLDER, VISITOR_HOLDER, HOLDERS };
+enum { LISTED_HOLDER, UNLISTED_HOLDER, HOLDERS };
 
 static struct {
 	struct openspa_case keys;
@@ -89,13 +89,13 @@ static struct knock request_by(
 	                      .protocol = RECORD_OPENSPA,
 	                      .size = OPENSPA_REQUEST_BYTES}};
 	const struct rsa_public *server = rsa_key_public(world.keys.server);
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	memcpy(request.device, device, sizeof request.device);
 	secret_random(request.nonce, sizeof request.nonce);
-	envelope_throw(&dice);
+	envelope_randomness_fill(&randomness);
 	assert_true(openspa_request_build(
-	    k.packet.record.bytes, &request, world.keys.client, server, &dice));
+	    k.packet.record.bytes, &request, world.keys.client, server, &randomness));
 	return k;
 }
 
@@ -151,7 +151,7 @@ static void the_keeper_finds_the_holder_itself(void **state)
 
 	(void)state;
 	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
-	k.holder = VISITOR_HOLDER; /* as a doorman that lies would say */
+	k.holder = UNLISTED_HOLDER; /* as a doorman that lies would say */
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.holder, LISTED_HOLDER);
 }
@@ -174,10 +174,10 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
 	assert_int_equal(ledger_count(world.ledger), 0);
-	assert_int_equal(world.replay[VISITOR_HOLDER].count, 0);
-	k.advice.has_key = true;
-	k.advice.key = world.keys.client_public;
-	k.holder = VISITOR_HOLDER;
+	assert_int_equal(world.replay[UNLISTED_HOLDER].count, 0);
+	k.program_result.has_key = true;
+	k.program_result.key = world.keys.client_public;
+	k.holder = UNLISTED_HOLDER;
 	again = k;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.duration_ns, 30 * S);
@@ -191,21 +191,21 @@ static void another_key_than_the_signer_s(void **state)
 	(void)state;
 	world.header.settings.openspa.directory = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&k), VERDICT_ASKED);
-	k.advice.has_key = true;
-	k.advice.key = *rsa_key_public(world.keys.server);
-	k.holder = VISITOR_HOLDER;
+	k.program_result.has_key = true;
+	k.program_result.key = *rsa_key_public(world.keys.server);
+	k.holder = UNLISTED_HOLDER;
 	assert_int_equal(by_the_keeper(&k), VERDICT_UNKNOWN_SIGNER);
 }
 
-static void no_place_for_a_visitor(void **state)
+static void no_place_for_a_unlisted(void **state)
 {
 	struct knock k = request_by(STRANGER, "192.0.2.7", NOW);
 
 	(void)state;
 	world.header.settings.openspa.directory = CONF_ASKED_HELPER;
 	assert_int_equal(through(&k), VERDICT_ASKED);
-	k.advice.has_key = true;
-	k.advice.key = world.keys.client_public;
+	k.program_result.has_key = true;
+	k.program_result.key = world.keys.client_public;
 	k.holder = DIRECTORY_NOBODY;
 	assert_int_equal(by_the_keeper(&k), VERDICT_NO_MEMORY);
 }
@@ -219,8 +219,8 @@ static void a_row_without_a_key_asks_too(void **state)
 	memset(world.devices[0].modulus, 0, sizeof world.devices[0].modulus);
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
-	k.advice.has_key = true;
-	k.advice.key = world.keys.client_public;
+	k.program_result.has_key = true;
+	k.program_result.key = world.keys.client_public;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.holder, LISTED_HOLDER);
 	assert_int_equal(k.duration_ns, 30 * S);
@@ -239,7 +239,7 @@ static void authorization_is_asked_last(void **state)
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_DURATION);
 	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
-	k.advice.duration_s = 77;
+	k.program_result.duration_s = 77;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.duration_ns, 77 * S);
 	/* Who came before is not asked about again. */
@@ -254,7 +254,7 @@ static void the_same_request_twice_while_a_program_thinks(void **state)
 	world.header.settings.openspa.authorization = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&one), VERDICT_ASKED);
 	assert_int_equal(through(&two), VERDICT_ASKED);
-	one.advice.duration_s = two.advice.duration_s = 30;
+	one.program_result.duration_s = two.program_result.duration_s = 30;
 	assert_int_equal(by_the_keeper(&one), VERDICT_GRANTED);
 	assert_int_equal(by_the_keeper(&two), VERDICT_REPLAYED);
 }
@@ -266,7 +266,7 @@ static void revoked_while_a_program_thinks(void **state)
 	(void)state;
 	world.header.settings.openspa.authorization = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&k), VERDICT_ASKED);
-	k.advice.duration_s = 30;
+	k.program_result.duration_s = 30;
 	world.devices[0].revoked = true;
 	assert_int_equal(by_the_keeper(&k), VERDICT_REVOKED);
 }
@@ -280,7 +280,7 @@ int main(void)
 	    T(a_stranger_is_refused_at_the_door),
 	    T(the_directory_is_asked_for_a_stranger),
 	    T(another_key_than_the_signer_s),
-	    T(no_place_for_a_visitor),
+	    T(no_place_for_a_unlisted),
 	    T(a_row_without_a_key_asks_too),
 	    T(authorization_is_asked_last),
 	    T(the_same_request_twice_while_a_program_thinks),

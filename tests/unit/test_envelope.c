@@ -22,15 +22,16 @@ static void comes_out_as_it_went_in(void **state)
 	uint8_t envelope[ENVELOPE_HEAD_BYTES + ENVELOPE_MAX];
 	uint8_t opened[ENVELOPE_MAX];
 	uint8_t key[ENVELOPE_KEY_BYTES];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
 	randombytes_buf(plain, sizeof plain);
 	for (size_t size = 0; size < ENVELOPE_MAX; size++) {
-		envelope_throw(&dice);
-		assert_true(envelope_seal(envelope, plain, size, rsa_key_public(receiver), &dice));
+		envelope_randomness_fill(&randomness);
+		assert_true(
+		    envelope_seal(envelope, plain, size, rsa_key_public(receiver), &randomness));
 		envelope_unseal(key, receiver, envelope);
-		assert_memory_equal(key, dice.key, sizeof key);
+		assert_memory_equal(key, randomness.key, sizeof key);
 		assert_true(envelope_open(opened, size, key, envelope));
 		assert_memory_equal(opened, plain, size);
 		if (size % 64 != 0) /* a private operation for each would take long */
@@ -40,20 +41,20 @@ static void comes_out_as_it_went_in(void **state)
 
 static void dice_never_fall_on_zero(void **state)
 {
-	struct envelope_dice first;
-	struct envelope_dice dice;
+	struct envelope_randomness first;
+	struct envelope_randomness randomness;
 	uint8_t envelope[ENVELOPE_BYTES(1)] = {1};
 
 	(void)state;
-	envelope_throw(&first);
+	envelope_randomness_fill(&first);
 	for (int i = 0; i < 100; i++) {
-		envelope_throw(&dice);
-		assert_null(memchr(dice.filler, 0, sizeof dice.filler));
-		assert_memory_not_equal(&dice, &first, sizeof dice);
+		envelope_randomness_fill(&randomness);
+		assert_null(memchr(randomness.filler, 0, sizeof randomness.filler));
+		assert_memory_not_equal(&randomness, &first, sizeof randomness);
 	}
-	dice.filler[ENVELOPE_FILLER_BYTES - 1] = 0;
-	assert_false(
-	    envelope_seal(envelope, (const uint8_t *)"x", 1, rsa_key_public(receiver), &dice));
+	randomness.filler[ENVELOPE_FILLER_BYTES - 1] = 0;
+	assert_false(envelope_seal(
+	    envelope, (const uint8_t *)"x", 1, rsa_key_public(receiver), &randomness));
 	assert_true(sodium_is_zero(envelope, sizeof envelope));
 }
 
@@ -109,11 +110,12 @@ static void every_wrong_padding_byte_is_refused(void **state)
 	uint8_t plain[PLAIN_BYTES] = {0};
 	uint8_t envelope[ENVELOPE_BYTES(PLAIN_BYTES)];
 	uint8_t opened[PLAIN_BYTES];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
-	envelope_throw(&dice);
-	assert_true(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(
+	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &randomness));
 	for (size_t i = 1; i <= ENVELOPE_BLOCK_BYTES; i++) {
 		uint8_t *before = &envelope[sizeof envelope - ENVELOPE_BLOCK_BYTES - i];
 		uint8_t was = *before;
@@ -122,12 +124,13 @@ static void every_wrong_padding_byte_is_refused(void **state)
 			*before = (uint8_t)(was ^ change);
 			memset(opened, 1, sizeof opened);
 			assert_int_equal(
-			    envelope_open(opened, sizeof opened, dice.key, envelope), i > PADDING);
+			    envelope_open(opened, sizeof opened, randomness.key, envelope),
+			    i > PADDING);
 			assert_int_equal(sodium_is_zero(opened, sizeof opened), i <= PADDING);
 		}
 		*before = was;
 	}
-	assert_true(envelope_open(opened, sizeof opened, dice.key, envelope));
+	assert_true(envelope_open(opened, sizeof opened, randomness.key, envelope));
 }
 
 /* Well padded, as long as it should be, but for another size: PKCS#7 alone would take it. */
@@ -137,14 +140,15 @@ static void well_padded_for_another_size_is_refused(void **state)
 	uint8_t plain[PLAIN_BYTES + PADDING] = {0};
 	uint8_t envelope[ENVELOPE_BYTES(PLAIN_BYTES)];
 	uint8_t opened[PLAIN_BYTES];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
-	envelope_throw(&dice);
+	envelope_randomness_fill(&randomness);
 	for (size_t size = least; size < least + ENVELOPE_BLOCK_BYTES; size++) {
-		assert_true(envelope_seal(envelope, plain, size, rsa_key_public(receiver), &dice));
-		assert_int_equal(
-		    envelope_open(opened, sizeof opened, dice.key, envelope), size == PLAIN_BYTES);
+		assert_true(
+		    envelope_seal(envelope, plain, size, rsa_key_public(receiver), &randomness));
+		assert_int_equal(envelope_open(opened, sizeof opened, randomness.key, envelope),
+		    size == PLAIN_BYTES);
 	}
 }
 
@@ -152,13 +156,14 @@ static void sizes_beyond_the_limit_are_refused(void **state)
 {
 	uint8_t plain[ENVELOPE_MAX] = {0};
 	uint8_t envelope[ENVELOPE_BYTES(ENVELOPE_MAX)] = {1};
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
-	envelope_throw(&dice);
-	assert_false(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_false(
+	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &randomness));
 	assert_true(sodium_is_zero(envelope, sizeof envelope));
-	assert_false(envelope_open(plain, sizeof plain, dice.key, envelope));
+	assert_false(envelope_open(plain, sizeof plain, randomness.key, envelope));
 }
 
 int main(void)

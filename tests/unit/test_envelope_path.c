@@ -71,18 +71,19 @@ static void every_bad_padding_takes_the_same_path(void **state)
 	static struct path path;
 	uint8_t envelope[ENVELOPE_BYTES(sizeof plain)];
 	uint8_t opened[sizeof plain];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
-	envelope_throw(&dice);
-	assert_true(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(
+	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &randomness));
 	for (size_t i = 1; i <= ENVELOPE_PADDED(sizeof plain) - sizeof plain; i++) {
 		uint8_t *before = &envelope[sizeof envelope - ENVELOPE_BLOCK_BYTES - i];
 
 		*before ^= 1;
 		memset(&path, 0, sizeof path);
 		recorded = &path;
-		assert_false(envelope_open(opened, sizeof opened, dice.key, envelope));
+		assert_false(envelope_open(opened, sizeof opened, randomness.key, envelope));
 		recorded = NULL;
 		*before ^= 1;
 		if (i == 1)

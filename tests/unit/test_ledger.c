@@ -8,7 +8,7 @@
 
 #include "base/rate.h"
 #include "base/secret.h"
-#include "grant/ledger.h"
+#include "grant/grant_table.h"
 
 static const struct ledger_what by_policy;
 

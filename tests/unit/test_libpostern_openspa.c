@@ -61,14 +61,15 @@ static void opens_what_was_captured(void **state)
 
 /* What must stand under AES: payload and signature of the capture, padded. */
 static void assert_hides(const uint8_t *packet, size_t packet_size,
-    const struct postern_openspa_dice *dice, const uint8_t *payload, size_t payload_size,
-    const uint8_t *signature)
+    const struct postern_openspa_randomness *randomness, const uint8_t *payload,
+    size_t payload_size, const uint8_t *signature)
 {
 	EVP_CIPHER_CTX *aes = EVP_CIPHER_CTX_new();
 	uint8_t body[POSTERN_OPENSPA_REQUEST_BYTES];
 	int sizes[3] = {0};
 
-	assert_int_equal(EVP_EncryptInit_ex(aes, EVP_aes_256_cbc(), NULL, dice->key, dice->iv), 1);
+	assert_int_equal(
+	    EVP_EncryptInit_ex(aes, EVP_aes_256_cbc(), NULL, randomness->key, randomness->iv), 1);
 	assert_int_equal(EVP_EncryptUpdate(aes, body, &sizes[0], payload, (int)payload_size), 1);
 	assert_int_equal(EVP_EncryptUpdate(
 	                     aes, body + sizes[0], &sizes[1], signature, POSTERN_OPENSPA_RSA_BYTES),
@@ -76,13 +77,14 @@ static void assert_hides(const uint8_t *packet, size_t packet_size,
 	assert_int_equal(EVP_EncryptFinal_ex(aes, body + sizes[0] + sizes[1], &sizes[2]), 1);
 	EVP_CIPHER_CTX_free(aes);
 	assert_int_equal(SPA_BODY + sizes[0] + sizes[1] + sizes[2], packet_size);
-	assert_memory_equal(packet + SPA_BODY - sizeof dice->iv, dice->iv, sizeof dice->iv);
+	assert_memory_equal(
+	    packet + SPA_BODY - sizeof randomness->iv, randomness->iv, sizeof randomness->iv);
 	assert_memory_equal(packet + SPA_BODY, body, packet_size - SPA_BODY);
 }
 
 /* What must stand under RSA: 00 02 filler 00 key. */
-static void assert_block(
-    const uint8_t *packet, const char *receiver_pem, const struct postern_openspa_dice *dice)
+static void assert_block(const uint8_t *packet, const char *receiver_pem,
+    const struct postern_openspa_randomness *randomness)
 {
 	EVP_PKEY *receiver = pem_key(receiver_pem);
 	EVP_PKEY_CTX *rsa = EVP_PKEY_CTX_new(receiver, NULL);
@@ -90,8 +92,9 @@ static void assert_block(
 	uint8_t wanted[POSTERN_OPENSPA_RSA_BYTES] = {0, 2};
 	size_t size = sizeof padded;
 
-	memcpy(wanted + 2, dice->filler, sizeof dice->filler);
-	memcpy(wanted + sizeof wanted - sizeof dice->key, dice->key, sizeof dice->key);
+	memcpy(wanted + 2, randomness->filler, sizeof randomness->filler);
+	memcpy(wanted + sizeof wanted - sizeof randomness->key, randomness->key,
+	    sizeof randomness->key);
 	assert_int_equal(EVP_PKEY_decrypt_init(rsa), 1);
 	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(rsa, RSA_NO_PADDING), 1);
 	assert_int_equal(EVP_PKEY_decrypt(rsa, padded, &size, packet + POSTERN_OPENSPA_HEADER_BYTES,
@@ -103,10 +106,10 @@ static void assert_block(
 }
 
 /* From the captured words, the captured bytes: header, payload, signature, and around them just
- * what the dice say. */
+ * what the randomness say. */
 static void seals_what_was_captured(void **state)
 {
-	struct postern_openspa_dice dice = spa_some_dice();
+	struct postern_openspa_randomness randomness = spa_some_dice();
 
 	(void)state;
 	for (size_t i = 0; i < SPA_CAPTURES; i++) {
@@ -118,18 +121,18 @@ static void seals_what_was_captured(void **state)
 		uint8_t answer[POSTERN_OPENSPA_RESPONSE_BYTES];
 
 		assert_int_equal(postern_openspa_request_seal(
-		                     packet, &request, s.client, s.server_public, &dice),
+		                     packet, &request, s.client, s.server_public, &randomness),
 		    POSTERN_OK);
 		assert_memory_equal(packet, v->request, POSTERN_OPENSPA_HEADER_BYTES);
-		assert_block(packet, v->server_private_key_pem, &dice);
-		assert_hides(packet, sizeof packet, &dice, v->signed_payload,
+		assert_block(packet, v->server_private_key_pem, &randomness);
+		assert_hides(packet, sizeof packet, &randomness, v->signed_payload,
 		    sizeof v->signed_payload, v->signature);
 		assert_int_equal(postern_openspa_response_seal(
-		                     answer, &response, s.server, s.client_public, &dice),
+		                     answer, &response, s.server, s.client_public, &randomness),
 		    POSTERN_OK);
 		assert_memory_equal(answer, v->response, POSTERN_OPENSPA_HEADER_BYTES);
-		assert_block(answer, v->client_private_key_pem, &dice);
-		assert_hides(answer, sizeof answer, &dice, v->response_payload,
+		assert_block(answer, v->client_private_key_pem, &randomness);
+		assert_hides(answer, sizeof answer, &randomness, v->response_payload,
 		    sizeof v->response_payload, v->response_signature);
 		spa_sides_free(&s);
 	}
@@ -198,7 +201,7 @@ static void the_id_is_of_what_was_signed(void **state)
 {
 	struct spa_sides s = spa_sides_of(one);
 	struct postern_openspa_request request = spa_request_of(one);
-	struct postern_openspa_dice dice = spa_some_dice();
+	struct postern_openspa_randomness randomness = spa_some_dice();
 	uint8_t packets[3][POSTERN_OPENSPA_REQUEST_BYTES], ids[3][POSTERN_OPENSPA_REPLAY_BYTES];
 
 	(void)state;
@@ -206,7 +209,7 @@ static void the_id_is_of_what_was_signed(void **state)
 	for (int i = 1; i < 3; i++) {
 		request.nonce[0] ^= (uint8_t)(i - 1);
 		assert_int_equal(postern_openspa_request_seal(
-		                     packets[i], &request, s.client, s.server_public, &dice),
+		                     packets[i], &request, s.client, s.server_public, &randomness),
 		    POSTERN_OK);
 	}
 	for (int i = 0; i < 3; i++) {

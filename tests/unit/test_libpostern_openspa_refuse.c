@@ -22,7 +22,7 @@ static const struct postern_openspa_proof no_proof;
 
 static void assert_nothing_sealed(const struct spa_sides *s,
     const struct postern_openspa_request *request, const struct postern_openspa_response *response,
-    const struct postern_openspa_dice *dice)
+    const struct postern_openspa_randomness *randomness)
 {
 	static const uint8_t zeros[POSTERN_OPENSPA_REQUEST_BYTES];
 	uint8_t packet[POSTERN_OPENSPA_REQUEST_BYTES], answer[POSTERN_OPENSPA_RESPONSE_BYTES];
@@ -30,11 +30,11 @@ static void assert_nothing_sealed(const struct spa_sides *s,
 	memset(packet, 0xee, sizeof packet);
 	memset(answer, 0xee, sizeof answer);
 	assert_int_equal(
-	    postern_openspa_request_seal(packet, request, s->client, s->server_public, dice),
+	    postern_openspa_request_seal(packet, request, s->client, s->server_public, randomness),
 	    POSTERN_BAD_ARGUMENT);
 	assert_memory_equal(packet, zeros, sizeof packet);
-	assert_int_equal(
-	    postern_openspa_response_seal(answer, response, s->server, s->client_public, dice),
+	assert_int_equal(postern_openspa_response_seal(
+	                     answer, response, s->server, s->client_public, randomness),
 	    POSTERN_BAD_ARGUMENT);
 	assert_memory_equal(answer, zeros, sizeof answer);
 }
@@ -47,7 +47,7 @@ static void nothing_is_sealed_that_would_be_refused(void **state)
 	} bad[] = {{6, 0, 0}, {6, 2, 1}, {17, 0, 1}, {1, 1, 1}, {4, 0, 1}, {58, 1, 2}, {0, 0, 0},
 	    {132, 1, 1}};
 	struct spa_sides s = spa_sides_of(one);
-	struct postern_openspa_dice dice = spa_some_dice();
+	struct postern_openspa_randomness randomness = spa_some_dice();
 	struct postern_openspa_request request = spa_request_of(one);
 	struct postern_openspa_response response = spa_response_of(one);
 	uint8_t answer[POSTERN_OPENSPA_RESPONSE_BYTES];
@@ -57,16 +57,16 @@ static void nothing_is_sealed_that_would_be_refused(void **state)
 		request.protocol = response.protocol = bad[i].protocol;
 		request.first_port = response.first_port = bad[i].first;
 		request.last_port = response.last_port = bad[i].last;
-		assert_nothing_sealed(&s, &request, &response, &dice);
+		assert_nothing_sealed(&s, &request, &response, &randomness);
 	}
 	request = spa_request_of(one);
 	response = spa_response_of(one);
-	dice.filler[sizeof dice.filler - 1] = 0;
-	assert_nothing_sealed(&s, &request, &response, &dice);
-	dice = spa_some_dice();
+	randomness.filler[sizeof randomness.filler - 1] = 0;
+	assert_nothing_sealed(&s, &request, &response, &randomness);
+	randomness = spa_some_dice();
 	response.duration_s = 0;
-	assert_int_equal(
-	    postern_openspa_response_seal(answer, &response, s.server, s.client_public, &dice),
+	assert_int_equal(postern_openspa_response_seal(
+	                     answer, &response, s.server, s.client_public, &randomness),
 	    POSTERN_BAD_ARGUMENT);
 	spa_sides_free(&s);
 }

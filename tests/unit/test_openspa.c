@@ -150,16 +150,16 @@ static void mapped_addresses_are_told_by_their_prefix(void **state)
 	struct openspa_request request = {
 	    .timestamp_s = INT64_MIN, .protocol = OPENSPA_TCP, .first_port = 1, .last_port = 2};
 	struct openspa_request got;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	uint8_t packet[OPENSPA_REQUEST_BYTES];
 
 	(void)state;
 	openspa_case_open(&c, 0);
 	assert_true(addr_parse(&request.client_address, "::12ff:ff01:203"));
 	assert_true(addr_parse(&request.server_address, "192.0.2.1"));
-	envelope_throw(&dice);
-	assert_true(
-	    openspa_request_build(packet, &request, c.client, rsa_key_public(c.server), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(openspa_request_build(
+	    packet, &request, c.client, rsa_key_public(c.server), &randomness));
 	assert_true(openspa_case_accepts(&c, packet, sizeof packet, &got));
 	assert_true(got.timestamp_s == INT64_MIN);
 	assert_false(addr_is_v4(&got.client_address));
@@ -176,17 +176,17 @@ static void rebuilds_every_captured_statement(void **state)
 		struct openspa_case c;
 		struct openspa_request got;
 		struct openspa_proof proof;
-		struct envelope_dice dice;
+		struct envelope_randomness randomness;
 		uint8_t packet[OPENSPA_REQUEST_BYTES];
 
 		openspa_case_open(&c, i);
-		envelope_throw(&dice);
-		openspa_unseal(dice.key, c.server, c.vector->request);
-		memcpy(dice.iv, c.vector->request + OPENSPA_HEADER_BYTES + RSA_KEY_BYTES,
-		    sizeof dice.iv);
-		assert_true(openspa_open(&got, &proof, dice.key, c.vector->request));
-		assert_true(
-		    openspa_request_build(packet, &got, c.client, rsa_key_public(c.server), &dice));
+		envelope_randomness_fill(&randomness);
+		openspa_unseal(randomness.key, c.server, c.vector->request);
+		memcpy(randomness.iv, c.vector->request + OPENSPA_HEADER_BYTES + RSA_KEY_BYTES,
+		    sizeof randomness.iv);
+		assert_true(openspa_open(&got, &proof, randomness.key, c.vector->request));
+		assert_true(openspa_request_build(
+		    packet, &got, c.client, rsa_key_public(c.server), &randomness));
 		assert_memory_equal(packet, c.vector->request, OPENSPA_HEADER_BYTES);
 		assert_memory_equal(packet + OPENSPA_HEADER_BYTES + RSA_KEY_BYTES,
 		    c.vector->request + OPENSPA_HEADER_BYTES + RSA_KEY_BYTES,
@@ -205,13 +205,14 @@ static void built_response_opens(void **state)
 	    .duration_s = UINT16_MAX};
 	struct openspa_case c;
 	struct openspa_response got;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	uint8_t packet[OPENSPA_RESPONSE_BYTES];
 
 	(void)state;
 	openspa_case_open(&c, 0);
-	envelope_throw(&dice);
-	assert_true(openspa_response_build(packet, &response, c.server, &c.client_public, &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(
+	    openspa_response_build(packet, &response, c.server, &c.client_public, &randomness));
 	assert_true(openspa_case_answers(&c, packet, sizeof packet, &got));
 	assert_true(got.timestamp_s == response.timestamp_s);
 	assert_memory_equal(got.nonce, response.nonce, sizeof got.nonce);
@@ -234,23 +235,25 @@ static void nothing_is_built_that_would_be_refused(void **state)
 	    .protocol = OPENSPA_TCP, .first_port = 1, .last_port = 1, .duration_s = 0};
 	struct rsa_public unusable = {{0}, {0}};
 	struct openspa_case c;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	uint8_t packet[OPENSPA_REQUEST_BYTES] = {1};
 	uint8_t answer[OPENSPA_RESPONSE_BYTES] = {1};
 
 	(void)state;
 	openspa_case_open(&c, 0);
-	envelope_throw(&dice);
-	assert_false(openspa_request_build(packet, &request, c.client, &c.client_public, &dice));
+	envelope_randomness_fill(&randomness);
+	assert_false(
+	    openspa_request_build(packet, &request, c.client, &c.client_public, &randomness));
 	assert_zeroed(packet, sizeof packet);
-	assert_false(openspa_response_build(answer, &response, c.client, &c.client_public, &dice));
+	assert_false(
+	    openspa_response_build(answer, &response, c.client, &c.client_public, &randomness));
 	assert_zeroed(answer, sizeof answer);
 	request.last_port = 2;
 	response.duration_s = 1;
 	packet[0] = answer[0] = 1;
-	assert_false(openspa_request_build(packet, &request, c.client, &unusable, &dice));
+	assert_false(openspa_request_build(packet, &request, c.client, &unusable, &randomness));
 	assert_zeroed(packet, sizeof packet);
-	assert_false(openspa_response_build(answer, &response, c.client, &unusable, &dice));
+	assert_false(openspa_response_build(answer, &response, c.client, &unusable, &randomness));
 	assert_zeroed(answer, sizeof answer);
 	openspa_case_close(&c);
 }
@@ -262,7 +265,7 @@ static void replay_id_outlives_the_envelope(void **state)
 	struct openspa_request got;
 	struct openspa_proof first;
 	struct openspa_proof second;
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	uint8_t key[OPENSPA_KEY_BYTES];
 	uint8_t ids[2][OPENSPA_REPLAY_BYTES];
 	uint8_t packet[OPENSPA_REQUEST_BYTES];
@@ -271,8 +274,9 @@ static void replay_id_outlives_the_envelope(void **state)
 	openspa_case_open(&c, 0);
 	openspa_unseal(key, c.server, c.vector->request);
 	assert_true(openspa_open(&got, &first, key, c.vector->request));
-	envelope_throw(&dice);
-	assert_true(openspa_request_build(packet, &got, c.client, rsa_key_public(c.server), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(
+	    openspa_request_build(packet, &got, c.client, rsa_key_public(c.server), &randomness));
 	assert_memory_not_equal(packet, c.vector->request, sizeof packet);
 	openspa_unseal(key, c.server, packet);
 	assert_true(openspa_open(&got, &second, key, packet));

@@ -116,16 +116,16 @@ static bool accepts_payload(
 	uint8_t statement[OPENSPA_REQUEST_SIGNED_BYTES] = {0x10, 0x01};
 	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
 	uint8_t digest[RSA_DIGEST_BYTES];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 	struct openspa_request got;
 
 	memcpy(statement + OPENSPA_HEADER_BYTES, payload, OPENSPA_REQUEST_PAYLOAD_BYTES);
 	crypto_hash_sha256(digest, statement, sizeof statement);
 	memcpy(hidden, payload, OPENSPA_REQUEST_PAYLOAD_BYTES);
 	assert_true(rsa_key_sign(hidden + OPENSPA_REQUEST_PAYLOAD_BYTES, c->client, digest));
-	envelope_throw(&dice);
+	envelope_randomness_fill(&randomness);
 	assert_true(envelope_seal(packet + OPENSPA_HEADER_BYTES, hidden, sizeof hidden,
-	    rsa_key_public(c->server), &dice));
+	    rsa_key_public(c->server), &randomness));
 	return openspa_case_accepts(c, packet, sizeof packet, &got);
 }
 

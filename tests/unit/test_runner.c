@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
-#include "proc/runner_answer.h"
-#include "proc/runner_argv.h"
-#include "proc/runner_cache.h"
-#include "proc/runner_line.h"
-#include "proc/runner_queue.h"
 #include "proto/openspa.h"
 #include "proto/rsa_pem.h"
+#include "runner/answer.h"
+#include "runner/argv.h"
+#include "runner/cache.h"
+#include "runner/line.h"
+#include "runner/queue.h"
 
 /* --- Arguments, as they were recorded */
 

@@ -56,6 +56,30 @@ static void allocate(void)
 	free(malloc(1 << 20));
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static int by_value_with(const void *a, const void *b, void *context)
+{
+	(void)context;
+	return by_value(a, b);
+}
+
+/* The C library allocates for that, and may ask how much memory there is. */
+static void sort_many(void)
+{
+	enum { COUNT = 100000 };
+	int *items = calloc(COUNT, sizeof *items);
+
+	for (int i = 0; i < COUNT; i++)
+		items[i] = i * 7919 % COUNT;
+	qsort(items, COUNT, sizeof *items, by_value);
+	qsort_r(items, COUNT, sizeof *items, by_value_with, NULL);
+	free(items);
+}
+
 static void map_code(void)
 {
 	(void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,9 +127,9 @@ static void become_root(void)
 static const struct {
 	void (*act)(void);
 	bool allowed;
-} acts[] = {{signal_itself, true}, {look_at_seals, true}, {allocate, true}, {signal_another, false},
-    {kill_another, false}, {signal_by_fcntl, false}, {map_code, false}, {make_code, false},
-    {open_file, false}, {open_socket, false}, {execute, false}, {trace, false},
+} acts[] = {{signal_itself, true}, {look_at_seals, true}, {allocate, true}, {sort_many, true},
+    {signal_another, false}, {kill_another, false}, {signal_by_fcntl, false}, {map_code, false},
+    {make_code, false}, {open_file, false}, {open_socket, false}, {execute, false}, {trace, false},
     {make_process, false}, {become_root, false}};
 
 /* How a process of that role ends when it does this. */
@@ -247,7 +271,8 @@ static void main_does_with_less(void **state)
 		skip();
 	pid = fork();
 	if (pid == 0) {
-		capng_get_caps_process();
+		if (capng_get_caps_process() != 0)
+			_exit(2);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_IPC_LOCK);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
 		_exit(capng_apply(CAPNG_SELECT_CAPS) == 0 && sandbox_close(ROLE_MAIN, 0, 0) &&

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "conf/snapshot.h"
+#include "snapshot/snapshot.h"
 
 static const struct port_range ports[] = {{6, 0, 22, 22}, {17, 0, 53, 60}, {6, 0, 22, 22}};
 static const struct policy policies[] = {{{0, 2}}, {{2, 1}}, {{0, 1}}, {{3, 0}}};

@@ -143,7 +143,7 @@ static void devices_are_uuids(void **state)
 	assert_true(ospa_device_parse(device, good));
 	assert_int_equal(device[0], 0x8e);
 	assert_int_equal(device[15], 0xdd);
-	assert_string_equal(value_uuid_text(text, device), good);
+	assert_string_equal(uuid_text(text, device), good);
 	assert_true(ospa_device_parse(device, "8E29C98D-CB57-40A6-8E79-4E1A21BC54DD"));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_false(ospa_device_parse(device, bad[i]));

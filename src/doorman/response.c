@@ -1,0 +1,93 @@
+#include "doorman/response.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "admit/codec.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+#ifdef HAVE_OPENSPA
+
+_Static_assert(OPENSPA_RESPONSE_BYTES <= RECORD_BYTES_MAX, "an answer fits a record");
+
+/* Room for libcrypto's keys and numbers, many times over. */
+#define LOCKED_HEAP_BYTES (1 << 20)
+
+bool answer_prepare(void)
+{
+	void *room;
+
+	if (!codec_prepare(true))
+		return false;
+	/* The heap is made as large as it will ever be, never given back, and locked as it is:
+	 * locking what comes later as well would need a right that we are about to give up. */
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_THRESHOLD, LOCKED_HEAP_BYTES * 2);
+	room = malloc(LOCKED_HEAP_BYTES);
+	free(room);
+	if (room != NULL && mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
+		return true;
+	log_line(LOG_LEVEL_ERROR,
+	    "cannot keep the OpenSPA key out of swap (raise the limit of locked memory)");
+	return false;
+}
+
+bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
+{
+	struct rsa_key *next = m->openspa ? rsa_key_new(&m->rsa) : NULL;
+
+	if (m->openspa && next == NULL)
+		return false;
+	rsa_key_free(*key);
+	*key = next;
+	return true;
+}
+
+size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct message_granted *m,
+    const struct rsa_key *key)
+{
+	struct openspa_response response = {.timestamp_s = clock_real_ns() / NS_PER_SECOND,
+	    .protocol = m->protocol,
+	    .first_port = m->first_port,
+	    .last_port = m->last_port,
+	    .duration_s = m->duration_s};
+	struct envelope_randomness randomness;
+	bool built;
+
+	if (key == NULL)
+		return 0;
+	secret_random(response.nonce, sizeof response.nonce);
+	envelope_randomness_fill(&randomness);
+	built = openspa_response_build(packet, &response, key, &m->signer_key, &randomness);
+	secret_wipe(&randomness, sizeof randomness);
+	return built ? OPENSPA_RESPONSE_BYTES : 0;
+}
+
+#else
+
+bool answer_prepare(void)
+{
+	return false;
+}
+
+bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
+{
+	*key = NULL;
+	return !m->openspa;
+}
+
+size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct message_granted *m,
+    const struct rsa_key *key)
+{
+	(void)packet;
+	(void)m;
+	(void)key;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,204 @@
+/* Knocks about which a program of the administrator's has to be asked: whose key, or for how long.
+ * Each waits in a slot; with the answer it is admitted once more, from the start. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "keeper/keeper.h"
+
+#define WAITING_MOST     512
+#define WAITING_OF_KIND  (WAITING_MOST / 2) /* for keys, and for durations */
+#define WAITING_OF_ASKER 16
+
+struct question_slot {
+	uint32_t ticket; /* 0: free */
+	struct knock knock;
+};
+
+static void refuse(struct keeper *k, enum verdict v, const struct knock *knock)
+{
+	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
+}
+
+static void release(struct question_slot *s)
+{
+	secret_wipe(s, sizeof *s);
+}
+
+static bool same_request(const struct asked *a, const struct asked *b)
+{
+	return memcmp(a->nonce, b->nonce, sizeof a->nonce) == 0 &&
+	       memcmp(a->device, b->device, sizeof a->device) == 0;
+}
+
+/* True when the two have to share. A device whose signature was verified pays for itself; before
+ * that it is only named, by whoever the source is. */
+static bool same_asker(const struct knock *a, const struct knock *b)
+{
+	struct addr one = addr_sender(&a->packet.record.source);
+	struct addr two = addr_sender(&b->packet.record.source);
+
+	if (a->question != b->question)
+		return false;
+	return a->question == QUESTION_KEY
+	           ? addr_equal(&one, &two)
+	           : memcmp(a->packet.asked.device, b->packet.asked.device, DEVICE_UUID_BYTES) == 0;
+}
+
+/* A free slot, unless the same request waits already: what a replay is, before it can be one. Nor
+ * for who has enough of them; and strangers, who can ask for keys only, leave half of them. */
+static struct question_slot *find_slot(
+    struct keeper_questions *q, const struct knock *knock, enum verdict *why)
+{
+	struct question_slot *found = NULL;
+	uint32_t of_asker = 0, of_kind = 0;
+
+	*why = VERDICT_BUSY;
+	for (size_t i = 0; i < WAITING_MOST; i++) {
+		struct question_slot *s = &q->slots[i];
+
+		if (s->ticket == 0) {
+			found = found == NULL ? s : found;
+			continue;
+		}
+		if (same_request(&s->knock.packet.asked, &knock->packet.asked)) {
+			*why = VERDICT_REPLAYED;
+			return NULL;
+		}
+		of_kind += s->knock.question == knock->question;
+		of_asker += same_asker(&s->knock, knock);
+	}
+	return of_kind >= WAITING_OF_KIND || of_asker >= WAITING_OF_ASKER ? NULL : found;
+}
+
+static struct runner_request request_of(const struct knock *knock, uint32_t ticket)
+{
+	const struct asked *asked = &knock->packet.asked;
+	struct runner_request r = {.ticket = ticket, .task = RUNNER_PUBLIC_KEY};
+
+	memcpy(r.device, asked->device, sizeof r.device);
+	if (knock->question == QUESTION_KEY)
+		return r;
+	r.task = RUNNER_AUTHORIZE;
+	r.protocol = asked->protocol;
+	r.behind_nat = asked->behind_nat;
+	r.first_port = asked->first_port;
+	r.last_port = asked->last_port;
+	r.client_address = knock->target;
+	r.server_address = asked->server;
+	r.timestamp_s = asked->timestamp_ns / NS_PER_SECOND;
+	return r;
+}
+
+void keeper_ask(struct keeper *k, const struct knock *knock)
+{
+	struct keeper_questions *q = &k->questions;
+	enum verdict why = VERDICT_PROGRAM_FAILED;
+	struct question_slot *s = q->source.fd < 0 ? NULL : find_slot(q, knock, &why);
+	struct runner_request request;
+
+	if (s == NULL) {
+		refuse(k, why, knock);
+		return;
+	}
+	if (++q->last_ticket == 0)
+		q->last_ticket = 1;
+	request = request_of(knock, q->last_ticket);
+	if (!channel_try_send(&q->runner, MESSAGE_RUN, &request)) {
+		if (errno != EAGAIN)
+			keeper_deserted(k);
+		refuse(k, VERDICT_BUSY, knock);
+		return;
+	}
+	s->ticket = q->last_ticket;
+	s->knock = *knock;
+}
+
+/* False, and the verdict, when the answer ends it. */
+static bool take_advice(struct knock *knock, const struct runner_reply *r, enum verdict *v)
+{
+	bool about_key = knock->question == QUESTION_KEY;
+
+	switch (r->outcome) {
+	case RUNNER_DONE:
+		break;
+	case RUNNER_REFUSED:
+		*v = about_key ? VERDICT_UNKNOWN_SIGNER : VERDICT_NOT_AUTHORIZED;
+		return false;
+	case RUNNER_BUSY:
+		*v = VERDICT_BUSY;
+		return false;
+	default:
+		*v = VERDICT_PROGRAM_FAILED;
+		return false;
+	}
+	if (!about_key) {
+		knock->program_result.duration_s = r->duration_s;
+		*v = VERDICT_NOT_AUTHORIZED;
+		return r->duration_s > 0;
+	}
+	memcpy(knock->program_result.key.modulus, r->modulus, sizeof r->modulus);
+	memcpy(knock->program_result.key.exponent, r->exponent, sizeof r->exponent);
+	knock->program_result.has_key = true;
+	*v = VERDICT_PROGRAM_FAILED;
+	return codec_key_sound(&knock->program_result.key);
+}
+
+static void take_answer(struct keeper *k, const struct runner_reply *r)
+{
+	struct knock *next = &k->batch[k->batch_count].knock;
+	struct question_slot *s = NULL;
+	enum verdict v;
+
+	for (size_t i = 0; i < WAITING_MOST && s == NULL; i++) {
+		if (r->ticket != 0 && k->questions.slots[i].ticket == r->ticket)
+			s = &k->questions.slots[i];
+	}
+	if (s == NULL) {
+		log_line(LOG_LEVEL_ERROR, "the runner answered what was not asked");
+		keeper_deserted(k);
+		return;
+	}
+	*next = s->knock;
+	release(s);
+	if (take_advice(next, r, &v))
+		keeper_admit(k);
+	else
+		refuse(k, v, next);
+	secret_wipe(next->packet.key, sizeof next->packet.key);
+	keeper_commit(k);
+}
+
+static void runner_ready(void *context)
+{
+	struct keeper *k = context;
+	struct message m;
+
+	switch (channel_receive(&k->questions.runner, &m, PHASE_RUN)) {
+	case CHANNEL_MESSAGE:
+		if (!k->stopping)
+			take_answer(k, &m.body.RAN);
+		break;
+	case CHANNEL_CLOSED:
+		loop_remove(&k->process.loop, &k->questions.source);
+		keeper_deserted(k);
+		break;
+	case CHANNEL_EMPTY:
+		break;
+	}
+}
+
+bool keeper_questions_open(struct keeper *k, int fd)
+{
+	struct keeper_questions *q = &k->questions;
+
+	q->slots = secret_alloc(WAITING_MOST * sizeof *q->slots);
+	if (q->slots == NULL)
+		return false;
+	memset(q->slots, 0, WAITING_MOST * sizeof *q->slots);
+	q->runner = (struct channel){fd, ROLE_KEEPER, ROLE_RUNNER};
+	q->source = (struct loop_source){fd, runner_ready, k};
+	return loop_add(&k->process.loop, &q->source);
+}

@@ -1,0 +1,305 @@
+#include "keeper/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admit/policy.h"
+#include "base/clock.h"
+
+#define LEDGER_CAPACITY 65536
+
+uint32_t keeper_state_holders(const struct keeper_state *k)
+{
+	return snapshot_holders(&k->config) + (k->unlisted != NULL ? UNLISTED_MOST : 0);
+}
+
+const char *keeper_state_name(const struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	if (holder < known)
+		return snapshot_holder_name(&k->config, holder);
+	return k->unlisted->places[holder - known].name;
+}
+
+/* Of a holder who is there. */
+static struct holder_identity identity_of(const struct keeper_state *k, uint32_t holder)
+{
+	const struct snapshot *s = &k->config;
+	struct holder_identity who = {.device = holder >= s->client_count};
+
+	if (!who.device)
+		memcpy(who.bytes, s->clients[holder].public_key, CLIENT_KEY_BYTES);
+	else if (holder < snapshot_holders(s))
+		memcpy(who.bytes, s->devices[holder - s->client_count].uuid, DEVICE_UUID_BYTES);
+	else if (k->unlisted != NULL)
+		memcpy(who.bytes, k->unlisted->places[holder - snapshot_holders(s)].uuid,
+		    DEVICE_UUID_BYTES);
+	return who;
+}
+
+static bool is_there(const struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	return holder < known || k->unlisted->places[holder - known].admitted;
+}
+
+static uint32_t find_holder(const struct keeper_state *k, const struct holder_identity *who)
+{
+	return who->device ? keeper_state_device(k, who->bytes)
+	                   : directory_find(k->directory, who->bytes);
+}
+
+/* --- Unlisted devices */
+
+uint32_t keeper_state_device(
+    const struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	int64_t device = snapshot_find_device(&k->config, uuid);
+	uint32_t place;
+
+	if (device >= 0)
+		return k->config.client_count + (uint32_t)device;
+	place = k->unlisted == NULL ? UNLISTED_NONE : unlisted_find(k->unlisted, uuid);
+	return place == UNLISTED_NONE ? DIRECTORY_NOBODY : snapshot_holders(&k->config) + place;
+}
+
+/* True when nothing has to be remembered of a unlisted any more. */
+static bool may_go(const void *context, uint32_t place)
+{
+	const struct keeper_state *k = context;
+	uint32_t holder = snapshot_holders(&k->config) + place;
+
+	return ledger_held_by(k->ledger, holder) == 0 &&
+	       !replay_matters(
+	           &k->replay[holder], clock_real_ns(), k->config.settings->openspa.window_ns);
+}
+
+/* What was kept of it when it left the configuration. */
+static bool take_back_guard(struct keeper_state *k, uint32_t holder)
+{
+	struct holder_identity who = identity_of(k, holder);
+
+	for (size_t i = 0; i < k->departed_count; i++) {
+		struct departed *d = &k->departed[i];
+
+		if (d->who.device && memcmp(d->who.bytes, who.bytes, DEVICE_UUID_BYTES) == 0) {
+			k->replay[holder] = d->replay;
+			*d = k->departed[--k->departed_count];
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	uint32_t holder = keeper_state_device(k, uuid), place;
+
+	if (holder != DIRECTORY_NOBODY || k->unlisted == NULL)
+		return holder;
+	place = unlisted_place(k->unlisted, uuid, may_go, k);
+	if (place == UNLISTED_NONE)
+		return DIRECTORY_NOBODY;
+	holder = snapshot_holders(&k->config) + place;
+	replay_clear(&k->replay[holder]);
+	k->seen[holder] = (struct seen){0};
+	/* A guard that came back has its place for good: it must not be lost with the place. */
+	if (take_back_guard(k, holder))
+		k->unlisted->places[place].admitted = true;
+	return holder;
+}
+
+void keeper_state_admitted(struct keeper_state *k, uint32_t holder)
+{
+	uint32_t known = snapshot_holders(&k->config);
+
+	if (holder >= known)
+		k->unlisted->places[holder - known].admitted = true;
+}
+
+/* --- */
+
+/* What a program said yes to stands until it ends: it is not asked again. */
+static bool device_may_hold(const struct keeper_state *k, const struct device *d,
+    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+{
+	const struct asked asked = {.target = *address,
+	    .protocol = what->protocol,
+	    .first_port = what->first_port,
+	    .last_port = what->last_port};
+
+	return !d->revoked && now_real_ns <= d->expires_ns &&
+	       (k->config.settings->openspa.authorization != CONF_ASKED_NATIVE ||
+	           policy_duration(&k->config, d, &asked) > 0);
+}
+
+static bool unlisted_may_hold(const struct keeper_state *k, const struct unlisted_device *v,
+    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+{
+	const struct device device = policy_unlisted(&k->config, v->uuid);
+
+	return v->admitted && device_may_hold(k, &device, address, what, now_real_ns);
+}
+
+bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
+    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+{
+	const struct snapshot *s = &k->config;
+	const struct client *c;
+
+	if (holder >= keeper_state_holders(k) ||
+	    (what->protocol != 0) != (holder >= s->client_count))
+		return false;
+	if (holder >= snapshot_holders(s))
+		return unlisted_may_hold(k, &k->unlisted->places[holder - snapshot_holders(s)],
+		    address, what, now_real_ns);
+	if (holder >= s->client_count)
+		return device_may_hold(
+		    k, &s->devices[holder - s->client_count], address, what, now_real_ns);
+	c = &s->clients[holder];
+	return !c->revoked && now_real_ns <= c->expires_ns &&
+	       s->policies[c->policy].ports.count > 0;
+}
+
+/* Grants of holders that may still have them. */
+static bool carry_ledger(struct keeper_state *next, const struct keeper_state *old)
+{
+	int64_t now = clock_real_ns();
+
+	if (old->ledger == NULL)
+		return true;
+	for (size_t part = 0; part < ledger_parts(old->ledger); part++) {
+		for (const struct ledger_entry *e = ledger_part(old->ledger, part); e != NULL;
+		     e = e->next) {
+			struct holder_identity who = identity_of(old, e->holder);
+			uint32_t holder = find_holder(next, &who);
+			struct ledger_entry *copy;
+
+			if (!keeper_state_may_hold(next, holder, &e->address, &e->what, now))
+				continue;
+			copy = ledger_add(next->ledger, holder, &e->address, &e->what);
+			if (copy == NULL)
+				return false;
+			copy->opened_real_ns = e->opened_real_ns;
+			copy->expires_boot_ns = e->expires_boot_ns;
+		}
+	}
+	return true;
+}
+
+static void carry_seen(struct keeper_state *next, const struct keeper_state *old)
+{
+	for (uint32_t i = 0; old->seen != NULL && i < keeper_state_holders(old); i++) {
+		struct holder_identity who;
+		uint32_t holder;
+
+		if (!is_there(old, i))
+			continue;
+		who = identity_of(old, i);
+		holder = find_holder(next, &who);
+		if (holder != DIRECTORY_NOBODY)
+			next->seen[holder] = old->seen[i];
+	}
+}
+
+/* Unlisted devices keep their places; those who stand in the configuration now have one there. */
+static bool carry_unlisted(struct keeper_state *next, const struct keeper_state *old)
+{
+	if (next->config.settings->openspa.directory == CONF_ASKED_NATIVE)
+		return true;
+	next->unlisted = unlisted_new();
+	if (next->unlisted == NULL || old->unlisted == NULL)
+		return next->unlisted != NULL;
+	memcpy(next->unlisted->hash_key, old->unlisted->hash_key, sizeof old->unlisted->hash_key);
+	for (uint32_t i = 0; i < UNLISTED_MOST; i++) {
+		const struct unlisted_device *v = &old->unlisted->places[i];
+
+		if (v->admitted && snapshot_find_device(&next->config, v->uuid) < 0)
+			next->unlisted->places[i] = *v;
+	}
+	return true;
+}
+
+bool keeper_state_next(
+    struct keeper_state *next, struct snapshot *snapshot, const struct keeper_state *old)
+{
+	size_t leaving = (size_t)keeper_state_holders(old) + old->departed_count + 1;
+	bool unlisted;
+	uint32_t holders;
+
+	*next = (struct keeper_state){.config = *snapshot};
+	unlisted = carry_unlisted(next, old);
+	holders = keeper_state_holders(next);
+	next->directory = directory_new(&next->config);
+	next->replay = calloc((size_t)holders + 1, sizeof *next->replay); /* never of nothing */
+	next->seen = calloc((size_t)holders + 1, sizeof *next->seen);
+	next->ledger = ledger_new(LEDGER_CAPACITY, holders);
+	next->departed = calloc(leaving, sizeof *next->departed);
+	if (!unlisted || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
+	    next->ledger == NULL || next->departed == NULL || !carry_ledger(next, old)) {
+		next->config = (struct snapshot){0}; /* still the caller's */
+		keeper_state_free(next);
+		return false;
+	}
+	carry_seen(next, old);
+	*snapshot = (struct snapshot){0};
+	return true;
+}
+
+/* A guard goes where its holder is now: in the configuration, or among the departed for as long as
+ * forgetting it could let a packet in twice. */
+static void move_guard(
+    struct keeper_state *next, const struct holder_identity *who, struct replay *guard)
+{
+	const struct settings *settings = next->config.settings;
+	int64_t window = who->device ? settings->openspa.window_ns : settings->replay_window_ns;
+	uint32_t holder = find_holder(next, who);
+
+	if (holder != DIRECTORY_NOBODY) {
+		next->replay[holder] = *guard;
+	} else if (replay_matters(guard, clock_real_ns(), window)) {
+		struct departed *d = &next->departed[next->departed_count++];
+
+		d->who = *who;
+		d->replay = *guard;
+	} else {
+		replay_clear(guard);
+	}
+	*guard = (struct replay){0};
+}
+
+void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
+{
+	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++) {
+		struct holder_identity who;
+
+		if (!is_there(state, i))
+			continue;
+		who = identity_of(state, i);
+		move_guard(next, &who, &state->replay[i]);
+	}
+	for (size_t i = 0; i < state->departed_count; i++)
+		move_guard(next, &state->departed[i].who, &state->departed[i].replay);
+	state->departed_count = 0;
+	keeper_state_free(state);
+	*state = *next;
+	*next = (struct keeper_state){0};
+}
+
+void keeper_state_free(struct keeper_state *state)
+{
+	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++)
+		replay_clear(&state->replay[i]);
+	for (size_t i = 0; i < state->departed_count; i++)
+		replay_clear(&state->departed[i].replay);
+	directory_free(state->directory);
+	free(state->replay);
+	free(state->seen);
+	ledger_free(state->ledger);
+	free(state->departed);
+	free(state->unlisted);
+	snapshot_unmap(&state->config);
+	*state = (struct keeper_state){0};
+}

@@ -1,0 +1,65 @@
+#include "main/config_push.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "intake/socket.h"
+
+void config_push_close(struct config_push *h)
+{
+	snapshot_unmap(&h->snapshot);
+	if (h->fd >= 0)
+		close(h->fd);
+	if (h->udp >= 0)
+		close(h->udp);
+	if (h->openspa >= 0)
+		close(h->openspa);
+	if (h->health >= 0)
+		close(h->health);
+}
+
+bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation)
+{
+	h->fd = conf_seal(conf, generation);
+	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd))
+		return true;
+	log_event(
+	    LOG_LEVEL_ERROR, "cannot lay out the configuration", "error", strerror(errno), NULL);
+	return false;
+}
+
+/* A UDP socket, or -1 with the reason in the log. */
+static int open_udp(const struct addr *address, uint16_t port, const char *interface)
+{
+	int fd = socket_open_udp(address, port, interface);
+
+	if (fd < 0)
+		log_line(
+		    LOG_LEVEL_ERROR, "cannot listen on UDP port %u: %s", port, strerror(errno));
+	return fd;
+}
+
+bool config_push_open_sockets(struct config_push *h)
+{
+	static const struct addr every;
+	const struct settings *s = h->snapshot.settings;
+
+	if (s->openme && (h->udp = open_udp(&every, s->udp_port, s->interface)) < 0)
+		return false;
+	if (s->openspa.enabled) {
+		h->openspa = open_udp(&s->openspa.bind, s->openspa.port, s->interface);
+		if (h->openspa < 0 || !socket_want_local(h->openspa))
+			return false;
+	}
+	/* Without a gate an open port would show us to everyone. */
+	if (s->health_port == 0 || s->firewall == CONF_FIREWALL_NONE)
+		return true;
+	h->health = socket_open_tcp(s->health_port, s->interface);
+	if (h->health < 0)
+		log_line(LOG_LEVEL_WARN,
+		    "cannot listen on the health port, TCP %u: %s; knocks work, status does not",
+		    s->health_port, strerror(errno));
+	return true;
+}

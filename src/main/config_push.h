@@ -1,0 +1,29 @@
+/* What main opens for the roles and hands out with a configuration. */
+#ifndef MAIN_CONFIG_PUSH_H
+#define MAIN_CONFIG_PUSH_H
+
+#include "conf/conf.h"
+#include "snapshot/snapshot.h"
+
+struct config_push {
+	int fd; /* of the snapshot */
+	struct snapshot snapshot;
+	int udp;     /* openme's; -1: as before, or none */
+	int openspa; /* -1: as before, or none */
+	int health;  /* -1: as before, or none */
+};
+
+#define CONFIG_PUSH_EMPTY                                        \
+	{                                                        \
+		.fd = -1, .udp = -1, .openspa = -1, .health = -1 \
+	}
+
+/* Lays the configuration out. False, having said why. */
+bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation);
+/* Opens the sockets that the snapshot asks for: once, since what they hang on needs a restart to
+ * change. False, having said why; a health port that cannot be had is no failure. */
+bool config_push_open_sockets(struct config_push *h);
+/* Closes our copies; safe on CONFIG_PUSH_EMPTY. */
+void config_push_close(struct config_push *h);
+
+#endif

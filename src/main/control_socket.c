@@ -1,0 +1,80 @@
+#include "main/control_socket.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int refuse(const char *path, const char *why)
+{
+	log_event(
+	    LOG_LEVEL_ERROR, "cannot open the control socket", "path", path, "why", why, NULL);
+	return -1;
+}
+
+static void make_folder(const char *path)
+{
+	char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+	const char *slash = strrchr(path, '/');
+	size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+
+	if (length == 0 || length >= sizeof folder)
+		return;
+	memcpy(folder, path, length);
+	folder[length] = '\0';
+	mkdir(folder, 0755); /* bind will say what is wrong */
+}
+
+static bool is_answered(const struct sockaddr_un *where)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool answered = fd >= 0 && connect(fd, (const struct sockaddr *)where, sizeof *where) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return answered;
+}
+
+int control_socket_open(const char *path)
+{
+	struct sockaddr_un where = {.sun_family = AF_UNIX};
+	struct stat st;
+	mode_t mask;
+	int fd, bound;
+
+	if (strlen(path) >= sizeof where.sun_path)
+		return refuse(path, "the path is too long");
+	memcpy(where.sun_path, path, strlen(path));
+	make_folder(path);
+	if (is_answered(&where))
+		return refuse(path, "a daemon is running already");
+	if (lstat(path, &st) == 0) {
+		if (!S_ISSOCK(st.st_mode))
+			return refuse(path, "something else is there");
+		unlink(path);
+	}
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return refuse(path, strerror(errno));
+	mask = umask(0177);
+	bound = bind(fd, (const struct sockaddr *)&where, sizeof where);
+	umask(mask);
+	if (bound != 0 || listen(fd, 16) != 0) {
+		int saved = errno;
+
+		close(fd);
+		return refuse(path, strerror(saved));
+	}
+	return fd;
+}
+
+void control_socket_close(const char *path, int fd)
+{
+	unlink(path);
+	close(fd);
+}

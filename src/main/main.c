@@ -1,0 +1,174 @@
+#include "main/main.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/exit.h"
+#include "base/notify.h"
+#include "main/config_push.h"
+#include "main/control_socket.h"
+#include "main/processes.h"
+#include "proc/sandbox.h"
+
+/* --- Running */
+
+static void child_ready(void *context)
+{
+	struct child *child = context;
+	struct message message;
+
+	switch (channel_receive(&child->channel, &message, PHASE_RUN)) {
+	case CHANNEL_MESSAGE:
+		if (message.type == MESSAGE_RELOAD_WANTED)
+			main_reload(child->main, true);
+		else
+			main_fail(child->main, child->channel.peer, "a process spoke out of turn");
+		break;
+	case CHANNEL_CLOSED:
+		main_lost(child->main, child->channel.peer);
+		break;
+	case CHANNEL_EMPTY:
+		break;
+	}
+}
+
+static void tell_stopping(const struct main_process *m)
+{
+	log_line(LOG_LEVEL_INFO, "stopping");
+	notify_manager("STOPPING=1");
+	main_extend_stop(m);
+}
+
+static void signal_ready(void *context)
+{
+	struct main_process *m = context;
+	struct signalfd_siginfo info;
+
+	if (read(m->signals.fd, &info, sizeof info) != sizeof info)
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		main_reload(m, false);
+		if (m->reload_asked_by_desk && !m->loop.stopped)
+			main_reload(m, true);
+	} else if (info.ssi_signo == SIGCHLD) {
+		/* Their channels tell: nothing to do until the end. */
+	} else {
+		tell_stopping(m);
+		loop_stop(&m->loop);
+	}
+}
+
+/* Before the first child is started: a signal that comes early must not be lost. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool enter_loop(struct main_process *m)
+{
+	bool ok = loop_add(&m->loop, &m->signals);
+
+	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
+		struct child *child = &m->children[role];
+
+		if (child->pid == 0)
+			continue;
+		child->source = (struct loop_source){child->channel.fd, child_ready, child};
+		ok = loop_add(&m->loop, &child->source);
+	}
+	return ok && loop_run(&m->loop);
+}
+
+/* --- The start and the end */
+
+static void warn(const struct conf *conf)
+{
+	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
+		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
+		                         "legacy iptables are neither seen nor passed");
+}
+
+/* serverStart comes before anything is served. */
+static bool start(struct main_process *m, const struct conf *conf)
+{
+	struct config_push h = CONFIG_PUSH_EMPTY;
+	bool ok;
+
+	programs_of(&m->programs, conf);
+	ok = config_push_open(&h, conf, ++m->generation) &&
+	     main_start_roles(m, h.snapshot.settings) && main_server_task(m, RUNNER_SERVER_START) &&
+	     config_push_open_sockets(&h) && main_push_config(m, conf, &h);
+
+	config_push_close(&h);
+	return ok && sandbox_close(ROLE_MAIN, 0, 0);
+}
+
+static void say_ready(const struct main_process *m)
+{
+	if (m->settings.openme)
+		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u",
+		    m->clients, m->settings.udp_port);
+	if (m->settings.openspa.enabled)
+		log_line(LOG_LEVEL_INFO, "ready for OpenSPA requests of %u devices on UDP port %u",
+		    m->devices, m->settings.openspa.port);
+	notify_manager("READY=1");
+}
+
+/* From an open control socket to the end. `conf` is freed as soon as the roles have it: only the
+ * doorman keeps the secret. */
+static void run(struct main_process *m, struct conf *conf)
+{
+	bool started = start(m, conf);
+
+	conf_free(conf);
+	if (started) {
+		m->exit_status = EXIT_DONE;
+		say_ready(m);
+		if (!enter_loop(m))
+			m->exit_status = EXIT_FAILED;
+	}
+	main_stop_roles(m);
+}
+
+int role_main(const struct main_options *options)
+{
+	struct main_process m = {.options = options, .control = -1, .exit_status = EXIT_FAILED};
+	struct conf_error why = {.text = ""};
+	struct conf *conf = conf_load(options->config, &why);
+
+	if (conf == NULL) {
+		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
+		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
+	}
+	warn(conf);
+	public_address_learn(&m.public, conf);
+	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
+	if (m.signals.fd < 0 || !loop_open(&m.loop))
+		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
+	else if (mkdir(options->state_dir, 0700) != 0 && errno != EEXIST)
+		log_event(LOG_LEVEL_ERROR, "cannot make the state directory", "path",
+		    options->state_dir, "error", strerror(errno), NULL);
+	else
+		m.control = control_socket_open(options->control);
+	if (m.control < 0) {
+		conf_free(conf);
+		return EXIT_FAILED;
+	}
+	run(&m, conf);
+	control_socket_close(options->control, m.control);
+	return m.exit_status;
+}

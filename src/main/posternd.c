@@ -1,0 +1,153 @@
+/* posternd: the daemon. This is only its command line; the processes are in src/proc. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/exit.h"
+#include "base/secret.h"
+#include "conf/conf.h"
+#include "ctl/control.h"
+#include "main/main.h"
+#include "main/spawn.h"
+#include "proc/process.h"
+
+static const char usage[] =
+    "Usage: posternd [-c FILE] [--check] [options]\n"
+    "Opens ports to those who knock: Single Packet Authorization for openme v1 and\n"
+    "OpenSPA v1 clients.\n"
+    "\n"
+    "  -c, --config FILE     configuration (" CONF_DEFAULT_PATH ")\n"
+    "      --check           check the configuration, change nothing, and exit\n"
+    "      --state-dir DIR   what outlives the daemon (/var/lib/postern)\n"
+    "      --control PATH    control socket (" CONTROL_PATH ")\n"
+    "      --log-level LEVEL error, warn, info or debug (info)\n"
+    "      --log-format FMT  text or json (text)\n"
+    "      --version         print the version and exit\n"
+    "      --help            print this and exit\n"
+    "\n"
+    "Signals: HUP reads the configuration again; TERM and INT stop.\n"
+    "Exit status: 0 fine, 1 failed, 2 usage, 77 no permission, 78 configuration.\n"
+    "Example: posternd -c config.yaml --check && posternd -c config.yaml\n";
+
+enum { OPT_CHECK = 256, OPT_STATE, OPT_CONTROL, OPT_LEVEL, OPT_FORMAT, OPT_VERSION, OPT_HELP };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"state-dir", required_argument, NULL, OPT_STATE},
+    {"control", required_argument, NULL, OPT_CONTROL},
+    {"log-level", required_argument, NULL, OPT_LEVEL},
+    {"log-format", required_argument, NULL, OPT_FORMAT},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static _Noreturn void usage_error(const char *what, const char *found)
+{
+	fprintf(stderr, "posternd: %s: \"%s\"\nTry \"posternd --help\".\n", what, found);
+	exit(EXIT_USAGE);
+}
+
+/* True when --check was among them. */
+static bool parse(struct main_options *o, int argc, char *argv[])
+{
+	bool check = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case OPT_CHECK:
+			check = true;
+			break;
+		case OPT_STATE:
+			o->state_dir = optarg;
+			break;
+		case OPT_CONTROL:
+			o->control = optarg;
+			break;
+		case OPT_LEVEL:
+			if (!log_level_parse(&o->log_level, optarg))
+				usage_error("log level is not error, warn, info or debug", optarg);
+			break;
+		case OPT_FORMAT:
+			if (!log_format_parse(&o->log_format, optarg))
+				usage_error("log format is not text or json", optarg);
+			break;
+		case OPT_VERSION:
+			puts("posternd " POSTERN_VERSION);
+			exit(EXIT_DONE);
+		case OPT_HELP:
+			fputs(usage, stdout);
+			exit(EXIT_DONE);
+		default:
+			fputs("Try \"posternd --help\".\n", stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc)
+		usage_error("unexpected argument", argv[optind]);
+	return check;
+}
+
+static int check_only(const char *path)
+{
+	struct conf_error why = {.text = ""};
+	struct conf *conf = conf_load(path, &why);
+
+	if (conf == NULL) {
+		fprintf(stderr, "posternd: %s\n", why.text);
+		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
+	}
+	printf("%s: %zu clients, %zu devices, fine\n", path, conf_client_count(conf),
+	    conf_has_openspa(conf) ? conf_device_count(conf) : 0);
+	conf_free(conf);
+	return EXIT_DONE;
+}
+
+int main(int argc, char *argv[])
+{
+	struct main_options options = {.config = CONF_DEFAULT_PATH,
+	    .state_dir = "/var/lib/postern",
+	    .control = CONTROL_PATH,
+	    .log_level = LOG_LEVEL_INFO,
+	    .log_format = LOG_FORMAT_TEXT};
+	enum role role = spawn_role_wanted(argc, argv);
+	bool check;
+
+	switch (role) {
+	case ROLE_DOORMAN:
+		return role_doorman();
+	case ROLE_KEEPER:
+		return role_keeper();
+	case ROLE_DESK:
+		return role_desk();
+	case ROLE_RUNNER:
+	case ROLE_PRIVILEGED_RUNNER:
+#ifdef HAVE_OPENSPA
+		return role_runner(role);
+#endif
+	case ROLE_MAIN:
+	case ROLE_COUNT:
+		break;
+	}
+	check = parse(&options, argc, argv);
+	if (!secret_init()) {
+		fputs("posternd: no randomness to be had from the kernel\n", stderr);
+		return EXIT_FAILED;
+	}
+	if (check)
+		return check_only(options.config);
+	log_open("main", options.log_level, options.log_format);
+	if (geteuid() != 0) {
+		fputs("posternd: must be started as root: it changes the firewall (its processes "
+		      "then run as others)\n",
+		    stderr);
+		return EXIT_PERMISSION;
+	}
+	return role_main(&options);
+}

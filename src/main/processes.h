@@ -1,0 +1,62 @@
+/* The inside of main, for the files that it is made of. */
+#ifndef MAIN_PROCESSES_H
+#define MAIN_PROCESSES_H
+
+#include "base/loop.h"
+#include "main/main.h"
+#include "main/programs.h"
+#include "main/public_address.h"
+
+/* Main has one for each role; both runners are started only where programs are asked. */
+#define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
+
+struct child {
+	pid_t pid;   /* 0: not running */
+	bool failed; /* ended by a signal, or with a status that is not 0 */
+	struct channel channel;
+	struct loop_source source;
+	struct main_process *main;
+};
+
+struct main_process {
+	const struct main_options *options;
+	struct loop loop;
+	struct loop_source signals;
+	struct child children[ROLE_COUNT];
+	struct programs programs; /* the same from the start to the end */
+	struct settings settings; /* in force */
+	uint32_t clients;
+	uint32_t devices;
+	uint64_t generation;
+	int control; /* listener */
+	int exit_status;
+	bool reload_asked_by_desk;
+	struct public_address public; /* as learned at the start */
+};
+
+/* Something that the daemon cannot go on with: leaves the loop. */
+void main_fail(struct main_process *m, enum role role, const char *what);
+/* The same when a role's channel has closed: says which process has ended, and how. */
+void main_lost(struct main_process *m, enum role role);
+/* Waits for a role's READY; false with errno when it has failed, or did not come. */
+bool main_wait_ready(struct main_process *m, struct child *child);
+/* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
+ * where none is configured; otherwise the log says what happened. */
+bool main_server_task(struct main_process *m, enum runner_task task);
+
+/* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
+ * False, having said why. */
+bool main_start_roles(struct main_process *m, const struct settings *settings);
+/* Tells the service manager that stopping takes its time. */
+void main_extend_stop(const struct main_process *m);
+/* Ends them, the keeper first: it takes the rules away, if that is to be. */
+void main_stop_roles(struct main_process *m);
+
+struct config_push;
+/* Hands a configuration to those who follow it, and takes it for the one in force. False when the
+ * old one is still in force everywhere, or the daemon is stopping. */
+bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
+/* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
+void main_reload(struct main_process *m, bool for_desk);
+
+#endif

@@ -1,0 +1,150 @@
+/* Handing out a configuration, and taking over a new one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/notify.h"
+#include "ctl/control.h"
+#include "main/config_push.h"
+#include "main/processes.h"
+#include "proto/rsa_value.h"
+
+/* --- Handing out a configuration */
+
+static bool configure(struct main_process *m, enum role role, enum message_type type,
+    const void *body, const int *fds, size_t fd_count)
+{
+	struct child *child = &m->children[role];
+
+	if (channel_send(&child->channel, type, body, fds, fd_count) && main_wait_ready(m, child))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "the configuration was not taken over", "process",
+	    role_name(role), "error", strerror(errno), NULL);
+	return false;
+}
+
+/* The secrets go to the doorman alone. */
+static bool configure_doorman(
+    struct main_process *m, const struct conf *conf, const struct config_push *h)
+{
+	struct message_secret secret = {
+	    .openme = conf_has_openme(conf), .openspa = conf_has_openspa(conf)};
+	int fds[3] = {h->fd};
+	size_t fd_count = 1;
+	bool ok;
+
+	if (secret.openme)
+		memcpy(secret.secret, conf_server_secret(conf), sizeof secret.secret);
+	if (secret.openspa)
+		secret.rsa = *conf_openspa_secret(conf);
+	if (h->udp >= 0)
+		fds[fd_count++] = h->udp;
+	if (h->openspa >= 0)
+		fds[fd_count++] = h->openspa;
+	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, &secret, fds, fd_count);
+	explicit_bzero(&secret, sizeof secret);
+	return ok;
+}
+
+static bool configure_desk(struct main_process *m, const struct config_push *h)
+{
+	static const struct message_empty nothing;
+	const int fds[2] = {h->fd, h->health};
+
+	return configure(m, ROLE_DESK, MESSAGE_CONFIG_DESK, &nothing, fds, h->health >= 0 ? 2 : 1);
+}
+
+bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h)
+{
+	static const struct message_empty nothing;
+
+	if (!configure(m, ROLE_KEEPER, MESSAGE_CONFIG_KEEPER, &nothing, &h->fd, 1))
+		return false;
+	if (!configure_doorman(m, conf, h) || !configure_desk(m, h)) {
+		/* Half of it is in force: no state to go on in. */
+		main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
+		return false;
+	}
+	m->settings = *h->snapshot.settings;
+	m->clients = h->snapshot.client_count;
+	m->devices = h->snapshot.device_count;
+	return true;
+}
+
+/* --- Reload */
+
+/* The key of a setting that differs and that the open sockets or a sandbox hang on, or NULL. */
+static const char *fixed_setting(
+    const struct main_process *m, const struct settings *b, const struct programs *programs)
+{
+	const struct settings *a = &m->settings;
+
+	if (a->udp_port != b->udp_port)
+		return "server.udp_port";
+	if (a->health_port != b->health_port)
+		return "server.health_port";
+	if (strcmp(a->interface, b->interface) != 0)
+		return "server.interface";
+	if (a->firewall != b->firewall)
+		return "server.firewall";
+	if (a->openme != b->openme)
+		return "server.private_key";
+	if (a->openspa.enabled != b->openspa.enabled)
+		return "openspa";
+	if (a->openspa.port != b->openspa.port)
+		return "openspa.port";
+	if (!addr_equal(&a->openspa.bind, &b->openspa.bind))
+		return "openspa.bind";
+	return programs_difference(&m->programs, programs);
+}
+
+/* Takes a new configuration over, or gives the fault and its reason in `why`. */
+static int reload(struct main_process *m, struct conf_error *why)
+{
+	struct conf *next = conf_load(m->options->config, why);
+	struct config_push h = CONFIG_PUSH_EMPTY;
+	struct programs programs;
+	const char *fixed = NULL;
+	int fault = CONTROL_FAULT_FAILED;
+
+	if (next == NULL)
+		return why->permission ? CONTROL_FAULT_PERMISSION : CONTROL_FAULT_CONFIG;
+	conf_set_public(next, m->public.found);
+	snprintf(why->text, sizeof why->text, "the configuration was not taken over; see the log");
+	if (config_push_open(&h, next, ++m->generation)) {
+		programs_of(&programs, next);
+		fixed = fixed_setting(m, h.snapshot.settings, &programs);
+		if (fixed != NULL) {
+			snprintf(why->text, sizeof why->text,
+			    "%s: %s: cannot change while running; restart posternd",
+			    m->options->config, fixed);
+			fault = CONTROL_FAULT_CONFIG;
+		} else if (main_push_config(m, next, &h)) {
+			fault = 0;
+		}
+	}
+	config_push_close(&h);
+	conf_free(next);
+	return fault;
+}
+
+void main_reload(struct main_process *m, bool for_desk)
+{
+	struct conf_error why = {.text = ""};
+	struct message_text answer = {0};
+
+	m->reload_asked_by_desk = false;
+	notify_reloading();
+	answer.fault = reload(m, &why);
+	if (answer.fault != 0)
+		log_event(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", "why",
+		    why.text, NULL);
+	else
+		log_line(
+		    LOG_LEVEL_INFO, "reloaded: %u clients, %u devices", m->clients, m->devices);
+	notify_manager("READY=1");
+	if (!for_desk)
+		return;
+	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why.text);
+	channel_send(&m->children[ROLE_DESK].channel, MESSAGE_RELOAD_DONE, &answer, NULL, 0);
+}

@@ -1,0 +1,176 @@
+#include "main/spawn.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "proc/process.h"
+
+/* systemd's range for dynamic users */
+#define FREE_UID_FIRST 61184
+#define FREE_UID_LAST  65519
+
+static bool has_process(uid_t uid)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	bool found = false;
+
+	while (processes != NULL && !found && (entry = readdir(processes)) != NULL) {
+		struct stat st;
+
+		found = isdigit((unsigned char)entry->d_name[0]) &&
+		        fstatat(dirfd(processes), entry->d_name, &st, 0) == 0 && st.st_uid == uid;
+	}
+	if (processes != NULL)
+		closedir(processes);
+	return found;
+}
+
+static bool is_free(uid_t uid)
+{
+	return getpwuid(uid) == NULL && !has_process(uid);
+}
+
+static bool runs_programs(enum role role)
+{
+	return role == ROLE_RUNNER || role == ROLE_PRIVILEGED_RUNNER;
+}
+
+/* The next unused one from *uid on. */
+static bool take_unused(struct identity *out, uid_t *next)
+{
+	while (*next <= FREE_UID_LAST && !is_free(*next))
+		(*next)++;
+	*out = (struct identity){*next, (gid_t)*next};
+	return (*next)++ <= FREE_UID_LAST;
+}
+
+static bool find_user(struct identity *out, const char *name)
+{
+	const struct passwd *user = *name == '\0' ? NULL : getpwnam(name);
+
+	if (user != NULL)
+		*out = (struct identity){user->pw_uid, user->pw_gid};
+	return user != NULL;
+}
+
+static void tell(enum role role, const struct identity *who, bool unused)
+{
+	char uid[16];
+
+	snprintf(uid, sizeof uid, "%u", who->uid);
+	log_event(LOG_LEVEL_INFO, unused ? "a process has an unused uid" : "a process has a user",
+	    "process", role_name(role), "uid", uid, NULL);
+}
+
+bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
+    const char *script_user)
+{
+	struct identity service = {0}, scripts = {0};
+	bool has_service = find_user(&service, CONF_SERVICE_USER) && service.uid != 0;
+	bool has_scripts = find_user(&scripts, script_user);
+	uid_t next = FREE_UID_FIRST;
+
+	if (*script_user != '\0' && !has_scripts) {
+		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user",
+		    script_user, NULL);
+		return false;
+	}
+	if (!has_service)
+		log_line(LOG_LEVEL_INFO, "there is no user " CONF_SERVICE_USER);
+	for (enum role role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
+		bool programs = runs_programs(role), has = programs ? has_scripts : has_service;
+
+		if (!wanted[role])
+			continue;
+		out[role] = programs ? scripts : service;
+		has = has && (out[role].uid != 0 || role == ROLE_PRIVILEGED_RUNNER);
+		if (!has && !take_unused(&out[role], &next)) {
+			log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
+			return false;
+		}
+		if (!has || programs)
+			tell(role, &out[role], !has);
+	}
+	return true;
+}
+
+bool spawn_stranger(struct identity *out)
+{
+	for (uid_t uid = FREE_UID_FIRST; uid <= FREE_UID_LAST; uid++) {
+		if (!is_free(uid))
+			continue;
+		*out = (struct identity){uid, (gid_t)uid};
+		return true;
+	}
+	return false;
+}
+
+/* The child's side of spawn_role. */
+static _Noreturn void become_role(enum role role, int channel)
+{
+	char name[32];
+	char program[] = "posternd";
+	char *argv[] = {program, name, NULL};
+	sigset_t none;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	snprintf(name, sizeof name, "@%s", role_name(role));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		_exit(1);
+	if (channel == PROCESS_CHANNEL_FD)
+		fcntl(channel, F_SETFD, 0);
+	else if (dup2(channel, PROCESS_CHANNEL_FD) < 0)
+		_exit(1);
+	if (close_range(PROCESS_CHANNEL_FD + 1, ~0U, 0) != 0)
+		_exit(1);
+	execv("/proc/self/exe", argv);
+	_exit(127);
+}
+
+pid_t spawn_role(enum role role, struct channel *channel)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (!channel_pair(ends))
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		become_role(role, ends[1]);
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		return -1;
+	}
+	*channel = (struct channel){ends[0], ROLE_MAIN, role};
+	return pid;
+}
+
+enum role spawn_role_wanted(int argc, char *const argv[])
+{
+	struct stat st;
+
+	/* Nobody can ask for it by mistake: the channel has to be there. */
+	if (argc != 2 || argv[1][0] != '@' || fstat(PROCESS_CHANNEL_FD, &st) != 0 ||
+	    !S_ISSOCK(st.st_mode))
+		return ROLE_MAIN;
+	for (int role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
+		if (strcmp(argv[1] + 1, role_name((enum role)role)) == 0)
+			return (enum role)role;
+	}
+	return ROLE_MAIN;
+}

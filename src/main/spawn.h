@@ -1,0 +1,30 @@
+/* Starting the roles: each is this program executed anew, with a fresh address space, one channel
+ * on a fixed descriptor, and nothing else open but standard error. */
+#ifndef MAIN_SPAWN_H
+#define MAIN_SPAWN_H
+
+#include <sys/types.h>
+
+#include "proc/message.h"
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Who the wanted roles run as: the user `postern`, or, where there is none, distinct uids that no
+ * account and no process has (the range of systemd's dynamic users). Those that run programs never
+ * share with it: they are `script_user`, or, where that is "", or root for the runner, uids that
+ * nobody has. False, having said why, when there is no such user or no such uid. */
+bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
+    const char *script_user);
+
+/* A uid that no account and no process has, of the same range. False when none is to be found. */
+bool spawn_stranger(struct identity *out);
+
+/* Starts a role; *channel is our end. The process id, or -1 with errno. */
+pid_t spawn_role(enum role role, struct channel *channel);
+/* The role that this process is to be by its arguments, ROLE_MAIN if none. */
+enum role spawn_role_wanted(int argc, char *const argv[]);
+
+#endif

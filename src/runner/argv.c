@@ -1,0 +1,102 @@
+#include "runner/argv.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/uuid.h"
+#include "proto/openspa.h"
+
+const char *runner_task_name(uint8_t task)
+{
+	static const char *const names[RUNNER_TASK_COUNT] = {"userDirectoryService",
+	    "authorization", "ruleAdd", "ruleRemove", "serverStart", "serverStop"};
+
+	return task < RUNNER_TASK_COUNT ? names[task] : "unknown";
+}
+
+const char *runner_protocol_name(uint8_t protocol)
+{
+	switch (protocol) {
+	case OPENSPA_ICMP:
+		return "ICMP";
+	case OPENSPA_IPV4:
+		return "IPV4";
+	case OPENSPA_TCP:
+		return "TCP";
+	case OPENSPA_UDP:
+		return "UDP";
+	case OPENSPA_ICMPV6:
+		return "ICMPV6";
+	default:
+		return NULL;
+	}
+}
+
+__attribute__((format(printf, 2, 3))) static void add(
+    struct runner_argv *a, const char *format, ...)
+{
+	va_list args;
+	int size;
+
+	if (a->count == RUNNER_WORDS_MOST)
+		return;
+	va_start(args, format);
+	size = vsnprintf(a->text + a->used, sizeof a->text - a->used, format, args);
+	va_end(args);
+	if (size < 0 || (size_t)size >= sizeof a->text - a->used) {
+		a->count = RUNNER_WORDS_MOST; /* does not fit: never closed, see build */
+		return;
+	}
+	a->words[a->count++] = a->text + a->used;
+	a->used += (size_t)size + 1;
+}
+
+static void add_address(struct runner_argv *a, const struct addr *address, bool with_family)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (with_family)
+		add(a, "%s", addr_is_v4(address) ? "ipv4" : "ipv6");
+	add(a, "%s", addr_text(address, text));
+}
+
+static void add_target(struct runner_argv *a, const struct runner_request *q, bool with_family)
+{
+	add_address(a, &q->client_address, with_family);
+	add_address(a, &q->server_address, with_family);
+	add(a, "%s", runner_protocol_name(q->protocol));
+	add(a, "%u", q->first_port);
+	add(a, "%u", q->last_port);
+}
+
+bool runner_argv_build(struct runner_argv *out, const char *program, const struct runner_request *q)
+{
+	char device[UUID_TEXT_BYTES];
+
+	*out = (struct runner_argv){0};
+	if (q->task >= RUNNER_TASK_COUNT)
+		return false;
+	if (runner_task_is_mains(q->task)) {
+		add(out, "%s", program);
+		return out->count < RUNNER_WORDS_MOST;
+	}
+	if (q->task != RUNNER_PUBLIC_KEY && runner_protocol_name(q->protocol) == NULL)
+		return false;
+	add(out, "%s", program);
+	if (q->task == RUNNER_PUBLIC_KEY)
+		add(out, "GET_USER_PUBLIC_KEY");
+	add(out, "%s", uuid_text(device, q->device));
+	if (q->task == RUNNER_AUTHORIZE) {
+		add_target(out, q, false);
+		add(out, "%" PRId64, q->timestamp_s);
+		add(out, "RSA_SHA256");
+		add(out, "%d", q->behind_nat);
+	} else if (q->task != RUNNER_PUBLIC_KEY) {
+		add_target(out, q, true);
+		add(out, "%d", q->behind_nat);
+		add(out, "%u", q->duration_s);
+	}
+	return out->count < RUNNER_WORDS_MOST;
+}

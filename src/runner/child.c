@@ -1,0 +1,234 @@
+#include "runner/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/landlock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MOST (16U << 20)  /* of one file that it writes */
+#define DATA_BYTES_MOST (512U << 20) /* of memory of its own */
+#define OPEN_FILES_MOST 256
+
+/* --- The file */
+
+/* Whether nobody but root can put something else there. In a folder like /tmp, where everybody may
+ * make files but touch only their own, a file of root's is safe. */
+static bool is_guarded(const char *path, const char **why)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		*why = strerror(errno);
+	else if (st.st_uid != 0)
+		*why = "it or a folder above it does not belong to root";
+	else if ((st.st_mode & 022) != 0 && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX)))
+		*why = "it or a folder above it can be written by others";
+	else
+		return true;
+	return false;
+}
+
+/* `path` is absolute and free of symbolic links. */
+static bool is_guarded_from_the_root(const char *path, const char **why)
+{
+	for (size_t i = 0;; i++) {
+		char above[PATH_MAX];
+
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(above, sizeof above, "%.*s", i == 0 ? 1 : (int)i, path);
+		if (!is_guarded(above, why))
+			return false;
+		if (path[i] == '\0')
+			return true;
+	}
+}
+
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = strndup(path, slash == NULL || slash == path ? 1 : (size_t)(slash - path));
+	char *real = folder == NULL ? NULL : realpath(folder, NULL);
+
+	free(folder);
+	return real;
+}
+
+bool runner_child_find(char **file, char **folder, const char *path, const char **why)
+{
+	struct stat st;
+
+	*file = *path == '/' ? realpath(path, NULL) : NULL;
+	*folder = *file == NULL ? NULL : folder_of(path);
+	*why = *path == '/' ? strerror(errno) : "its path is not absolute";
+	if (*folder == NULL || !is_guarded_from_the_root(*file, why) ||
+	    !is_guarded_from_the_root(*folder, why))
+		goto refuse;
+	*why = "it is not a regular file";
+	if (stat(*file, &st) == 0 && S_ISREG(st.st_mode))
+		return true;
+refuse:
+	free(*file);
+	free(*folder);
+	*file = NULL;
+	*folder = NULL;
+	return false;
+}
+
+/* --- The process */
+
+static bool set_limit(int what, uint64_t most)
+{
+	const struct rlimit limit = {most, most};
+
+	return setrlimit((__rlimit_resource_t)what, &limit) == 0;
+}
+
+static bool set_limits(const struct runner_child_limits *limits)
+{
+	return set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_NOFILE, OPEN_FILES_MOST) &&
+	       set_limit(RLIMIT_FSIZE, FILE_BYTES_MOST) &&
+	       set_limit(RLIMIT_DATA, DATA_BYTES_MOST) &&
+	       set_limit(RLIMIT_NPROC, limits->processes) &&
+	       (limits->resident || set_limit(RLIMIT_CPU, limits->cpu_s));
+}
+
+/* Where the kernel can (6.12), keeps it from sending signals to anybody but its own children:
+ * whoever has the same user could be killed by it otherwise, the runner first. */
+static void scope_signals(void)
+{
+	static const struct {
+		uint64_t files;
+		uint64_t net;
+		uint64_t scoped;
+	} signals = {0, 0, 2 /* LANDLOCK_SCOPE_SIGNAL, newer than some headers */};
+	long fd = syscall(SYS_landlock_create_ruleset, &signals, sizeof signals, 0);
+
+	if (fd >= 0)
+		syscall(SYS_landlock_restrict_self, fd, 0);
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn static void give_up(const char *what)
+{
+	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+	_exit(127);
+}
+
+/* The child's side. Descriptors are the far ends; standard input is /dev/null already. */
+_Noreturn static void become(char *const argv[], const char *folder,
+    const struct runner_child_limits *limits, pid_t parent, const int fds[static 3])
+{
+	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char language[] = "LANG=C";
+	char *const environment[] = {path, language, NULL};
+
+	reset_signals();
+	if ((limits->resident && dup2(fds[0], STDIN_FILENO) < 0) ||
+	    dup2(fds[1], STDOUT_FILENO) < 0 || dup2(fds[2], STDERR_FILENO) < 0)
+		_exit(127);
+	/* If we are gone already, nobody is left who would end it. */
+	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		give_up("cannot get a session");
+	umask(077);
+	scope_signals();
+	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0 || !set_limits(limits))
+		give_up("cannot set limits");
+	if (chdir(folder) != 0)
+		give_up(folder);
+	execve(argv[0], argv, environment);
+	give_up(argv[0]);
+}
+
+static void close_all(int fds[static 6])
+{
+	for (int i = 0; i < 6; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static bool not_blocking(int fd)
+{
+	return fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
+}
+
+bool runner_child_start(struct runner_child *out, char *const argv[], const char *folder,
+    const struct runner_child_limits *limits)
+{
+	int fds[6] = {-1, -1, -1, -1, -1, -1}; /* in, out, err: each to read, to write */
+	pid_t parent = getpid();
+
+	*out = (struct runner_child){.pid = -1, .in = -1, .out = -1, .err = -1};
+	if ((limits->resident && pipe2(fds, O_CLOEXEC) != 0) || pipe2(fds + 2, O_CLOEXEC) != 0 ||
+	    pipe2(fds + 4, O_CLOEXEC) != 0 || (limits->resident && !not_blocking(fds[1])) ||
+	    !not_blocking(fds[2]) || !not_blocking(fds[4]))
+		goto done;
+	out->pid = fork();
+	if (out->pid == 0) {
+		const int theirs[3] = {fds[0], fds[3], fds[5]};
+
+		become(argv, folder, limits, parent, theirs);
+	}
+	if (out->pid < 0)
+		goto done;
+	out->in = fds[1];
+	out->out = fds[2];
+	out->err = fds[4];
+	fds[1] = fds[2] = fds[4] = -1;
+done:
+	close_all(fds);
+	return out->pid > 0;
+}
+
+/* --- What it leaves behind */
+
+struct runner_children runner_children_open(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	return (struct runner_children){open(path, O_RDONLY | O_CLOEXEC)};
+}
+
+void runner_children_kill_strangers(
+    struct runner_children children, bool (*is_ours)(void *context, pid_t pid), void *context)
+{
+	char text[4096]; /* some 500 of them; those who come later are met the next time */
+	ssize_t size = children.fd < 0 ? 0 : pread(children.fd, text, sizeof text - 1, 0);
+	char *at = text;
+
+	if (size <= 0)
+		return;
+	text[size] = '\0';
+	for (;;) {
+		char *end = at;
+		long pid = strtol(at, &end, 10);
+
+		/* Without a space behind it, it may be cut short. */
+		if (end == at || *end != ' ')
+			return;
+		if (pid > 1 && !is_ours(context, (pid_t)pid))
+			kill((pid_t)pid, SIGKILL);
+		at = end;
+	}
+}

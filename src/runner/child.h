@@ -1,0 +1,42 @@
+/* Starting one of the administrator's programs: whether its file can be trusted, and what it is
+ * given: arguments, a small environment, three descriptors, limits, a session of its own. */
+#ifndef RUNNER_CHILD_H
+#define RUNNER_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct runner_child {
+	pid_t pid; /* leads its own session and process group */
+	int in;    /* ours, not blocking: its standard input; -1: /dev/null */
+	int out;   /* its standard output */
+	int err;
+};
+
+struct runner_child_limits {
+	bool resident;      /* no limit of processor time; has a standard input */
+	uint32_t cpu_s;     /* of one process */
+	uint32_t processes; /* of this user */
+};
+
+/* The file behind `path`, if it and every folder above it, and above the one that `path` stands in,
+ * belong to root and nobody else may write them. False with the reason in *why. */
+bool runner_child_find(char **file, char **folder, const char *path, const char **why);
+
+/* Starts argv[0], a path as runner_child_find gave it, in `folder`. False with errno. What goes
+ * wrong after that stands in its standard error, and its status is 127. */
+bool runner_child_start(struct runner_child *out, char *const argv[], const char *folder,
+    const struct runner_child_limits *limits);
+
+/* The processes whose parent is this one. */
+struct runner_children {
+	int fd; /* -1: this kernel does not tell */
+};
+struct runner_children runner_children_open(void);
+/* Kills every child that `is_ours` does not know: what a program has left behind when its parent
+ * ended. They are reaped like all others. */
+void runner_children_kill_strangers(
+    struct runner_children children, bool (*is_ours)(void *context, pid_t pid), void *context);
+
+#endif

@@ -1,0 +1,293 @@
+#include "snapshot/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "snapshot/snapshot_check.h"
+
+#define SNAPSHOT_MAGIC 0x50534e31U /* "PSN1" */
+#define SNAPSHOT_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SNAPSHOT_MOST  (1ULL << 30) /* bytes */
+
+/* Where the arrays stand; all offsets from the start of the file. */
+struct plan {
+	uint64_t clients;
+	uint64_t policies;
+	uint64_t ports;
+	uint64_t cidrs;
+	uint64_t devices;
+	uint64_t rules;
+	uint64_t size;
+};
+
+struct counts {
+	uint32_t clients;
+	uint32_t policies;
+	uint32_t ports;
+	uint32_t cidrs;
+	uint32_t devices;
+	uint32_t rules;
+};
+
+/* Differs between builds whose structs differ in size (FNV-1a over the sizes). */
+static uint32_t layout_number(void)
+{
+	static const size_t sizes[] = {sizeof(struct snapshot_header), sizeof(struct settings),
+	    sizeof(struct client), sizeof(struct policy), sizeof(struct port_range),
+	    sizeof(struct cidr), sizeof(struct device), sizeof(struct openspa_rule)};
+	uint32_t number = 2166136261U;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		number = (number ^ (uint32_t)sizes[i]) * 16777619U;
+	return number;
+}
+
+static uint64_t array_after(uint64_t *end, uint32_t count, size_t each)
+{
+	uint64_t start = (*end + 7) & ~7ULL;
+
+	*end = start + (uint64_t)count * each; /* 2^32 elements of any of ours fit 64 bits */
+	return start;
+}
+
+static struct plan plan_of(const struct counts *n)
+{
+	struct plan p = {.size = sizeof(struct snapshot_header)};
+
+	p.clients = array_after(&p.size, n->clients, sizeof(struct client));
+	p.policies = array_after(&p.size, n->policies, sizeof(struct policy));
+	p.ports = array_after(&p.size, n->ports, sizeof(struct port_range));
+	p.cidrs = array_after(&p.size, n->cidrs, sizeof(struct cidr));
+	p.devices = array_after(&p.size, n->devices, sizeof(struct device));
+	p.rules = array_after(&p.size, n->rules, sizeof(struct openspa_rule));
+	return p;
+}
+
+static struct plan plan_of_parts(const struct snapshot_parts *parts)
+{
+	return plan_of(&(struct counts){parts->client_count, parts->policy_count, parts->port_count,
+	    parts->cidr_count, parts->device_count, parts->rule_count});
+}
+
+static struct plan plan_of_header(const struct snapshot_header *h)
+{
+	return plan_of(&(struct counts){h->client_count, h->policy_count, h->port_count,
+	    h->cidr_count, h->device_count, h->rule_count});
+}
+
+static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
+{
+	const uint8_t *from = data;
+
+	while (size > 0) {
+		ssize_t written = pwrite(fd, from, size, (off_t)offset);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		from += written;
+		size -= (uint64_t)written;
+		offset += (uint64_t)written;
+	}
+	return true;
+}
+
+static bool write_parts(int fd, const struct snapshot_parts *parts, const struct plan *plan)
+{
+	struct snapshot_header header;
+
+	memset(&header, 0, sizeof header);
+	header.magic = SNAPSHOT_MAGIC;
+	header.layout = layout_number();
+	header.generation = parts->generation;
+	header.size = plan->size;
+	header.settings = parts->settings;
+	header.client_count = parts->client_count;
+	header.policy_count = parts->policy_count;
+	header.port_count = parts->port_count;
+	header.cidr_count = parts->cidr_count;
+	header.device_count = parts->device_count;
+	header.rule_count = parts->rule_count;
+	return write_at(fd, &header, sizeof header, 0) &&
+	       write_at(fd, parts->clients, parts->client_count * sizeof *parts->clients,
+	           plan->clients) &&
+	       write_at(fd, parts->policies, parts->policy_count * sizeof *parts->policies,
+	           plan->policies) &&
+	       write_at(fd, parts->ports, parts->port_count * sizeof *parts->ports, plan->ports) &&
+	       write_at(fd, parts->cidrs, parts->cidr_count * sizeof *parts->cidrs, plan->cidrs) &&
+	       write_at(fd, parts->devices, parts->device_count * sizeof *parts->devices,
+	           plan->devices) &&
+	       write_at(fd, parts->rules, parts->rule_count * sizeof *parts->rules, plan->rules);
+}
+
+int snapshot_seal(const struct snapshot_parts *parts)
+{
+	struct plan plan = plan_of_parts(parts);
+	int fd = -1, saved;
+
+	if (plan.size > SNAPSHOT_MOST) {
+		errno = EFBIG;
+		return -1;
+	}
+	fd = memfd_create("postern-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)plan.size) == 0 && write_parts(fd, parts, &plan) &&
+	    fcntl(fd, F_ADD_SEALS, SNAPSHOT_SEALS) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static bool header_sound(const struct snapshot_header *h, uint64_t size)
+{
+	struct plan plan;
+
+	if (h->magic != SNAPSHOT_MAGIC || h->layout != layout_number() || h->size != size)
+		return false;
+	plan = plan_of_header(h);
+	return plan.size == size;
+}
+
+/* Size of the file when it is sealed and of a size that a snapshot can have, else 0. */
+static uint64_t sealed_size(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	if (seals < 0 || (seals & SNAPSHOT_SEALS) != SNAPSHOT_SEALS || fstat(fd, &st) != 0 ||
+	    st.st_size < (off_t)sizeof(struct snapshot_header) ||
+	    (uint64_t)st.st_size > SNAPSHOT_MOST)
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+bool snapshot_map(struct snapshot *out, int fd)
+{
+	uint64_t size = sealed_size(fd);
+	const uint8_t *base;
+	struct plan plan;
+	void *mapped;
+
+	memset(out, 0, sizeof *out);
+	if (size == 0) {
+		errno = EINVAL;
+		return false;
+	}
+	/* Private: before Linux 6.7 a write-sealed file cannot be mapped shared. Nothing is ever
+	 * written, so the pages are the file's own all the same. */
+	mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (mapped == MAP_FAILED)
+		return false;
+	base = mapped;
+	out->header = mapped;
+	if (!header_sound(out->header, size))
+		goto refuse;
+	plan = plan_of_header(out->header);
+	out->settings = &out->header->settings;
+	out->clients = (const void *)(base + plan.clients);
+	out->policies = (const void *)(base + plan.policies);
+	out->ports = (const void *)(base + plan.ports);
+	out->cidrs = (const void *)(base + plan.cidrs);
+	out->devices = (const void *)(base + plan.devices);
+	out->rules = (const void *)(base + plan.rules);
+	out->client_count = out->header->client_count;
+	out->policy_count = out->header->policy_count;
+	out->device_count = out->header->device_count;
+	out->rule_count = out->header->rule_count;
+	if (snapshot_sound(out))
+		return true;
+refuse:
+	munmap(mapped, size);
+	memset(out, 0, sizeof *out);
+	errno = EBADMSG;
+	return false;
+}
+
+void snapshot_unmap(struct snapshot *s)
+{
+	union {
+		const void *read;
+		void *mapped;
+	} base = {.read = s->header};
+
+	if (s->header != NULL)
+		munmap(base.mapped, s->header->size);
+	memset(s, 0, sizeof *s);
+}
+
+const struct port_range *snapshot_ports(const struct snapshot *s, struct span span)
+{
+	return s->ports + span.first;
+}
+
+const struct cidr *snapshot_cidrs(const struct snapshot *s, struct span span)
+{
+	return s->cidrs + span.first;
+}
+
+const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span span)
+{
+	return s->rules + span.first;
+}
+
+int64_t snapshot_find_device(const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES])
+{
+	uint32_t low = 0, high = s->device_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = memcmp(uuid, s->devices[middle].uuid, DEVICE_UUID_BYTES);
+
+		if (order == 0)
+			return middle;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -1;
+}
+
+int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES])
+{
+	for (uint32_t i = 0; i < s->client_count; i++) {
+		if (memcmp(s->clients[i].public_key, key, CLIENT_KEY_BYTES) == 0)
+			return i;
+	}
+	return -1;
+}
+
+bool snapshot_same_policy(
+    const struct snapshot *a, uint32_t policy_a, const struct snapshot *b, uint32_t policy_b)
+{
+	struct span in_a = a->policies[policy_a].ports, in_b = b->policies[policy_b].ports;
+	const struct port_range *x = snapshot_ports(a, in_a), *y = snapshot_ports(b, in_b);
+
+	if (in_a.count != in_b.count)
+		return false;
+	for (uint32_t i = 0; i < in_a.count; i++) {
+		if (x[i].protocol != y[i].protocol || x[i].first != y[i].first ||
+		    x[i].last != y[i].last)
+			return false;
+	}
+	return true;
+}
+
+uint32_t snapshot_holders(const struct snapshot *s)
+{
+	return s->client_count + s->device_count;
+}
+
+const char *snapshot_holder_name(const struct snapshot *s, uint32_t holder)
+{
+	return holder < s->client_count ? s->clients[holder].name
+	                                : s->devices[holder - s->client_count].name;
+}

@@ -1,0 +1,169 @@
+/* What a snapshot may hold: a role believes nothing that it has not checked. */
+#include "snapshot/snapshot_check.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+static bool span_inside(struct span span, uint32_t count)
+{
+	return span.first <= count && span.count <= count - span.first;
+}
+
+/* A bool that came from memory of another process may hold anything. */
+static bool is_bool(const bool *value)
+{
+	uint8_t raw;
+
+	memcpy(&raw, value, 1);
+	return raw <= 1;
+}
+
+static bool is_text(const char *text, size_t size)
+{
+	size_t length = strnlen(text, size);
+
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] <= 0x20 || text[i] >= 0x7f || text[i] == '"' || text[i] == '\\')
+			return false;
+	}
+	return length < size;
+}
+
+static bool openspa_sound(const struct snapshot_header *h)
+{
+	const struct openspa_settings *s = &h->settings.openspa;
+
+	return is_bool(&s->enabled) && s->directory <= CONF_ASKED_HELPER &&
+	       s->authorization <= CONF_ASKED_HELPER && s->firewall <= CONF_ASKED_HELPER &&
+	       s->answer <= CONF_ANSWER_NEVER && s->targets <= CONF_TARGETS_LIST &&
+	       span_inside(s->target_list, h->cidr_count) &&
+	       span_inside(s->server_addresses, h->cidr_count) &&
+	       span_inside(s->rules, h->rule_count) &&
+	       (!s->enabled || (s->port != 0 && s->window_ns > 0));
+}
+
+static bool settings_sound(const struct snapshot_header *h)
+{
+	const struct settings *s = &h->settings;
+
+	return is_bool(&s->openme) && openspa_sound(h) && s->knock_timeout_ns > 0 &&
+	       s->replay_window_ns > 0 && s->udp_port != 0 && s->firewall <= CONF_FIREWALL_NONE &&
+	       s->guard <= CONF_GUARD_ALL && s->established <= CONF_ESTABLISHED_CUT &&
+	       s->shutdown <= CONF_SHUTDOWN_KEEP && s->host_chains <= CONF_HOST_CHAINS_NONE &&
+	       is_bool(&s->drop_ports) && is_bool(&s->open_knock_port) &&
+	       is_text(s->interface, sizeof s->interface) && s->mark != 0 &&
+	       (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
+	       span_inside(s->managed_ports, h->port_count) &&
+	       span_inside(s->guard_allow_ports, h->port_count) &&
+	       span_inside(s->guard_allow_networks, h->cidr_count) &&
+	       span_inside(s->own_addresses, h->cidr_count);
+}
+
+static bool client_sound(const struct snapshot_header *h, const struct client *c)
+{
+	return c->name[0] != '\0' && is_text(c->name, sizeof c->name) &&
+	       c->policy < h->policy_count && c->targets <= CONF_TARGETS_LIST &&
+	       span_inside(c->target_list, h->cidr_count) && is_bool(&c->wildcard) &&
+	       is_bool(&c->revoked);
+}
+
+static bool range_sound(const struct port_range *r)
+{
+	return (r->protocol == IPPROTO_TCP || r->protocol == IPPROTO_UDP) && r->zero == 0 &&
+	       r->first > 0 && r->first <= r->last;
+}
+
+static bool rule_sound(const struct openspa_rule *r)
+{
+	if (r->zero != 0 || r->duration_s == 0)
+		return false;
+	switch (r->protocol) {
+	case 0: /* any */
+		return r->first == 0 && r->last == UINT16_MAX;
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return r->first > 0 && r->first <= r->last;
+	case IPPROTO_ICMP:
+	case IPPROTO_IPIP:
+	case IPPROTO_ICMPV6:
+		return r->first == 0 && r->last == 0;
+	default:
+		return false;
+	}
+}
+
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < size; i++)
+		any |= bytes[i];
+	return any == 0;
+}
+
+/* 2048 bits, odd; an odd exponent of at least 65537. */
+static bool key_sound(const struct snapshot_header *h, const struct device *d)
+{
+	static const size_t modulus_end = sizeof d->modulus - 1, end = sizeof d->exponent - 1;
+	bool above_16_bits = !is_zero(d->exponent, sizeof d->exponent - 2);
+
+	if (is_zero(d->modulus, sizeof d->modulus))
+		return h->settings.openspa.directory != CONF_ASKED_NATIVE &&
+		       is_zero(d->exponent, sizeof d->exponent);
+	return (d->modulus[0] & 0x80) != 0 && (d->modulus[modulus_end] & 1) != 0 &&
+	       (d->exponent[end] & 1) != 0 && above_16_bits;
+}
+
+static bool device_sound(const struct snapshot_header *h, const struct device *d)
+{
+	return d->name[0] != '\0' && is_text(d->name, sizeof d->name) && key_sound(h, d) &&
+	       d->targets <= CONF_TARGETS_LIST && span_inside(d->rules, h->rule_count) &&
+	       span_inside(d->target_list, h->cidr_count) && is_bool(&d->revoked);
+}
+
+/* The search for a uuid counts on their order. */
+static bool devices_sound(const struct snapshot *s)
+{
+	const struct snapshot_header *h = s->header;
+
+	for (uint32_t i = 0; i < h->device_count; i++) {
+		const struct device *d = &s->devices[i];
+
+		if (!device_sound(h, d) ||
+		    (i > 0 && memcmp(d[-1].uuid, d->uuid, DEVICE_UUID_BYTES) >= 0))
+			return false;
+	}
+	for (uint32_t i = 0; i < h->rule_count; i++) {
+		if (!rule_sound(&s->rules[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool arrays_sound(const struct snapshot *s)
+{
+	const struct snapshot_header *h = s->header;
+
+	for (uint32_t i = 0; i < h->client_count; i++) {
+		if (!client_sound(h, &s->clients[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < h->policy_count; i++) {
+		if (!span_inside(s->policies[i].ports, h->port_count))
+			return false;
+	}
+	for (uint32_t i = 0; i < h->port_count; i++) {
+		if (!range_sound(&s->ports[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < h->cidr_count; i++) {
+		if (s->cidrs[i].bits > 128)
+			return false;
+	}
+	return true;
+}
+
+bool snapshot_sound(const struct snapshot *s)
+{
+	return settings_sound(s->header) && arrays_sound(s) && devices_sound(s);
+}

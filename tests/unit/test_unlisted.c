@@ -1,0 +1,115 @@
+/* Places for devices that only the directory knows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/secret.h"
+#include "keeper/unlisted.h"
+
+static bool nobody_goes(const void *context, uint32_t place)
+{
+	(void)context;
+	(void)place;
+	return false;
+}
+
+static bool one_goes(const void *context, uint32_t place)
+{
+	return *(const uint32_t *)context == place;
+}
+
+static void uuid_of(uint8_t uuid[static DEVICE_UUID_BYTES], uint32_t n)
+{
+	memset(uuid, 0, DEVICE_UUID_BYTES);
+	memcpy(uuid, &n, sizeof n);
+}
+
+static void a_place_is_its_own_once_admitted(void **state)
+{
+	struct unlisted_devices *v = unlisted_new();
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	uint32_t place;
+
+	(void)state;
+	uuid_of(uuid, 1);
+	assert_int_equal(unlisted_find(v, uuid), UNLISTED_NONE);
+	place = unlisted_place(v, uuid, nobody_goes, NULL);
+	assert_true(place < UNLISTED_MOST);
+	assert_string_equal(v->places[place].name, "01000000-0000-0000-0000-000000000000");
+	assert_int_equal(unlisted_find(v, uuid), UNLISTED_NONE);
+	assert_int_equal(unlisted_place(v, uuid, nobody_goes, NULL), place);
+	v->places[place].admitted = true;
+	assert_int_equal(unlisted_find(v, uuid), place);
+	free(v);
+}
+
+static void thousands_have_places(void **state)
+{
+	struct unlisted_devices *v = unlisted_new();
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	uint32_t refused = 0;
+
+	(void)state;
+	for (uint32_t n = 0; n < 10000; n++) {
+		uint32_t place;
+
+		uuid_of(uuid, n);
+		place = unlisted_place(v, uuid, nobody_goes, NULL);
+		if (place == UNLISTED_NONE)
+			refused++;
+		else
+			v->places[place].admitted = true;
+	}
+	assert_true(refused <= 10);
+	for (uint32_t n = 0; n < 10000; n++) {
+		uint32_t place;
+
+		uuid_of(uuid, n);
+		place = unlisted_find(v, uuid);
+		if (place != UNLISTED_NONE)
+			assert_memory_equal(v->places[place].uuid, uuid, sizeof uuid);
+		else
+			assert_true(refused-- > 0);
+	}
+	free(v);
+}
+
+/* Fills one set whole; nobody in it is pushed out but who may go. */
+static void a_full_set(void **state)
+{
+	struct unlisted_devices *v = unlisted_new();
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	uint32_t n = 0, place = 0, going;
+
+	(void)state;
+	for (; place != UNLISTED_NONE; n++) {
+		uuid_of(uuid, n);
+		place = unlisted_place(v, uuid, nobody_goes, NULL);
+		if (place != UNLISTED_NONE)
+			v->places[place].admitted = true;
+	}
+	for (going = 0; going < UNLISTED_MOST; going++) {
+		if (v->places[going].admitted && unlisted_place(v, uuid, one_goes, &going) == going)
+			break;
+	}
+	assert_true(going < UNLISTED_MOST);
+	assert_false(v->places[going].admitted);
+	assert_memory_equal(v->places[going].uuid, uuid, sizeof uuid);
+	free(v);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_place_is_its_own_once_admitted),
+	    cmocka_unit_test(thousands_have_places),
+	    cmocka_unit_test(a_full_set),
+	};
+
+	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
