@@ -4,6 +4,8 @@ PREFIX = /usr/local
 DESTDIR =
 MESON_FLAGS =
 PYTHON = /usr/bin/python3
+CLANG = $(shell command -v clang-14 || echo clang)
+FUZZ_SECONDS = 60
 # All of them each time: Meson forgets the others when the prefix is set.
 PLACES = --prefix=$(PREFIX) --sysconfdir=/etc --localstatedir=/var
 
@@ -30,6 +32,15 @@ check:
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/run.py --build $(BUILD) --no-system
 
+# Every fuzz target for so many seconds. What they find stays in $(BUILD)-fuzz and is gone on from.
+fuzz: $(BUILD)-fuzz/build.ninja
+	ninja -C $(BUILD)-fuzz fuzzers
+	fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+$(BUILD)-fuzz/build.ninja:
+	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=false \
+		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
+
 bench: setup
 	@$(MAKE) --no-print-directory all
 	ninja -C $(BUILD) benchmarks
@@ -50,4 +61,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test check bench install uninstall clean
+.PHONY: all setup demo test check fuzz bench install uninstall clean
