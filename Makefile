@@ -48,6 +48,8 @@ bench: setup
 
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) $(PLACES)
+	@! grep -q '"name": "sandbox", "value": "off"' $(BUILD)/meson-info/intro-buildoptions.json || \
+	{ echo '$(BUILD) is built with -Dsandbox=off, for debugging only: not installed' >&2; exit 1; }
 	ninja -C $(BUILD)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
