@@ -66,7 +66,6 @@ const char *conf_add_file(struct conf *conf, const char *path);
  * name it: "openspa", or "" for an original OpenSPA file, where it is the whole. */
 bool openspa_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *path, struct conf_error *error);
-void openspa_show(const struct conf *conf, FILE *to);
 
 #define PROGRAM_PROBLEM_BYTES 1200
 /* An absolute path without links, when nobody but root and the caller can put another file there.

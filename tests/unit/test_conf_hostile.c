@@ -2,7 +2,7 @@
  * outside (run under the sanitizers to mean the most). */
 #include "conf_help.h"
 
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 
 static void take(const void *bytes, size_t size)
 {

@@ -5,6 +5,8 @@
 
 #include "conf/conf.h"
 #include "conf/values.h"
+#include "files/server_files.h"
+#include "files/show.h"
 #include "proto/rsa_pem.h"
 
 #define DEVICE_0 "8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"
@@ -636,29 +638,6 @@ static void what_is_shown_loads_again(void **state)
 	}
 }
 
-static void an_installed_device_is_known(void **state)
-{
-	uint8_t uuid[DEVICE_UUID_BYTES];
-	const char *expected = NULL;
-	struct conf_error error;
-	struct conf *conf;
-
-	(void)state;
-	assert_true(value_uuid(uuid, "01234567-89ab-cdef-0123-456789abcdef", &expected));
-	assert_true(conf_install_device(
-	    in_folder("devices.d"), uuid, public_pem[0], strlen(public_pem[0]), &error));
-	assert_false(conf_install_device(
-	    in_folder("devices.d"), uuid, public_pem[1], strlen(public_pem[1]), &error));
-	assert_non_null(strstr(error.text, "exists already"));
-	uuid[0] = 9;
-	assert_false(conf_install_device(
-	    in_folder("devices.d"), uuid, secret_pem[1], strlen(secret_pem[1]), &error));
-	conf = loads(KEYS "duration: 5s\n");
-	assert_int_equal(conf_device_count(conf), 3);
-	assert_memory_equal(conf_device(conf, 0)->modulus, secrets[0].public_key.modulus, 256);
-	conf_free(conf);
-}
-
 static void take(const char *text, size_t size)
 {
 	struct conf_error error = {.text = ""};
@@ -728,7 +707,6 @@ int main(void)
 	    OPENSPA_TEST(programs_run_as_somebody_of_their_own),
 	    OPENSPA_TEST(scripts_and_helpers_exclude_each_other),
 	    OPENSPA_TEST(what_is_shown_loads_again),
-	    OPENSPA_TEST(an_installed_device_is_known),
 	    OPENSPA_TEST(damaged_files),
 	};
 

@@ -13,8 +13,8 @@
 
 #include "base/secret.h"
 #include "cmd/echo_answer.h"
-#include "conf/ospa.h"
 #include "conf/values.h"
+#include "files/ospa.h"
 
 static const char answer_text[] =
     "{\"success\":true,\"ip\":\"203.0.113.9\",\"isIpv6\":false,\"datetime\":\"2026-11-21T10:00:00Z\","
