@@ -103,9 +103,9 @@ bool conf_wants_public(const struct conf *conf);
  * when nothing is known at all, every address. */
 void conf_set_public(struct conf *conf, const struct addr found[static 2]);
 
-/* What roles may see, in a sealed memory file (snapshot.h). The descriptor is the caller's;
- * -1 with errno. Clients stand in it in the order of conf_client. */
-int conf_seal(const struct conf *conf, uint64_t generation);
+/* What roles may see, in a memory file that nobody can change (snapshot.h). The descriptor is the
+ * caller's; -1 with errno. Clients stand in it in the order of conf_client. */
+int conf_write_snapshot(const struct conf *conf, uint64_t generation);
 
 /* Everything below is read-only and lives until conf_free. */
 const char *conf_path(const struct conf *conf);

@@ -1,17 +1,8 @@
 /* What others may see of the section `openspa`. */
 #include <string.h>
 
-#include "conf/file.h"
-#include "conf/kinds.h"
 #include "conf/openspa.h"
-#include "conf/section.h"
 #include "conf/values.h"
-#include "proto/rsa_value.h"
-
-char *openspa_file(const struct conf *conf, const char *path)
-{
-	return *path == '/' ? strdup(path) : file_join(conf->folder, path);
-}
 
 const struct conf_openspa *conf_openspa(const struct conf *conf)
 {

@@ -153,7 +153,7 @@ static void configure(const char *path, const char *generation)
 	}
 	keeper.generation =
 	    generation != NULL ? strtoull(generation, NULL, 10) : keeper.generation + 1;
-	fd = conf_seal(conf, keeper.generation);
+	fd = conf_write_snapshot(conf, keeper.generation);
 	if (fd < 0 ||
 	    !channel_send(&keeper.channels[TO_MAIN], MESSAGE_CONFIG_KEEPER, &nothing, &fd, 1))
 		die("configuration");

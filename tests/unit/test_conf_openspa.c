@@ -66,9 +66,9 @@ static int installed_setup(void **state)
 #define OPENSPA_TEST(function) \
 	cmocka_unit_test_setup_teardown(function, installed_setup, conf_help_teardown)
 
-static struct snapshot sealed(const struct conf *conf)
+static struct snapshot laid_out(const struct conf *conf)
 {
-	int fd = conf_seal(conf, 1);
+	int fd = conf_write_snapshot(conf, 1);
 	struct snapshot s;
 
 	assert_true(fd >= 0);
@@ -112,7 +112,7 @@ static void an_original_file_loads(void **state)
 	assert_int_equal(
 	    conf_openspa_program(conf, CONF_TASK_SERVER_START)->asked, CONF_ASKED_NATIVE);
 	assert_int_equal(conf_device_count(conf), 0); /* the script knows them */
-	s = sealed(conf);
+	s = laid_out(conf);
 	assert_false(s.settings->openme);
 	assert_int_equal(s.settings->health_port, 0);
 	assert_true(s.settings->openspa.enabled);
@@ -172,7 +172,7 @@ static void both_protocols_in_one_file(void **state)
 	                                 "      rules: [22/tcp, 8000-8010 30s, icmp, any 65535s]\n"
 	                                 "      targets: source\n"
 	                                 "      expires: 2030-01-01\n");
-	struct snapshot s = sealed(conf);
+	struct snapshot s = laid_out(conf);
 	const struct openspa_rule *rules;
 	int64_t index;
 
@@ -251,7 +251,7 @@ static void nothing_authorized_is_refused(void **state)
 static void a_device_without_rule_gets_nothing(void **state)
 {
 	struct conf *conf = loads(KEYS "clients:\n  " DEVICE_0 ": {rules: [22/tcp 30s]}\n");
-	struct snapshot s = sealed(conf);
+	struct snapshot s = laid_out(conf);
 
 	(void)state;
 	assert_int_equal(s.device_count, 2);
@@ -315,7 +315,7 @@ static void a_revoked_device_needs_no_key(void **state)
 	struct conf *conf = loads(KEYS "duration: 30s\nclients:\n"
 	                               "  01234567-89ab-cdef-0123-456789abcdef: {revoked: true}\n"
 	                               "  " DEVICE_0 ": {revoked: true}\n");
-	struct snapshot s = sealed(conf);
+	struct snapshot s = laid_out(conf);
 
 	(void)state;
 	assert_int_equal(s.device_count, 2);
@@ -338,7 +338,7 @@ static void a_file_revokes_a_device(void **state)
 	conf =
 	    loads(KEYS "duration: 30s\nclients:\n  " DEVICE_0 ": {name: phone, revoked: false}\n");
 	assert_int_equal(conf_device_count(conf), 3);
-	s = sealed(conf);
+	s = laid_out(conf);
 	assert_int_equal(s.device_count, 2);
 	assert_true(s.devices[0].revoked);
 	assert_true(s.devices[1].revoked);
@@ -399,7 +399,7 @@ static void devices_of_a_script_may_have_rules(void **state)
 	struct conf *conf =
 	    loads(KEYS "extensionScripts: {userDirectoryService: es/user_directory_service.py}\n"
 	               "clients:\n  01234567-89ab-cdef-0123-456789abcdef: {rules: [tcp 5s]}\n");
-	struct snapshot s = sealed(conf);
+	struct snapshot s = laid_out(conf);
 
 	(void)state;
 	assert_int_equal(s.device_count, 1);
@@ -593,7 +593,7 @@ static void programs_run_as_somebody_of_their_own(void **state)
 static void scripts_and_helpers_exclude_each_other(void **state)
 {
 	struct conf *conf = loads(KEYS "duration: 5s\nhelpers: {firewall: es/rule_add.py}\n");
-	struct snapshot s = sealed(conf);
+	struct snapshot s = laid_out(conf);
 
 	(void)state;
 	assert_int_equal(s.settings->openspa.firewall, CONF_ASKED_HELPER);
@@ -644,7 +644,7 @@ static void take(const char *text, size_t size)
 	struct conf *conf = conf_load(write_bytes("config.yaml", text, size, 0600), &error);
 
 	if (conf != NULL) {
-		struct snapshot s = sealed(conf);
+		struct snapshot s = laid_out(conf);
 
 		snapshot_unmap(&s);
 	} else {
