@@ -47,7 +47,7 @@ static bool take_program(const struct openspa_source *s, const struct job *job,
 	bool ok;
 
 	if (program->asked != CONF_ASKED_NATIVE) {
-		snprintf(problem, PROGRAM_PROBLEM_BYTES,
+		snprintf(problem, TRUSTED_TEXT_BYTES,
 		    "found a script for this, too; expected the one or the other");
 		return false;
 	}
@@ -64,7 +64,7 @@ static bool take_programs(const struct openspa_source *s, const struct conf_sect
     const void *paths, struct conf_error *error)
 {
 	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, name);
-	char full[OPENSPA_PATH_BYTES], problem[PROGRAM_PROBLEM_BYTES] = "not enough memory";
+	char full[OPENSPA_PATH_BYTES], problem[TRUSTED_TEXT_BYTES] = "not enough memory";
 
 	for (size_t i = 0; i < count; i++) {
 		const char *path = *(char *const *)((const char *)paths + jobs[i].offset);

@@ -20,67 +20,24 @@
 
 /* --- The file */
 
-/* Whether nobody but root can put something else there. In a folder like /tmp, where everybody may
- * make files but touch only their own, a file of root's is safe. */
-static bool is_guarded(const char *path, const char **why)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		*why = strerror(errno);
-	else if (st.st_uid != 0)
-		*why = "it or a folder above it does not belong to root";
-	else if ((st.st_mode & 022) != 0 && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX)))
-		*why = "it or a folder above it can be written by others";
-	else
-		return true;
-	return false;
-}
-
-/* `path` is absolute and free of symbolic links. */
-static bool is_guarded_from_the_root(const char *path, const char **why)
-{
-	for (size_t i = 0;; i++) {
-		char above[PATH_MAX];
-
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		snprintf(above, sizeof above, "%.*s", i == 0 ? 1 : (int)i, path);
-		if (!is_guarded(above, why))
-			return false;
-		if (path[i] == '\0')
-			return true;
-	}
-}
-
-static char *folder_of(const char *path)
+bool runner_child_find(
+    char **file, char **folder, const char *path, char why[static TRUSTED_TEXT_BYTES])
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = strndup(path, slash == NULL || slash == path ? 1 : (size_t)(slash - path));
-	char *real = folder == NULL ? NULL : realpath(folder, NULL);
+	char *above =
+	    slash == NULL ? NULL : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 
-	free(folder);
-	return real;
-}
-
-bool runner_child_find(char **file, char **folder, const char *path, const char **why)
-{
-	struct stat st;
-
-	*file = *path == '/' ? realpath(path, NULL) : NULL;
-	*folder = *file == NULL ? NULL : folder_of(path);
-	*why = *path == '/' ? strerror(errno) : "its path is not absolute";
-	if (*folder == NULL || !is_guarded_from_the_root(*file, why) ||
-	    !is_guarded_from_the_root(*folder, why))
-		goto refuse;
-	*why = "it is not a regular file";
-	if (stat(*file, &st) == 0 && S_ISREG(st.st_mode))
-		return true;
-refuse:
-	free(*file);
-	free(*folder);
-	*file = NULL;
+	*file = *path == '/' ? trusted_resolve(path, S_IFREG, OWNER_ROOT, why) : NULL;
 	*folder = NULL;
+	if (*path != '/')
+		snprintf(why, TRUSTED_TEXT_BYTES, "its path is not absolute");
+	else if (*file != NULL && above != NULL)
+		*folder = trusted_resolve(above, S_IFDIR, OWNER_ROOT, why);
+	free(above);
+	if (*folder != NULL)
+		return true;
+	free(*file);
+	*file = NULL;
 	return false;
 }
 

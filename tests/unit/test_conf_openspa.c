@@ -459,27 +459,28 @@ static void scripts_that_others_may_write_are_refused(void **state)
 	conf_free(loads(original));
 	assert_int_equal(chmod(in_folder("es/rule_add.py"), 0775), 0);
 	REFUSED(original, ":9:12: extension_scripts.rule_add: ");
-	REFUSED(original, "rule_add.py, mode 0775, can be written by others");
+	REFUSED(original, "rule_add.py: mode 0775 lets others write it");
 	assert_int_equal(chmod(in_folder("es/rule_add.py"), 0644), 0);
 	REFUSED(original, "rule_add.py is not executable");
 	assert_int_equal(chmod(in_folder("es/rule_add.py"), 0755), 0);
 	assert_int_equal(chmod(in_folder("es"), 0757), 0);
-	REFUSED(original, "can be written by others; take that away: chmod go-w");
+	REFUSED(original, "lets others write it; take that away: chmod go-w");
 	assert_int_equal(chmod(in_folder("es"), 01777), 0);
 	conf_free(loads(original));
 	assert_int_equal(chmod(folder, 0770), 0);
-	REFUSED(original, "can be written by others");
+	REFUSED(original, "lets others write it");
 	assert_int_equal(chmod(folder, 0700), 0);
 	assert_int_equal(unlink(in_folder("es/rule_add.py")), 0);
 	REFUSED(original, "rule_add.py: No such file or directory");
 	assert_int_equal(mkdir(in_folder("es/rule_add.py"), 0755), 0);
-	REFUSED(original, "rule_add.py is not a regular file");
+	REFUSED(original, "rule_add.py: not a regular file");
 }
 
 static void strangers_own_nothing_of_it(void **state)
 {
-	static const char *const owned[][2] = {{"es/rule_add.py", "/es/rule_add.py belongs to"},
-	    {"es", "/es belongs to user 12345"}, {"keys/server.key", "server.key: belongs to user"},
+	static const char *const owned[][2] = {{"es/rule_add.py", "/es/rule_add.py: belongs to"},
+	    {"es", "/es: belongs to user 12345"},
+	    {"keys/server.key", "server.key: belongs to user"},
 	    {"keys/server.pub", "server.pub: belongs to user"}};
 	static const char native[] = KEYS "duration: 30s\n";
 	static const char *const devices[][2] = {{"devices.d", "devices.d: belongs to user 12345"},
@@ -528,7 +529,7 @@ static void a_link_hides_nothing(void **state)
 	write_script("open/rule_add.py", 0755);
 	assert_int_equal(unlink(in_folder("es/rule_add.py")), 0);
 	assert_int_equal(symlink("../open/rule_add.py", in_folder("es/rule_add.py")), 0);
-	REFUSED(original, "/open, mode 0777, can be written by others");
+	REFUSED(original, "/open: mode 0777 lets others write it");
 }
 
 static void programs_may_write_to_one_place(void **state)
