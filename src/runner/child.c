@@ -1,18 +1,17 @@
 #include "runner/child.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc/child.h"
 
 #define FILE_BYTES_MOST (16U << 20)  /* of one file that it writes */
 #define DATA_BYTES_MOST (512U << 20) /* of memory of its own */
@@ -43,20 +42,13 @@ bool runner_child_find(
 
 /* --- The process */
 
-static bool set_limit(int what, uint64_t most)
-{
-	const struct rlimit limit = {most, most};
-
-	return setrlimit((__rlimit_resource_t)what, &limit) == 0;
-}
-
 static bool set_limits(const struct runner_child_limits *limits)
 {
-	return set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_NOFILE, OPEN_FILES_MOST) &&
-	       set_limit(RLIMIT_FSIZE, FILE_BYTES_MOST) &&
-	       set_limit(RLIMIT_DATA, DATA_BYTES_MOST) &&
-	       set_limit(RLIMIT_NPROC, limits->processes) &&
-	       (limits->resident || set_limit(RLIMIT_CPU, limits->cpu_s));
+	return child_limit(RLIMIT_CORE, 0) && child_limit(RLIMIT_NOFILE, OPEN_FILES_MOST) &&
+	       child_limit(RLIMIT_FSIZE, FILE_BYTES_MOST) &&
+	       child_limit(RLIMIT_DATA, DATA_BYTES_MOST) &&
+	       child_limit(RLIMIT_NPROC, limits->processes) &&
+	       (limits->resident || child_limit(RLIMIT_CPU, limits->cpu_s));
 }
 
 /* Where the kernel can (6.12), keeps it from sending signals to anybody but its own children:
@@ -74,23 +66,7 @@ static void scope_signals(void)
 		syscall(SYS_landlock_restrict_self, fd, 0);
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-_Noreturn static void give_up(const char *what)
-{
-	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
-	_exit(127);
-}
-
-/* The child's side. Descriptors are the far ends; standard input is /dev/null already. */
+/* The child's side. Descriptors are the far ends; -1: standard input is /dev/null already. */
 _Noreturn static void become(char *const argv[], const char *folder,
     const struct runner_child_limits *limits, pid_t parent, const int fds[static 3])
 {
@@ -98,21 +74,19 @@ _Noreturn static void become(char *const argv[], const char *folder,
 	char language[] = "LANG=C";
 	char *const environment[] = {path, language, NULL};
 
-	reset_signals();
-	if ((limits->resident && dup2(fds[0], STDIN_FILENO) < 0) ||
-	    dup2(fds[1], STDOUT_FILENO) < 0 || dup2(fds[2], STDERR_FILENO) < 0)
-		_exit(127);
+	if (!child_set_up(fds))
+		child_give_up("cannot get a session");
 	/* If we are gone already, nobody is left who would end it. */
-	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		give_up("cannot get a session");
+	if (!child_tie_to(parent))
+		_exit(127);
 	umask(077);
 	scope_signals();
-	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0 || !set_limits(limits))
-		give_up("cannot set limits");
+	if (!set_limits(limits))
+		child_give_up("cannot set limits");
 	if (chdir(folder) != 0)
-		give_up(folder);
+		child_give_up(folder);
 	execve(argv[0], argv, environment);
-	give_up(argv[0]);
+	child_give_up(argv[0]);
 }
 
 static void close_all(int fds[static 6])
