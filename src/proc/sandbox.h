@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "proc/message.h"
+#include "proc/role.h"
 
 struct sandbox_policy {
 	/* Lists of system calls, closed by NULL; each closed by -1 */
