@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 #include "fuzz.h"
 
 static void use(const struct client_conf *conf)

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "conf/ospa.h"
+#include "files/ospa.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trusted_file.h"
 
 const char *executable_name(enum role role)
 {
@@ -38,36 +39,35 @@ static bool beside(char *path, size_t size, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-/* What is wrong with it, or NULL. */
-static const char *problem_of(int fd)
+/* False with `why` filled. */
+static bool is_trusted(int fd, const char *path, char why[static TRUSTED_TEXT_BYTES])
 {
+	static const struct trusted wanted = {
+	    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
 	struct stat own, st;
 
-	if (stat("/proc/self/exe", &own) != 0 || fstat(fd, &st) != 0)
-		return strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "it is not a regular file; install Postern again";
-	if (st.st_uid != 0 && st.st_uid != own.st_uid)
-		return "it belongs to somebody else; install Postern again";
-	if ((st.st_mode & 022) != 0)
-		return "others may write it; take that away: chmod go-w";
-	return NULL;
+	if (fd < 0 || stat("/proc/self/exe", &own) != 0 || fstat(fd, &st) != 0) {
+		snprintf(why, TRUSTED_TEXT_BYTES, "%s", strerror(errno));
+		return false;
+	}
+	if (st.st_uid == own.st_uid)
+		st.st_uid = 0; /* who may change this program, too */
+	return trusted_stat(&wanted, &st, path, why);
 }
 
 int executable_open(enum role role)
 {
-	const char *name = executable_name(role), *problem;
-	char path[PATH_MAX];
+	const char *name = executable_name(role);
+	char path[PATH_MAX], why[TRUSTED_TEXT_BYTES];
 	int fd;
 
 	if (!beside(path, sizeof path, name))
 		snprintf(path, sizeof path, "%s/%s", POSTERN_LIBEXEC, name);
 	fd = open(path, O_PATH | O_CLOEXEC);
-	problem = fd < 0 ? strerror(errno) : problem_of(fd);
-	if (problem == NULL)
+	if (is_trusted(fd, path, why))
 		return fd;
 	log_event(LOG_LEVEL_ERROR, "cannot use the executable of a process", "process",
-	    role_name(role), "path", path, "why", problem, NULL);
+	    role_name(role), "path", path, "why", why, NULL);
 	if (fd >= 0)
 		close(fd);
 	return -1;

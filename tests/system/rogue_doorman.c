@@ -164,7 +164,7 @@ static void configure(const char *path, const char *generation)
 	}
 	keeper.generation =
 	    generation != NULL ? strtoull(generation, NULL, 10) : keeper.generation + 1;
-	fds.fd[FD_SNAPSHOT] = conf_seal(conf, keeper.generation);
+	fds.fd[FD_SNAPSHOT] = conf_write_snapshot(conf, keeper.generation);
 	if (fds.fd[FD_SNAPSHOT] < 0 ||
 	    !channel_send(&keeper.channels[TO_MAIN], MESSAGE_CONFIG_KEEPER, &nothing, &fds))
 		die("configuration");

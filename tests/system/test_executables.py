@@ -62,7 +62,7 @@ class ExecutablesTest(WorldTest):
 
     def test_one_of_somebody_else(self):
         os.chown(self.programs / "postern-desk", 12345, 12345)
-        self.assert_does_not_start("postern-desk", "belongs to somebody else")
+        self.assert_does_not_start("postern-desk", "belongs to user 12345")
 
     def test_one_of_another_build(self):
         for role in ROLES:

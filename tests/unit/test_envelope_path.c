@@ -100,14 +100,16 @@ static void another_path_is_seen(void **state)
 	static struct path paths[2];
 	uint8_t envelope[ENVELOPE_BYTES(sizeof plain)];
 	uint8_t opened[sizeof plain];
-	struct envelope_dice dice;
+	struct envelope_randomness randomness;
 
 	(void)state;
-	envelope_throw(&dice);
-	assert_true(envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &dice));
+	envelope_randomness_fill(&randomness);
+	assert_true(
+	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &randomness));
 	for (size_t i = 0; i < 2; i++) {
 		recorded = &paths[i];
-		assert_int_equal(envelope_open(opened, sizeof opened, dice.key, envelope), i == 0);
+		assert_int_equal(
+		    envelope_open(opened, sizeof opened, randomness.key, envelope), i == 0);
 		recorded = NULL;
 		envelope[sizeof envelope - ENVELOPE_BLOCK_BYTES - 1] ^= 1;
 	}

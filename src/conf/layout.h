@@ -1,6 +1,6 @@
 /* A snapshot while it is being built. Inside src/conf only. */
-#ifndef CONF_SEAL_H
-#define CONF_SEAL_H
+#ifndef CONF_LAYOUT_H
+#define CONF_LAYOUT_H
 
 #include "conf/private.h"
 #include "conf/values.h"
@@ -42,9 +42,15 @@ static inline struct span span_from(uint32_t first, uint32_t end)
 	return (struct span){first, end - first};
 }
 
-/* False when memory is short. */
-bool networks_put(struct networks *n, const struct cidr *network);
+/* What adds returns false when memory is short. */
+bool ranges_add(struct ranges *r, uint8_t protocol, uint16_t first, uint16_t last);
 bool ranges_add_spec(struct ranges *r, const struct port_spec *spec);
+bool ranges_add_all(struct ranges *r, const struct ranges *more);
+/* Sorts, and makes one of what overlaps or touches. */
+void ranges_merge(struct ranges *r);
+/* Of two struct port_range, for qsort. */
+int ranges_compare(const void *a, const void *b);
+bool networks_put(struct networks *n, const struct cidr *network);
 bool networks_add(struct networks *n, const char *text);
 bool build_targets(
     struct parts *p, uint8_t *kind, struct span *list, const struct conf_list *targets);

@@ -1,4 +1,6 @@
-/* What the command line tool writes. Each text is loaded, in memory, before it becomes a file. */
+/* Each text is loaded, in memory, before it becomes a file. */
+#include "files/server_files.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,9 +8,10 @@
 #include "base/secret.h"
 #include "conf/error.h"
 #include "conf/file.h"
-#include "conf/kinds.h"
 #include "conf/private.h"
 #include "conf/values.h"
+#include "files/show.h"
+#include "files/write_file.h"
 #include "proto/openme.h"
 
 #define INITIAL_BYTES 4096

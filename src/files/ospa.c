@@ -1,4 +1,4 @@
-#include "conf/ospa.h"
+#include "files/ospa.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +6,9 @@
 #include "base/secret.h"
 #include "conf/error.h"
 #include "conf/file.h"
-#include "conf/kinds.h"
 #include "conf/values.h"
+#include "files/show.h"
+#include "files/write_file.h"
 
 #define DIGITS       "0123456789"
 #define LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -1,4 +1,4 @@
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -17,6 +17,16 @@
 _Static_assert(CLIENT_SECRET_BYTES == OPENME_SIGN_BYTES, "seed and public half");
 
 #define PROFILES_MOST 10000
+
+static const struct conf_field profile_fields[] = {
+#define X(...) CONF_FIELD(client_profile, __VA_ARGS__)
+    CONF_PROFILE_KEYS(X)
+#undef X
+};
+
+static const struct conf_section profile_section = {.name = "profiles",
+    .fields = profile_fields,
+    .count = sizeof profile_fields / sizeof *profile_fields};
 
 struct client_conf {
 	char *path;
@@ -151,10 +161,9 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
 	snprintf(profile->name, sizeof profile->name, "%s", key->text);
 	profile->place = key->place;
 	snprintf(path, sizeof path, "profiles.%s", key->text);
-	return (section_defaults(&conf_profile_section, profile) ||
+	return (section_defaults(&profile_section, profile) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(&conf_profile_section, profile, tree, map, path, error) &&
-	       check_profile(&r);
+	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
 }
 
 static int by_name(const void *a, const void *b)
@@ -254,15 +263,10 @@ void client_conf_free(struct client_conf *conf)
 	if (conf == NULL)
 		return;
 	for (size_t i = 0; i < conf->count; i++)
-		section_free(&conf_profile_section, &conf->profiles[i]);
+		section_free(&profile_section, &conf->profiles[i]);
 	free(conf->profiles);
 	free(conf->path);
 	free(conf);
-}
-
-const char *client_conf_path(const struct client_conf *conf)
-{
-	return conf->path;
 }
 
 size_t client_conf_count(const struct client_conf *conf)

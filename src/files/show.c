@@ -1,12 +1,13 @@
-/* Values as YAML, for `config show` and for the files that the tool writes. */
+#include "files/show.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "conf/kinds.h"
-#include "snapshot/snapshot.h"
+#include "conf/values.h"
 
 void list_show(const struct conf_list *list, FILE *to)
 {
@@ -71,27 +72,7 @@ void show_time(int64_t ns, FILE *to)
 	fprintf(to, "%s.%09" PRId64 "Z", text, fraction);
 }
 
-void duration_text(int64_t ns, char *out, size_t size)
-{
-	int64_t seconds = ns / NS_PER_SECOND, fraction = ns % NS_PER_SECOND;
-	int64_t hours = seconds / 3600, minutes = seconds / 60 % 60;
-	size_t used = 0;
-
-	*out = '\0';
-	if (hours > 0)
-		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "h", hours);
-	if (minutes > 0 && used < size)
-		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "m", minutes);
-	seconds %= 60;
-	if (used >= size)
-		return;
-	if (fraction != 0)
-		snprintf(out + used, size - used, "%" PRId64 ".%09" PRId64 "s", seconds, fraction);
-	else if (seconds > 0 || used == 0)
-		snprintf(out + used, size - used, "%" PRId64 "s", seconds);
-}
-
-bool show_text(const struct conf_field *field, const void *member, FILE *to)
+static bool show_text(const struct conf_field *field, const void *member, FILE *to)
 {
 	const char *text = ((const struct conf_text *)member)->text;
 
@@ -101,7 +82,7 @@ bool show_text(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_command(const struct conf_field *field, const void *member, FILE *to)
+static bool show_command(const struct conf_field *field, const void *member, FILE *to)
 {
 	const char *command = *(char *const *)member;
 
@@ -111,7 +92,7 @@ bool show_command(const struct conf_field *field, const void *member, FILE *to)
 	return command != NULL;
 }
 
-bool show_integer(const struct conf_field *field, const void *member, FILE *to)
+static bool show_integer(const struct conf_field *field, const void *member, FILE *to)
 {
 	int64_t value = *(const int64_t *)member;
 	bool hex = field->fallback != NULL && strncmp(field->fallback, "0x", 2) == 0;
@@ -125,7 +106,7 @@ bool show_integer(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_duration(const struct conf_field *field, const void *member, FILE *to)
+static bool show_duration(const struct conf_field *field, const void *member, FILE *to)
 {
 	char text[64];
 
@@ -136,7 +117,7 @@ bool show_duration(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_expiry(const struct conf_field *field, const void *member, FILE *to)
+static bool show_expiry(const struct conf_field *field, const void *member, FILE *to)
 {
 	int64_t when = *(const int64_t *)member;
 
@@ -147,7 +128,7 @@ bool show_expiry(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_revoked(const struct conf_field *field, const void *member, FILE *to)
+static bool show_revoked(const struct conf_field *field, const void *member, FILE *to)
 {
 	const struct conf_revoked *revoked = member;
 
@@ -159,7 +140,7 @@ bool show_revoked(const struct conf_field *field, const void *member, FILE *to)
 	return revoked->yes;
 }
 
-bool show_switch(const struct conf_field *field, const void *member, FILE *to)
+static bool show_switch(const struct conf_field *field, const void *member, FILE *to)
 {
 	int value = *(const int *)member;
 
@@ -169,7 +150,7 @@ bool show_switch(const struct conf_field *field, const void *member, FILE *to)
 	return value != CONF_NOT_GIVEN;
 }
 
-bool show_word(const struct conf_field *field, const void *member, FILE *to)
+static bool show_word(const struct conf_field *field, const void *member, FILE *to)
 {
 	for (const struct conf_word *w = field->words; w->word != NULL; w++) {
 		if (w->number == *(const int *)member)
@@ -178,7 +159,7 @@ bool show_word(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_key(const struct conf_field *field, const void *member, FILE *to)
+static bool show_key(const struct conf_field *field, const void *member, FILE *to)
 {
 	const struct conf_key *key = member;
 	char text[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
@@ -191,7 +172,7 @@ bool show_key(const struct conf_field *field, const void *member, FILE *to)
 	return true;
 }
 
-bool show_secret(const struct conf_field *field, const void *member, FILE *to)
+static bool show_secret(const struct conf_field *field, const void *member, FILE *to)
 {
 	const struct conf_secret *secret = member;
 
@@ -201,7 +182,7 @@ bool show_secret(const struct conf_field *field, const void *member, FILE *to)
 	return secret->bytes != NULL;
 }
 
-bool show_list(const struct conf_field *field, const void *member, FILE *to)
+static bool show_list(const struct conf_field *field, const void *member, FILE *to)
 {
 	const struct conf_list *list = member;
 
@@ -209,4 +190,47 @@ bool show_list(const struct conf_field *field, const void *member, FILE *to)
 	if (list->count > 0)
 		list_show(list, to);
 	return list->count > 0;
+}
+
+/* False: a member that is not to be shown. */
+static bool (*const shows[])(const struct conf_field *field, const void *member, FILE *to) = {
+    [CONF_KIND_HOST] = show_text,
+    [CONF_KIND_INTERFACE] = show_text,
+    [CONF_KIND_NAME] = show_text,
+    [CONF_KIND_COMMAND] = show_command,
+    [CONF_KIND_INTEGER] = show_integer,
+    [CONF_KIND_DURATION] = show_duration,
+    [CONF_KIND_TIME] = show_expiry,
+    [CONF_KIND_REVOKED] = show_revoked,
+    [CONF_KIND_SWITCH] = show_switch,
+    [CONF_KIND_WORD] = show_word,
+    [CONF_KIND_KEY] = show_key,
+    [CONF_KIND_SECRET] = show_secret,
+    [CONF_KIND_PORTS] = show_list,
+    [CONF_KIND_ALLOW] = show_list,
+    [CONF_KIND_ADDRESS] = show_text,
+    [CONF_KIND_ADDRESSES] = show_list,
+    [CONF_KIND_URL] = show_text,
+    [CONF_KIND_PATH] = show_command,
+    [CONF_KIND_RULES] = show_list,
+    [CONF_KIND_TARGETS] = show_list,
+};
+
+void section_show(
+    const struct conf_section *section, const void *from, const char *indent, FILE *to)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct conf_field *field = &section->fields[i];
+		char *text = NULL;
+		size_t size = 0;
+		FILE *line = open_memstream(&text, &size);
+
+		if (line == NULL)
+			return;
+		if (shows[field->kind](field, (const char *)from + field->offset, line) &&
+		    fflush(line) == 0)
+			fprintf(to, "%s%s: %s\n", indent, field->key, text);
+		fclose(line);
+		free(text);
+	}
 }

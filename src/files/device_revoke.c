@@ -3,26 +3,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
-#include "conf/values.h"
-
-const struct conf_device *conf_device_named(const struct conf *conf, const char *name)
-{
-	uint8_t uuid[DEVICE_UUID_BYTES];
-	const char *ignored = NULL;
-	bool is_uuid = value_uuid(uuid, name, &ignored);
-
-	for (size_t i = 0; i < conf->device_count; i++) {
-		const struct conf_device *d = &conf->devices[i];
-
-		if (is_uuid ? memcmp(d->uuid, uuid, sizeof uuid) == 0
-		            : strcmp(d->name.text, name) == 0)
-			return d;
-	}
-	return NULL;
-}
+#include "files/server_files.h"
+#include "files/write_file.h"
 
 static bool write_override(const struct conf *conf, const uint8_t uuid[static DEVICE_UUID_BYTES],
     int64_t now_ns, struct conf_error *error)

@@ -1,6 +1,6 @@
 /* The client's configuration: profiles, one a server, in openme's format. */
-#ifndef CONF_CLIENT_CONF_H
-#define CONF_CLIENT_CONF_H
+#ifndef FILES_CLIENT_CONF_H
+#define FILES_CLIENT_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,6 +9,16 @@
 #include "conf/conf.h"
 
 #define CLIENT_SECRET_BYTES 64 /* Ed25519: seed, public half */
+
+/* key               kind       default       least  most           words  what it is */
+#define CONF_PROFILE_KEYS(X)                                                                       \
+	X(server_host, HOST, NULL, 0, 0, NULL, "name or address to knock at")                      \
+	X(server_udp_port, INTEGER, "54154", 1, 65535, NULL, "port to knock at")                   \
+	X(server_pubkey, KEY, NULL, 0, 0, NULL, "the server's X25519 key, base64")                 \
+	X(private_key, SECRET, NULL, 32, 64, NULL, "Ed25519 seed, or seed and public key, base64") \
+	X(public_key, KEY, NULL, 0, 0, NULL, "Ed25519, base64; only compared with private_key")    \
+	X(post_knock, COMMAND, NULL, 0, 0, NULL, "run by the shell after the knock")               \
+	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; as in the server's file")
 
 /* One of `profiles`, as in CONF_PROFILE_KEYS. private_key is always CLIENT_SECRET_BYTES long: a
  * bare seed has been expanded. public_key is always filled. */
@@ -32,7 +42,6 @@ struct client_conf *client_conf_load(const char *path, struct conf_error *error)
 void client_conf_free(struct client_conf *conf);
 
 /* Everything below is read-only and lives until client_conf_free. */
-const char *client_conf_path(const struct client_conf *conf);
 /* In the order of their names. */
 size_t client_conf_count(const struct client_conf *conf);
 const struct client_profile *client_conf_profile(const struct client_conf *conf, size_t index);

@@ -5,71 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/private.h"
-#include "conf/seal.h"
+#include "conf/layout.h"
 #include "conf/values.h"
-
-static bool ranges_add(struct ranges *r, uint8_t protocol, uint16_t first, uint16_t last)
-{
-	if (r->count == r->room) {
-		uint32_t room = r->room == 0 ? 8 : r->room * 2;
-		struct port_range *more = reallocarray(r->items, room, sizeof *more);
-
-		if (more == NULL)
-			return false;
-		r->items = more;
-		r->room = room;
-	}
-	r->items[r->count++] =
-	    (struct port_range){.protocol = protocol, .first = first, .last = last};
-	return true;
-}
-
-bool ranges_add_spec(struct ranges *r, const struct port_spec *spec)
-{
-	return (!spec->tcp || ranges_add(r, IPPROTO_TCP, spec->first, spec->last)) &&
-	       (!spec->udp || ranges_add(r, IPPROTO_UDP, spec->first, spec->last));
-}
-
-static bool ranges_add_all(struct ranges *r, const struct ranges *more)
-{
-	for (uint32_t i = 0; i < more->count; i++) {
-		if (!ranges_add(
-		        r, more->items[i].protocol, more->items[i].first, more->items[i].last))
-			return false;
-	}
-	return true;
-}
-
-static int by_range(const void *a, const void *b)
-{
-	const struct port_range *x = a, *y = b;
-
-	if (x->protocol != y->protocol)
-		return x->protocol - y->protocol;
-	if (x->first != y->first)
-		return x->first - y->first;
-	return x->last - y->last;
-}
-
-/* Sorts, and makes one of what overlaps or touches. */
-static void ranges_merge(struct ranges *r)
-{
-	uint32_t kept = 0;
-
-	if (r->count == 0)
-		return;
-	qsort(r->items, r->count, sizeof *r->items, by_range);
-	for (uint32_t i = 1; i < r->count; i++) {
-		struct port_range *last = &r->items[kept], *next = &r->items[i];
-
-		if (next->protocol != last->protocol || next->first > (uint32_t)last->last + 1)
-			r->items[++kept] = *next;
-		else if (next->last > last->last)
-			last->last = next->last;
-	}
-	r->count = kept + 1;
-}
 
 /* Ports and, for `allowed_ports`, the ports of the groups named. */
 static bool ranges_add_list(struct ranges *r, const struct conf *conf, const struct conf_list *list)
@@ -88,26 +25,6 @@ static bool ranges_add_list(struct ranges *r, const struct conf *conf, const str
 		}
 	}
 	return true;
-}
-
-bool networks_put(struct networks *n, const struct cidr *network)
-{
-	struct cidr *more = reallocarray(n->items, n->count + 1, sizeof *more);
-
-	if (more == NULL)
-		return false;
-	n->items = more;
-	more[n->count++] = *network;
-	return true;
-}
-
-bool networks_add(struct networks *n, const char *text)
-{
-	const char *ignored = NULL;
-	struct cidr network;
-
-	memset(&network, 0, sizeof network);
-	return !value_network(&network, text, &ignored) || networks_put(n, &network);
 }
 
 static bool wish_for(struct wish *wish, const struct conf *conf, uint32_t index)
@@ -132,7 +49,7 @@ static int by_ports(const void *a, const void *b)
 	if (x->ports.count != y->ports.count)
 		return x->ports.count < y->ports.count ? -1 : 1;
 	for (uint32_t i = 0; i < x->ports.count; i++) {
-		int order = by_range(&x->ports.items[i], &y->ports.items[i]);
+		int order = ranges_compare(&x->ports.items[i], &y->ports.items[i]);
 
 		if (order != 0)
 			return order;
@@ -160,24 +77,6 @@ static bool build_policies(struct parts *p, const struct conf *conf)
 		}
 		p->clients[p->wishes[i].client].policy = p->policy_count - 1;
 	}
-	return true;
-}
-
-bool build_targets(
-    struct parts *p, uint8_t *kind, struct span *list, const struct conf_list *targets)
-{
-	uint32_t first = p->networks.count;
-
-	*kind = CONF_TARGETS_LIST;
-	if (strcmp(targets->items[0].text, "source") == 0)
-		*kind = CONF_TARGETS_SOURCE;
-	else if (strcmp(targets->items[0].text, "any") == 0)
-		*kind = CONF_TARGETS_ANY;
-	for (size_t i = 0; *kind == CONF_TARGETS_LIST && i < targets->count; i++) {
-		if (!networks_add(&p->networks, targets->items[i].text))
-			return false;
-	}
-	*list = span_from(first, p->networks.count);
 	return true;
 }
 
@@ -294,7 +193,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->client_quota = (uint32_t)from->client_quota;
 }
 
-static int seal_parts(const struct parts *p, uint32_t client_count, uint64_t generation)
+static int create_snapshot(const struct parts *p, uint32_t client_count, uint64_t generation)
 {
 	struct snapshot_parts parts = {
 	    .generation = generation,
@@ -313,10 +212,10 @@ static int seal_parts(const struct parts *p, uint32_t client_count, uint64_t gen
 	    .rule_count = p->rule_count,
 	};
 
-	return snapshot_seal(&parts);
+	return snapshot_create(&parts);
 }
 
-int conf_seal(const struct conf *conf, uint64_t generation)
+int conf_write_snapshot(const struct conf *conf, uint64_t generation)
 {
 	size_t count = conf->client_count;
 	struct parts p;
@@ -333,7 +232,7 @@ int conf_seal(const struct conf *conf, uint64_t generation)
 	build_settings(&p.settings, conf);
 	if (build_policies(&p, conf) && build_clients(&p, conf) && build_managed_ports(&p, conf) &&
 	    build_guard_allow(&p, conf) && build_own_addresses(&p) && build_openspa(&p, conf))
-		fd = seal_parts(&p, (uint32_t)count, generation);
+		fd = create_snapshot(&p, (uint32_t)count, generation);
 out:
 	for (size_t i = 0; p.wishes != NULL && i < count; i++)
 		free(p.wishes[i].ports.items);

@@ -1,4 +1,4 @@
-#include "conf/file.h"
+#include "files/write_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "conf/error.h"
+#include "conf/file.h"
 
 #define TEMPORARY_BYTES 32
 

@@ -1,7 +1,7 @@
 /* An OSPA file: all that a client of OpenSPA needs to reach one server, in the original's format
  * (YAML, version 0.1.x). Its keys stay PEM text here. */
-#ifndef CONF_OSPA_H
-#define CONF_OSPA_H
+#ifndef FILES_OSPA_H
+#define FILES_OSPA_H
 
 #include <stdbool.h>
 #include <stdint.h>
