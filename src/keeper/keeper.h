@@ -22,18 +22,15 @@ struct admitted {
 
 /* Knocks that wait for a program's answer, in locked memory: each holds the key of its seal. */
 struct keeper_questions {
-	struct channel runner;
-	struct loop_source source; /* fd -1: nobody to ask */
+	struct peer runner; /* fd -1: nobody to ask */
 	struct question_slot *slots;
 	uint32_t last_ticket;
 };
 
 struct keeper {
 	struct process process;
-	struct channel doorman;
-	struct loop_source doorman_source;
-	struct channel desk;
-	struct loop_source desk_source;
+	struct peer doorman;
+	struct peer desk;
 	struct loop_source tick;
 	bool ticking;
 	struct loop_source repair_timer;
@@ -51,6 +48,11 @@ struct keeper {
 	struct knock judged; /* that is being admitted */
 	struct keeper_questions questions;
 };
+
+/* The keeper's life; its exit status. */
+int keeper_run(void);
+
+MESSAGES_TO_KEEPER(MESSAGE_DECLARE)
 
 /* --- stop.c */
 
@@ -80,14 +82,15 @@ void keeper_outcome(void *context, void *waiting, int error);
 
 /* --- questions.c */
 
-/* `fd`: the runner's channel. False when memory is short. */
-bool keeper_questions_open(struct keeper *k, int fd);
+/* With the runner's channel, if there is one among `fds`. False with errno. */
+bool keeper_questions_open(struct keeper *k, struct message_fds *fds);
 /* Asks knock->question, and admits the knock again when the answer has come. */
 void keeper_ask(struct keeper *k, const struct knock *knock);
 
 /* --- rules.c */
 
-/* `fd`: the privileged runner's channel; `journal`: the file of rules. False with errno. */
-bool keeper_rules_open(struct keeper *k, int fd, int journal);
+/* With the privileged runner's channel and the file of rules, if they are among `fds`. False with
+ * errno. */
+bool keeper_rules_open(struct keeper *k, struct message_fds *fds);
 
 #endif

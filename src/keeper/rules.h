@@ -10,8 +10,7 @@
 #include "proc/rule_journal.h"
 
 struct keeper_rules {
-	struct channel privileged;
-	struct loop_source source; /* fd -1: nobody to ask */
+	struct peer runner; /* the privileged one; fd -1: nobody to ask */
 	struct loop *loop;
 	struct rule_journal *journal;
 	struct rule_work *work; /* one for each rule of the journal */

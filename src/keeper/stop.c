@@ -25,8 +25,8 @@ void keeper_stop(struct keeper *k, bool keep_rules)
 	if (k->stopping)
 		return;
 	k->stopping = true;
-	loop_remove(&k->process.loop, &k->doorman_source);
-	loop_remove(&k->process.loop, &k->desk_source);
+	peer_close(&k->doorman);
+	peer_close(&k->desk);
 	if (k->programs.ops != NULL)
 		k->programs.ops->remove(&k->programs);
 	k->left_before = keeper_left(k);

@@ -41,7 +41,7 @@ static bool request_read(
 	out->timestamp_s = (int64_t)reader_u64(&r);
 	reader_take(&r, out->device, sizeof out->device);
 	reader_take(&r, out->nonce, sizeof out->nonce);
-	out->ports.protocol = reader_u8(&r);
+	out->ports = (struct ports){.protocol = reader_u8(&r)};
 	out->ports.first = reader_u16(&r);
 	out->ports.last = reader_u16(&r);
 	method = reader_u8(&r);
@@ -78,7 +78,7 @@ static bool response_read(
 
 	out->timestamp_s = (int64_t)reader_u64(&r);
 	reader_take(&r, out->nonce, sizeof out->nonce);
-	out->ports.protocol = reader_u8(&r);
+	out->ports = (struct ports){.protocol = reader_u8(&r)};
 	out->ports.first = reader_u16(&r);
 	out->ports.last = reader_u16(&r);
 	out->duration_s = reader_u16(&r);

@@ -144,7 +144,7 @@ static int seal_config(void)
 	    .device_count = c->device_count,
 	    .rules = c->rules,
 	    .rule_count = 3};
-	int fd = snapshot_seal(&parts);
+	int fd = snapshot_create(&parts);
 
 	assert_true(fd >= 0);
 	return fd;
@@ -154,9 +154,11 @@ int bench_configure(void)
 {
 	static const struct message_empty nothing;
 	int fd = seal_config();
+	struct message_fds fds = message_fds_none();
 	struct message m;
 
-	assert_true(channel_send(&bench.main, MESSAGE_CONFIG_KEEPER, &nothing, &fd, 1));
+	fds.fd[FD_SNAPSHOT] = fd;
+	assert_true(channel_send(&bench.main, MESSAGE_CONFIG_KEEPER, &nothing, &fds));
 	close(fd);
 	bench_run();
 	assert_int_equal(channel_receive(&bench.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
@@ -172,7 +174,7 @@ void bench_stop(bool keep_rules)
 {
 	const struct message_stop m = {keep_rules};
 
-	assert_true(channel_send(&bench.main, MESSAGE_STOP_KEEPER, &m, NULL, 0));
+	assert_true(channel_send(&bench.main, MESSAGE_STOP_KEEPER, &m, NULL));
 	bench_run();
 }
 
@@ -216,12 +218,9 @@ static int join(struct channel *far, enum role role)
 
 int bench_setup_dry(void **state)
 {
+	static const struct message_begin begin = {.openspa = true, .firewall = CONF_FIREWALL_NONE};
 	struct keeper *k = &bench.keeper;
-	struct message begin = {.type = MESSAGE_BEGIN_KEEPER,
-	    .body.BEGIN_KEEPER = {.openspa = true,
-	        .firewall = CONF_FIREWALL_NONE,
-	        .runner = true,
-	        .privileged = true}};
+	struct message_fds fds = message_fds_none();
 
 	(void)state;
 	memset(k, 0, sizeof *k);
@@ -231,18 +230,20 @@ int bench_setup_dry(void **state)
 	bench.boot_ns = BOOT_NOW_NS;
 	bench.generation = 0;
 	bench.journal = memfd_create("journal", MFD_CLOEXEC);
-	begin.fds[begin.fd_count++] = join(&bench.doorman, ROLE_DOORMAN);
-	begin.fds[begin.fd_count++] = join(&bench.desk, ROLE_DESK);
-	begin.fds[begin.fd_count++] = counters_create();
-	begin.fds[begin.fd_count++] = join(&bench.runner, ROLE_RUNNER);
-	begin.fds[begin.fd_count++] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
-	begin.fds[begin.fd_count++] = bench.journal;
+	fds.fd[FD_DOORMAN] = join(&bench.doorman, ROLE_DOORMAN);
+	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
+	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
+	fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
+	fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
+	fds.fd[FD_RULE_JOURNAL] = bench.journal;
+	k->process.main =
+	    (struct peer){.channel = {join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN},
+	        .handlers = handlers,
+	        .context = k};
 	assert_true(loop_open(&k->process.loop));
-	assert_true(set_up(k, &begin));
-	close(begin.fds[2]);
-	k->process.main = (struct channel){join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN};
-	k->process.main_source = (struct loop_source){k->process.main.fd, main_ready, k};
-	assert_true(loop_add(&k->process.loop, &k->process.main_source));
+	assert_true(keeper_begin(k, &begin, &fds));
+	message_fds_close(&fds);
+	assert_true(peer_open(&k->process.main, &k->process.loop));
 	/* The test says when a second has passed. */
 	loop_remove(&k->process.loop, &k->tick);
 	loop_remove(&k->process.loop, &k->repair_timer);
@@ -277,9 +278,10 @@ static void end_all_rules(void)
 int bench_teardown(void **state)
 {
 	struct keeper *k = &bench.keeper;
-	const int fds[] = {k->doorman.fd, k->desk.fd, k->process.main.fd, k->tick.fd,
-	    k->repair_timer.fd, k->questions.runner.fd, k->rules.privileged.fd, bench.journal,
-	    bench.main.fd, bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
+	struct peer *const peers[] = {
+	    &k->doorman, &k->desk, &k->process.main, &k->questions.runner, &k->rules.runner};
+	const int fds[] = {k->tick.fd, k->repair_timer.fd, bench.journal, bench.main.fd,
+	    bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
 
 	(void)state;
 	assert_false(bench_change_was_odd());
@@ -290,6 +292,8 @@ int bench_teardown(void **state)
 	munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
 	free(k->rules.work);
+	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
+		peer_close(peers[i]);
 	loop_close(&k->process.loop);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
 		if (fds[i] >= 0)

@@ -21,7 +21,7 @@
 
 static void send_last(void)
 {
-	assert_true(channel_send(&bench.doorman, MESSAGE_KNOCK, &bench.last, NULL, 0));
+	assert_true(channel_send(&bench.doorman, MESSAGE_KNOCK, &bench.last, NULL));
 }
 
 /* As the doorman knows it: by the configuration in force. */
@@ -239,7 +239,7 @@ bool bench_privileged_asked(struct bench_question *q)
 
 static void runner_says(const struct runner_reply *reply)
 {
-	assert_true(channel_send(&bench.runner, MESSAGE_RAN, reply, NULL, 0));
+	assert_true(channel_send(&bench.runner, MESSAGE_RAN, reply, NULL));
 	bench_run();
 }
 
@@ -269,7 +269,7 @@ void bench_privileged_answers(const struct bench_question *q, enum runner_outcom
 {
 	const struct runner_reply reply = {.ticket = q->ticket, .outcome = (uint8_t)outcome};
 
-	assert_true(channel_send(&bench.privileged, MESSAGE_RULED, &reply, NULL, 0));
+	assert_true(channel_send(&bench.privileged, MESSAGE_RULED, &reply, NULL));
 	bench_run();
 }
 

@@ -74,7 +74,7 @@ static void each_session(
 	struct message m;
 
 	do {
-		assert_true(channel_send(&bench.desk, MESSAGE_SESSIONS_WANTED, &cursor, NULL, 0));
+		assert_true(channel_send(&bench.desk, MESSAGE_SESSIONS_WANTED, &cursor, NULL));
 		bench_run();
 		assert_int_equal(channel_receive(&bench.desk, &m, PHASE_RUN), CHANNEL_MESSAGE);
 		for (uint32_t i = 0; i < m.body.SESSIONS.count; i++)

@@ -95,19 +95,19 @@ static void configure(void)
 	    .policy_count = 1,
 	    .ports = ports,
 	    .port_count = 1};
-	struct message_secret how = {.openme = true};
-	int fds[2] = {snapshot_seal(&parts), -1};
-	size_t count = 1;
+	struct message_secret how = {0};
+	struct message_fds fds = message_fds_none();
 	struct message m;
 
-	assert_true(fds[0] >= 0);
+	fds.fd[FD_SNAPSHOT] = snapshot_create(&parts);
+	assert_true(fds.fd[FD_SNAPSHOT] >= 0);
 	memcpy(how.secret, world.server_secret, sizeof how.secret);
 	if (world.generation == 1)
-		fds[count++] = listen_somewhere();
-	assert_true(channel_send(&world.main, MESSAGE_CONFIG_DOORMAN, &how, fds, count));
-	for (size_t i = 0; i < count; i++)
-		close(fds[i]);
-	main_ready(&world.doorman); /* before whatever else waits */
+		fds.fd[FD_OPENME] = listen_somewhere();
+	assert_true(channel_send(&world.main, MESSAGE_CONFIG_DOORMAN, &how, &fds));
+	message_fds_close(&fds);
+	/* before whatever else waits */
+	assert_int_equal(peer_wait(&world.doorman.process.main, PHASE_RUN, 0), CHANNEL_MESSAGE);
 	run();
 	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
 	assert_int_equal(m.body.DOORMAN_READY.error, 0);
@@ -126,7 +126,8 @@ static int set_up_door(void **state)
 {
 	static const char *const names[] = {"alice", "bob", "carol"};
 	struct doorman *d = &world.doorman;
-	struct message begin = {.type = MESSAGE_BEGIN_DOORMAN, .fd_count = 2};
+	static const struct message_begin begin;
+	struct message_fds fds = message_fds_none();
 
 	(void)state;
 	memset(&world, 0, sizeof world);
@@ -142,14 +143,16 @@ static int set_up_door(void **state)
 		snprintf(c->name, sizeof c->name, "%s", names[i]);
 		c->expires_ns = NEVER_NS;
 	}
-	begin.fds[0] = join(&world.keeper, ROLE_KEEPER);
-	begin.fds[1] = counters_create();
+	fds.fd[FD_KEEPER] = join(&world.keeper, ROLE_KEEPER);
+	fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
+	d->process.main =
+	    (struct peer){.channel = {join(&world.main, ROLE_MAIN), ROLE_DOORMAN, ROLE_MAIN},
+	        .handlers = handlers,
+	        .context = d};
 	assert_true(loop_open(&d->process.loop));
-	assert_true(set_up(d, &begin));
-	close(begin.fds[1]);
-	d->process.main = (struct channel){join(&world.main, ROLE_MAIN), ROLE_DOORMAN, ROLE_MAIN};
-	d->process.main_source = (struct loop_source){d->process.main.fd, main_ready, d};
-	assert_true(loop_add(&d->process.loop, &d->process.main_source));
+	assert_true(doorman_begin(d, &begin, &fds));
+	message_fds_close(&fds);
+	assert_true(peer_open(&d->process.main, &d->process.loop));
 	configure();
 	world.street = socket(world.door.sin6_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return world.street < 0;
@@ -158,8 +161,8 @@ static int set_up_door(void **state)
 static int tear_down(void **state)
 {
 	struct doorman *d = &world.doorman;
-	const int fds[] = {d->keeper.fd, d->process.main.fd, d->scan_timer.fd,
-	    d->sockets[RECORD_OPENME].source.fd, world.main.fd, world.keeper.fd, world.street};
+	const int fds[] = {d->scan_timer.fd, d->sockets[RECORD_OPENME].source.fd, world.main.fd,
+	    world.keeper.fd, world.street};
 
 	(void)state;
 	directory_free(d->directory);
@@ -167,6 +170,8 @@ static int tear_down(void **state)
 	secret_free(d->hands);
 	secret_free(d->secret);
 	munmap(d->report.counters, sizeof *d->report.counters);
+	peer_close(&d->keeper);
+	peer_close(&d->process.main);
 	loop_close(&d->process.loop);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		close(fds[i]);
@@ -210,7 +215,7 @@ static void send_back(bool stale_config)
 {
 	const struct message_knock_back m = {stale_config, world.handed};
 
-	assert_true(channel_send(&world.keeper, MESSAGE_KNOCK_BACK, &m, NULL, 0));
+	assert_true(channel_send(&world.keeper, MESSAGE_KNOCK_BACK, &m, NULL));
 }
 
 static void give_back(bool stale_config)

@@ -458,7 +458,7 @@ static void nobody_there_to_ask(void **state)
 {
 	(void)state;
 	ask_for(CONF_ASKED_SCRIPT, CONF_ASKED_NATIVE);
-	bench_keeper()->questions.source.fd = -1;
+	peer_close(&bench_keeper()->questions.runner);
 	assert_int_equal(bench_request(STRANGER, HOME, SSH), VERDICT_PROGRAM_FAILED);
 }
 
