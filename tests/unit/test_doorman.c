@@ -78,7 +78,7 @@ static int listen_somewhere(void)
 }
 
 /* Main sends the next configuration, at first with the socket. */
-static void configure(void)
+static void send_config(void)
 {
 	static const struct port_range ports[] = {{6, 0, 22, 22}};
 	static const struct policy policies[] = {{{0, 1}}};
@@ -98,7 +98,6 @@ static void configure(void)
 	struct message_secret how = {.openme = true};
 	int fds[2] = {snapshot_seal(&parts), -1};
 	size_t count = 1;
-	struct message m;
 
 	assert_true(fds[0] >= 0);
 	memcpy(how.secret, world.server_secret, sizeof how.secret);
@@ -107,7 +106,20 @@ static void configure(void)
 	assert_true(channel_send(&world.main, MESSAGE_CONFIG_DOORMAN, &how, fds, count));
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
-	main_ready(&world.doorman); /* before whatever else waits */
+}
+
+/* Before whatever else waits. */
+static void take_config(void)
+{
+	main_ready(&world.doorman);
+}
+
+static void configure(void)
+{
+	struct message m;
+
+	send_config();
+	take_config();
 	run();
 	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
 	assert_int_equal(m.body.DOORMAN_READY.error, 0);
@@ -341,7 +353,8 @@ static void more_than_can_be_held(void **state)
 		give_back(true);
 	assert_int_equal(counted(VERDICT_BUSY), 3);
 	assert_int_equal(handed_on(), -1);
-	configure();
+	send_config();
+	assert_false(something_on_stack(take_config)); /* of the last one either */
 	run_scan();
 	while (handed_on() == ALICE)
 		got++;
@@ -386,6 +399,16 @@ static void reloaded_while_a_key_is_searched(void **state)
 	assert_false(something_is_left());
 }
 
+static void open_packet(void)
+{
+	static struct codec_packet p;
+
+	memcpy(p.record.bytes, world.packet, sizeof world.packet);
+	p.record.size = sizeof world.packet;
+	memcpy(p.key, world.key, sizeof p.key);
+	assert_true(codec_open(&p));
+}
+
 static void nothing_is_left_on_the_stack(void **state)
 {
 	(void)state;
@@ -398,6 +421,12 @@ static void nothing_is_left_on_the_stack(void **state)
 	send_back(false);
 	assert_false(something_on_stack(run_scan));
 	assert_int_equal(handed_on(), BOB);
+	give_back(true);
+	send_config();
+	assert_false(something_on_stack(take_config));
+	assert_false(something_on_stack(run_scan));
+	assert_int_equal(handed_on(), BOB);
+	assert_false(something_on_stack(open_packet));
 	assert_false(something_is_left());
 }
 

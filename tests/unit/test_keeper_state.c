@@ -326,6 +326,7 @@ static uint32_t fill_a_set(void)
 			return number;
 		keeper_state_admitted(&bench_keeper()->state, holder);
 		bench_remember(holder);
+		bench_keeper()->state.seen[holder].real_ns = BENCH_NOW_NS;
 	}
 }
 
