@@ -288,6 +288,14 @@ void bench_ruler_does(enum runner_task task, struct bench_what what, enum runner
 	bench_ruler_answers(&q, outcome);
 }
 
+void bench_make_narrow(const struct channel *keepers_end)
+{
+	static const int least = 1;
+
+	assert_int_equal(
+	    setsockopt(keepers_end->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+}
+
 static void end(struct channel *c)
 {
 	shutdown(c->fd, SHUT_RDWR);

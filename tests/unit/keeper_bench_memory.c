@@ -99,9 +99,12 @@ size_t bench_sessions(enum session_kind kind)
 }
 
 struct wanted {
+	enum session_kind kind;
 	const char *name;
 	struct addr address;
+	struct bench_what what;
 	int64_t ms;
+	bool is_there;
 };
 
 static void find_one(const struct message_session *s, void *context)
@@ -115,8 +118,28 @@ static void find_one(const struct message_session *s, void *context)
 
 int64_t bench_session_ms(const char *name, const char *address)
 {
-	struct wanted w = {name, bench_address(address), -1};
+	struct wanted w = {.name = name, .address = bench_address(address), .ms = -1};
 
 	each_session(find_one, &w);
 	return w.ms;
+}
+
+static void compare_one(const struct message_session *s, void *context)
+{
+	struct wanted *w = context;
+
+	w->is_there |= s->kind == w->kind && strcmp(s->name, w->name) == 0 &&
+	               addr_equal(&s->address, &w->address) &&
+	               s->what.protocol == w->what.protocol &&
+	               s->what.first_port == w->what.first && s->what.last_port == w->what.last &&
+	               (s->kind == SESSION_OVERDUE || s->opened_real_ns == bench.real_ns);
+}
+
+bool bench_session_is(
+    enum session_kind kind, const char *name, const char *address, struct bench_what what)
+{
+	struct wanted w = {kind, name, bench_address(address), what, 0, false};
+
+	each_session(compare_one, &w);
+	return w.is_there;
 }

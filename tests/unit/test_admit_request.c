@@ -430,6 +430,24 @@ static void each_opening_counts_for_the_quota(void **state)
 	assert_int_equal(through(&other), VERDICT_OVER_QUOTA);
 }
 
+static void what_cannot_be_opened(void **state)
+{
+	static const struct codec_secrets none;
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+	const struct admission without_key = {.side = ADMIT_DOORMAN,
+	    .config = &world.snapshot,
+	    .secrets = &none,
+	    .budget = &world.budget};
+
+	(void)state;
+	assert_int_equal(admit(&without_key, &k), VERDICT_BAD_KEY);
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_BAD_SEAL);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -445,6 +463,7 @@ int main(void)
 	    T(the_same_request_twice_while_a_program_thinks),
 	    T(revoked_while_a_program_thinks),
 	    T(no_place_behind_the_last),
+	    T(what_cannot_be_opened),
 	    T(work_for_strangers_is_rationed),
 	    T(a_device_expires_as_a_client_does),
 	    T(protocols_of_one_family),

@@ -239,6 +239,7 @@ static void tried_again_at_longer_intervals(void **state)
 	for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
 		bench_ruler_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
 		assert_int_equal(bench_sessions(SESSION_OVERDUE), 1);
+		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
 		pass_and_tick(seconds[i] * 1000 - 1);
 		asked_nothing();
 		pass_and_tick(1);
@@ -354,6 +355,49 @@ static void removals_at_once(void **state)
 	open_for(PHONE, AWAY, SSH);
 }
 
+/* At the end they are all waited for, not only those that the ruler is asked about. */
+static void removals_at_the_end(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < REMOVALS_MOST + 2; i++)
+		open_for(i % 2 == 0 ? LAPTOP : PHONE, HOME, BENCH_TCP(100, 200 + i));
+	bench_stop(true);
+	assert_int_equal(keeper_rules_left(bench_keeper()), REMOVALS_MOST + 2);
+	for (uint32_t i = 0; i < REMOVALS_MOST + 2; i++) {
+		assert_false(bench_stopped());
+		assert_true(bench_ruler_asked(&question));
+		bench_ruler_answers(&question, RUNNER_DONE);
+	}
+	assert_true(bench_stopped());
+}
+
+/* What finds no room at the ruler is not opened, and what is to be shut is asked for later. */
+static void a_ruler_that_does_not_listen(void **state)
+{
+	uint16_t adding = 0;
+
+	(void)state;
+	open_for(PHONE, HOME, SSH);
+	bench_make_narrow(&bench_keeper()->rules.ruler);
+	while (bench_request(LAPTOP, HOME, BENCH_TCP(100, 200 + adding)) == BENCH_NOTHING)
+		adding++;
+	assert_in_range(adding, 1, ADDITIONS_MOST - 1);
+	assert_int_equal(bench_counted(VERDICT_BUSY), 1);
+	assert_int_equal(bench_grants(), adding + 1U);
+	pass_and_tick(RULE);
+	assert_false(bench_stopped());
+	assert_true(bench_ruler_asked(&question));
+	bench_ruler_answers(&question, RUNNER_REFUSED);
+	bench_tick();
+	for (bool shut = false; !shut;) {
+		assert_true(bench_ruler_asked(&question));
+		shut = question.task == RUNNER_RULE_REMOVE;
+		assert_int_equal(question.about, shut ? PHONE : LAPTOP);
+		bench_ruler_answers(&question, shut ? RUNNER_DONE : RUNNER_REFUSED);
+		bench_tick();
+	}
+}
+
 static void a_full_book(void **state)
 {
 	(void)state;
@@ -377,7 +421,11 @@ static void what_a_predecessor_left_is_shut(void **state)
 	assert_int_equal(question.task, RUNNER_RULE_REMOVE);
 	assert_int_equal(question.about, STRANGER);
 	assert_int_equal(question.what.last, 23);
-	bench_ruler_answers(&question, RUNNER_DONE);
+	bench_ruler_answers(&question, RUNNER_FAILED);
+	assert_true(
+	    bench_session_is(SESSION_OVERDUE, "03000000-0000-0000-0000-000000000000", AWAY, TWO));
+	pass_and_tick(1000);
+	bench_ruler_does(RUNNER_RULE_REMOVE, TWO, RUNNER_DONE);
 	bench_tick();
 	assert_false(bench_keeper()->ticking);
 }
@@ -536,6 +584,8 @@ int main(void)
 	    T(revoked_while_it_waits_to_be_opened_anew),
 	    T(additions_of_one_device),
 	    T(removals_at_once),
+	    T(removals_at_the_end),
+	    T(a_ruler_that_does_not_listen),
 	    T(a_full_book),
 	    T(what_a_predecessor_left_is_shut),
 	    T(everything_is_shut_at_the_end),

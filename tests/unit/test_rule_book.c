@@ -159,6 +159,29 @@ static void no_book_at_all(void **state)
 	closed(book);
 }
 
+/* Counted without being taken over: for a start that will not shut them. */
+static void how_many_are_left(void **state)
+{
+	struct rule_book *book;
+
+	(void)state;
+	assert_int_equal(rule_book_left(file), 0);
+	book = opened();
+	assert_int_equal(rule_book_left(file), 0);
+	book->rules[0] = book->rules[9] = a_rule;
+	assert_int_equal(rule_book_left(file), 2);
+	book->boot_id[0] ^= 1;
+	assert_int_equal(rule_book_left(file), 0);
+	book->boot_id[0] ^= 1;
+	book->layout++;
+	assert_int_equal(rule_book_left(file), 0);
+	book->layout--;
+	assert_int_equal(rule_book_left(file), 2);
+	book->magic ^= 1;
+	assert_int_equal(rule_book_left(file), 0);
+	closed(book);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -169,6 +192,7 @@ int main(void)
 	    T(another_boot_begins_anew),
 	    T(damaged_rules_are_not_asked_about),
 	    T(no_book_at_all),
+	    T(how_many_are_left),
 	};
 
 	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
