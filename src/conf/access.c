@@ -59,16 +59,6 @@ const struct conf_client *conf_client_named(const struct conf *conf, const char 
 	    name, conf->clients, conf->client_count, sizeof *conf->clients, name_and_client);
 }
 
-size_t conf_group_count(const struct conf *conf)
-{
-	return conf->group_count;
-}
-
-const struct conf_group *conf_group(const struct conf *conf, size_t index)
-{
-	return &conf->groups[index];
-}
-
 const struct conf_group *conf_group_named(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->group_count; i++) {

@@ -260,11 +260,6 @@ void client_conf_free(struct client_conf *conf)
 	free(conf);
 }
 
-const char *client_conf_path(const struct client_conf *conf)
-{
-	return conf->path;
-}
-
 size_t client_conf_count(const struct client_conf *conf)
 {
 	return conf->count;

@@ -32,7 +32,6 @@ struct client_conf *client_conf_load(const char *path, struct conf_error *error)
 void client_conf_free(struct client_conf *conf);
 
 /* Everything below is read-only and lives until client_conf_free. */
-const char *client_conf_path(const struct client_conf *conf);
 /* In the order of their names. */
 size_t client_conf_count(const struct client_conf *conf);
 const struct client_profile *client_conf_profile(const struct client_conf *conf, size_t index);

@@ -122,8 +122,6 @@ size_t conf_client_count(const struct conf *conf);
 const struct conf_client *conf_client(const struct conf *conf, size_t index);
 /* NULL when there is none of that name. */
 const struct conf_client *conf_client_named(const struct conf *conf, const char *name);
-size_t conf_group_count(const struct conf *conf);
-const struct conf_group *conf_group(const struct conf *conf, size_t index);
 
 /* The next six are for conf_has_openspa. */
 const struct conf_openspa *conf_openspa(const struct conf *conf);
