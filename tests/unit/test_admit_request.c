@@ -364,6 +364,18 @@ static void protocols_of_one_family(void **state)
 	}
 }
 
+static void what_no_rule_allows(void **state)
+{
+	struct knock good = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 22);
+	struct knock bad = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 23);
+
+	(void)state;
+	world.rules[0] = (struct openspa_rule){6, 0, 22, 22, 30};
+	assert_int_equal(through(&bad), VERDICT_NO_PORTS);
+	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(through(&good), VERDICT_GRANTED);
+}
+
 static uint16_t duration_of(uint8_t protocol, uint16_t first, uint16_t last)
 {
 	const struct asked asked = {.target = address("192.0.2.7"),
@@ -467,6 +479,7 @@ int main(void)
 	    T(work_for_strangers_is_rationed),
 	    T(a_device_expires_as_a_client_does),
 	    T(protocols_of_one_family),
+	    T(what_no_rule_allows),
 	    T(the_ends_of_a_rule),
 	    T(meant_for_this_server),
 	    T(each_opening_counts_for_the_quota),
