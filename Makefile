@@ -24,6 +24,10 @@ test: setup
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/run.py --build $(BUILD)
 
+# Small faults in a copy of the code: which of them does no unit test find?
+mutants: setup
+	$(PYTHON) tests/mutants $(MUTANTS)
+
 bench: setup
 	@$(MAKE) --no-print-directory all
 	ninja -C $(BUILD) benchmarks
@@ -44,4 +48,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test bench install uninstall clean
+.PHONY: all setup demo test mutants bench install uninstall clean
