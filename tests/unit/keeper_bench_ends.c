@@ -277,7 +277,7 @@ void bench_ruler_answers(const struct bench_question *q, enum runner_outcome out
 
 void bench_ruler_does(enum runner_task task, struct bench_what what, enum runner_outcome outcome)
 {
-	struct bench_question q, more;
+	struct bench_question q = {0}, more;
 
 	assert_true(bench_ruler_asked(&q));
 	assert_int_equal(q.task, task);

@@ -13,7 +13,7 @@
 #include <ucontext.h>
 
 /* As it is: what it does on a message is its own. */
-#include "proc/role_doorman.c"
+#include "proc/role_doorman.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define STACK_BYTES (1024 * 1024)
 #define PIECE_BYTES 8 /* a secret that was spilled shows in pieces of a register */

@@ -359,7 +359,7 @@ static void only_who_has_nothing_left_makes_room(void **state)
 /* Of all whose packets could be replayed the one whose could not. */
 static void the_right_one_makes_room(void **state)
 {
-	uint32_t next, holder, place = DIRECTORY_NOBODY;
+	uint32_t next, holder = 0, place = DIRECTORY_NOBODY;
 
 	(void)state;
 	asks_for_keys();

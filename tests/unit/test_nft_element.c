@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 /* As it is: what comes back is read by functions of its own. */
-#include "fw/nft_element.c"
+#include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define LONGEST "a123456789b123456789c123456789d123456789e123456789f123456789abc"
 
