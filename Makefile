@@ -41,6 +41,10 @@ $(BUILD)-fuzz/build.ninja:
 	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=false \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
+# Small faults in a copy of the code: which of them does no unit test find?
+mutants: setup
+	$(PYTHON) tests/mutants $(MUTANTS)
+
 bench: setup
 	@$(MAKE) --no-print-directory all
 	ninja -C $(BUILD) benchmarks
@@ -63,4 +67,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test check fuzz bench install uninstall clean
+.PHONY: all setup demo test check mutants fuzz bench install uninstall clean

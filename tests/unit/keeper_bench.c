@@ -16,7 +16,7 @@
 
 #include "keeper_bench_inside.h"
 /* As it is: what it does on a message is its own. */
-#include "keeper/keeper.c"
+#include "keeper/keeper.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define BOOT_NOW_NS (1000 * BENCH_S)
 

@@ -174,6 +174,8 @@ void bench_privileged_does(
     enum runner_task task, struct bench_what what, enum runner_outcome outcome);
 /* The far end is gone. */
 void bench_runner_ends(void);
+/* Takes so little that it is full after a few messages. */
+void bench_make_narrow(const struct channel *keepers_end);
 void bench_privileged_ends(void);
 void bench_doorman_ends(void);
 
@@ -194,6 +196,9 @@ uint32_t bench_unlisted(uint32_t number);
 size_t bench_sessions(enum session_kind kind);
 /* For how long yet, as `postern sessions` shows it; -1: it does not. */
 int64_t bench_session_ms(const char *name, const char *address);
+/* What is shown of that name, of that kind: at which address, and which ports. */
+bool bench_session_is(
+    enum session_kind kind, const char *name, const char *address, struct bench_what what);
 
 struct addr bench_address(const char *text);
 

@@ -276,7 +276,7 @@ void bench_privileged_answers(const struct bench_question *q, enum runner_outcom
 void bench_privileged_does(
     enum runner_task task, struct bench_what what, enum runner_outcome outcome)
 {
-	struct bench_question q, more;
+	struct bench_question q = {0}, more;
 
 	assert_true(bench_privileged_asked(&q));
 	assert_int_equal(q.task, task);
@@ -285,6 +285,14 @@ void bench_privileged_does(
 	assert_int_equal(q.what.last, what.last);
 	assert_false(bench_privileged_asked(&more));
 	bench_privileged_answers(&q, outcome);
+}
+
+void bench_make_narrow(const struct channel *keepers_end)
+{
+	static const int least = 1;
+
+	assert_int_equal(
+	    setsockopt(keepers_end->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
 }
 
 static void end(struct channel *c)

@@ -104,9 +104,12 @@ size_t bench_sessions(enum session_kind kind)
 }
 
 struct wanted {
+	enum session_kind kind;
 	const char *name;
 	struct addr address;
+	struct bench_what what;
 	int64_t ms;
+	bool is_there;
 };
 
 static void find_one(const struct message_session *s, void *context)
@@ -120,8 +123,28 @@ static void find_one(const struct message_session *s, void *context)
 
 int64_t bench_session_ms(const char *name, const char *address)
 {
-	struct wanted w = {name, bench_address(address), -1};
+	struct wanted w = {.name = name, .address = bench_address(address), .ms = -1};
 
 	each_session(find_one, &w);
 	return w.ms;
+}
+
+static void compare_one(const struct message_session *s, void *context)
+{
+	struct wanted *w = context;
+	const struct ports ports = bench_ports(w->what);
+
+	w->is_there |= s->kind == w->kind && strcmp(s->name, w->name) == 0 &&
+	               addr_equal(&s->opening.address, &w->address) &&
+	               ports_equal(&s->opening.ports, &ports) &&
+	               (s->kind == SESSION_OVERDUE || s->real_ns == bench.real_ns);
+}
+
+bool bench_session_is(
+    enum session_kind kind, const char *name, const char *address, struct bench_what what)
+{
+	struct wanted w = {kind, name, bench_address(address), what, 0, false};
+
+	each_session(compare_one, &w);
+	return w.is_there;
 }

@@ -428,6 +428,30 @@ static struct addr numbered(uint32_t number)
 	return source;
 }
 
+/* With the same hash in each, somebody could choose sources that push out those of others. */
+static void nobody_knows_who_pushes_out_whom(void **state)
+{
+	struct directory *other = directory_new(&world.snapshot);
+	uint32_t differ = 0;
+
+	(void)state;
+	assert_non_null(other);
+	for (uint32_t i = 0; i < 8000; i++) {
+		struct addr source = numbered(i);
+
+		directory_seen(world.directory, &source, BOB);
+		directory_seen(other, &source, BOB);
+	}
+	for (uint32_t i = 0; i < 8000; i++) {
+		struct addr source = numbered(i);
+
+		differ +=
+		    directory_guess(world.directory, &source) != directory_guess(other, &source);
+	}
+	directory_free(other);
+	assert_true(differ > 1000);
+}
+
 /* Of a thousand about five are pushed out by others; it would be a hundred if each source had one
  * place only to be. */
 static void sources_keep_their_clients(void **state)
@@ -495,6 +519,7 @@ int main(void)
 	    TEST(guesses_follow_the_source),
 	    TEST(a_source_has_a_few_recent_clients),
 	    TEST(sources_keep_their_clients),
+	    TEST(nobody_knows_who_pushes_out_whom),
 	    TEST(guesses_outlive_where_the_snapshot_stood),
 	};
 

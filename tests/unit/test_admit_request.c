@@ -364,6 +364,18 @@ static void protocols_of_one_family(void **state)
 	}
 }
 
+static void what_no_rule_allows(void **state)
+{
+	struct knock good = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 22);
+	struct knock bad = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 23);
+
+	(void)state;
+	world.rules[0] = (struct openspa_rule){{6, 0, 22, 22}, 30};
+	assert_int_equal(through(&bad), VERDICT_NO_PORTS);
+	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(through(&good), VERDICT_GRANTED);
+}
+
 static uint16_t duration_of(uint8_t protocol, uint16_t first, uint16_t last)
 {
 	const struct asked asked = {
@@ -430,6 +442,24 @@ static void each_opening_counts_for_the_quota(void **state)
 	assert_int_equal(through(&other), VERDICT_OVER_QUOTA);
 }
 
+static void what_cannot_be_opened(void **state)
+{
+	static const struct codec_secrets none;
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+	const struct admission without_key = {.side = ADMIT_DOORMAN,
+	    .config = &world.snapshot,
+	    .secrets = &none,
+	    .budget = &world.budget};
+
+	(void)state;
+	assert_int_equal(admit(&without_key, &k), VERDICT_BAD_KEY);
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_BAD_SEAL);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -445,9 +475,11 @@ int main(void)
 	    T(the_same_request_twice_while_a_program_thinks),
 	    T(revoked_while_a_program_thinks),
 	    T(no_place_behind_the_last),
+	    T(what_cannot_be_opened),
 	    T(work_for_strangers_is_rationed),
 	    T(a_device_expires_as_a_client_does),
 	    T(protocols_of_one_family),
+	    T(what_no_rule_allows),
 	    T(the_ends_of_a_rule),
 	    T(meant_for_this_server),
 	    T(each_opening_counts_for_the_quota),

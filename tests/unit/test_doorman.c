@@ -13,7 +13,7 @@
 #include <ucontext.h>
 
 /* As it is: what it does on a message is its own. */
-#include "doorman/doorman.c"
+#include "doorman/doorman.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define STACK_BYTES (1024 * 1024)
 #define PIECE_BYTES 8 /* a secret that was spilled shows in pieces of a register */
@@ -78,7 +78,7 @@ static int listen_somewhere(void)
 }
 
 /* Main sends the next configuration, at first with the socket. */
-static void configure(void)
+static void send_config(void)
 {
 	static const struct ports ports[] = {{6, 0, 22, 22}};
 	static const struct policy policies[] = {{{0, 1}}};
@@ -97,7 +97,6 @@ static void configure(void)
 	    .port_count = 1};
 	struct message_secret how = {0};
 	struct message_fds fds = message_fds_none();
-	struct message m;
 
 	fds.fd[FD_SNAPSHOT] = snapshot_create(&parts);
 	assert_true(fds.fd[FD_SNAPSHOT] >= 0);
@@ -106,8 +105,20 @@ static void configure(void)
 		fds.fd[FD_OPENME] = listen_somewhere();
 	assert_true(channel_send(&world.main, MESSAGE_CONFIG_DOORMAN, &how, &fds));
 	message_fds_close(&fds);
-	/* before whatever else waits */
+}
+
+/* Before whatever else waits. */
+static void take_config(void)
+{
 	assert_int_equal(peer_wait(&world.doorman.process.main, PHASE_RUN, 0), CHANNEL_MESSAGE);
+}
+
+static void configure(void)
+{
+	struct message m;
+
+	send_config();
+	take_config();
 	run();
 	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
 	assert_int_equal(m.body.DOORMAN_READY.error, 0);
@@ -346,7 +357,8 @@ static void more_than_can_be_held(void **state)
 		give_back(true);
 	assert_int_equal(counted(VERDICT_BUSY), 3);
 	assert_int_equal(handed_on(), -1);
-	configure();
+	send_config();
+	assert_false(something_on_stack(take_config)); /* of the last one either */
 	run_scan();
 	while (handed_on() == ALICE)
 		got++;
@@ -391,6 +403,16 @@ static void reloaded_while_a_key_is_searched(void **state)
 	assert_false(something_is_left());
 }
 
+static void open_packet(void)
+{
+	static struct codec_packet p;
+
+	memcpy(p.record.bytes, world.packet, sizeof world.packet);
+	p.record.size = sizeof world.packet;
+	memcpy(p.key, world.key, sizeof p.key);
+	assert_true(codec_open(&p));
+}
+
 static void nothing_is_left_on_the_stack(void **state)
 {
 	(void)state;
@@ -403,6 +425,12 @@ static void nothing_is_left_on_the_stack(void **state)
 	send_back(false);
 	assert_false(something_on_stack(run_scan));
 	assert_int_equal(handed_on(), BOB);
+	give_back(true);
+	send_config();
+	assert_false(something_on_stack(take_config));
+	assert_false(something_on_stack(run_scan));
+	assert_int_equal(handed_on(), BOB);
+	assert_false(something_on_stack(open_packet));
 	assert_false(something_is_left());
 }
 

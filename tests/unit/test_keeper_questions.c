@@ -50,6 +50,8 @@ static void nobody_is_asked_where_all_is_ours_to_know(void **state)
 	assert_int_equal(bench_told(SSH), BENCH_RULE_S);
 	assert_int_equal(bench_told(SSH), 0);
 	assert_string_equal(bench_shown(HOME, SSH), "laptop");
+	assert_true(bench_session_is(SESSION_OPEN, "laptop", HOME, SSH));
+	assert_true(bench_session_is(SESSION_SEEN, "laptop", HOME, BENCH_AS(ALICE)));
 	assert_false(bench_runner_asked(&question));
 	assert_false(bench_key_is_left());
 	assert_int_equal(bench_request(STRANGER, HOME, SSH), VERDICT_UNKNOWN_SIGNER);
@@ -445,6 +447,25 @@ static void tickets_go_round(void **state)
 	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
 }
 
+/* It has more to do than it takes: nobody waits for it, and nobody is told that it has gone. */
+static void a_runner_that_does_not_listen(void **state)
+{
+	int waiting = 0;
+
+	(void)state;
+	ask_for(CONF_ASKED_SCRIPT, CONF_ASKED_NATIVE);
+	bench_make_narrow(&bench_keeper()->questions.runner.channel);
+	while (stranger_from(waiting) == VERDICT_ASKED)
+		waiting++;
+	assert_in_range(waiting, 1, OF_ALL - 1);
+	assert_int_equal(bench_counted(VERDICT_BUSY), 1);
+	assert_false(bench_stopped());
+	assert_true(bench_runner_asked(&question));
+	bench_runner_gives_key(&question, false);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	assert_int_equal(stranger_from(waiting), VERDICT_ASKED);
+}
+
 static void a_runner_that_ends(void **state)
 {
 	(void)state;
@@ -534,6 +555,7 @@ int main(void)
 	    BENCH_TEST(no_ticket_at_all),
 	    BENCH_TEST(an_answer_counts_once),
 	    BENCH_TEST(tickets_go_round),
+	    BENCH_TEST(a_runner_that_does_not_listen),
 	    BENCH_TEST(a_runner_that_ends),
 	    BENCH_TEST(nobody_there_to_ask),
 	    cmocka_unit_test_setup_teardown(

@@ -239,6 +239,7 @@ static void tried_again_at_longer_intervals(void **state)
 	for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
 		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
 		assert_int_equal(bench_sessions(SESSION_OVERDUE), 1);
+		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
 		pass_and_tick(seconds[i] * 1000 - 1);
 		asked_nothing();
 		pass_and_tick(1);
@@ -354,6 +355,49 @@ static void removals_at_once(void **state)
 	open_for(PHONE, AWAY, SSH);
 }
 
+/* At the end they are all waited for, not only those that the privileged runner is asked about. */
+static void removals_at_the_end(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < REMOVALS_MOST + 2; i++)
+		open_for(i % 2 == 0 ? LAPTOP : PHONE, HOME, BENCH_TCP(100, 200 + i));
+	bench_stop(true);
+	assert_int_equal(bench_rules_left(), REMOVALS_MOST + 2);
+	for (uint32_t i = 0; i < REMOVALS_MOST + 2; i++) {
+		assert_false(bench_stopped());
+		assert_true(bench_privileged_asked(&question));
+		bench_privileged_answers(&question, RUNNER_DONE);
+	}
+	assert_true(bench_stopped());
+}
+
+/* What finds no room at the runner is not opened, and what is to be shut is asked for later. */
+static void a_runner_that_does_not_listen(void **state)
+{
+	uint16_t adding = 0;
+
+	(void)state;
+	open_for(PHONE, HOME, SSH);
+	bench_make_narrow(&bench_keeper()->rules.runner.channel);
+	while (bench_request(LAPTOP, HOME, BENCH_TCP(100, 200 + adding)) == BENCH_NOTHING)
+		adding++;
+	assert_in_range(adding, 1, ADDITIONS_MOST - 1);
+	assert_int_equal(bench_counted(VERDICT_BUSY), 1);
+	assert_int_equal(bench_grants(), adding + 1U);
+	pass_and_tick(RULE);
+	assert_false(bench_stopped());
+	assert_true(bench_privileged_asked(&question));
+	bench_privileged_answers(&question, RUNNER_REFUSED);
+	bench_tick();
+	for (bool shut = false; !shut;) {
+		assert_true(bench_privileged_asked(&question));
+		shut = question.task == RUNNER_RULE_REMOVE;
+		assert_int_equal(question.about, shut ? PHONE : LAPTOP);
+		bench_privileged_answers(&question, shut ? RUNNER_DONE : RUNNER_REFUSED);
+		bench_tick();
+	}
+}
+
 static void a_full_journal(void **state)
 {
 	(void)state;
@@ -378,7 +422,11 @@ static void what_a_predecessor_left_is_shut(void **state)
 	assert_int_equal(question.task, RUNNER_RULE_REMOVE);
 	assert_int_equal(question.about, STRANGER);
 	assert_int_equal(question.what.last, 23);
-	bench_privileged_answers(&question, RUNNER_DONE);
+	bench_privileged_answers(&question, RUNNER_FAILED);
+	assert_true(
+	    bench_session_is(SESSION_OVERDUE, "03000000-0000-0000-0000-000000000000", AWAY, TWO));
+	pass_and_tick(1000);
+	bench_privileged_does(RUNNER_RULE_REMOVE, TWO, RUNNER_DONE);
 	bench_tick();
 	assert_false(bench_keeper()->ticking);
 }
@@ -457,6 +505,13 @@ static void nothing_is_opened_while_stopping(void **state)
 
 /* --- Odd answers */
 
+/* The process would end here; the test gives back what it holds. */
+static void answered_after_all(void)
+{
+	bench_keeper()->process.loop.stopped = false;
+	bench_privileged_answers(&question, RUNNER_REFUSED);
+}
+
 static void what_was_not_asked(void **state)
 {
 	(void)state;
@@ -467,6 +522,8 @@ static void what_was_not_asked(void **state)
 	bench_privileged_answers(&question, RUNNER_DONE);
 	assert_true(bench_stopped());
 	assert_int_equal(bench_told(TWO), 0);
+	question.ticket -= 0x10000;
+	answered_after_all();
 }
 
 static void no_ticket(void **state)
@@ -486,6 +543,8 @@ static void beyond_the_journal(void **state)
 	bench_privileged_answers(&question, RUNNER_DONE);
 	assert_true(bench_stopped());
 	assert_int_equal(bench_told(SSH), 0);
+	question.ticket -= RULES_MOST;
+	answered_after_all();
 }
 
 static void tickets_go_round(void **state)
@@ -537,6 +596,8 @@ int main(void)
 	    T(revoked_while_it_waits_to_be_opened_anew),
 	    T(additions_of_one_device),
 	    T(removals_at_once),
+	    T(removals_at_the_end),
+	    T(a_runner_that_does_not_listen),
 	    T(a_full_journal),
 	    T(what_a_predecessor_left_is_shut),
 	    T(everything_is_shut_at_the_end),

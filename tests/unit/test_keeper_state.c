@@ -326,12 +326,14 @@ static uint32_t fill_a_set(void)
 			return number;
 		keeper_state_admitted(&bench_keeper()->state, holder);
 		bench_remember(holder);
+		bench_keeper()->state.seen[holder].real_ns = BENCH_NOW_NS;
 	}
 }
 
 /* Whoever has something open, or whose packets could be replayed, is not pushed out. */
 static void only_who_has_nothing_left_makes_room(void **state)
 {
+	static const struct seen never;
 	uint32_t next, place;
 
 	(void)state;
@@ -351,7 +353,26 @@ static void only_who_has_nothing_left_makes_room(void **state)
 	/* Nothing of who was there before is its own. */
 	assert_int_equal(bench_keeper()->state.replay[place].count, 0);
 	assert_false(bench_keeper()->state.replay[place].has_floor);
-	assert_int_equal(bench_keeper()->state.seen[place].real_ns, 0);
+	assert_memory_equal(&bench_keeper()->state.seen[place], &never, sizeof never);
+}
+
+/* Of all whose packets could be replayed the one whose could not. */
+static void the_right_one_makes_room(void **state)
+{
+	uint32_t next, holder = 0, place = DIRECTORY_NOBODY;
+
+	(void)state;
+	asks_for_keys();
+	next = fill_a_set();
+	for (uint32_t i = 0; i < next && place == DIRECTORY_NOBODY; i++) {
+		holder = bench_unlisted(i);
+		replay_clear(&bench_keeper()->state.replay[holder]);
+		place = bench_unlisted(next);
+		if (place == DIRECTORY_NOBODY)
+			bench_remember(holder);
+	}
+	assert_int_not_equal(place, DIRECTORY_NOBODY);
+	assert_int_equal(place, holder);
 }
 
 static void numbers_below_the_visitors(void **state)
@@ -436,6 +457,7 @@ int main(void)
 	    BENCH_TEST(a_visitor_that_is_listed),
 	    BENCH_TEST(visitors_go_with_the_program),
 	    BENCH_TEST(only_who_has_nothing_left_makes_room),
+	    BENCH_TEST(the_right_one_makes_room),
 	    BENCH_TEST(numbers_below_the_visitors),
 	    BENCH_TEST_NEW(what_was_left_is_taken_over),
 	    BENCH_TEST_NEW(what_nobody_may_have_is_not),

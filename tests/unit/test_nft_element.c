@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 /* As it is: what comes back is read by functions of its own. */
-#include "fw/nft_element.c"
+#include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define LONGEST "a123456789b123456789c123456789d123456789e123456789f123456789abc"
 
@@ -92,6 +92,27 @@ static void of_another_shape(void **state)
 	assert_false(reads(&t, &e));
 }
 
+/* Reads it into memory that ends with the owner; how much of what lies behind is changed. */
+static size_t bytes_of_owner(const char *data, size_t size)
+{
+	static char buffer[512];
+	struct {
+		char owner[CLIENT_NAME_BYTES];
+		char behind[256];
+	} memory;
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+	size_t changed = 0;
+	char *owner = memory.owner;
+
+	__asm__("" : "+r"(owner)); /* the compiler is not to know where it ends */
+	memset(&memory, 0x55, sizeof memory);
+	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, size, data);
+	read_owner(owner, mnl_nlmsg_get_payload(m));
+	for (size_t i = 0; i < sizeof memory.behind; i++)
+		changed += memory.behind[i] != 0x55;
+	return changed;
+}
+
 static void owners_of_any_length(void **state)
 {
 	static const struct told good[] = {
@@ -120,6 +141,7 @@ static void owners_of_any_length(void **state)
 	assert_string_equal(e.owner, "a");
 	assert_true(reads(&good[1], &e));
 	assert_string_equal(e.owner, LONGEST);
+	assert_int_equal(bytes_of_owner("\0\x41" LONGEST "x", sizeof LONGEST + 3), 0);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		if (reads(&bad[i], &e))
 			fail_msg("bad owner %zu", i);

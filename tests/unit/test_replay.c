@@ -201,6 +201,32 @@ static void the_oldest_goes_first(void **state)
 	assert_false(r.has_floor);
 }
 
+static bool memory_is_short;
+
+/* The linker puts it in place of the real one (--wrap). */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return memory_is_short ? NULL : __real_calloc(count, size);
+}
+
+/* What cannot be remembered must not be let in. */
+static void without_memory_nobody_is_admitted(void **state)
+{
+	struct replay r = {0};
+	bool let_in;
+
+	(void)state;
+	memory_is_short = true;
+	let_in = admitted(&r, NOW, 1, NOW);
+	memory_is_short = false;
+	assert_false(let_in);
+	assert_true(admitted(&r, NOW, 1, NOW));
+	replay_clear(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +241,7 @@ int main(void)
 	    cmocka_unit_test(the_floor_matters_too),
 	    cmocka_unit_test(stamped_ahead_is_not_past),
 	    cmocka_unit_test(the_oldest_goes_first),
+	    cmocka_unit_test(without_memory_nobody_is_admitted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

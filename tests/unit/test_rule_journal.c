@@ -163,6 +163,29 @@ static void no_journal_at_all(void **state)
 	closed(journal);
 }
 
+/* Counted without being taken over: for a start that will not shut them. */
+static void how_many_are_left(void **state)
+{
+	struct rule_journal *journal;
+
+	(void)state;
+	assert_int_equal(rule_journal_left(file), 0);
+	journal = opened();
+	assert_int_equal(rule_journal_left(file), 0);
+	journal->rules[0] = journal->rules[9] = a_rule;
+	assert_int_equal(rule_journal_left(file), 2);
+	journal->boot_id[0] ^= 1;
+	assert_int_equal(rule_journal_left(file), 0);
+	journal->boot_id[0] ^= 1;
+	journal->layout++;
+	assert_int_equal(rule_journal_left(file), 0);
+	journal->layout--;
+	assert_int_equal(rule_journal_left(file), 2);
+	journal->magic ^= 1;
+	assert_int_equal(rule_journal_left(file), 0);
+	closed(journal);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -173,6 +196,7 @@ int main(void)
 	    T(another_boot_begins_anew),
 	    T(damaged_rules_are_not_asked_about),
 	    T(no_journal_at_all),
+	    T(how_many_are_left),
 	};
 
 	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
