@@ -52,6 +52,7 @@ static void opens_every_captured_request(void **state)
 		struct openspa_request got;
 		char text[ADDR_TEXT_BYTES];
 
+		memset(&got, 0xff, sizeof got);
 		openspa_case_open(&c, i);
 		assert_true(
 		    openspa_case_accepts(&c, c.vector->request, sizeof c.vector->request, &got));
@@ -59,6 +60,7 @@ static void opens_every_captured_request(void **state)
 		assert_device(got.device, c.vector->client_device_id);
 		assert_memory_equal(got.nonce, c.vector->signed_payload + 24, sizeof got.nonce);
 		assert_string_equal(protocol_name(got.ports.protocol), c.vector->protocol);
+		assert_int_equal(got.ports.zero, 0); /* nothing of our memory goes on with it */
 		assert_int_equal(got.ports.first, c.vector->start_port);
 		assert_int_equal(got.ports.last, c.vector->end_port);
 		assert_int_equal(got.behind_nat, c.vector->behind_nat);
@@ -116,12 +118,14 @@ static void opens_every_captured_response(void **state)
 		struct openspa_case c;
 		struct openspa_response got;
 
+		memset(&got, 0xff, sizeof got);
 		openspa_case_open(&c, i);
 		assert_true(
 		    openspa_case_answers(&c, c.vector->response, sizeof c.vector->response, &got));
 		assert_int_equal(got.timestamp_s, seconds_of(c.vector->response_payload));
 		assert_memory_equal(got.nonce, c.vector->response_payload + 8, sizeof got.nonce);
 		assert_string_equal(protocol_name(got.ports.protocol), c.vector->protocol);
+		assert_int_equal(got.ports.zero, 0); /* nothing of our memory goes on with it */
 		assert_int_equal(got.ports.first, c.vector->start_port);
 		assert_int_equal(got.ports.last, c.vector->end_port);
 		assert_int_equal(got.duration_s, c.vector->duration_s);
