@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 _Static_assert(OPENME_NONCE_BYTES == ASKED_NONCE_BYTES, "openme's nonce goes in whole");
 
@@ -138,6 +139,15 @@ bool codec_open(struct codec_packet *p)
 {
 	memset(&p->asked, 0, sizeof p->asked);
 	return p->record.protocol == RECORD_OPENSPA ? open_openspa(p) : open_openme(p);
+}
+
+void codec_wipe(struct codec_packet *p)
+{
+	secret_wipe(p->key, sizeof p->key);
+	secret_wipe(&p->asked, sizeof p->asked);
+#ifdef HAVE_OPENSPA
+	secret_wipe(&p->proof, sizeof p->proof);
+#endif
 }
 
 bool codec_verify_knock(

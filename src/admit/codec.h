@@ -57,6 +57,8 @@ bool codec_well_formed(const struct record *r);
 bool codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets);
 /* Opens the seal with the key: fills p->asked. */
 bool codec_open(struct codec_packet *p);
+/* Wipes what came out of the seal, and the key. */
+void codec_wipe(struct codec_packet *p);
 /* True when the client with that key signed the knock, and the device with that key the request.
  * Call after codec_open. */
 bool codec_verify_knock(
