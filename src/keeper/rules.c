@@ -86,6 +86,7 @@ static void answer_waiting(struct keeper *k, struct rule_work *w, enum verdict v
 		if (v == VERDICT_GRANTED)
 			keeper_send_response(k, &first->knock);
 		w->waiting = first->next;
+		codec_wipe(&first->knock.packet);
 		free(first);
 	}
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/notify.h"
+#include "base/secret.h"
 #include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/processes.h"
@@ -23,26 +24,31 @@ static bool configure(struct main_process *m, enum role role, enum message_type 
 	return false;
 }
 
-/* The secrets go to the doorman alone. */
+/* The secrets go to the doorman alone; in between they stand in locked memory, too. */
 static bool configure_doorman(
     struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
-	struct message_secret secret = {
-	    .openme = conf_has_openme(conf), .openspa = conf_has_openspa(conf)};
+	struct message_secret *secret = secret_alloc(sizeof *secret);
 	int fds[3] = {h->fd};
 	size_t fd_count = 1;
 	bool ok;
 
-	if (secret.openme)
-		memcpy(secret.secret, conf_server_secret(conf), sizeof secret.secret);
-	if (secret.openspa)
-		secret.rsa = *conf_openspa_secret(conf);
+	if (secret == NULL) {
+		log_line(LOG_LEVEL_ERROR, "no locked memory to hand the keys on in");
+		return false;
+	}
+	secret->openme = conf_has_openme(conf);
+	secret->openspa = conf_has_openspa(conf);
+	if (secret->openme)
+		memcpy(secret->secret, conf_server_secret(conf), sizeof secret->secret);
+	if (secret->openspa)
+		secret->rsa = *conf_openspa_secret(conf);
 	if (h->udp >= 0)
 		fds[fd_count++] = h->udp;
 	if (h->openspa >= 0)
 		fds[fd_count++] = h->openspa;
-	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, &secret, fds, fd_count);
-	explicit_bzero(&secret, sizeof secret);
+	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, fds, fd_count);
+	secret_free(secret);
 	return ok;
 }
 
