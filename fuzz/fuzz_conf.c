@@ -34,7 +34,7 @@ static void use(const struct conf *conf)
 	int fd;
 
 	must(conf_show(conf, nowhere));
-	fd = conf_seal(conf, 1);
+	fd = conf_write_snapshot(conf, 1);
 	must(fd >= 0 && snapshot_map(&s, fd));
 	must(s.client_count == conf_client_count(conf));
 	snapshot_unmap(&s);

@@ -78,7 +78,7 @@ enum message_fd {
 	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, BEGIN_DOORMAN_FDS, message_begin, doorman_begin) \
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
 	    doorman_take_config)                                                                \
-	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
+	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_hear_back)      \
 	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
 
 #define MESSAGES_TO_KEEPER(X)                                                                      \
@@ -159,6 +159,7 @@ struct message_knock {
 	uint8_t guessed; /* 0 or not: the doorman has not tried the signature; no bool, for it may
 	                    lie */
 	uint8_t key[32]; /* that sealed the packet */
+	int64_t timestamp_ns; /* the doorman's note to itself, for a knock that comes back */
 	struct record record;
 };
 
