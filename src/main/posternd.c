@@ -1,4 +1,5 @@
-/* posternd: the daemon. This is only its command line; the processes are in src/proc. */
+/* posternd: the daemon. This is only its command line; src/main is the rest of its first process.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,6 @@
 #include "conf/conf.h"
 #include "ctl/control.h"
 #include "main/main.h"
-#include "main/spawn.h"
-#include "proc/process.h"
 
 static const char usage[] =
     "Usage: posternd [-c FILE] [--check] [options]\n"
@@ -116,25 +115,8 @@ int main(int argc, char *argv[])
 	    .control = CONTROL_PATH,
 	    .log_level = LOG_LEVEL_INFO,
 	    .log_format = LOG_FORMAT_TEXT};
-	enum role role = spawn_role_wanted(argc, argv);
 	bool check;
 
-	switch (role) {
-	case ROLE_DOORMAN:
-		return role_doorman();
-	case ROLE_KEEPER:
-		return role_keeper();
-	case ROLE_DESK:
-		return role_desk();
-	case ROLE_RUNNER:
-	case ROLE_PRIVILEGED_RUNNER:
-#ifdef HAVE_OPENSPA
-		return role_runner(role);
-#endif
-	case ROLE_MAIN:
-	case ROLE_COUNT:
-		break;
-	}
 	check = parse(&options, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);

@@ -56,7 +56,7 @@ static bool note_ends(struct main_process *m)
 
 		if (child->pid <= 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
 			continue;
-		close(child->channel.fd);
+		peer_close(&child->peer);
 		note_end(m, role, status);
 		failed = failed || child->failed;
 	}
@@ -91,14 +91,14 @@ void main_extend_stop(const struct main_process *m)
 }
 
 /* True when the keeper says that it is getting on. */
-static bool gets_on(const struct main_process *m)
+static bool gets_on(struct main_process *m)
 {
-	const struct child *keeper = &m->children[ROLE_KEEPER];
-	struct message message;
+	struct child *keeper = &m->children[ROLE_KEEPER];
 
-	return keeper->pid > 0 &&
-	       channel_receive(&keeper->channel, &message, PHASE_RUN) == CHANNEL_MESSAGE &&
-	       message.type == MESSAGE_KEEPER_STOPPING;
+	m->keeper_gets_on = false;
+	if (keeper->pid > 0 && keeper->peer.channel.fd >= 0)
+		peer_wait(&keeper->peer, PHASE_RUN, 0);
+	return m->keeper_gets_on;
 }
 
 /* Waits for the roles from `first` to before `end`, and kills who is late. */
@@ -140,7 +140,7 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 static void hang_up(struct main_process *m, enum role role)
 {
 	if (m->children[role].pid > 0)
-		close(m->children[role].channel.fd);
+		peer_close(&m->children[role].peer);
 }
 
 /* With a privileged runner the keeper has rules to take away by program, and waits for each. */
@@ -162,7 +162,7 @@ void main_stop_roles(struct main_process *m)
 	/* The keeper ends by its message; its channel must not cut that short. */
 	if (m->children[ROLE_KEEPER].pid > 0)
 		channel_send(
-		    &m->children[ROLE_KEEPER].channel, MESSAGE_STOP_KEEPER, &stop, NULL, 0);
+		    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_STOP_KEEPER, &stop, NULL);
 	hang_up(m, ROLE_DOORMAN);
 	hang_up(m, ROLE_DESK);
 	reap(m, FIRST_ROLE, ROLE_RUNNER, keepers_time_ms(m));

@@ -190,9 +190,9 @@ class Daemon:
         found = {}
         for pid in self.living():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            names = [role for role in ("doorman", "keeper", "desk", "runner", "privileged-runner")
-                     if any(word.lstrip("@") == role for word in words)]
-            found[names[0] if names else "main"] = pid
+            name = Path(words[0]).name.removeprefix("postern-")
+            found["privileged-runner" if "privileged-runner" in words else
+                  "main" if name == "posternd" else name] = pid
         return found
 
     def lines(self):

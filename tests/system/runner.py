@@ -33,7 +33,8 @@ class Runner:
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(
                 [*prefix, HARNESS, role, str(user), "format=json", *settings],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1,
+                env={**os.environ, "RUNNER": str(BUILD / "postern-runner")})
         self.pid = int(self.process.stdout.readline().split()[1])
         self.first = self.process.stdout.readline().strip()
         threading.Thread(target=self._read, daemon=True).start()

@@ -1,6 +1,7 @@
 """The control socket is for root, and nobody at it holds up the knocks."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -114,6 +115,48 @@ class ControlTest(WorldTest):
         self.knock()
         self.assert_opens()
         for s in deaf:
+            s.close()
+        self.assert_served()
+
+    def test_who_reads_slowly_gets_all(self):
+        count = 600
+        for i in range(count):
+            self.knock(target=f"198.51.{100 + i // 250}.{1 + i % 250}")
+        self.assertTrue(eventually(lambda: len(self.granted()) > count))
+        with control.connect(self.daemon.control) as s:
+            s.send(control.request(control.SESSIONS))
+            time.sleep(1)  # what has room in the socket has been sent
+            found = []
+            while not found or found[-1] not in (control.DONE, control.ERROR):
+                found.append(s.recv(4096)[1])
+                time.sleep(0.002)
+        self.assertEqual(found[-1], control.DONE)
+        self.assertGreater(found.count(control.SESSION), count)
+
+    def test_a_keeper_that_is_slow(self):
+        """It holds up neither the desk nor main, and costs nobody the gate."""
+        os.kill(self.daemon.roles()["keeper"], signal.SIGSTOP)
+        try:
+            asked = [control.connect(self.daemon.control) for _ in range(3)]
+            for s in asked:
+                s.send(control.request(control.SESSIONS))
+            self.assertTrue(control.stats(self.daemon.control), "the desk waits for the keeper")
+            for s in asked:
+                kind, text = control.answers(s)[-1]
+                s.close()
+                self.assertEqual(kind, control.ERROR)
+                self.assertIn(b"the keeper does not answer", text)
+        finally:
+            os.kill(self.daemon.roles()["keeper"], signal.SIGCONT)
+        self.assert_served()
+        self.assertIn("bob", self.postern("sessions"))
+
+    def test_more_at_once_than_there_is_room_for(self):
+        silent = [control.connect(self.daemon.control) for _ in range(16)]
+        self.assertIn(b"too many at once", control.ask(self.daemon.control, control.STATS)[-1][1])
+        self.assertTrue(eventually(lambda: control.ask(
+            self.daemon.control, control.STATS)[-1][0] == control.DONE, within=5))
+        for s in silent:
             s.close()
         self.assert_served()
 

@@ -263,13 +263,13 @@ class TrustTest(RunnerTest):
 
     def test_writable(self):
         for mode in (0o757, 0o775):
-            self.refused(self.write("script", "#!/bin/sh\necho 180\n", mode), "written by others")
+            self.refused(self.write("script", "#!/bin/sh\necho 180\n", mode), "lets others write it")
 
     def test_writable_folder(self):
         (self.folder / "sub/sub").mkdir(parents=True)
         self.sh("echo 180", "sub/sub/script")
         (self.folder / "sub").chmod(0o777)
-        self.refused(self.folder / "sub/sub/script", "written by others")
+        self.refused(self.folder / "sub/sub/script", "lets others write it")
 
     def writes(self, *settings, **options):
         folder = self.folder / "open"
@@ -293,20 +293,20 @@ class TrustTest(RunnerTest):
 
     def test_somebody_elses(self):
         os.chown(self.sh("echo 180"), USER, USER)
-        self.refused(self.folder / "script", "not belong to root")
+        self.refused(self.folder / "script", f"belongs to user {USER}; it must belong to root")
 
     def test_somebody_elses_folder(self):
         (self.folder / "sub").mkdir()
         self.sh("echo 180", "sub/script")
         os.chown(self.folder / "sub", USER, USER)
-        self.refused(self.folder / "sub/script", "not belong to root")
+        self.refused(self.folder / "sub/script", f"belongs to user {USER}; it must belong to root")
 
     def test_link_into_a_writable_folder(self):
         (self.folder / "sub").mkdir(mode=0o777)
         (self.folder / "sub").chmod(0o777)
         self.sh("echo 180", "sub/script")
         (self.folder / "link").symlink_to("sub/script")
-        self.refused(self.folder / "link", "written by others")
+        self.refused(self.folder / "link", "lets others write it")
 
     def test_link(self):
         (self.folder / "sub").mkdir()

@@ -12,18 +12,18 @@
 
 #include <cmocka.h>
 
-#include "proc/message.h"
+#include "proc/channel.h"
 
 /* The table once more, as the test knows it. */
 static const struct {
 	enum role from;
 	enum role to;
 	enum phase phase;
-	size_t fds;
+	uint32_t fds; /* their names, as bits */
 	size_t size;
 } table[MESSAGE_COUNT] = {
-#define X(id, from, to, phase, fds, body) \
-	[MESSAGE_##id] = {ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(body)},
+#define X(id, from, to, phase, fds, body, handler) \
+	[MESSAGE_##id] = {ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(struct body)},
     MESSAGES(X)
 #undef X
 };
@@ -33,6 +33,7 @@ struct spoken {
 	uint32_t type;
 	size_t size; /* of the body */
 	size_t fds;
+	uint32_t names; /* of the descriptors, as bits */
 };
 
 #define SIZE_MOST (sizeof(union message_body) + 64)
@@ -41,8 +42,8 @@ struct spoken {
 static void say(int fd, const struct spoken *s)
 {
 	static uint8_t body[SIZE_MOST];
-	uint32_t type = s->type;
-	struct iovec parts[2] = {{&type, sizeof type}, {body, s->size}};
+	uint32_t head[2] = {s->type, s->names};
+	struct iovec parts[2] = {{head, sizeof head}, {body, s->size}};
 	union {
 		struct cmsghdr header;
 		uint8_t bytes[CMSG_SPACE(FDS_MOST * sizeof(int))];
@@ -111,7 +112,7 @@ static int hear(enum role self, enum role peer, enum phase phase, const struct s
 	static int ends[2], told, came_to;
 	struct channel c = {-1, self, peer};
 
-	m = (struct message){.type = MESSAGE_COUNT};
+	m = (struct message){.type = MESSAGE_COUNT, .fds = message_fds_none()};
 	assert_true(channel_pair(ends));
 	say(ends[0], s);
 	c.fd = ends[1];
@@ -124,9 +125,10 @@ static int hear(enum role self, enum role peer, enum phase phase, const struct s
 	speak_again(told);
 	if (came_to == GOT_THROUGH) {
 		assert_int_equal(m.type, s->type);
-		assert_int_equal(m.fd_count, s->fds);
+		for (int i = 0; i < FD_COUNT; i++)
+			assert_int_equal(m.fds.fd[i] >= 0, (s->names & 1U << i) != 0);
 	}
-	message_close_fds(&m);
+	message_fds_close(&m.fds);
 	close(ends[0]);
 	close(ends[1]);
 	return came_to;
@@ -144,7 +146,7 @@ static int speak(enum role self, enum role peer, uint32_t type)
 	ends_here = true;
 	came_to = setjmp(end_of_process);
 	if (came_to == 0)
-		assert_true(channel_send(&c, (enum message_type)type, &body, NULL, 0));
+		assert_true(channel_send(&c, (enum message_type)type, &body, NULL));
 	ends_here = false;
 	close(ends[0]);
 	close(ends[1]);
@@ -153,7 +155,7 @@ static int speak(enum role self, enum role peer, uint32_t type)
 
 static struct spoken right(uint32_t type)
 {
-	return (struct spoken){type, table[type].size, 0};
+	return (struct spoken){type, table[type].size, 0, 0};
 }
 
 static void only_what_the_table_allows_gets_through(void **state)
@@ -193,7 +195,7 @@ static void every_message_has_one_size(void **state)
 		    sizeof(union message_body) + 1, SIZE_MOST};
 
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-			const struct spoken s = {type, sizes[i], 0};
+			const struct spoken s = {type, sizes[i], 0, 0};
 
 			if (sizes[i] != table[type].size)
 				assert_int_equal(hear_where_it_belongs(&s, type), FORBIDDEN);
@@ -201,17 +203,62 @@ static void every_message_has_one_size(void **state)
 	}
 }
 
-static void no_more_descriptors_than_the_table_says(void **state)
+static void only_descriptors_of_the_table(void **state)
 {
 	(void)state;
 	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
-		for (size_t fds = 1; fds <= FDS_MOST; fds++) {
-			const struct spoken s = {type, table[type].size, fds};
+		for (int name = 0; name < 32; name++) {
+			const struct spoken s = {type, table[type].size, 1, 1U << name};
 
 			assert_int_equal(hear_where_it_belongs(&s, type),
-			    fds <= table[type].fds ? GOT_THROUGH : FORBIDDEN);
+			    (table[type].fds & s.names) != 0 ? GOT_THROUGH : FORBIDDEN);
 		}
 	}
+}
+
+static void as_many_descriptors_as_names(void **state)
+{
+	(void)state;
+	for (uint32_t type = 0; type < MESSAGE_COUNT; type++) {
+		size_t names = (size_t)__builtin_popcount(table[type].fds);
+
+		for (size_t fds = 0; fds <= FDS_MOST; fds++) {
+			const struct spoken s = {type, table[type].size, fds, table[type].fds};
+			const struct spoken unnamed = {type, table[type].size, fds, 0};
+
+			assert_int_equal(hear_where_it_belongs(&s, type),
+			    fds == names ? GOT_THROUGH : FORBIDDEN);
+			assert_int_equal(hear_where_it_belongs(&unnamed, type),
+			    fds == 0 ? GOT_THROUGH : FORBIDDEN);
+		}
+	}
+}
+
+static bool sends_descriptor(enum message_fd name)
+{
+	static const struct message_empty body;
+	struct channel c = {-1, ROLE_MAIN, ROLE_KEEPER};
+	struct message_fds fds = message_fds_none();
+	static int ends[2], came_to;
+
+	assert_true(channel_pair(ends));
+	c.fd = ends[0];
+	fds.fd[name] = ends[0];
+	ends_here = true;
+	came_to = setjmp(end_of_process);
+	if (came_to == 0)
+		assert_true(channel_send(&c, MESSAGE_CONFIG_KEEPER, &body, &fds));
+	ends_here = false;
+	close(ends[0]);
+	close(ends[1]);
+	return came_to == 0;
+}
+
+static void other_descriptors_are_not_sent(void **state)
+{
+	(void)state;
+	for (int name = 0; name < FD_COUNT; name++)
+		assert_int_equal(sends_descriptor((enum message_fd)name), name == FD_SNAPSHOT);
 }
 
 static void unknown_types(void **state)
@@ -220,7 +267,7 @@ static void unknown_types(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-		const struct spoken s = {types[i], 1, 0};
+		const struct spoken s = {types[i], 1, 0, 0};
 
 		assert_int_equal(hear(ROLE_KEEPER, ROLE_DOORMAN, PHASE_RUN, &s), FORBIDDEN);
 	}
@@ -229,8 +276,8 @@ static void unknown_types(void **state)
 static void less_than_a_type(void **state)
 {
 	(void)state;
-	for (size_t size = 0; size < sizeof(uint32_t); size++) {
-		static const uint8_t bytes[sizeof(uint32_t)];
+	for (size_t size = 0; size < 2 * sizeof(uint32_t); size++) {
+		static const uint8_t bytes[2 * sizeof(uint32_t)];
 		const struct channel c = {-1, ROLE_KEEPER, ROLE_DOORMAN};
 		struct channel there = c;
 		struct message m;
@@ -287,7 +334,7 @@ static int status_of(void (*what)(void))
 
 static void hear_what_is_forbidden(void)
 {
-	const struct spoken s = {MESSAGE_KNOCK, table[MESSAGE_KNOCK].size, 0};
+	const struct spoken s = {MESSAGE_KNOCK, table[MESSAGE_KNOCK].size, 0, 0};
 	struct channel desk = {-1, ROLE_DESK, ROLE_DOORMAN};
 	struct message m;
 	int ends[2];
@@ -304,7 +351,7 @@ static void say_what_is_forbidden(void)
 	static const union message_body body;
 	const struct channel desk = {STDERR_FILENO, ROLE_DESK, ROLE_DOORMAN};
 
-	channel_send(&desk, MESSAGE_KNOCK, &body, NULL, 0);
+	channel_send(&desk, MESSAGE_KNOCK, &body, NULL);
 }
 
 static void the_process_ends(void **state)
@@ -341,7 +388,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_the_table_allows_gets_through),
 	    cmocka_unit_test(every_message_has_one_size),
-	    cmocka_unit_test(no_more_descriptors_than_the_table_says),
+	    cmocka_unit_test(only_descriptors_of_the_table),
+	    cmocka_unit_test(as_many_descriptors_as_names),
+	    cmocka_unit_test(other_descriptors_are_not_sent),
 	    cmocka_unit_test(unknown_types),
 	    cmocka_unit_test(less_than_a_type),
 	    cmocka_unit_test(saying_what_is_forbidden_aborts),

@@ -13,8 +13,8 @@
 
 #include "base/secret.h"
 #include "cmd/echo_answer.h"
-#include "conf/ospa.h"
 #include "conf/values.h"
+#include "files/ospa.h"
 
 static const char answer_text[] =
     "{\"success\":true,\"ip\":\"203.0.113.9\",\"isIpv6\":false,\"datetime\":\"2026-11-21T10:00:00Z\","
@@ -100,7 +100,13 @@ static void json_is_read_strictly(void **state)
 	    {" { \"ip\" : \"::1\" , \"success\" : true } ", true},
 	    {"{\"\\u0069p\":\"\\u003a:1\",\"success\":true}", true},
 	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[{},[],-0.5e+10,null,\"\\\"\"]}", true},
-	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\",\"ip\":1}}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\"}}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[[[[[[[1]]]]]]]}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[[[[[[[[1]]]]]]]]}", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\",\"ip\":1}}", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"ipDetails\":{\"remoteIP\":1}}", false},
+	    {"[{\"ip\":\"::1\",\"success\":true}]", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":\"\xff\"}", false},
 	    {"{\"ip\":\"::1\",\"success\":true,}", false},
 	    {"{\"ip\":\"::1\" \"success\":true}", false},
 	    {"{\"ip\":\"::1\",\"success\":true}{}", false},
