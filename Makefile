@@ -11,21 +11,23 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(PLACES) $(MESON_FLAGS)
+	meson setup $(BUILD) $(PLACES) -Dtests=auto $(MESON_FLAGS)
 
-setup:
-	tests/setup.sh
-
-demo: setup
+demo:
+	tests/setup.sh demo
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/demo.sh
 
-test: setup
+tested:
+	tests/setup.sh test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dtests=enabled
 	@$(MAKE) --no-print-directory all
+
+test: tested
 	$(PYTHON) tests/run.py --build $(BUILD)
 
-bench: setup
-	@$(MAKE) --no-print-directory all
+bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
@@ -44,4 +46,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test bench install uninstall clean
+.PHONY: all demo tested test bench install uninstall clean
