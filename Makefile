@@ -4,7 +4,7 @@ PREFIX = /usr/local
 DESTDIR =
 MESON_FLAGS =
 PYTHON = /usr/bin/python3
-CLANG = $(shell command -v clang-14 || echo clang)
+CLANG = clang
 FUZZ_SECONDS = 60
 # All of them each time: Meson forgets the others when the prefix is set.
 PLACES = --prefix=$(PREFIX) --sysconfdir=/etc --localstatedir=/var
@@ -13,17 +13,20 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(PLACES) $(MESON_FLAGS)
+	meson setup $(BUILD) $(PLACES) -Dtests=auto $(MESON_FLAGS)
 
-setup:
-	tests/setup.sh
-
-demo: setup
+demo:
+	tests/setup.sh demo
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/demo.sh
 
-test: setup
+tested:
+	tests/setup.sh test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dtests=enabled
 	@$(MAKE) --no-print-directory all
+
+test: tested
 	$(PYTHON) tests/run.py --build $(BUILD)
 
 # All of it that needs no root; installs nothing.
@@ -38,11 +41,10 @@ fuzz: $(BUILD)-fuzz/build.ninja
 	fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
 
 $(BUILD)-fuzz/build.ninja:
-	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=false \
+	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
-bench: setup
-	@$(MAKE) --no-print-directory all
+bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
@@ -63,4 +65,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test check fuzz bench install uninstall clean
+.PHONY: all demo tested test check fuzz mutants bench install uninstall clean
