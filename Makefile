@@ -44,6 +44,22 @@ $(BUILD)-fuzz/build.ninja:
 	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
+# Lines and branches run by the unit tests; with COVER=all by the system tests, too. Then there is no
+# sandbox, so that the daemon's processes, which have users of their own, can write down what was run.
+COVER = unit
+COVERED = $(BUILD)-coverage-$(COVER)
+coverage: $(COVERED)/build.ninja
+	ninja -C $(COVERED)
+	find $(COVERED) -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs sh -c 'rm -f "$$@"; touch "$$@"; chmod 666 "$$@"' -
+	-$(PYTHON) tests/run.py --build $(COVERED) $(if $(filter all,$(COVER)),,--no-system) | \
+	grep --line-buffered -E '^FAILED|passed, '
+	@find $(COVERED) -name '*.gcda' -empty -delete
+	@tests/coverage $(COVERED)
+
+$(COVERED)/build.ninja:
+	meson setup $(COVERED) -Db_coverage=true -Dbuildtype=debug \
+		-Dsandbox=$(if $(filter all,$(COVER)),off,on) $(MESON_FLAGS)
+
 bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
@@ -65,4 +81,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo tested test check fuzz mutants bench install uninstall clean
+.PHONY: all demo tested test check fuzz mutants coverage bench install uninstall clean
