@@ -64,42 +64,16 @@ static bool is_allowed(const struct desk *d, int fd)
 	       (who.uid == 0 || who.uid == d->allowed_uid);
 }
 
-static void hear_request(struct conversation *c)
-{
-	uint8_t packet[CONTROL_RECORD_BYTES];
-	struct control_record request;
-	ssize_t size = recv(c->source.fd, packet, sizeof packet, MSG_DONTWAIT);
-
-	if (size <= 0 || !control_decode(&request, packet, (size_t)size) ||
-	    !control_is_request(request.type))
-		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "that is no request");
-	else
-		request_serve(c, request.type);
-}
-
-/* Whoever has asked has nothing more to say: what can be read is the end. */
-static void conversation_ready(void *context)
-{
-	struct conversation *c = context;
-	struct desk *d = c->desk;
-
-	if (c->state == CONVERSATION_OPEN)
-		hear_request(c);
-	else if (!c->awaits_room)
-		conversation_end(c);
-	request_show_sessions(d);
-}
-
-static void begin(struct conversation *c, struct desk *d, int fd)
+static void begin(struct conversation *c, struct desk *d, int fd, void (*ready)(void *))
 {
 	*c = (struct conversation){.desk = d, .state = CONVERSATION_OPEN};
-	c->source = (struct loop_source){.fd = fd, .ready = conversation_ready, .context = c};
+	c->source = (struct loop_source){.fd = fd, .ready = ready, .context = c};
 	conversation_progress(c);
 	loop_add(&d->process.loop, &c->source);
 	timer_set(d->tick.fd, NS_PER_SECOND / 2, NS_PER_SECOND / 2);
 }
 
-void conversation_accept(struct desk *d)
+void conversation_accept(struct desk *d, void (*ready)(void *conversation))
 {
 	int fd = accept4(d->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct conversation *c = conversation_in(d, CONVERSATION_FREE);
@@ -108,7 +82,7 @@ void conversation_accept(struct desk *d)
 	if (fd < 0)
 		return;
 	if (is_allowed(d, fd) && c != NULL) {
-		begin(c, d, fd);
+		begin(c, d, fd, ready);
 		return;
 	}
 	refusal = c != NULL ? control_error_of(CONTROL_FAULT_PERMISSION, "this is for root")

@@ -4,9 +4,35 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static void hear_request(struct conversation *c)
+{
+	uint8_t packet[CONTROL_RECORD_BYTES];
+	struct control_record request;
+	ssize_t size = recv(c->source.fd, packet, sizeof packet, MSG_DONTWAIT);
+
+	if (size <= 0 || !control_decode(&request, packet, (size_t)size) ||
+	    !control_is_request(request.type))
+		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "that is no request");
+	else
+		request_serve(c, request.type);
+}
+
+/* Whoever has asked has nothing more to say: what can be read is the end. */
+static void conversation_ready(void *context)
+{
+	struct conversation *c = context;
+	struct desk *d = c->desk;
+
+	if (c->state == CONVERSATION_OPEN)
+		hear_request(c);
+	else if (!c->awaits_room)
+		conversation_end(c);
+	request_show_sessions(d);
+}
+
 static void control_ready(void *context)
 {
-	conversation_accept(context);
+	conversation_accept(context, conversation_ready);
 }
 
 static void check_times(void *context)

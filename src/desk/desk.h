@@ -50,8 +50,9 @@ MESSAGES_TO_DESK(MESSAGE_DECLARE)
 
 /* --- conversation.c */
 
-/* Takes the next one who has connected. */
-void conversation_accept(struct desk *d);
+/* Takes the next one who has connected; `ready` is called with it when there is something to read,
+ * or room to write. */
+void conversation_accept(struct desk *d, void (*ready)(void *conversation));
 /* The one in that state, or NULL. */
 struct conversation *conversation_in(struct desk *d, enum conversation_state state);
 void conversation_end(struct conversation *c);

@@ -24,11 +24,20 @@
 enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 
 /* Descriptors go by name. A channel is named for the process at its far end. */
-#define MESSAGE_FD_NAMES(X)                                                           \
-	X(DOORMAN)                                                                    \
-	X(KEEPER)                                                                     \
-	X(DESK) X(RUNNER) X(PRIVILEGED_RUNNER) X(DOORMAN_COUNTERS) X(KEEPER_COUNTERS) \
-	    X(RULE_JOURNAL) X(CONTROL) X(HEALTH) X(SNAPSHOT) X(OPENME) X(OPENSPA)
+#define MESSAGE_FD_NAMES(X)  \
+	X(DOORMAN)           \
+	X(KEEPER)            \
+	X(DESK)              \
+	X(RUNNER)            \
+	X(PRIVILEGED_RUNNER) \
+	X(DOORMAN_COUNTERS)  \
+	X(KEEPER_COUNTERS)   \
+	X(RULE_JOURNAL)      \
+	X(CONTROL)           \
+	X(HEALTH)            \
+	X(SNAPSHOT)          \
+	X(OPENME)            \
+	X(OPENSPA)
 
 enum message_fd {
 #define X(name) FD_##name,

@@ -1,14 +1,26 @@
 #!/usr/bin/python3
 """Runs test modules, classes or single tests: a line per test, output of failed ones only, then
 `tally P F S`. With POSTERN_SHUFFLE=SEED in the environment, in an order that the seed stands for.
-"""
 
+What takes longer than TIME_LIMIT (seconds; a module's own, where it has one) has failed: where it
+hangs is shown, and what it has started goes."""
+
+import faulthandler
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
+import threading
 import time
 import unittest
+from pathlib import Path
+
+from daemon import descendants
+from netns import remove_namespaces
+
+TIME_LIMIT = 900  # the longest takes 100 s on an idle machine of two processors
 
 
 class Result(unittest.TestResult):
@@ -18,6 +30,7 @@ class Result(unittest.TestResult):
         self.bad = set()
         self.passed = 0
         self.started = 0.0
+        self.running = "no test"
 
     def _say(self, word, test, detail=""):
         out = self._original_stdout
@@ -27,6 +40,7 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
+        self.running = test.id()
         self.started = time.monotonic()
 
     def stopTest(self, test):
@@ -82,6 +96,45 @@ def shuffled(suite, seed):
     return unittest.TestSuite(test for group in groups for test in group)
 
 
+def kill_all():
+    """What this process has started, and whatever else runs in its namespaces."""
+    for pid in descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    remove_namespaces(os.getpid())
+
+
+def time_is_up(limit, result, room):
+    out = sys.__stdout__
+    out.write(f"FAILED  {' '.join(sys.argv[1:])}: not done after {limit} s, in {result.running}\n")
+    out.flush()
+    faulthandler.dump_traceback(out)
+    kill_all()
+    shutil.rmtree(room, ignore_errors=True)
+    out.write(f"tally {result.passed} {len(result.bad) + 1} {len(result.skipped)}\n")
+    out.flush()
+    os._exit(1)
+
+
+def watch(names, result, room):
+    modules = [sys.modules.get(name.split(".")[0]) for name in names]
+    limit = max(getattr(module, "TIME_LIMIT", TIME_LIMIT) for module in modules)
+    timer = threading.Timer(limit, time_is_up, (limit, result, room))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def open_room():
+    """A folder for everything that tests make, for other users to enter, that goes at the end."""
+    room = Path(tempfile.mkdtemp(prefix="postern-"))
+    room.chmod(0o755)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(room)
+    return room
+
+
 def main():
     signal.signal(signal.SIGTERM, interrupted)
     suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
@@ -93,7 +146,13 @@ def main():
             print(f"skipped {sys.argv[1]}: needs root for network namespaces")
         print(f"tally 0 0 {suite.countTestCases()}")
         return
-    suite.run(result)
+    room = open_room()
+    timer = watch(sys.argv[1:], result, room)
+    try:
+        suite.run(result)
+    finally:
+        timer.cancel()
+        shutil.rmtree(room, ignore_errors=True)
     result._restoreStdout()
     print(f"tally {result.passed} {len(result.bad)} {len(result.skipped)}")
 

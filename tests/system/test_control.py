@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import control
+from daemon import own_memory
 from netns import eventually
 from world import WorldTest
 
@@ -174,9 +175,7 @@ class ControlTest(WorldTest):
                                  Path(f"/proc/{pid}/fd").iterdir()) for role, pid in roles.items()}
 
         def kilobytes():
-            return {role: sum(int(line.split()[1]) for line in
-                              Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-                              if line.startswith("Pss")) for role, pid in roles.items()}
+            return {role: own_memory(pid) for role, pid in roles.items()}
 
         def reload(times):
             for _ in range(times):
@@ -191,7 +190,7 @@ class ControlTest(WorldTest):
         reload(900)
         self.assertTrue(eventually(lambda: descriptors() == files, within=1), "left open")
         for role, after in kilobytes().items():
-            self.assertLess(after, memory[role] + 1024, role)
+            self.assertLess(after, memory[role] + 256, role)
         self.assertIn("203.0.113.1", self.granted())
         self.assert_served()
 

@@ -134,8 +134,8 @@ class ServerScriptsTest(ProgramsTest):
         self.run_with({"server_stop": roles + self.LOOK})
         self.assertEqual(list(self.out(".").glob("*")), [], "not at the start")
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertNotIn("@keeper", self.out("roles").read_text())
-        self.assertIn("@privileged", self.out("roles").read_text())
+        self.assertNotIn("postern-keeper", self.out("roles").read_text())
+        self.assertIn("privileged-runner", self.out("roles").read_text())
         self.assertNotIn("postern", self.out("tables.server_stop").read_text())
         self.assert_not_listening("server_stop")
 
