@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "conf/private.h"
+#include "files/show.h"
 #include "fuzz.h"
 #include "vectors.h"
 

@@ -1,4 +1,4 @@
-/* A sealed snapshot in which any bytes were changed, as another process would map it. What is taken
+/* A snapshot in which any bytes were changed, as another process would map it. What is taken
  * leads nowhere outside.
  *
  * Input: how much is cut off; then changes: offset, byte. */
