@@ -4,24 +4,16 @@
  * sealed by us with a known client's key: that knock must be read back as it was written, and must
  * be refused once the fuzzer's choice of bytes has been changed in it. */
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "fuzz.h"
 #include "proto/openme.h"
 #include "vectors.h"
 
 #define RECIPE_BYTES (OPENME_SECRET_BYTES + OPENME_AEAD_NONCE_BYTES + OPENME_PLAIN_BYTES + 2)
 
 static const struct openme_v1_vector *const keys = &openme_v1_vectors[0];
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Whether a known client's knock was read. */
 static bool accepted(struct openme_knock *said, const uint8_t *data, size_t size)

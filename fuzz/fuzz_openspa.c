@@ -6,10 +6,10 @@
  * are known, come back as it was written, and be refused once the fuzzer's choice of bytes has been
  * changed in the packet. */
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "fuzz.h"
 #include "proto/openspa.h"
 #include "proto/rsa_pem.h"
 #include "vectors.h"
@@ -18,15 +18,6 @@
 
 static struct rsa_key *server;
 static struct rsa_key *client;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static struct rsa_key *key_of(const char *pem)
 {

@@ -1,18 +1,10 @@
 /* Any text as a private and as a public key. What is accepted must be good, and come back the same
  * when it is written and read again. */
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "proto/rsa_pem.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void read_secret(const char *text, size_t size, const char *passphrase)
 {

@@ -1,18 +1,10 @@
 /* Any text as a helper's answer and as a script's output. What is accepted must be in range, and an
  * answer must not depend on what stands behind its end. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "runner/answer.h"
 #include "runner/line.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void hear(uint8_t task, const uint8_t *data, size_t size)
 {

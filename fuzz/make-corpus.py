@@ -1,25 +1,58 @@
 #!/usr/bin/env python3
-"""make-corpus.py OUT-DIR STAMP openme-v1.json: captured knocks, whole and bent, as fuzzing seeds."""
+"""make-corpus.py NAME OUT-DIR STAMP VECTORS-DIR: captured packets, keys and files as seeds of a fuzz
+target. What is not captured stands in corpus/NAME."""
+
 import json
 import pathlib
 import sys
 
-RECIPE_BYTES = 32 + 12 + 40 + 2
 
-
-def seeds(vectors):
-    for i, vector in enumerate(vectors):
+def openme(vectors):
+    for i, vector in enumerate(json.loads((vectors / "openme-v1.json").read_text())["vectors"]):
         packet = bytes.fromhex(vector["packet"])
         yield f"knock-{i}", packet
         yield f"short-{i}", packet[:-1 - i]
-        yield f"recipe-{i}", (packet[1:45] + bytes.fromhex(vector["plaintext"]) + bytes([i, i]))
+        recipe = packet[1:45] + bytes.fromhex(vector["plaintext"]) + bytes([i, i])
+        assert len(recipe) == 32 + 12 + 40 + 2
+        yield f"recipe-{i}", recipe
+
+
+def exchanges(vectors):
+    return enumerate(json.loads((vectors / "openspa-v1.json").read_text())["vectors"])
+
+
+def openspa(vectors):
+    for i, vector in exchanges(vectors):
+        yield f"request-{i}", bytes.fromhex(vector["request"])
+        yield f"response-{i}", bytes.fromhex(vector["response"])
+        yield f"recipe-{i}", bytes.fromhex(vector["signed_payload"]) + bytes([0, i, i])
+
+
+def rsa_pem(vectors):
+    for i, vector in exchanges(vectors):
+        yield f"private-{i}", vector["client_private_key_pem"].encode()
+        yield f"public-{i}", vector["client_public_key_pem"].encode()
+
+
+def runner(vectors):
+    for i, vector in exchanges(vectors):
+        key = vector["client_public_key_pem"]
+        yield f"script-{i}", key.encode()
+        yield f"helper-{i}", json.dumps({"id": 1, "ok": True, "publicKey": key}).encode()
+
+
+def one_file(name):
+    return lambda vectors: [(name, (vectors / name).read_bytes())]
 
 
 def main():
-    out, stamp, source = map(pathlib.Path, sys.argv[1:])
+    seeds = {"openme": openme, "openspa": openspa, "rsa_pem": rsa_pem, "runner": runner,
+             "conf": one_file("openme-server.yaml"),
+             "client_conf": one_file("openme-client.yaml"),
+             "ospa": one_file("client.ospa")}[sys.argv[1]]
+    out, stamp, vectors = map(pathlib.Path, sys.argv[2:])
     out.mkdir(parents=True, exist_ok=True)
-    for name, data in seeds(json.loads(source.read_text())["vectors"]):
-        assert not name.startswith("recipe") or len(data) == RECIPE_BYTES
+    for name, data in seeds(vectors):
         (out / name).write_bytes(data)
     stamp.touch()
 

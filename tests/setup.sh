@@ -2,9 +2,9 @@
 # Installs the Debian packages that building and testing Postern need, when any is missing.
 set -eu
 
-packages='meson ninja-build gcc libc6-dev pkg-config make
+packages='meson ninja-build gcc binutils libc6-dev pkg-config make
 libsodium-dev libmnl-dev libnftnl-dev libnftables-dev libyaml-dev libqrencode-dev libpng-dev
-libseccomp-dev libcap-ng-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev
+libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev
 nftables iptables iproute2 procps iputils-ping traceroute nmap tcpdump netcat-openbsd conntrack
 python3 python3-cryptography openssh-server openssh-client openssl mandoc zbar-tools
 clang-14 clang-format-14 clang-tidy-14 g++'

@@ -29,6 +29,13 @@ bool loop_add(struct loop *loop, struct loop_source *source)
 	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event) == 0;
 }
 
+bool loop_await_room(struct loop *loop, struct loop_source *source, bool room)
+{
+	struct epoll_event event = {.events = room ? EPOLLOUT : EPOLLIN, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event) == 0;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);

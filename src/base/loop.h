@@ -21,6 +21,8 @@ bool loop_open(struct loop *loop);
 void loop_close(struct loop *loop);
 /* Calls source->ready whenever the descriptor can be read or its far end is gone. */
 bool loop_add(struct loop *loop, struct loop_source *source);
+/* For one that was added: from now on when it can be written, or again when it can be read. */
+bool loop_await_room(struct loop *loop, struct loop_source *source, bool room);
 /* Takes a source out without closing its descriptor. Any source may be removed
  * at any time, also by itself. */
 void loop_remove(struct loop *loop, struct loop_source *source);

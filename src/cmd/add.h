@@ -3,7 +3,7 @@
 #define CMD_ADD_H
 
 #include "cmd/cli.h"
-#include "conf/conf.h"
+#include "files/server_files.h"
 
 #define ADD_WORDS_MOST 256
 

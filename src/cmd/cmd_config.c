@@ -5,6 +5,7 @@
 #include "cmd/json.h"
 #include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "files/show.h"
 
 enum { OPTION_FILE = 'f' };
 

@@ -3,8 +3,8 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/own_address.h"
-#include "conf/ospa.h"
 #include "conf/values.h"
+#include "files/ospa.h"
 
 enum { OPTION_ECHO_IPV4 = 1, OPTION_ECHO_IPV6, OPTION_TIMEOUT, OPTION_PUBLIC };
 

@@ -7,6 +7,7 @@
 #include "cmd/json.h"
 #include "cmd/server_conf.h"
 #include "conf/values.h"
+#include "files/server_files.h"
 
 enum { OPTION_SERVER = 1, OPTION_PORT, OPTION_FIREWALL, OPTION_INTERFACE, OPTION_FORCE };
 

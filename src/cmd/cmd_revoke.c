@@ -9,6 +9,7 @@
 #include "cmd/json.h"
 #include "cmd/server_conf.h"
 #include "conf/values.h"
+#include "files/server_files.h"
 
 enum { OPTION_NO_RELOAD = 1 };
 

@@ -7,7 +7,7 @@
 #include "cmd/cli.h"
 #include "cmd/json.h"
 #include "cmd/probe.h"
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 
 #define KNOCKING_TIMEOUT_NS (3LL * 1000000000)
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/ospa.h"
 #include "conf/values.h"
+#include "files/ospa.h"
 
 int own_address_connect(const struct addr *to, uint16_t port)
 {

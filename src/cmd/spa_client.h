@@ -3,7 +3,7 @@
 #define CMD_SPA_CLIENT_H
 
 #include "cmd/passphrase.h"
-#include "conf/ospa.h"
+#include "files/ospa.h"
 
 struct spa_client {
 	struct ospa ospa;              /* all but the keys */

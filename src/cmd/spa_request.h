@@ -6,7 +6,7 @@
 #include "cmd/exchange.h"
 #include "cmd/own_address.h"
 #include "cmd/passphrase.h"
-#include "conf/ospa.h"
+#include "files/ospa.h"
 
 /* The command line. NULL and 0: not given; then the OSPA file decides. */
 struct spa_words {

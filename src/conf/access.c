@@ -59,16 +59,6 @@ const struct conf_client *conf_client_named(const struct conf *conf, const char 
 	    name, conf->clients, conf->client_count, sizeof *conf->clients, name_and_client);
 }
 
-size_t conf_group_count(const struct conf *conf)
-{
-	return conf->group_count;
-}
-
-const struct conf_group *conf_group(const struct conf *conf, size_t index)
-{
-	return &conf->groups[index];
-}
-
 const struct conf_group *conf_group_named(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->group_count; i++) {
@@ -85,51 +75,4 @@ const struct conf_list conf_default_ports = {&default_item, 1};
 const struct conf_list *conf_client_ports(const struct conf_client *client)
 {
 	return client->allowed_ports.count > 0 ? &client->allowed_ports : &conf_default_ports;
-}
-
-/* A client with the server's settings filled in where it has none of its own. */
-static struct conf_client effective(const struct conf *conf, const struct conf_client *client)
-{
-	struct conf_client c = *client;
-
-	c.allowed_ports = *conf_client_ports(client);
-	if (c.targets.count == 0)
-		c.targets = conf->server.targets;
-	if (c.wildcard == CONF_NOT_GIVEN)
-		c.wildcard = conf->server.wildcard;
-	return c;
-}
-
-static void show_client(const struct conf *conf, const struct conf_client *client, FILE *to)
-{
-	struct conf_client c = effective(conf, client);
-
-	fputs("  ", to);
-	show_string(c.name, to);
-	fputs(":\n", to);
-	section_show(&conf_client_section, &c, "    ", to);
-}
-
-bool conf_show(const struct conf *conf, FILE *to)
-{
-	struct conf_server server = conf->server;
-
-	memcpy(server.public_key.bytes, conf->public_key, sizeof conf->public_key);
-	server.public_key.given = conf_has_openme(conf);
-	fputs("server:\n", to);
-	section_show(&conf_server_section, &server, "  ", to);
-	fputs(conf->group_count == 0 ? "ports: {}\n" : "ports:\n", to);
-	for (size_t i = 0; i < conf->group_count; i++) {
-		fputs("  ", to);
-		show_string(conf->groups[i].name, to);
-		fputs(": ", to);
-		list_show(&conf->groups[i].specs, to);
-		fputc('\n', to);
-	}
-	fputs(conf->client_count == 0 ? "clients: {}\n" : "clients:\n", to);
-	for (size_t i = 0; i < conf->client_count; i++)
-		show_client(conf, &conf->clients[i], to);
-	if (conf->has_openspa)
-		openspa_show(conf, to);
-	return fflush(to) == 0 && ferror(to) == 0;
 }

@@ -88,6 +88,17 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 	return true;
 }
 
+const char *conf_add_file(struct conf *conf, const char *path)
+{
+	char **more = reallocarray(conf->files, conf->file_count + 1, sizeof *more);
+
+	if (more == NULL)
+		return NULL;
+	conf->files = more;
+	more[conf->file_count] = strdup(path);
+	return more[conf->file_count] == NULL ? NULL : more[conf->file_count++];
+}
+
 /* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
 static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_error *error)
 {

@@ -103,9 +103,9 @@ bool conf_wants_public(const struct conf *conf);
  * when nothing is known at all, every address. */
 void conf_set_public(struct conf *conf, const struct addr found[static 2]);
 
-/* What roles may see, in a sealed memory file (snapshot.h). The descriptor is the caller's;
- * -1 with errno. Clients stand in it in the order of conf_client. */
-int conf_seal(const struct conf *conf, uint64_t generation);
+/* What roles may see, in a memory file that nobody can change (snapshot.h). The descriptor is the
+ * caller's; -1 with errno. Clients stand in it in the order of conf_client. */
+int conf_write_snapshot(const struct conf *conf, uint64_t generation);
 
 /* Everything below is read-only and lives until conf_free. */
 const char *conf_path(const struct conf *conf);
@@ -122,8 +122,6 @@ size_t conf_client_count(const struct conf *conf);
 const struct conf_client *conf_client(const struct conf *conf, size_t index);
 /* NULL when there is none of that name. */
 const struct conf_client *conf_client_named(const struct conf *conf, const char *name);
-size_t conf_group_count(const struct conf *conf);
-const struct conf_group *conf_group(const struct conf *conf, size_t index);
 
 /* The next six are for conf_has_openspa. */
 const struct conf_openspa *conf_openspa(const struct conf *conf);
@@ -138,54 +136,5 @@ size_t conf_device_count(const struct conf *conf);
 const struct conf_device *conf_device(const struct conf *conf, size_t index);
 /* By name or UUID; NULL when there is none. */
 const struct conf_device *conf_device_named(const struct conf *conf, const char *name);
-
-/* The configuration in force, defaults included, as YAML; keys are redacted. False with errno
- * when `to` does not take it. */
-bool conf_show(const struct conf *conf, FILE *to);
-
-/* --- Writers. All write beside the target, sync, and rename; mode 0600; links are not followed.
- * False with *error filled, and nothing changed. */
-
-struct conf_initial {
-	const char *host;      /* what clients are told; NULL or "" for none */
-	const char *firewall;  /* "nft", "iptables" or "none"; NULL: nft */
-	const char *interface; /* NULL or "": every one */
-	uint16_t udp_port;     /* 0: 54154 */
-	bool force;            /* replace what is there */
-};
-
-/* A configuration with fresh keys and safe defaults. Makes the folder (0700) when there is none.
- * Refuses to replace a file unless `force`. */
-bool conf_write_initial(
-    const char *path, const struct conf_initial *initial, struct conf_error *error);
-
-struct conf_new_client {
-	const char *name;
-	uint8_t public_key[CLIENT_KEY_BYTES];
-	const char *const *ports;   /* specs and group names, as for allowed_ports */
-	size_t port_count;          /* 0: the group `default` */
-	const char *const *targets; /* `source`, `any` or networks */
-	size_t target_count;        /* 0: as the server says */
-	int64_t expires_ns;         /* NEVER_NS */
-};
-
-/* Writes clients.d/NAME.yaml beside `path`; the configuration with it has been checked as a whole
- * before anything is written. A name or key that is taken, revoked ones included, is refused. */
-bool conf_add_client(
-    const char *path, const struct conf_new_client *client, struct conf_error *error);
-/* Writes clients.d/NAME+revoked.yaml, an override that wins wherever the client stands; the files
- * that hold it stay as they are. True and no change when it was revoked before. */
-bool conf_revoke_client(
-    const char *path, const char *name, int64_t now_ns, struct conf_error *error);
-
-/* Puts a device's public key (PEM text) into `folder`, as UUID.pub. Makes the folder when there is
- * none. What is no such key is refused, and so is a device whose file is there. */
-bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UUID_BYTES],
-    const char *pem, size_t size, struct conf_error *error);
-/* Writes UUID.revoked into the folder of devices, which wins wherever the device stands. True and
- * no change when it was revoked before. A device that stands nowhere is refused, unless a program
- * is asked for keys and may know it. */
-bool conf_revoke_device(const char *path, const uint8_t uuid[static DEVICE_UUID_BYTES],
-    int64_t now_ns, struct conf_error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* Files, read once and written whole. */
+/* Files, read once and checked. */
 #ifndef CONF_FILE_H
 #define CONF_FILE_H
 
@@ -31,13 +31,6 @@ bool file_kept_secret(const struct file_text *text, const char *path, struct con
 /* Wipes. Safe on a zeroed one. */
 void file_text_free(struct file_text *text);
 
-/* Writes a new file beside `path`, syncs it, renames it to `path` and syncs the folder; mode 0600.
- * With `replace` false an existing file is refused. False with *error filled and nothing
- * changed. */
-bool file_write(
-    const char *path, const char *data, size_t size, bool replace, struct conf_error *error);
-/* Makes the folder, mode 0700, unless it is there. */
-bool file_make_folder(const char *path, struct conf_error *error);
 /* Names in a folder that end with `suffix` and do not start like somebody's scratch file, sorted.
  * A missing folder has none. The array and its strings are the caller's (file_names_free). */
 bool file_list(

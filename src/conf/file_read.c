@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "base/trusted_file.h"
 #include "conf/conf.h"
 #include "conf/error.h"
 
@@ -28,72 +29,46 @@ char *file_folder(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-static bool owner_trusted(const struct stat *st)
-{
-	return st->st_uid == 0 || st->st_uid == geteuid();
-}
+static const struct trusted secret_file = {
+    .type = S_IFREG, .denied = 077, .others_may = "at a private key", .remedy = "chmod 600"};
+static const struct trusted public_file = {
+    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
 
 /* The folder of `path`, opened. -1 with *error filled, also when anybody could swap files in it. */
 static int open_folder_of(const char *path, struct conf_error *error)
 {
-	char *folder = file_folder(path);
-	struct stat st;
-	int fd = -1;
+	static const struct trusted wanted = {.type = S_IFDIR,
+	    .owner = OWNER_ANY,
+	    .denied = 002,
+	    .sticky = true,
+	    .others_may = "write it",
+	    .remedy = "chmod o-w"};
+	char *folder = file_folder(path), why[TRUSTED_TEXT_BYTES] = "";
+	int fd = folder == NULL ? -1 : trusted_folder_open(&wanted, folder, O_PATH, why);
 
-	if (folder == NULL) {
+	if (fd < 0 && errno == 0)
+		conf_fail(error, "%s: its folder %s: %s", path, folder, why);
+	else if (fd < 0)
 		conf_fail_system(error, path, "open it");
-		return -1;
-	}
-	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		conf_fail_system(error, path, "open it");
-		goto refuse;
-	}
-	if ((st.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
-		conf_fail(error,
-		    "%s: its folder %s is writable by everybody; take that away: chmod o-w %s",
-		    path, folder, folder);
-		goto refuse;
-	}
 	free(folder);
 	return fd;
-refuse:
-	if (fd >= 0)
-		close(fd);
-	free(folder);
-	return -1;
-}
-
-static bool mode_secret(const char *path, unsigned int mode, struct conf_error *error)
-{
-	if ((mode & 077) == 0)
-		return true;
-	return conf_fail(error,
-	    "%s: mode %04o lets others at a private key; take that away: chmod 600 %s", path,
-	    mode & 07777U, path);
 }
 
 bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error)
 {
-	return mode_secret(path, text->mode, error);
+	const struct stat st = {.st_mode = text->mode, .st_uid = geteuid()};
+	char why[TRUSTED_TEXT_BYTES];
+
+	return trusted_stat(&secret_file, &st, path, why) || conf_fail(error, "%s: %s", path, why);
 }
 
-static bool mode_safe(
+static bool file_trusted(
     const char *path, const struct stat *st, enum file_secrecy secrecy, struct conf_error *error)
 {
-	if (!S_ISREG(st->st_mode))
-		return conf_fail(error, "%s: not a regular file", path);
-	if (!owner_trusted(st))
-		return conf_fail(error,
-		    "%s: belongs to user %u; it must belong to root or to you: chown it", path,
-		    (unsigned int)st->st_uid);
-	if (secrecy == FILE_SECRET && !mode_secret(path, st->st_mode, error))
-		return false;
-	if ((st->st_mode & 022) != 0)
-		return conf_fail(error,
-		    "%s: mode %04o lets others write it; take that away: "
-		    "chmod go-w %s",
-		    path, (unsigned int)st->st_mode & 07777U, path);
+	char why[TRUSTED_TEXT_BYTES];
+
+	if (!trusted_stat(secrecy == FILE_SECRET ? &secret_file : &public_file, st, path, why))
+		return conf_fail(error, "%s: %s", path, why);
 	if (st->st_size > (off_t)FILE_MOST)
 		return conf_fail(error, "%s: larger than %u MiB", path, FILE_MOST >> 20);
 	return true;
@@ -135,7 +110,7 @@ bool file_read(
 	close(folder);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		conf_fail_system(error, path, "open it");
-	} else if (mode_safe(path, &st, secrecy, error)) {
+	} else if (file_trusted(path, &st, secrecy, error)) {
 		out->data = secret_alloc((size_t)st.st_size + 1);
 		if (out->data != NULL)
 			got = read_whole(fd, out->data, (size_t)st.st_size);
@@ -199,41 +174,26 @@ static bool list_folder(char ***names, size_t *count, DIR *dir, const char *suff
 	return errno == 0;
 }
 
-static bool folder_safe(const char *path, int fd, struct conf_error *error)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return conf_fail_system(error, path, "open it");
-	if (!owner_trusted(&st))
-		return conf_fail(error,
-		    "%s: belongs to user %u; it must belong to root or to you: chown it", path,
-		    (unsigned int)st.st_uid);
-	if ((st.st_mode & 022) != 0)
-		return conf_fail(error,
-		    "%s: mode %04o lets others add clients; take that away: "
-		    "chmod go-w %s",
-		    path, (unsigned int)st.st_mode & 07777U, path);
-	return true;
-}
-
 bool file_list(
     char ***out, size_t *count, const char *path, const char *suffix, struct conf_error *error)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const struct trusted wanted = {
+	    .type = S_IFDIR, .denied = 022, .others_may = "add clients", .remedy = "chmod go-w"};
+	char why[TRUSTED_TEXT_BYTES];
+	int fd = trusted_folder_open(&wanted, path, O_RDONLY, why);
 	DIR *dir = NULL;
-	bool ok = false;
+	bool ok;
 
 	*out = NULL;
 	*count = 0;
+	if (fd < 0 && errno == 0)
+		return conf_fail(error, "%s: %s", path, why);
 	if (fd < 0)
 		return errno == ENOENT || conf_fail_system(error, path, "open it");
-	if (folder_safe(path, fd, error)) {
-		dir = fdopendir(fd);
-		ok = dir != NULL && list_folder(out, count, dir, suffix);
-		if (!ok)
-			conf_fail_system(error, path, "list it");
-	}
+	dir = fdopendir(fd);
+	ok = dir != NULL && list_folder(out, count, dir, suffix);
+	if (!ok)
+		conf_fail_system(error, path, "list it");
 	if (dir != NULL)
 		closedir(dir);
 	else

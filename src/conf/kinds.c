@@ -1,6 +1,7 @@
 #include "conf/kinds.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,32 +357,31 @@ static void drop_list(void *member)
 	list_free(member);
 }
 
-#define READS(reader, shower) .read = read_##reader, .show = show_##shower
-#define LISTS(checker)        .item = item_##checker, .show = show_list, .drop = drop_list
+#define LISTS(checker)        .item = item_##checker, .drop = drop_list
 #define KIND(kind, name, ...) [CONF_KIND_##kind] = {name, sizeof(CONF_TYPE_##kind), __VA_ARGS__}
 
 static const struct kind kinds[] = {
-    KIND(HOST, "a host", READS(host, text)),
-    KIND(INTERFACE, "an interface", READS(interface, text)),
-    KIND(NAME, "a name", READS(name, text)),
-    KIND(COMMAND, "a command", READS(command, command), .drop = drop_command),
-    KIND(INTEGER, "a whole number", READS(integer, integer), .clear = clear_integer),
-    KIND(DURATION, "a duration", READS(duration, duration)),
-    KIND(TIME, "a time", READS(time, expiry), .clear = clear_time),
-    KIND(REVOKED, "a time, true or false", READS(revoked, revoked)),
-    KIND(SWITCH, "true or false", READS(switch, switch), .clear = clear_number),
-    KIND(WORD, "a word", READS(word, word)),
-    KIND(KEY, "a key in base64", READS(key, key)),
-    KIND(SECRET, "a key in base64", READS(secret, secret), .drop = drop_secret),
+    KIND(HOST, "a host", .read = read_host),
+    KIND(INTERFACE, "an interface", .read = read_interface),
+    KIND(NAME, "a name", .read = read_name),
+    KIND(COMMAND, "a command", .read = read_command, .drop = drop_command),
+    KIND(INTEGER, "a whole number", .read = read_integer, .clear = clear_integer),
+    KIND(DURATION, "a duration", .read = read_duration),
+    KIND(TIME, "a time", .read = read_time, .clear = clear_time),
+    KIND(REVOKED, "a time, true or false", .read = read_revoked),
+    KIND(SWITCH, "true or false", .read = read_switch, .clear = clear_number),
+    KIND(WORD, "a word", .read = read_word),
+    KIND(KEY, "a key in base64", .read = read_key),
+    KIND(SECRET, "a key in base64", .read = read_secret, .drop = drop_secret),
     KIND(PORTS, "a list of ports and group names", LISTS(port)),
     KIND(ALLOW, "a list of ports and networks", LISTS(allow)),
-    KIND(ADDRESS, "an address", READS(address, text)),
+    KIND(ADDRESS, "an address", .read = read_address),
     KIND(ADDRESSES, "an address or a list of addresses", LISTS(address), .whole = whole_addresses),
-    KIND(URL, "a URL", READS(url, text)),
-    KIND(PATH, "a path", READS(path, command), .drop = drop_command),
+    KIND(URL, "a URL", .read = read_url),
+    KIND(PATH, "a path", .read = read_path, .drop = drop_command),
     KIND(RULES, "a list of rules", LISTS(rule), .whole = whole_rules),
-    KIND(TARGETS, "source, any or a list of networks", .item = value_target, .show = show_list,
-        .drop = drop_list, .whole = whole_targets),
+    KIND(TARGETS, "source, any or a list of networks", .item = value_target, .drop = drop_list,
+        .whole = whole_targets),
 };
 
 const struct kind *kind_of(const struct conf_field *field)

@@ -39,30 +39,6 @@ static const struct job helpers[] = {
     {"firewall", offsetof(struct conf_helpers, firewall), CONF_TASK_RULE_REMOVE},
 };
 
-void openspa_path(char out[static OPENSPA_PATH_BYTES], const struct openspa_source *s,
-    const char *nested, const char *key)
-{
-	const char *parts[] = {s->path, nested, key};
-
-	*out = '\0';
-	for (size_t i = 0, used = 0; i < 3 && used < OPENSPA_PATH_BYTES; i++) {
-		if (parts[i] != NULL && *parts[i] != '\0')
-			used += (size_t)snprintf(out + used, OPENSPA_PATH_BYTES - used, "%s%s",
-			    used == 0 ? "" : ".", parts[i]);
-	}
-}
-
-bool openspa_fail(
-    const struct openspa_source *s, const char *key, struct conf_error *error, const char *problem)
-{
-	const struct node *node = section_find(&conf_openspa_section, s->tree, s->map, key);
-	char full[OPENSPA_PATH_BYTES];
-
-	openspa_path(full, s, NULL, key);
-	return tree_fail(
-	    s->tree, node == NULL ? s->map->place : node->place, full, error, "%s", problem);
-}
-
 static bool take_program(const struct openspa_source *s, const struct job *job,
     enum conf_asked asked, const char *path, struct conf_error *error, char *problem)
 {
@@ -71,7 +47,7 @@ static bool take_program(const struct openspa_source *s, const struct job *job,
 	bool ok;
 
 	if (program->asked != CONF_ASKED_NATIVE) {
-		snprintf(problem, PROGRAM_PROBLEM_BYTES,
+		snprintf(problem, TRUSTED_TEXT_BYTES,
 		    "found a script for this, too; expected the one or the other");
 		return false;
 	}
@@ -88,7 +64,7 @@ static bool take_programs(const struct openspa_source *s, const struct conf_sect
     const void *paths, struct conf_error *error)
 {
 	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, name);
-	char full[OPENSPA_PATH_BYTES], problem[PROGRAM_PROBLEM_BYTES] = "not enough memory";
+	char full[OPENSPA_PATH_BYTES], problem[TRUSTED_TEXT_BYTES] = "not enough memory";
 
 	for (size_t i = 0; i < count; i++) {
 		const char *path = *(char *const *)((const char *)paths + jobs[i].offset);

@@ -1,17 +1,8 @@
 /* What others may see of the section `openspa`. */
 #include <string.h>
 
-#include "conf/file.h"
-#include "conf/kinds.h"
 #include "conf/openspa.h"
-#include "conf/section.h"
 #include "conf/values.h"
-#include "proto/rsa_value.h"
-
-char *openspa_file(const struct conf *conf, const char *path)
-{
-	return *path == '/' ? strdup(path) : file_join(conf->folder, path);
-}
 
 const struct conf_openspa *conf_openspa(const struct conf *conf)
 {
@@ -56,59 +47,18 @@ const struct conf_device *conf_device(const struct conf *conf, size_t index)
 	return &conf->devices[index];
 }
 
-struct shown {
-	const char *key;
-	enum conf_task task;
-};
-
-static void show_programs(const struct conf *conf, enum conf_asked asked, const char *name,
-    const struct shown *shown, size_t count, FILE *to)
+const struct conf_device *conf_device_named(const struct conf *conf, const char *name)
 {
-	bool headed = false;
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	const char *ignored = NULL;
+	bool is_uuid = value_uuid(uuid, name, &ignored);
 
-	for (size_t i = 0; i < count; i++) {
-		const struct conf_program *program = &conf->programs[shown[i].task];
+	for (size_t i = 0; i < conf->device_count; i++) {
+		const struct conf_device *d = &conf->devices[i];
 
-		if (program->asked != asked)
-			continue;
-		if (!headed)
-			fprintf(to, "  %s:\n", name);
-		headed = true;
-		fprintf(to, "    %s: ", shown[i].key);
-		show_string(program->path, to);
-		fputc('\n', to);
+		if (is_uuid ? memcmp(d->uuid, uuid, sizeof uuid) == 0
+		            : strcmp(d->name.text, name) == 0)
+			return d;
 	}
-}
-
-static void show_device(const struct conf *conf, const struct conf_device *device, FILE *to)
-{
-	struct conf_device d = *device;
-	char uuid[UUID_TEXT_BYTES];
-
-	if (d.targets.count == 0)
-		d.targets = conf->openspa.targets;
-	if (d.duration == 0)
-		d.duration = conf->openspa.duration;
-	fprintf(to, "    %s:\n", uuid_text(uuid, d.uuid));
-	section_show(&conf_device_section, &d, "      ", to);
-}
-
-void openspa_show(const struct conf *conf, FILE *to)
-{
-	static const struct shown scripts[] = {{"user_directory_service", CONF_TASK_PUBLIC_KEY},
-	    {"authorization", CONF_TASK_AUTHORIZE}, {"rule_add", CONF_TASK_RULE_ADD},
-	    {"rule_remove", CONF_TASK_RULE_REMOVE}, {"server_start", CONF_TASK_SERVER_START},
-	    {"server_stop", CONF_TASK_SERVER_STOP}};
-	static const struct shown helpers[] = {{"user_directory_service", CONF_TASK_PUBLIC_KEY},
-	    {"authorization", CONF_TASK_AUTHORIZE}, {"firewall", CONF_TASK_RULE_ADD}};
-
-	fputs("openspa:\n", to);
-	section_show(&conf_openspa_section, &conf->openspa, "  ", to);
-	show_programs(conf, CONF_ASKED_SCRIPT, "extension_scripts", scripts,
-	    sizeof scripts / sizeof *scripts, to);
-	show_programs(
-	    conf, CONF_ASKED_HELPER, "helpers", helpers, sizeof helpers / sizeof *helpers, to);
-	fputs(conf->device_count == 0 ? "  clients: {}\n" : "  clients:\n", to);
-	for (size_t i = 0; i < conf->device_count; i++)
-		show_device(conf, &conf->devices[i], to);
+	return NULL;
 }

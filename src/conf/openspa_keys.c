@@ -97,25 +97,3 @@ bool openspa_read_public(struct conf_device *device, const char *path, struct co
 	device->has_key = true;
 	return true;
 }
-
-bool conf_install_device(const char *folder, const uint8_t uuid[static DEVICE_UUID_BYTES],
-    const char *pem, size_t size, struct conf_error *error)
-{
-	char name[UUID_TEXT_BYTES + 4], text[UUID_TEXT_BYTES];
-	struct rsa_public key;
-	enum rsa_error problem;
-	char *path = NULL;
-	bool ok = false;
-
-	snprintf(name, sizeof name, "%s.pub", uuid_text(text, uuid));
-	path = file_join(folder, name);
-	if (path == NULL)
-		return conf_fail(error, "%s: not enough memory to write it", name);
-	problem = rsa_pem_read_public(&key, pem, size);
-	if (problem != RSA_FINE)
-		fail_key(path, problem, "an RSA-2048 public key in PEM", error);
-	else
-		ok = file_make_folder(folder, error) && file_write(path, pem, size, false, error);
-	free(path);
-	return ok;
-}

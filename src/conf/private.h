@@ -2,6 +2,7 @@
 #ifndef CONF_PRIVATE_H
 #define CONF_PRIVATE_H
 
+#include "base/trusted_file.h"
 #include "conf/conf.h"
 #include "conf/tree.h"
 
@@ -66,13 +67,11 @@ const char *conf_add_file(struct conf *conf, const char *path);
  * name it: "openspa", or "" for an original OpenSPA file, where it is the whole. */
 bool openspa_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *path, struct conf_error *error);
-void openspa_show(const struct conf *conf, FILE *to);
 
-#define PROGRAM_PROBLEM_BYTES 1200
 /* An absolute path without links, when nobody but root and the caller can put another file there.
  * False with errno 0 or the reason, and `problem` filled. */
-bool program_resolve(char out[static CONF_PROGRAM_BYTES], const char *path,
-    char problem[static PROGRAM_PROBLEM_BYTES]);
+bool program_resolve(
+    char out[static CONF_PROGRAM_BYTES], const char *path, char problem[static TRUSTED_TEXT_BYTES]);
 
 /* Rules between the keys of `server`, while the tree is there to point into. */
 bool check_server(

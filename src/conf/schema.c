@@ -1,7 +1,6 @@
 #include "conf/schema.h"
 
 #include "base/clock.h"
-#include "conf/client_conf.h"
 #include "conf/private.h"
 
 const struct conf_word conf_firewall_words[] = {{"nft", CONF_FIREWALL_NFT},
@@ -19,8 +18,6 @@ const struct conf_word conf_answer_words[] = {{"always", CONF_ANSWER_ALWAYS},
 
 _Static_assert(CONF_FIREWALL_IPTABLES > CONF_FIREWALL_NONE, "a word of the file alone");
 
-#define FIELD(owner, key, kind, fallback, least, most, words, what) \
-	{#key, CONF_KIND_##kind, offsetof(struct owner, key), fallback, least, most, words, what},
 #define SECTION(name, fields)                                                \
 	{                                                                    \
 		name, fields, sizeof(fields) / sizeof *(fields), false, NULL \
@@ -31,44 +28,37 @@ _Static_assert(CONF_FIREWALL_IPTABLES > CONF_FIREWALL_NONE, "a word of the file 
 	}
 
 static const struct conf_field server_fields[] = {
-#define X(...) FIELD(conf_server, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_server, __VA_ARGS__)
     CONF_SERVER_KEYS(X)
 #undef X
 };
 static const struct conf_field client_fields[] = {
-#define X(...) FIELD(conf_client, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_client, __VA_ARGS__)
     CONF_CLIENT_KEYS(X)
 #undef X
 };
 static const struct conf_field openspa_fields[] = {
-#define X(...) FIELD(conf_openspa, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_openspa, __VA_ARGS__)
     CONF_OPENSPA_KEYS(X)
 #undef X
 };
 static const struct conf_field script_fields[] = {
-#define X(...) FIELD(conf_scripts, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_scripts, __VA_ARGS__)
     CONF_SCRIPT_KEYS(X)
 #undef X
 };
 static const struct conf_field helper_fields[] = {
-#define X(...) FIELD(conf_helpers, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_helpers, __VA_ARGS__)
     CONF_HELPER_KEYS(X)
 #undef X
 };
 static const struct conf_field device_fields[] = {
-#define X(...) FIELD(conf_device, __VA_ARGS__)
+#define X(...) CONF_FIELD(conf_device, __VA_ARGS__)
     CONF_DEVICE_KEYS(X)
 #undef X
 };
-static const struct conf_field profile_fields[] = {
-#define X(...) FIELD(client_profile, __VA_ARGS__)
-    CONF_PROFILE_KEYS(X)
-#undef X
-};
-
 const struct conf_section conf_server_section = SECTION("server", server_fields);
 const struct conf_section conf_client_section = SECTION("clients", client_fields);
-const struct conf_section conf_profile_section = SECTION("profiles", profile_fields);
 
 static const char *const openspa_nested[] = {"extension_scripts", "helpers", "clients", NULL};
 const struct conf_section conf_openspa_section =

@@ -162,16 +162,6 @@ extern const struct conf_word conf_answer_words[];
 	X(wildcard, SWITCH, NULL, 0, 0, NULL, "whether a knock may leave its address open") \
 	X(revoked, REVOKED, NULL, 0, 0, NULL, "when the client was revoked, or true")
 
-/* key               kind       default       least  most           words  what it is */
-#define CONF_PROFILE_KEYS(X)                                                                       \
-	X(server_host, HOST, NULL, 0, 0, NULL, "name or address to knock at")                      \
-	X(server_udp_port, INTEGER, "54154", 1, 65535, NULL, "port to knock at")                   \
-	X(server_pubkey, KEY, NULL, 0, 0, NULL, "the server's X25519 key, base64")                 \
-	X(private_key, SECRET, NULL, 32, 64, NULL, "Ed25519 seed, or seed and public key, base64") \
-	X(public_key, KEY, NULL, 0, 0, NULL, "Ed25519, base64; only compared with private_key")    \
-	X(post_knock, COMMAND, NULL, 0, 0, NULL, "run by the shell after the knock")               \
-	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; as in the server's file")
-
 /* The keys of OpenSPA are told apart as the original does: `privateKey` and `PrivateKey` are the
  * same key, and `private_key` is, too. */
 
@@ -237,6 +227,10 @@ struct conf_field {
 	const char *what;
 };
 
+/* A row of a table, as a field of struct `owner`. */
+#define CONF_FIELD(owner, key, kind, fallback, least, most, words, what) \
+	{#key, CONF_KIND_##kind, offsetof(struct owner, key), fallback, least, most, words, what},
+
 struct conf_section {
 	const char *name;
 	const struct conf_field *fields;
@@ -247,7 +241,6 @@ struct conf_section {
 
 extern const struct conf_section conf_server_section;
 extern const struct conf_section conf_client_section;
-extern const struct conf_section conf_profile_section;
 extern const struct conf_section conf_openspa_section;
 extern const struct conf_section conf_script_section;
 extern const struct conf_section conf_helper_section;

@@ -16,11 +16,6 @@ static void *member_of(void *owner, const struct conf_field *field)
 	return (char *)owner + field->offset;
 }
 
-static const void *member_in(const void *owner, const struct conf_field *field)
-{
-	return (const char *)owner + field->offset;
-}
-
 bool section_defaults(const struct conf_section *section, void *into)
 {
 	char expected[EXPECTED_BYTES];
@@ -218,24 +213,6 @@ bool section_load(const struct conf_section *section, void *into, const struct t
 		key = tree_next(tree, value);
 	}
 	return true;
-}
-
-void section_show(
-    const struct conf_section *section, const void *from, const char *indent, FILE *to)
-{
-	for (size_t i = 0; i < section->count; i++) {
-		const struct conf_field *field = &section->fields[i];
-		char *text = NULL;
-		size_t size = 0;
-		FILE *line = open_memstream(&text, &size);
-
-		if (line == NULL)
-			return;
-		if (kind_of(field)->show(field, member_in(from, field), line) && fflush(line) == 0)
-			fprintf(to, "%s%s: %s\n", indent, field->key, text);
-		fclose(line);
-		free(text);
-	}
 }
 
 void section_free(const struct conf_section *section, void *from)

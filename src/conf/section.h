@@ -20,9 +20,6 @@ bool section_same_key(const struct conf_section *section, const char *a, const c
 /* The value of `name` in a map, NULL when there is none, or no map. */
 const struct node *section_find(const struct conf_section *section, const struct tree *tree,
     const struct node *map, const char *name);
-/* One line a member that is given, each with `indent` before it. */
-void section_show(
-    const struct conf_section *section, const void *from, const char *indent, FILE *to);
 /* Frees what the members hold and wipes secrets. */
 void section_free(const struct conf_section *section, void *from);
 

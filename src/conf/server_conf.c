@@ -169,17 +169,6 @@ static bool load_main(struct conf *conf, const char *text, size_t size, struct c
 	return ok;
 }
 
-const char *conf_add_file(struct conf *conf, const char *path)
-{
-	char **more = reallocarray(conf->files, conf->file_count + 1, sizeof *more);
-
-	if (more == NULL)
-		return NULL;
-	conf->files = more;
-	more[conf->file_count] = strdup(path);
-	return more[conf->file_count] == NULL ? NULL : more[conf->file_count++];
-}
-
 static struct conf *conf_new(const char *path, struct conf_error *error)
 {
 	struct conf *conf = calloc(1, sizeof *conf);

@@ -1,6 +1,8 @@
 /* Durations and points in time. */
 #include "conf/values.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -217,4 +219,24 @@ bool value_time(int64_t *out, const char *text, const char **expected)
 		return false;
 	*out = nanoseconds_of(&w);
 	return true;
+}
+
+void duration_text(int64_t ns, char *out, size_t size)
+{
+	int64_t seconds = ns / NS_PER_SECOND, fraction = ns % NS_PER_SECOND;
+	int64_t hours = seconds / 3600, minutes = seconds / 60 % 60;
+	size_t used = 0;
+
+	*out = '\0';
+	if (hours > 0)
+		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "h", hours);
+	if (minutes > 0 && used < size)
+		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "m", minutes);
+	seconds %= 60;
+	if (used >= size)
+		return;
+	if (fraction != 0)
+		snprintf(out + used, size - used, "%" PRId64 ".%09" PRId64 "s", seconds, fraction);
+	else if (seconds > 0 || used == 0)
+		snprintf(out + used, size - used, "%" PRId64 "s", seconds);
 }

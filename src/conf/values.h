@@ -32,6 +32,8 @@ struct rule_spec {
 bool value_port_spec(struct port_spec *out, const char *text, const char **expected);
 /* Go's notation, "1m30s", "1.5h", "250ms", as nanoseconds; a negative one is refused. */
 bool value_duration(int64_t *out, const char *text, const char **expected);
+/* In that notation, as short as it goes: 90s, 1h30m. */
+void duration_text(int64_t ns, char *out, size_t size);
 /* "2026-12-31", "2026-12-31 23:59:59" (both UTC), "2026-12-31T23:59:59.5+01:00", as nanoseconds
  * since 1970. What lies outside 64 bits becomes INT64_MIN or INT64_MAX, which is "never". */
 bool value_time(int64_t *out, const char *text, const char **expected);

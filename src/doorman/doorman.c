@@ -42,54 +42,28 @@ static void socket_ready(void *context)
 }
 
 /* Tells an OpenSPA client what it was granted. */
-static void answer(struct doorman *d, const struct message_granted *m)
+bool doorman_take_granted(void *context, const struct message_granted *m, struct message_fds *fds)
 {
+	struct doorman *d = context;
 	uint8_t packet[RECORD_BYTES_MAX];
 	size_t size = answer_build(packet, m, d->rsa);
 
+	(void)fds;
 	if (size > 0)
 		socket_answer(d->sockets[RECORD_OPENSPA].source.fd, &m->source, m->source_port,
 		    &m->local, packet, size);
+	return true;
 }
 
-static void keeper_ready(void *context)
+/* The sockets that came with a configuration: at the start. */
+static void take_socket(struct doorman *d, enum record_protocol protocol, int fd)
 {
-	struct doorman *d = context;
-	struct message m;
+	struct doorman_socket *s = &d->sockets[protocol];
 
-	switch (channel_receive(&d->keeper, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		if (m.type == MESSAGE_GRANTED) {
-			answer(d, &m.body.GRANTED);
-			break;
-		}
-		doorman_take_back(d, &m.body.KNOCK_BACK);
-		secret_wipe(m.body.KNOCK_BACK.knock.key, sizeof m.body.KNOCK_BACK.knock.key);
-		break;
-	case CHANNEL_CLOSED:
-		loop_stop(&d->process.loop);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
-}
-
-/* Takes the sockets that came with a configuration: openme's first. */
-static void take_sockets(struct doorman *d, struct message *m)
-{
-	const bool wanted[RECORD_PROTOCOLS] = {[RECORD_OPENME] = m->body.CONFIG_DOORMAN.openme,
-	    [RECORD_OPENSPA] = m->body.CONFIG_DOORMAN.openspa};
-	size_t next = 1;
-
-	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
-		struct doorman_socket *s = &d->sockets[i];
-
-		if (!wanted[i] || s->source.fd >= 0 || next >= m->fd_count)
-			continue;
-		s->source.fd = m->fds[next];
-		m->fds[next++] = -1;
-		loop_add(&d->process.loop, &s->source);
-	}
+	if (fd < 0)
+		return;
+	s->source.fd = fd;
+	loop_add(&d->process.loop, &s->source);
 }
 
 /* Clients are numbered anew: whatever waits here begins again. */
@@ -108,16 +82,14 @@ static void revisit_slots(struct doorman *d)
 }
 
 /* Takes over a new configuration; an errno, or 0. */
-static int change_config(struct doorman *d, struct message *m)
+static int change_config(struct doorman *d, const struct message_secret *m, struct message_fds *fds)
 {
 	struct snapshot next = {0};
 	struct directory *directory;
 
-	if (m->fd_count < 1)
-		return EPROTO;
-	if (!snapshot_map(&next, m->fds[0]))
+	if (!snapshot_map(&next, fds->fd[FD_SNAPSHOT]))
 		return errno;
-	if (!answer_change_key(&d->rsa, &m->body.CONFIG_DOORMAN)) {
+	if (!answer_change_key(&d->rsa, m)) {
 		snapshot_unmap(&next);
 		return EINVAL;
 	}
@@ -132,49 +104,35 @@ static int change_config(struct doorman *d, struct message *m)
 	snapshot_unmap(&d->config);
 	d->directory = directory;
 	d->config = next;
-	memcpy(d->secret, m->body.CONFIG_DOORMAN.secret, OPENME_SECRET_BYTES);
+	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
 	revisit_slots(d);
-	take_sockets(d, m);
+	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
+	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	return 0;
 }
 
-static void main_ready(void *context)
+bool doorman_take_config(void *context, const struct message_secret *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
-	struct message m;
 
-	switch (channel_receive(&d->process.main, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		process_report(&d->process, change_config(d, &m));
-		message_close_fds(&m);
-		secret_wipe(&m, sizeof m);
-		break;
-	case CHANNEL_CLOSED:
-		loop_stop(&d->process.loop);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+	process_report(&d->process, change_config(d, m, fds));
+	return true;
 }
 
-static bool set_up(struct doorman *d, struct message *begin)
+bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
-	struct counters *counters;
+	struct doorman *d = context;
+	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS]);
 
-	if (begin->fd_count != 2)
-		return false;
-	counters = counters_map(begin->fds[1]);
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
 	if (counters == NULL || d->secret == NULL || d->hands == NULL ||
-	    (begin->body.BEGIN_DOORMAN.openspa && !answer_prepare()))
+	    (m->openspa && !answer_prepare()))
 		return false;
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
-	d->keeper = (struct channel){begin->fds[0], ROLE_DOORMAN, ROLE_KEEPER};
-	d->keeper_source = (struct loop_source){d->keeper.fd, keeper_ready, d};
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
 		struct doorman_socket *s = &d->sockets[i];
 
@@ -183,24 +141,20 @@ static bool set_up(struct doorman *d, struct message *begin)
 	}
 	budget_init(&d->budget);
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
-	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->keeper_source) &&
-	       loop_add(&d->process.loop, &d->scan_timer);
+	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
+	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }
 
-int role_doorman(void)
+MESSAGES_TO_DOORMAN(MESSAGE_TAKE)
+
+static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_DOORMAN(MESSAGE_ENTRY)};
+
+int doorman_run(void)
 {
 	static struct doorman d;
-	struct message begin;
-	bool ran;
+	int status = process_run(&d.process, ROLE_DOORMAN, handlers, &d, NULL);
 
-	if (!process_begin(&d.process, ROLE_DOORMAN, &begin) || !set_up(&d, &begin) ||
-	    !process_settle(&d.process, &begin.body.BEGIN_DOORMAN, main_ready, &d)) {
-		log_event(
-		    LOG_LEVEL_ERROR, "the doorman cannot start", "error", strerror(errno), NULL);
-		return 1;
-	}
-	ran = loop_run(&d.process.loop);
 	secret_free(d.hands);
 	secret_free(d.secret);
-	return ran ? 0 : 1;
+	return status;
 }

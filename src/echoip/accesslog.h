@@ -9,8 +9,8 @@
 
 #include "base/addr.h"
 
-#define ACCESS_TEXT_BYTES 256 /* of a method or path; the rest is cut off */
-#define ACCESS_LINE_BYTES (4 * ACCESS_TEXT_BYTES + 256)
+#define ACCESS_TEXT_BYTES 256 /* of a method, path or version; the rest is cut off */
+#define ACCESS_LINE_BYTES (3 * 4 * ACCESS_TEXT_BYTES + 256) /* all of them escaped */
 
 struct access {
 	struct addr client;

@@ -54,23 +54,24 @@ enum MHD_Result http_admit(void *context, const struct sockaddr *from, socklen_t
 	return MHD_YES;
 }
 
+/* With libmicrohttpd 1.0 all answers about a connection stand in one place: each is taken before
+ * the next is asked for. */
 static struct guest *guest_new(struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *address =
+	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const union MHD_ConnectionInfo *fd =
-	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct guest *g;
+	struct guest *g = calloc(1, sizeof *g);
 
-	if (address == NULL || fd == NULL)
-		return NULL;
-	g = calloc(1, sizeof *g);
-	if (g == NULL || !peer_of(&g->visitor.peer, address->client_addr)) {
-		free(g);
-		return NULL;
-	}
-	g->visitor.fd = fd->connect_fd;
+	if (g == NULL || info == NULL || !peer_of(&g->visitor.peer, info->client_addr))
+		goto fail;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info == NULL)
+		goto fail;
+	g->visitor.fd = info->connect_fd;
 	return g;
+fail:
+	free(g);
+	return NULL;
 }
 
 void http_connection(void *context, struct MHD_Connection *connection, void **guest,

@@ -35,11 +35,16 @@ bool sandbox_limits(uint32_t connections)
 	           "descriptors to what --max-connections needs");
 }
 
-#if SANITIZED
-/* The sanitizer starts a process that looks into this one's memory when it ends. */
+#if SANITIZED || !SANDBOXED
+/* A debugger looks into this process's memory, and a sanitizer starts a process that does, when it
+ * ends. */
 bool sandbox_close(void)
 {
-	log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
+	if (SANDBOXED)
+		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
+	else
+		log_line(
+		    LOG_LEVEL_ERROR, "built with -Dsandbox=off, for debugging only: NO SANDBOX");
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }

@@ -8,19 +8,28 @@
 
 #define RECEIVE_BUFFER_BYTES (4 << 20) /* rides out bursts while a reload or a scan goes on */
 
+/* For a host without IPv6. An IPv6 address there is none of ours. */
+static struct sockaddr_in four_of(const struct addr *a, uint16_t port)
+{
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	memcpy(&four.sin_addr, a->bytes + ADDR_BYTES - sizeof four.sin_addr, sizeof four.sin_addr);
+	return four;
+}
+
 static int bind_dual_stack(
     int type, const struct addr *address, uint16_t port, const char *interface)
 {
 	static const int on = 1, off = 0, buffer = RECEIVE_BUFFER_BYTES;
 	struct sockaddr_in6 six = addr_to_sockaddr(address, port);
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in four = four_of(address, port);
 	const struct sockaddr *where = (const struct sockaddr *)&six;
 	socklen_t size = sizeof six;
 	int fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	} else if (errno == EAFNOSUPPORT) {
+	} else if (errno == EAFNOSUPPORT && (addr_is_v4(address) || addr_is_wildcard(address))) {
 		where = (const struct sockaddr *)&four;
 		size = sizeof four;
 		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -76,18 +85,30 @@ struct local_info {
 	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
+static struct addr mapped(const struct in_addr *four)
+{
+	struct addr a = {{[10] = 0xff, [11] = 0xff}};
+
+	memcpy(a.bytes + ADDR_BYTES - sizeof *four, four, sizeof *four);
+	return a;
+}
+
 /* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. */
 static struct addr local_of(struct msghdr *header)
 {
 	struct addr local = {{0}};
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
-		struct in6_pktinfo info;
+		struct in6_pktinfo six;
+		struct in_pktinfo four;
 
-		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO)
-			continue;
-		memcpy(&info, CMSG_DATA(c), sizeof info);
-		memcpy(local.bytes, &info.ipi6_addr, sizeof local.bytes);
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&six, CMSG_DATA(c), sizeof six);
+			memcpy(local.bytes, &six.ipi6_addr, sizeof local.bytes);
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&four, CMSG_DATA(c), sizeof four);
+			local = mapped(&four.ipi_addr);
+		}
 	}
 	return local;
 }
@@ -126,13 +147,44 @@ size_t socket_receive(int fd, struct record *const records[], size_t most)
 	return kept;
 }
 
+/* Adds where a datagram comes from to `header`. */
+static void put_local(struct msghdr *header, struct local_info *room, int level, int type,
+    const void *info, size_t size)
+{
+	struct cmsghdr *c;
+
+	header->msg_control = room->bytes;
+	header->msg_controllen = CMSG_SPACE(size);
+	c = CMSG_FIRSTHDR(header);
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), info, size);
+}
+
+/* By a socket of a host without IPv6. */
+static void answer_by_four(
+    int fd, const struct addr *to, uint16_t port, const struct addr *local, struct msghdr *header)
+{
+	struct sockaddr_in where = four_of(to, port);
+	struct in_pktinfo info = {.ipi_ifindex = 0};
+	struct local_info room = {.bytes = {0}};
+
+	header->msg_name = &where;
+	header->msg_namelen = sizeof where;
+	if (!addr_is_wildcard(local)) {
+		info.ipi_spec_dst = four_of(local, 0).sin_addr;
+		put_local(header, &room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	}
+	(void)!sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void socket_answer(int fd, const struct addr *to, uint16_t port, const struct addr *local,
     const void *packet, size_t size)
 {
 	struct sockaddr_in6 where = addr_to_sockaddr(to, port);
 	struct in6_pktinfo info = {.ipi6_ifindex = 0};
-	struct local_info from = {.bytes = {0}};
-	struct cmsghdr *c;
+	struct local_info room = {.bytes = {0}};
 	struct iovec part = {.iov_len = size};
 	struct msghdr header = {
 	    .msg_name = &where, .msg_namelen = sizeof where, .msg_iov = &part, .msg_iovlen = 1};
@@ -140,13 +192,8 @@ void socket_answer(int fd, const struct addr *to, uint16_t port, const struct ad
 	memcpy(&part.iov_base, &packet, sizeof packet); /* sendmsg only reads it */
 	if (!addr_is_wildcard(local)) {
 		memcpy(&info.ipi6_addr, local->bytes, sizeof info.ipi6_addr);
-		header.msg_control = from.bytes;
-		header.msg_controllen = sizeof from.bytes;
-		c = CMSG_FIRSTHDR(&header);
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof info);
-		memcpy(CMSG_DATA(c), &info, sizeof info);
+		put_local(&header, &room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	}
-	(void)!sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAFNOSUPPORT)
+		answer_by_four(fd, to, port, local, &header);
 }

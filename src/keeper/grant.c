@@ -117,7 +117,7 @@ void keeper_send_response(struct keeper *k, const struct knock *knock)
 	    (s->answer == CONF_ANSWER_SOURCE_MATCHES && !addr_equal(&r->source, &knock->target)))
 		return;
 	/* An answer that finds no room is lost as on the network: the client asks again. */
-	channel_try_send(&k->doorman, MESSAGE_GRANTED, &m);
+	channel_try_send(&k->doorman.channel, MESSAGE_GRANTED, &m);
 }
 
 static void commit_run(struct keeper *k, const struct admitted *run, size_t count)

@@ -27,8 +27,8 @@ static void stop(struct keeper *k, bool keep_rules)
 	if (k->stopping)
 		return;
 	k->stopping = true;
-	loop_remove(&k->process.loop, &k->doorman_source);
-	loop_remove(&k->process.loop, &k->desk_source);
+	peer_close(&k->doorman);
+	peer_close(&k->desk);
 	keeper_rules_stop(k);
 	k->left_before = keeper_rules_left(k);
 	if (k->left_before == 0)
@@ -48,7 +48,7 @@ static void give_back(struct keeper *k, const struct message_knock *knock, bool 
 {
 	struct message_knock_back m = {stale_config, *knock};
 
-	if (!channel_try_send(&k->doorman, MESSAGE_KNOCK_BACK, &m)) {
+	if (!channel_try_send(&k->doorman.channel, MESSAGE_KNOCK_BACK, &m)) {
 		const struct knock lost = {
 		    .packet.record = knock->record, .holder = DIRECTORY_NOBODY};
 
@@ -132,23 +132,24 @@ static void judge(struct keeper *k, const struct message_knock *m)
 		give_back(k, m, false);
 }
 
-static void doorman_ready(void *context)
+bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)
 {
-	struct keeper *k = context;
-	enum channel_result result = CHANNEL_MESSAGE;
+	(void)fds;
+	judge(context, m);
+	return true;
+}
 
-	for (int i = 0; i < KEEPER_BATCH && result == CHANNEL_MESSAGE; i++) {
-		struct message m;
+static bool commit_batch(void *context)
+{
+	keeper_commit(context);
+	return true;
+}
 
-		result = channel_receive(&k->doorman, &m, PHASE_RUN);
-		if (result == CHANNEL_MESSAGE) {
-			judge(k, &m.body.KNOCK);
-			secret_wipe(m.body.KNOCK.key, sizeof m.body.KNOCK.key);
-		}
-	}
-	keeper_commit(k);
-	if (result == CHANNEL_CLOSED)
-		keeper_deserted(k);
+/* One that we work with has ended. */
+static bool end_with_peer(void *context)
+{
+	keeper_deserted(context);
+	return true;
 }
 
 /* --- Time */
@@ -180,7 +181,7 @@ static void say_how_far(struct keeper *k)
 	uint32_t left = keeper_rules_left(k);
 
 	if (left < k->left_before)
-		channel_try_send(&k->process.main, MESSAGE_KEEPER_STOPPING, &nothing);
+		channel_try_send(&k->process.main.channel, MESSAGE_KEEPER_STOPPING, &nothing);
 	k->left_before = left;
 	if (left == 0)
 		loop_stop(&k->process.loop);
@@ -205,41 +206,32 @@ static void tick(void *context)
 
 /* --- The desk's questions */
 
-static void desk_ready(void *context)
+bool keeper_take_sessions_wanted(
+    void *context, const struct message_cursor *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
-	struct message m;
 	struct message_sessions sessions = {0};
 
-	switch (channel_receive(&k->desk, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		if (k->state.ledger != NULL)
-			keeper_sessions(k, m.body.SESSIONS_WANTED.next, &sessions);
-		/* A desk that asks and does not listen must not hold up the knocks. */
-		if (!channel_try_send(&k->desk, MESSAGE_SESSIONS, &sessions) && errno != EAGAIN)
-			keeper_deserted(k);
-		break;
-	case CHANNEL_CLOSED:
+	(void)fds;
+	if (k->state.ledger != NULL)
+		keeper_sessions(k, m->next, &sessions);
+	/* A desk that asks and does not listen must not hold up the knocks. */
+	if (!channel_try_send(&k->desk.channel, MESSAGE_SESSIONS, &sessions) && errno != EAGAIN)
 		keeper_deserted(k);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+	return true;
 }
 
 /* --- Configuration */
 
 /* Takes over a new configuration, all of it or nothing; an errno, or 0. */
-static int change_config(struct keeper *k, struct message *m)
+static int change_config(struct keeper *k, int fd)
 {
 	struct snapshot snapshot = {0};
 	struct keeper_state next;
 	bool first = !k->fw_is_open;
 	int error;
 
-	if (m->fd_count != 1)
-		return EPROTO;
-	if (!snapshot_map(&snapshot, m->fds[0]))
+	if (!snapshot_map(&snapshot, fd))
 		return errno;
 	if (!keeper_state_next(&next, &snapshot, &k->state)) {
 		snapshot_unmap(&snapshot);
@@ -260,88 +252,64 @@ static int change_config(struct keeper *k, struct message *m)
 	return 0;
 }
 
-static void main_ready(void *context)
+bool keeper_take_config(void *context, const struct message_empty *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
-	struct message m;
 
-	switch (channel_receive(&k->process.main, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		if (m.type == MESSAGE_STOP_KEEPER)
-			stop(k, m.body.STOP_KEEPER.keep_rules);
-		else
-			process_report(&k->process, change_config(k, &m));
-		message_close_fds(&m);
-		break;
-	case CHANNEL_CLOSED:
-		/* Main is gone. The rules stay: shut is safe, and grants end by themselves. */
-		loop_stop(&k->process.loop);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
-}
-
-/* The channels to both runners, behind the first three descriptors. */
-static bool open_programs(struct keeper *k, const struct message *begin)
-{
-	const struct message_begin *how = &begin->body.BEGIN_KEEPER;
-	const int *fd = &begin->fds[3];
-
-	k->questions.source.fd = -1;
-	k->rules.source.fd = -1;
-	if (how->runner && !keeper_questions_open(k, *fd++))
-		return false;
-	if (!how->privileged)
-		return true;
-	if (!keeper_rules_open(k, fd[0], fd[1]))
-		return false;
-	/* The mapping is what is used, but the file stays open: main's lock on it ends with it. */
+	(void)m;
+	process_report(&k->process, change_config(k, fds->fd[FD_SNAPSHOT]));
 	return true;
 }
 
-static bool set_up(struct keeper *k, const struct message *begin)
+bool keeper_take_stop(void *context, const struct message_stop *m, struct message_fds *fds)
 {
-	const struct message_begin *how = &begin->body.BEGIN_KEEPER;
-	struct counters *counters;
+	struct keeper *k = context;
 
-	if (begin->fd_count != 3U + (how->runner ? 1 : 0) + (how->privileged ? 2 : 0))
-		return false;
-	counters = counters_map(begin->fds[2]);
-	if (counters == NULL || !codec_prepare(how->openspa) || fw_open(&k->fw, how->firewall) != 0)
+	(void)fds;
+	stop(k, m->keep_rules);
+	return !k->process.loop.stopped;
+}
+
+/* --- The start */
+
+static bool open_peers(struct keeper *k, struct message_fds *fds)
+{
+	k->doorman.burst = KEEPER_BATCH;
+	k->doorman.after = commit_batch;
+	k->doorman.closed = end_with_peer;
+	k->desk.closed = end_with_peer;
+	return process_open_peer(&k->process, &k->doorman, ROLE_DOORMAN, fds) &&
+	       process_open_peer(&k->process, &k->desk, ROLE_DESK, fds) &&
+	       keeper_questions_open(k, fds) && keeper_rules_open(k, fds);
+}
+
+bool keeper_begin(void *context, const struct message_begin *m, struct message_fds *fds)
+{
+	struct keeper *k = context;
+	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
+
+	if (counters == NULL || !codec_prepare(m->openspa) || fw_open(&k->fw, m->firewall) != 0)
 		return false;
 	report_init(&k->report, counters);
-	k->doorman = (struct channel){begin->fds[0], ROLE_KEEPER, ROLE_DOORMAN};
-	k->doorman_source = (struct loop_source){k->doorman.fd, doorman_ready, k};
-	k->desk = (struct channel){begin->fds[1], ROLE_KEEPER, ROLE_DESK};
-	k->desk_source = (struct loop_source){k->desk.fd, desk_ready, k};
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};
 	k->watch = (struct loop_source){k->fw.ops->watch(&k->fw), rules_changed, k};
-	return k->tick.fd >= 0 && k->repair_timer.fd >= 0 &&
-	       loop_add(&k->process.loop, &k->doorman_source) &&
-	       loop_add(&k->process.loop, &k->desk_source) &&
-	       loop_add(&k->process.loop, &k->tick) &&
+	return k->tick.fd >= 0 && k->repair_timer.fd >= 0 && loop_add(&k->process.loop, &k->tick) &&
 	       loop_add(&k->process.loop, &k->repair_timer) &&
-	       (k->watch.fd < 0 || loop_add(&k->process.loop, &k->watch)) &&
-	       open_programs(k, begin);
+	       (k->watch.fd < 0 || loop_add(&k->process.loop, &k->watch)) && open_peers(k, fds);
 }
 
-int role_keeper(void)
+MESSAGES_TO_KEEPER(MESSAGE_TAKE)
+
+static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_KEEPER(MESSAGE_ENTRY)};
+
+int keeper_run(void)
 {
 	static struct keeper k;
-	struct message begin;
-	bool ran;
+	int status = process_run(&k.process, ROLE_KEEPER, handlers, &k, NULL);
 
-	if (!process_begin(&k.process, ROLE_KEEPER, &begin) || !set_up(&k, &begin) ||
-	    !process_settle(&k.process, &begin.body.BEGIN_KEEPER, main_ready, &k)) {
-		log_event(
-		    LOG_LEVEL_ERROR, "the keeper cannot start", "error", strerror(errno), NULL);
-		return 1;
-	}
-	ran = loop_run(&k.process.loop);
 	secret_free(k.questions.slots);
 	keeper_state_free(&k.state);
 	fw_close(&k.fw);
-	return ran ? 0 : 1;
+	return status;
 }

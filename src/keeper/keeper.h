@@ -23,16 +23,14 @@ struct admitted {
 
 /* Knocks that wait for a program's answer, in locked memory: each holds the key of its seal. */
 struct keeper_questions {
-	struct channel runner;
-	struct loop_source source; /* fd -1: nobody to ask */
+	struct peer runner; /* fd -1: nobody to ask */
 	struct question_slot *slots;
 	uint32_t last_ticket;
 };
 
 /* What programs have opened, and what they are asked to do about it. */
 struct keeper_rules {
-	struct channel privileged;
-	struct loop_source source; /* fd -1: nobody to ask */
+	struct peer runner; /* the privileged one; fd -1: nobody to ask */
 	struct rule_journal *book;
 	struct rule_work *work; /* one for each rule of the book */
 	uint16_t last_ticket;
@@ -42,10 +40,8 @@ struct keeper_rules {
 
 struct keeper {
 	struct process process;
-	struct channel doorman;
-	struct loop_source doorman_source;
-	struct channel desk;
-	struct loop_source desk_source;
+	struct peer doorman;
+	struct peer desk;
 	struct loop_source tick;
 	bool ticking;
 	struct loop_source repair_timer;
@@ -61,6 +57,11 @@ struct keeper {
 	struct keeper_questions questions;
 	struct keeper_rules rules;
 };
+
+/* The keeper's life; its exit status. */
+int keeper_run(void);
+
+MESSAGES_TO_KEEPER(MESSAGE_DECLARE)
 
 /* Admits what stands in the next place of the batch, batch[batch_count].knock, from its first check
  * on, and does what follows from the verdict, which has been reported. Wipes the key of its seal,
@@ -89,15 +90,16 @@ void keeper_send_response(struct keeper *k, const struct knock *knock);
 
 /* --- keeper_questions.c */
 
-/* `fd`: the runner's channel. False when memory is short. */
-bool keeper_questions_open(struct keeper *k, int fd);
+/* With the runner's channel, if there is one among `fds`. False with errno. */
+bool keeper_questions_open(struct keeper *k, struct message_fds *fds);
 /* Asks knock->question, and admits the knock again when the answer has come. */
 void keeper_ask(struct keeper *k, const struct knock *knock);
 
 /* --- keeper_rules.c */
 
-/* `fd`: the privileged runner's channel; `book`: the file of rules. False with errno. */
-bool keeper_rules_open(struct keeper *k, int fd, int book);
+/* With the privileged runner's channel and the file of rules, if they are among `fds`. False with
+ * errno. */
+bool keeper_rules_open(struct keeper *k, struct message_fds *fds);
 /* Has the privileged runner open what was admitted, or extends it. */
 void keeper_rules_grant(struct keeper *k, const struct admitted *a);
 /* Has shut what no grant stands behind any more, and tries again what failed. Every tick, and when

@@ -96,7 +96,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 {
 	struct keeper_questions *q = &k->questions;
 	enum verdict why = VERDICT_PROGRAM_FAILED;
-	struct question_slot *s = q->source.fd < 0 ? NULL : find_slot(q, knock, &why);
+	struct question_slot *s = q->runner.channel.fd < 0 ? NULL : find_slot(q, knock, &why);
 	struct runner_request request;
 
 	if (s == NULL) {
@@ -106,7 +106,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 	if (++q->last_ticket == 0)
 		q->last_ticket = 1;
 	request = request_of(knock, q->last_ticket);
-	if (!channel_try_send(&q->runner, MESSAGE_RUN, &request)) {
+	if (!channel_try_send(&q->runner.channel, MESSAGE_RUN, &request)) {
 		if (errno != EAGAIN)
 			keeper_deserted(k);
 		refuse(k, VERDICT_BUSY, knock);
@@ -172,34 +172,34 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	keeper_commit(k);
 }
 
-static void runner_ready(void *context)
+bool keeper_take_program_result(
+    void *context, const struct runner_reply *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
-	struct message m;
 
-	switch (channel_receive(&k->questions.runner, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		if (!k->stopping)
-			take_answer(k, &m.body.RAN);
-		break;
-	case CHANNEL_CLOSED:
-		loop_remove(&k->process.loop, &k->questions.source);
-		keeper_deserted(k);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+	(void)fds;
+	if (!k->stopping)
+		take_answer(k, m);
+	return true;
 }
 
-bool keeper_questions_open(struct keeper *k, int fd)
+static bool end_with_runner(void *context)
+{
+	keeper_deserted(context);
+	return true;
+}
+
+bool keeper_questions_open(struct keeper *k, struct message_fds *fds)
 {
 	struct keeper_questions *q = &k->questions;
 
+	q->runner.channel.fd = -1;
+	if (fds->fd[FD_RUNNER] < 0)
+		return true;
 	q->slots = secret_alloc(WAITING_MOST * sizeof *q->slots);
 	if (q->slots == NULL)
 		return false;
 	memset(q->slots, 0, WAITING_MOST * sizeof *q->slots);
-	q->runner = (struct channel){fd, ROLE_KEEPER, ROLE_RUNNER};
-	q->source = (struct loop_source){fd, runner_ready, k};
-	return loop_add(&k->process.loop, &q->source);
+	q->runner.closed = end_with_runner;
+	return process_open_peer(&k->process, &q->runner, ROLE_RUNNER, fds);
 }

@@ -129,7 +129,7 @@ static bool ask(struct keeper *k, size_t i, enum runner_task task)
 	memcpy(request.device, r->device, sizeof request.device);
 	if (request.ticket == 0)
 		request.ticket = (uint32_t)++k->rules.last_ticket << 16 | (uint32_t)i;
-	if (!channel_try_send(&k->rules.privileged, MESSAGE_RULE, &request)) {
+	if (!channel_try_send(&k->rules.runner.channel, MESSAGE_RULE, &request)) {
 		if (errno != EAGAIN)
 			loop_stop(&k->process.loop);
 		return false;
@@ -409,32 +409,26 @@ const struct rule *keeper_rules_overdue(const struct keeper *k, uint32_t index)
 	           : NULL;
 }
 
-static void privileged_ready(void *context)
+bool keeper_take_rule_result(void *context, const struct runner_reply *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
-	struct message m;
 
-	switch (channel_receive(&k->rules.privileged, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		take_answer(k, &m.body.RULED);
-		break;
-	case CHANNEL_CLOSED:
-		loop_stop(&k->process.loop);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+	(void)fds;
+	take_answer(k, m);
+	return true;
 }
 
-bool keeper_rules_open(struct keeper *k, int fd, int book)
+/* The mapping is what is used, but the file stays open: main's lock on it ends with it. */
+bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 {
 	struct keeper_rules *rules = &k->rules;
 
-	rules->book = rule_journal_map(book);
+	rules->runner.channel.fd = -1;
+	if (fds->fd[FD_PRIVILEGED_RUNNER] < 0)
+		return true;
+	rules->book = rule_journal_map(message_fds_take(fds, FD_RULE_JOURNAL));
 	rules->work = calloc(RULES_MOST, sizeof *rules->work);
 	rules->log_rate = rate_of(LOG_RATE, LOG_BURST);
-	rules->privileged = (struct channel){fd, ROLE_KEEPER, ROLE_PRIVILEGED_RUNNER};
-	rules->source = (struct loop_source){fd, privileged_ready, k};
 	return rules->book != NULL && rules->work != NULL &&
-	       loop_add(&k->process.loop, &rules->source);
+	       process_open_peer(&k->process, &rules->runner, ROLE_PRIVILEGED_RUNNER, fds);
 }

@@ -22,7 +22,7 @@ void config_push_close(struct config_push *h)
 
 bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation)
 {
-	h->fd = conf_seal(conf, generation);
+	h->fd = conf_write_snapshot(conf, generation);
 	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd))
 		return true;
 	log_event(

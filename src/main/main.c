@@ -16,24 +16,12 @@
 
 /* --- Running */
 
-static void child_ready(void *context)
+static bool child_ended(void *context)
 {
 	struct child *child = context;
-	struct message message;
 
-	switch (channel_receive(&child->channel, &message, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		if (message.type == MESSAGE_RELOAD_WANTED)
-			main_reload(child->main, true);
-		else
-			main_fail(child->main, child->channel.peer, "a process spoke out of turn");
-		break;
-	case CHANNEL_CLOSED:
-		main_fail(child->main, child->channel.peer, "a process has ended");
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+	main_lost(child->main, child->peer.channel.peer);
+	return true;
 }
 
 static void tell_stopping(const struct main_process *m)
@@ -87,8 +75,8 @@ static bool enter_loop(struct main_process *m)
 
 		if (child->pid == 0)
 			continue;
-		child->source = (struct loop_source){child->channel.fd, child_ready, child};
-		ok = loop_add(&m->loop, &child->source);
+		child->peer.closed = child_ended;
+		ok = peer_open(&child->peer, &m->loop);
 	}
 	return ok && loop_run(&m->loop);
 }

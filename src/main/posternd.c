@@ -1,4 +1,5 @@
-/* posternd: the daemon. This is only its command line. */
+/* posternd: the daemon. This is only its command line; src/main is the rest of its first process.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,6 @@
 #include "ctl/control.h"
 #include "main/explain.h"
 #include "main/main.h"
-#include "main/spawn.h"
-#include "proc/process.h"
 
 static const char usage[] =
     "Usage: posternd [-c FILE] [--check | --explain FILE] [options]\n"
@@ -181,25 +180,8 @@ int main(int argc, char *argv[])
 	    .log_level = LOG_LEVEL_INFO,
 	    .log_format = LOG_FORMAT_TEXT};
 	struct explain_options to_explain = {.file = NULL};
-	enum role role = spawn_role_wanted(argc, argv);
 	bool check;
 
-	switch (role) {
-	case ROLE_DOORMAN:
-		return role_doorman();
-	case ROLE_KEEPER:
-		return role_keeper();
-	case ROLE_DESK:
-		return role_desk();
-	case ROLE_RUNNER:
-	case ROLE_PRIVILEGED_RUNNER:
-#ifdef HAVE_OPENSPA
-		return role_runner(role);
-#endif
-	case ROLE_MAIN:
-	case ROLE_COUNT:
-		break;
-	}
 	check = parse(&options, &to_explain, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
 
 #define READY_TIMEOUT_MS 10000
@@ -17,29 +18,37 @@ void main_fail(struct main_process *m, enum role role, const char *what)
 	loop_stop(&m->loop);
 }
 
-bool main_wait_ready(struct main_process *m, struct child *child)
+/* Until `*awaited` is no more what it was, or the time is over: one deadline, whatever else is said
+ * meanwhile. False with errno. */
+static bool wait_for_answer(struct child *child, const int *awaited, int timeout_ms)
 {
-	struct message message;
+	int64_t until = clock_boot_ns() + timeout_ms * NS_PER_MS;
+	enum channel_result result = CHANNEL_MESSAGE;
+	int before = *awaited;
 
-	do {
-		enum channel_result result =
-		    channel_wait(&child->channel, &message, PHASE_RUN, READY_TIMEOUT_MS);
+	child->main->waiting = true;
+	while (*awaited == before && result == CHANNEL_MESSAGE) {
+		int64_t left_ms = (until - clock_boot_ns()) / NS_PER_MS;
 
-		if (result != CHANNEL_MESSAGE) {
-			errno = result == CHANNEL_CLOSED ? EPIPE : ETIMEDOUT;
-			return false;
-		}
-		/* The desk may ask before it has heard that a reload is under way: its turn
-		 * comes after this one. */
-		if (message.type == MESSAGE_RELOAD_WANTED)
-			m->reload_asked_by_desk = true;
-	} while (message.type == MESSAGE_RELOAD_WANTED);
-	errno = message.body.DOORMAN_READY.error; /* the same struct for all */
+		result = peer_wait(&child->peer, PHASE_RUN, left_ms > 0 ? (int)left_ms : 0);
+	}
+	child->main->waiting = false;
+	errno = result == CHANNEL_CLOSED ? EPIPE : ETIMEDOUT;
+	return result == CHANNEL_MESSAGE;
+}
+
+bool main_wait_ready(struct child *child)
+{
+	child->error = -1;
+	child->ready_awaited = true;
+	if (!wait_for_answer(child, &child->error, READY_TIMEOUT_MS))
+		return false;
+	errno = child->error;
 	return errno == 0;
 }
 
-/* A program that the privileged runner could not end in time counts as one that did not answer. */
-static const char *outcome_of(struct child *privileged, uint8_t task, int timeout_ms)
+/* A program that the runner could not end in time counts as one that did not answer. */
+static const char *run_task(struct child *runner, uint8_t task, int timeout_ms)
 {
 	static const char *const names[] = {[RUNNER_DONE] = NULL,
 	    [RUNNER_REFUSED] = "it said no",
@@ -47,24 +56,14 @@ static const char *outcome_of(struct child *privileged, uint8_t task, int timeou
 	    [RUNNER_TIMEOUT] = "it did not end in time",
 	    [RUNNER_BUSY] = "it was not run"};
 	const struct message_server_task wanted = {.task = task};
-	struct message message;
 
-	if (privileged->pid <= 0 ||
-	    !channel_send(&privileged->channel, MESSAGE_SERVER_TASK, &wanted, NULL, 0))
+	runner->task_outcome = -1;
+	if (runner->pid <= 0 ||
+	    !channel_send(&runner->peer.channel, MESSAGE_SERVER_TASK, &wanted, NULL))
 		return "the process for scripts has ended";
-	switch (channel_wait(&privileged->channel, &message, PHASE_RUN, timeout_ms)) {
-	case CHANNEL_MESSAGE:
-		if (message.type == MESSAGE_SERVER_TASK_DONE &&
-		    message.body.SERVER_TASK_DONE.task == task &&
-		    message.body.SERVER_TASK_DONE.outcome <= RUNNER_BUSY)
-			return names[message.body.SERVER_TASK_DONE.outcome];
-		return "the process for scripts spoke out of turn";
-	case CHANNEL_CLOSED:
-		return "the process for scripts has ended";
-	case CHANNEL_EMPTY:
-		break;
-	}
-	return names[RUNNER_TIMEOUT];
+	if (wait_for_answer(runner, &runner->task_outcome, timeout_ms))
+		return names[runner->task_outcome];
+	return errno == ETIMEDOUT ? names[RUNNER_TIMEOUT] : "the process for scripts has ended";
 }
 
 bool main_server_task(struct main_process *m, enum runner_task task)
@@ -74,7 +73,7 @@ bool main_server_task(struct main_process *m, enum runner_task task)
 
 	if (!programs_has(&m->programs, task))
 		return true;
-	why = outcome_of(&m->children[ROLE_PRIVILEGED_RUNNER], (uint8_t)task,
+	why = run_task(&m->children[ROLE_PRIVILEGED_RUNNER], (uint8_t)task,
 	    programs_patience_ms(&m->programs));
 	if (why != NULL)
 		log_event(LOG_LEVEL_ERROR, "a script of the server did not do its work", "task",
@@ -83,3 +82,63 @@ bool main_server_task(struct main_process *m, enum runner_task task)
 		log_event(LOG_LEVEL_INFO, "a script of the server has run", "task", name, NULL);
 	return why == NULL;
 }
+
+/* --- What the processes say */
+
+static void out_of_turn(struct child *child)
+{
+	main_fail(child->main, child->peer.channel.peer, "a process spoke out of turn");
+}
+
+bool main_take_ready(void *context, const struct message_outcome *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (!child->ready_awaited || m->error < 0)
+		out_of_turn(child);
+	child->ready_awaited = false;
+	child->error = m->error < 0 ? EPROTO : m->error;
+	return true;
+}
+
+bool main_take_task_done(
+    void *context, const struct message_server_task *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (m->outcome > RUNNER_BUSY)
+		out_of_turn(child);
+	else
+		child->task_outcome = m->outcome;
+	return true;
+}
+
+bool main_take_stopping(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)m;
+	(void)fds;
+	child->main->keeper_gets_on = true;
+	return true;
+}
+
+/* The desk may ask before it has heard that a reload is under way: its turn comes after that. */
+bool main_take_reload_wanted(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct main_process *main = ((struct child *)context)->main;
+
+	(void)m;
+	(void)fds;
+	if (main->waiting)
+		main->reload_asked_by_desk = true;
+	else
+		main_reload(main, true);
+	return true;
+}
+
+MESSAGES_TO_MAIN(MESSAGE_TAKE)
+
+message_handler *const main_handlers[MESSAGE_COUNT] = {MESSAGES_TO_MAIN(MESSAGE_ENTRY)};

@@ -11,10 +11,13 @@
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
 
 struct child {
-	pid_t pid; /* 0: not running */
-	struct channel channel;
-	struct loop_source source;
+	pid_t pid;   /* 0: not running */
+	bool failed; /* ended by a signal, or with a status that is not 0 */
+	struct peer peer;
 	struct main_process *main;
+	bool ready_awaited; /* READY, as the answer to what it was told */
+	int error;          /* that it came with */
+	int task_outcome;   /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
 struct main_process {
@@ -29,17 +32,26 @@ struct main_process {
 	uint64_t generation;
 	int control; /* listener */
 	int exit_status;
-	bool reload_asked_by_desk;
+	bool waiting;                 /* for an answer: nothing else is begun */
+	bool reload_asked_by_desk;    /* while that was so */
+	bool keeper_gets_on;          /* with stopping, it says */
 	struct public_address public; /* as learned at the start */
 };
 
+MESSAGES_TO_MAIN(MESSAGE_DECLARE)
+
 /* Something that the daemon cannot go on with: leaves the loop. */
 void main_fail(struct main_process *m, enum role role, const char *what);
+/* The same when a role's channel has closed: says which process has ended, and how. */
+void main_lost(struct main_process *m, enum role role);
 /* Waits for a role's READY; false with errno when it has failed, or did not come. */
-bool main_wait_ready(struct main_process *m, struct child *child);
+bool main_wait_ready(struct child *child);
 /* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
  * where none is configured; otherwise the log says what happened. */
 bool main_server_task(struct main_process *m, enum runner_task task);
+
+/* To whom the messages of the processes go; their context is a struct child. */
+extern message_handler *const main_handlers[MESSAGE_COUNT];
 
 /* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
  * False, having said why. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "main/spawn.h"
+#include "proc/child.h"
 #include "proc/sandbox.h"
 
 #define TOOL_TIMEOUT   "4s"
@@ -57,13 +57,6 @@ static int open_tool(void)
 	return fd >= 0 ? fd : open(POSTERN_TOOL, O_PATH | O_CLOEXEC);
 }
 
-static bool set_limit(int what, rlim_t most)
-{
-	const struct rlimit limit = {most, most};
-
-	return setrlimit((__rlimit_resource_t)what, &limit) == 0;
-}
-
 /* Nothing that it could change, no rights, no way back to them. Limits come last: the one of
  * processes is the new user's. */
 static bool give_up_rights(const struct identity *who)
@@ -73,24 +66,8 @@ static bool give_up_rights(const struct identity *who)
 	capng_clear(CAPNG_SELECT_BOTH);
 	return capng_change_id(
 	           (int)who->uid, (int)who->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) == 0 &&
-	       set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_FSIZE, 0) &&
-	       set_limit(RLIMIT_NOFILE, FILES_MOST) && set_limit(RLIMIT_NPROC, PROCESSES_MOST);
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-_Noreturn static void give_up(const char *what)
-{
-	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
-	_exit(127);
+	       child_limit(RLIMIT_CORE, 0) && child_limit(RLIMIT_FSIZE, 0) &&
+	       child_limit(RLIMIT_NOFILE, FILES_MOST) && child_limit(RLIMIT_NPROC, PROCESSES_MOST);
 }
 
 _Noreturn static void become_tool(
@@ -103,21 +80,17 @@ _Noreturn static void become_tool(
 	    a->ipv6 ? (char[]){"--echo-ipv6-server"} : (char[]){"--echo-ipv4-server"}, url, NULL};
 	char *const environment[] = {
 	    (char[]){"PATH=/usr/local/bin:/usr/bin:/bin"}, (char[]){"LANG=C"}, NULL};
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int fds[3] = {open("/dev/null", O_RDONLY | O_CLOEXEC), out, out};
 
 	memcpy(url, a->url, strlen(a->url) + 1);
-	reset_signals();
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-	    dup2(out, STDERR_FILENO) < 0)
+	if (fds[0] < 0 || !child_set_up(fds))
 		_exit(127);
-	if (setsid() < 0 || close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ||
-	    chdir("/") != 0 || !give_up_rights(who))
-		give_up("cannot give up rights");
-	/* Changing the user forgets it. If we are gone already, nobody is left who would end it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		give_up("cannot tie it to the daemon");
+	if (chdir("/") != 0 || !give_up_rights(who))
+		child_give_up("cannot give up rights");
+	if (!child_tie_to(parent))
+		child_give_up("cannot tie it to the daemon");
 	execveat(tool, "", argv, environment, AT_EMPTY_PATH);
-	give_up("postern");
+	child_give_up("postern");
 }
 
 static bool start(struct asker *a, int tool, const struct identity *who)

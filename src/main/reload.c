@@ -13,11 +13,11 @@
 /* --- Handing out a configuration */
 
 static bool configure(struct main_process *m, enum role role, enum message_type type,
-    const void *body, const int *fds, size_t fd_count)
+    const void *body, const struct message_fds *fds)
 {
 	struct child *child = &m->children[role];
 
-	if (channel_send(&child->channel, type, body, fds, fd_count) && main_wait_ready(m, child))
+	if (channel_send(&child->peer.channel, type, body, fds) && main_wait_ready(child))
 		return true;
 	log_event(LOG_LEVEL_ERROR, "the configuration was not taken over", "process",
 	    role_name(role), "error", strerror(errno), NULL);
@@ -29,44 +29,43 @@ static bool configure_doorman(
     struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
 	struct message_secret *secret = secret_alloc(sizeof *secret);
-	int fds[3] = {h->fd};
-	size_t fd_count = 1;
+	struct message_fds fds = message_fds_none();
 	bool ok;
 
 	if (secret == NULL) {
 		log_line(LOG_LEVEL_ERROR, "no locked memory to hand the keys on in");
 		return false;
 	}
-	secret->openme = conf_has_openme(conf);
 	secret->openspa = conf_has_openspa(conf);
-	if (secret->openme)
+	if (conf_has_openme(conf))
 		memcpy(secret->secret, conf_server_secret(conf), sizeof secret->secret);
 	if (secret->openspa)
 		secret->rsa = *conf_openspa_secret(conf);
-	if (h->udp >= 0)
-		fds[fd_count++] = h->udp;
-	if (h->openspa >= 0)
-		fds[fd_count++] = h->openspa;
-	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, fds, fd_count);
+	fds.fd[FD_SNAPSHOT] = h->fd;
+	fds.fd[FD_OPENME] = h->udp;
+	fds.fd[FD_OPENSPA] = h->openspa;
+	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
 	secret_free(secret);
 	return ok;
 }
 
-static bool configure_desk(struct main_process *m, const struct config_push *h)
+static bool configure_other(struct main_process *m, enum role role, const struct config_push *h)
 {
 	static const struct message_empty nothing;
-	const int fds[2] = {h->fd, h->health};
+	struct message_fds fds = message_fds_none();
 
-	return configure(m, ROLE_DESK, MESSAGE_CONFIG_DESK, &nothing, fds, h->health >= 0 ? 2 : 1);
+	fds.fd[FD_SNAPSHOT] = h->fd;
+	if (role == ROLE_KEEPER)
+		return configure(m, role, MESSAGE_CONFIG_KEEPER, &nothing, &fds);
+	fds.fd[FD_HEALTH] = h->health;
+	return configure(m, role, MESSAGE_CONFIG_DESK, &nothing, &fds);
 }
 
 bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
-	static const struct message_empty nothing;
-
-	if (!configure(m, ROLE_KEEPER, MESSAGE_CONFIG_KEEPER, &nothing, &h->fd, 1))
+	if (!configure_other(m, ROLE_KEEPER, h))
 		return false;
-	if (!configure_doorman(m, conf, h) || !configure_desk(m, h)) {
+	if (!configure_doorman(m, conf, h) || !configure_other(m, ROLE_DESK, h)) {
 		/* Half of it is in force: no state to go on in. */
 		main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
 		return false;
@@ -152,5 +151,5 @@ void main_reload(struct main_process *m, bool for_desk)
 	if (!for_desk)
 		return;
 	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why.text);
-	channel_send(&m->children[ROLE_DESK].channel, MESSAGE_RELOAD_DONE, &answer, NULL, 0);
+	channel_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer, NULL);
 }

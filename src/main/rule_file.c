@@ -9,75 +9,74 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trusted_file.h"
 #include "proc/rule_journal.h"
 
-/* What is wrong with it, or NULL. Whoever can open it for reading could hold the lock. */
-static const char *problem_of(int fd)
+#define FILE_NAME "rules"
+
+/* Whoever can open it for reading could hold the lock. False with `why` filled. */
+static bool take_lock(int fd, char why[static TRUSTED_TEXT_BYTES])
 {
+	static const struct trusted wanted = {
+	    .type = S_IFREG, .denied = 077, .others_may = "open it", .remedy = "chmod 600"};
 	struct stat st;
 
-	if (fstat(fd, &st) != 0)
-		return strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "it is not a regular file";
-	if (st.st_uid != geteuid())
-		return "it belongs to somebody else; take it away";
-	if (st.st_nlink != 1)
-		return "it has another name, too; take it away";
-	if ((st.st_mode & 077) != 0)
-		return "others may open it; take that away: chmod 600";
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return NULL;
-	return errno == EWOULDBLOCK ? "another daemon has it: give each its own --state-dir"
-	                            : strerror(errno);
-}
-
-/* Whoever may write the folder can take the file away: what is open would be forgotten. */
-static const char *problem_of_folder(int folder)
-{
-	struct stat st;
-
-	if (folder < 0 || fstat(folder, &st) != 0)
-		return strerror(errno);
-	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
-		return "others may write its folder; take that away: chown root, chmod 700";
-	return NULL;
-}
-
-int rules_file_open(const char *path)
-{
-	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	const char *problem = problem_of_folder(folder);
-
-	if (problem == NULL) {
-		fd = openat(
-		    folder, "rules", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-		problem = fd < 0 ? strerror(errno) : problem_of(fd);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		if (!trusted_stat(&wanted, &st, FILE_NAME, why))
+			return false;
+		if (st.st_nlink != 1) {
+			snprintf(why, TRUSTED_TEXT_BYTES, "it has another name, too; take it away");
+			return false;
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
 	}
-	if (folder >= 0)
-		close(folder);
-	if (problem == NULL)
+	snprintf(why, TRUSTED_TEXT_BYTES, "%s",
+	    errno == EWOULDBLOCK ? "another daemon has it: give each its own --state-dir"
+	                         : strerror(errno));
+	return false;
+}
+
+/* Opens the file and takes its lock; -1 with `why` filled. Whoever may write the folder can take
+ * the file away: what is open would be forgotten. */
+static int open_in_folder(const char *path, int flags, char why[static TRUSTED_TEXT_BYTES])
+{
+	static const struct trusted wanted = {
+	    .type = S_IFDIR, .denied = 022, .others_may = "write it", .remedy = "chmod 700"};
+	char reason[TRUSTED_TEXT_BYTES];
+	int folder = trusted_folder_open(&wanted, path, O_PATH, reason), fd;
+
+	if (folder < 0) {
+		snprintf(why, TRUSTED_TEXT_BYTES, "its folder: %.1000s", reason);
+		return -1;
+	}
+	fd = openat(folder, FILE_NAME, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	close(folder);
+	if (take_lock(fd, why))
 		return fd;
-	log_event(LOG_LEVEL_ERROR, "cannot use the file that rules are kept in", "folder", path,
-	    "file", "rules", "why", problem, NULL);
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
+int rules_file_open(const char *path)
+{
+	char why[TRUSTED_TEXT_BYTES];
+	int fd = open_in_folder(path, O_RDWR | O_CREAT, why);
+
+	if (fd < 0)
+		log_event(LOG_LEVEL_ERROR, "cannot use the file that rules are kept in", "folder",
+		    path, "file", FILE_NAME, "why", why, NULL);
+	return fd;
+}
+
 void rules_file_mind(const char *path)
 {
-	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	uint32_t left = 0;
-	char count[16];
-
-	if (problem_of_folder(folder) == NULL)
-		fd = openat(folder, "rules", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (folder >= 0)
-		close(folder);
+	char count[16], why[TRUSTED_TEXT_BYTES];
 	/* Another daemon may have it, and will see to it. */
-	if (fd >= 0 && problem_of(fd) == NULL)
-		left = rule_journal_left(fd);
+	int fd = open_in_folder(path, O_RDONLY, why);
+	uint32_t left = fd < 0 ? 0 : rule_journal_left(fd);
+
 	if (fd >= 0)
 		close(fd);
 	if (left == 0)

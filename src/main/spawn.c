@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "main/executable.h"
 #include "proc/process.h"
 
 /* systemd's range for dynamic users */
@@ -118,30 +120,29 @@ bool spawn_stranger(struct identity *out)
 }
 
 /* The child's side of spawn_role. */
-static _Noreturn void become_role(enum role role, int channel)
+static _Noreturn void become_role(enum role role, int executable, int channel)
 {
-	char name[32];
-	char program[] = "posternd";
-	char *argv[] = {program, name, NULL};
+	char name[32], word[32];
+	char *argv[] = {name, role == ROLE_PRIVILEGED_RUNNER ? word : NULL, NULL};
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	snprintf(name, sizeof name, "@%s", role_name(role));
+	snprintf(name, sizeof name, "%s", executable_name(role));
+	snprintf(word, sizeof word, "%s", role_name(role));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+	/* Out of the way of the fixed descriptors. */
+	executable = fcntl(executable, F_DUPFD_CLOEXEC, PROCESS_CHANNEL_FD + 1);
+	channel = fcntl(channel, F_DUPFD_CLOEXEC, PROCESS_CHANNEL_FD + 1);
+	if (null < 0 || executable < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0 || dup2(channel, PROCESS_CHANNEL_FD) < 0 ||
+	    close_range(PROCESS_CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
 		_exit(1);
-	if (channel == PROCESS_CHANNEL_FD)
-		fcntl(channel, F_SETFD, 0);
-	else if (dup2(channel, PROCESS_CHANNEL_FD) < 0)
-		_exit(1);
-	if (close_range(PROCESS_CHANNEL_FD + 1, ~0U, 0) != 0)
-		_exit(1);
-	execv("/proc/self/exe", argv);
+	fexecve(executable, argv, environ);
 	_exit(127);
 }
 
-pid_t spawn_role(enum role role, struct channel *channel)
+pid_t spawn_role(enum role role, int executable, struct channel *channel)
 {
 	int ends[2];
 	pid_t pid;
@@ -150,7 +151,7 @@ pid_t spawn_role(enum role role, struct channel *channel)
 		return -1;
 	pid = fork();
 	if (pid == 0)
-		become_role(role, ends[1]);
+		become_role(role, executable, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
@@ -158,19 +159,4 @@ pid_t spawn_role(enum role role, struct channel *channel)
 	}
 	*channel = (struct channel){ends[0], ROLE_MAIN, role};
 	return pid;
-}
-
-enum role spawn_role_wanted(int argc, char *const argv[])
-{
-	struct stat st;
-
-	/* Nobody can ask for it by mistake: the channel has to be there. */
-	if (argc != 2 || argv[1][0] != '@' || fstat(PROCESS_CHANNEL_FD, &st) != 0 ||
-	    !S_ISSOCK(st.st_mode))
-		return ROLE_MAIN;
-	for (int role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
-		if (strcmp(argv[1] + 1, role_name((enum role)role)) == 0)
-			return (enum role)role;
-	}
-	return ROLE_MAIN;
 }

@@ -1,11 +1,11 @@
-/* Starting the roles: each is this program executed anew, with a fresh address space, one channel
- * on a fixed descriptor, and nothing else open but standard error. */
+/* Starting the roles: each is an executable of its own, with one channel on a fixed descriptor, and
+ * nothing else open but standard error. */
 #ifndef MAIN_SPAWN_H
 #define MAIN_SPAWN_H
 
 #include <sys/types.h>
 
-#include "proc/message.h"
+#include "proc/channel.h"
 
 struct identity {
 	uid_t uid;
@@ -22,9 +22,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 /* A uid that no account and no process has, of the same range. False when none is to be found. */
 bool spawn_stranger(struct identity *out);
 
-/* Starts a role; *channel is our end. The process id, or -1 with errno. */
-pid_t spawn_role(enum role role, struct channel *channel);
-/* The role that this process is to be by its arguments, ROLE_MAIN if none. */
-enum role spawn_role_wanted(int argc, char *const argv[]);
+/* Starts a role from its executable; *channel is our end. The process id, or -1 with errno. */
+pid_t spawn_role(enum role role, int executable, struct channel *channel);
 
 #endif

@@ -1,127 +1,112 @@
 /* Starting the roles, and making them known to each other. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "main/executable.h"
 #include "main/processes.h"
 #include "main/rule_file.h"
 #include "main/spawn.h"
 #include "proc/counters.h"
+#include "proc/hello.h"
 
-/* What the roles are given at the start; closed here once they have it. -1: not needed. */
+/* What the processes inherit, by process and name: the ends of the channels between them, their
+ * counters, and what main has opened. Closed here once they have it. */
 struct inherited {
-	int door[2]; /* doorman and keeper */
-	int desk[2]; /* desk and keeper */
-	int runner[2];
-	int privileged[2]; /* if it makes rules */
-	int door_counters;
-	int keeper_counters;
-	int rules;
+	struct message_fds of[ROLE_COUNT];
 };
 
-#define INHERITED_COUNT (sizeof(struct inherited) / sizeof(int))
-
-static void close_inherited(struct inherited *g)
+static void close_inherited(struct inherited *in)
 {
-	int *fds = (int *)g;
-
-	for (size_t i = 0; i < INHERITED_COUNT; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
+		message_fds_close(&in->of[role]);
 }
 
-static bool open_inherited(struct inherited *g, const struct main_process *m)
+static bool connect_roles(
+    struct inherited *in, enum role a, enum message_fd to_b, enum role b, enum message_fd to_a)
 {
-	int *fds = (int *)g;
-	bool runner = programs_need(&m->programs, ROLE_RUNNER);
+	int ends[2];
+
+	if (!channel_pair(ends))
+		return false;
+	in->of[a].fd[to_b] = ends[0];
+	in->of[b].fd[to_a] = ends[1];
+	return true;
+}
+
+/* The desk reads what `owner` counts. */
+static bool share_counters(struct inherited *in, enum role owner, enum message_fd name)
+{
+	int fd = counters_create();
+
+	if (fd < 0)
+		return false;
+	in->of[owner].fd[name] = fd;
+	return (in->of[ROLE_DESK].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
+}
+
+static bool open_inherited(struct inherited *in, const struct main_process *m)
+{
 	bool rules = runner_settings_make_rules(&m->programs.settings);
 
-	for (size_t i = 0; i < INHERITED_COUNT; i++)
-		fds[i] = -1;
-	if (rules && (g->rules = rules_file_open(m->options->state_dir)) < 0)
+	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
+		in->of[role] = message_fds_none();
+	if (rules &&
+	    (in->of[ROLE_KEEPER].fd[FD_RULE_JOURNAL] = rules_file_open(m->options->state_dir)) < 0)
 		return false;
 	if (!rules)
 		rules_file_mind(m->options->state_dir);
-	g->door_counters = counters_create();
-	g->keeper_counters = counters_create();
-	if (g->door_counters >= 0 && g->keeper_counters >= 0 && channel_pair(g->door) &&
-	    channel_pair(g->desk) && (!runner || channel_pair(g->runner)) &&
-	    (!rules || channel_pair(g->privileged)))
+	in->of[ROLE_DESK].fd[FD_CONTROL] = fcntl(m->control, F_DUPFD_CLOEXEC, 0);
+	if (connect_roles(in, ROLE_DOORMAN, FD_KEEPER, ROLE_KEEPER, FD_DOORMAN) &&
+	    connect_roles(in, ROLE_DESK, FD_KEEPER, ROLE_KEEPER, FD_DESK) &&
+	    (!programs_need(&m->programs, ROLE_RUNNER) ||
+	        connect_roles(in, ROLE_RUNNER, FD_KEEPER, ROLE_KEEPER, FD_RUNNER)) &&
+	    (!rules || connect_roles(in, ROLE_PRIVILEGED_RUNNER, FD_KEEPER, ROLE_KEEPER,
+	                   FD_PRIVILEGED_RUNNER)) &&
+	    share_counters(in, ROLE_DOORMAN, FD_DOORMAN_COUNTERS) &&
+	    share_counters(in, ROLE_KEEPER, FD_KEEPER_COUNTERS) &&
+	    in->of[ROLE_DESK].fd[FD_CONTROL] >= 0)
 		return true;
 	log_event(LOG_LEVEL_ERROR, "cannot make channels between the processes", "error",
 	    strerror(errno), NULL);
 	return false;
 }
 
-/* Those that are there, in this order. */
-struct list {
-	int fds[MESSAGE_FDS_MOST];
-	size_t count;
-};
-
-static struct list list_of(const int fds[static MESSAGE_FDS_MOST])
-{
-	struct list list = {.count = 0};
-
-	for (size_t i = 0; i < MESSAGE_FDS_MOST; i++)
-		if (fds[i] >= 0)
-			list.fds[list.count++] = fds[i];
-	return list;
-}
-
-static struct list inherited_by(
-    const struct main_process *m, const struct inherited *g, enum role role)
-{
-	const int fds[ROLE_COUNT][MESSAGE_FDS_MOST] = {
-	    [ROLE_DOORMAN] = {g->door[0], g->door_counters, -1, -1, -1, -1},
-	    [ROLE_KEEPER] = {g->door[1], g->desk[1], g->keeper_counters, g->runner[1],
-	        g->privileged[1], g->rules},
-	    [ROLE_DESK] = {g->desk[0], g->door_counters, g->keeper_counters, m->control, -1, -1},
-	    [ROLE_RUNNER] = {g->runner[0], -1, -1, -1, -1, -1},
-	    [ROLE_PRIVILEGED_RUNNER] = {g->privileged[0], -1, -1, -1, -1, -1},
-	};
-
-	return list_of(fds[role]);
-}
-
 static bool send_begin(struct main_process *m, enum role role, const struct message_begin *begin,
-    const struct list *inherited)
+    const struct message_fds *fds)
 {
 	static const enum message_type types[ROLE_COUNT] = {[ROLE_DOORMAN] = MESSAGE_BEGIN_DOORMAN,
 	    [ROLE_KEEPER] = MESSAGE_BEGIN_KEEPER,
 	    [ROLE_DESK] = MESSAGE_BEGIN_DESK,
 	    [ROLE_RUNNER] = MESSAGE_BEGIN_RUNNER,
 	    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_BEGIN_PRIVILEGED_RUNNER};
-	const struct message_begin_runner with_programs = {
-	    .begin = *begin, .settings = m->programs.settings};
 	const void *body = role == ROLE_RUNNER || role == ROLE_PRIVILEGED_RUNNER
-	                       ? (const void *)&with_programs
+	                       ? (const void *)&m->programs.settings
 	                       : begin;
 
-	return channel_send(
-	    &m->children[role].channel, types[role], body, inherited->fds, inherited->count);
+	return channel_send(&m->children[role].peer.channel, types[role], body, fds);
 }
 
-/* Sends BEGIN to all roles, with the channels between them and their counters. */
+/* Tells all of them who they are to be, with what they inherit. */
 static bool introduce(struct main_process *m, const struct identity who[static ROLE_COUNT],
-    const struct settings *settings, const struct inherited *g)
+    const struct settings *settings, const struct inherited *in)
 {
+	const struct message_begin begin = {.control_uid = getuid(),
+	    .openspa = settings->openspa.enabled,
+	    .firewall = (enum conf_firewall)settings->firewall};
 	bool ok = true;
 
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
-		const struct message_begin begin = {.uid = who[role].uid,
+		const struct hello hello = {.uid = who[role].uid,
 		    .gid = who[role].gid,
-		    .control_uid = getuid(),
 		    .log_level = m->options->log_level,
-		    .log_format = m->options->log_format,
-		    .openspa = settings->openspa.enabled,
-		    .firewall = (enum conf_firewall)settings->firewall,
-		    .runner = programs_need(&m->programs, ROLE_RUNNER),
-		    .privileged = runner_settings_make_rules(&m->programs.settings)};
-		const struct list inherited = inherited_by(m, g, role);
+		    .log_format = m->options->log_format};
 
-		ok = m->children[role].pid == 0 || send_begin(m, role, &begin, &inherited);
+		ok = m->children[role].pid == 0 ||
+		     (hello_send(m->children[role].peer.channel.fd, hello) &&
+		         send_begin(m, role, &begin, &in->of[role]));
 	}
 	return ok;
 }
@@ -130,11 +115,18 @@ static bool spawn_all(struct main_process *m)
 {
 	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
 		struct child *child = &m->children[role];
+		int executable;
 
 		if (!programs_need(&m->programs, role))
 			continue;
 		child->main = m;
-		child->pid = spawn_role(role, &child->channel);
+		child->peer.handlers = main_handlers;
+		child->peer.context = child;
+		executable = executable_open(role);
+		if (executable < 0)
+			return false;
+		child->pid = spawn_role(role, executable, &child->peer.channel);
+		close(executable);
 		if (child->pid < 0) {
 			child->pid = 0;
 			log_event(LOG_LEVEL_ERROR, "cannot start a process", "process",
@@ -148,7 +140,7 @@ static bool spawn_all(struct main_process *m)
 static bool wait_for_all(struct main_process *m)
 {
 	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		if (m->children[role].pid > 0 && !main_wait_ready(m, &m->children[role])) {
+		if (m->children[role].pid > 0 && !main_wait_ready(&m->children[role])) {
 			log_event(LOG_LEVEL_ERROR, "a process did not start", "process",
 			    role_name(role), "error", strerror(errno), NULL);
 			return false;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +12,71 @@
 #include "main/processes.h"
 
 #define STOP_TIMEOUT_MS 3000
+#define LOST_STEPS      100 /* from a closed channel to the end of the process */
+
+static const struct timespec step = {0, 2000000};
+
+static const char *how_ended(char *text, size_t size, int status)
+{
+	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+	if (name != NULL)
+		snprintf(text, size, "killed by SIG%s", name);
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
+	return text;
+}
+
+/* Takes note of a process that has ended: with status 0, or something went wrong in it. */
+static void note_end(struct main_process *m, enum role role, int status)
+{
+	char text[40];
+
+	m->children[role].pid = 0;
+	if (status == 0)
+		return;
+	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(role), "how",
+	    how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
+	    "stopping; the ports stay shut", NULL);
+	m->children[role].failed = true;
+	if (m->exit_status == EXIT_DONE)
+		m->exit_status = EXIT_FAILED;
+}
+
+/* Takes note of all who have ended; true when something went wrong in one of them. */
+static bool note_ends(struct main_process *m)
+{
+	bool failed = false;
+
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
+		struct child *child = &m->children[role];
+		int status;
+
+		if (child->pid <= 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
+			continue;
+		peer_close(&child->peer);
+		note_end(m, role, status);
+		failed = failed || child->failed;
+	}
+	return failed;
+}
+
+/* One that ends takes its neighbours along, and they may be noticed first: they end with 0. */
+void main_lost(struct main_process *m, enum role role)
+{
+	bool said = note_ends(m);
+
+	for (int waited = 0; !said && waited < LOST_STEPS; waited++) {
+		nanosleep(&step, NULL);
+		said = note_ends(m);
+	}
+	if (said)
+		loop_stop(&m->loop);
+	else
+		main_fail(m, role, "a process has ended");
+}
 
 /* The keeper may have a while to go, with rules to take away by program. */
 void main_extend_stop(const struct main_process *m)
@@ -25,20 +91,20 @@ void main_extend_stop(const struct main_process *m)
 }
 
 /* True when the keeper says that it is getting on. */
-static bool gets_on(const struct main_process *m)
+static bool gets_on(struct main_process *m)
 {
-	const struct child *keeper = &m->children[ROLE_KEEPER];
-	struct message message;
+	struct child *keeper = &m->children[ROLE_KEEPER];
 
-	return keeper->pid > 0 &&
-	       channel_receive(&keeper->channel, &message, PHASE_RUN) == CHANNEL_MESSAGE &&
-	       message.type == MESSAGE_KEEPER_STOPPING;
+	m->keeper_gets_on = false;
+	if (keeper->pid > 0 && keeper->peer.channel.fd >= 0)
+		peer_wait(&keeper->peer, PHASE_RUN, 0);
+	return m->keeper_gets_on;
 }
 
 /* Waits for the roles from `first` to before `end`, and kills who is late. */
 static void reap(struct main_process *m, enum role first, enum role end, int timeout_ms)
 {
-	static const struct timespec step = {0, 2000000};
+	int status = 0;
 
 	for (int waited = 0;; waited += 2) {
 		bool all = true;
@@ -46,8 +112,8 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 		for (enum role role = first; role < end; role++) {
 			struct child *child = &m->children[role];
 
-			if (child->pid > 0 && waitpid(child->pid, NULL, WNOHANG) != 0)
-				child->pid = 0;
+			if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) != 0)
+				note_end(m, role, status);
 			all = all && child->pid == 0;
 		}
 		if (all)
@@ -74,7 +140,7 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 static void hang_up(struct main_process *m, enum role role)
 {
 	if (m->children[role].pid > 0)
-		close(m->children[role].channel.fd);
+		peer_close(&m->children[role].peer);
 }
 
 /* With a privileged runner the keeper has rules to take away by program, and waits for each. */
@@ -89,17 +155,18 @@ static int keepers_time_ms(const struct main_process *m)
  * programs have opened the keeper shuts in any case. */
 void main_stop_roles(struct main_process *m)
 {
-	struct message_stop stop = {.keep_rules = m->exit_status != EXIT_DONE ||
-	                                          m->settings.shutdown == CONF_SHUTDOWN_KEEP};
+	const bool told_to = m->exit_status == EXIT_DONE;
+	struct message_stop stop = {
+	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
 	/* The keeper ends by its message; its channel must not cut that short. */
 	if (m->children[ROLE_KEEPER].pid > 0)
 		channel_send(
-		    &m->children[ROLE_KEEPER].channel, MESSAGE_STOP_KEEPER, &stop, NULL, 0);
+		    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_STOP_KEEPER, &stop, NULL);
 	hang_up(m, ROLE_DOORMAN);
 	hang_up(m, ROLE_DESK);
 	reap(m, FIRST_ROLE, ROLE_RUNNER, keepers_time_ms(m));
-	if (m->exit_status == EXIT_DONE)
+	if (told_to && !m->children[ROLE_KEEPER].failed)
 		main_server_task(m, RUNNER_SERVER_STOP);
 	hang_up(m, ROLE_RUNNER);
 	hang_up(m, ROLE_PRIVILEGED_RUNNER);

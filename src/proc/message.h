@@ -1,8 +1,8 @@
-/* What the processes say to each other. One table: who may say it to whom, in which phase, how long
- * it is and how many descriptors go with it. Anything else is fatal to the one that receives it:
- * a process that breaks the rules has been taken over or is broken.
+/* What the processes say to each other. One table: who may say it to whom, in which phase, which
+ * descriptors may go with it, how long it is, and which function takes it. Anything else is fatal
+ * to the one that receives it: a process that breaks the rules has been taken over or is broken.
  *
- * All processes are the same file executed again, so bodies are plain structs of this build. */
+ * All processes are of one build (proc/hello.h), so bodies are plain structs. */
 #ifndef PROC_MESSAGE_H
 #define PROC_MESSAGE_H
 
@@ -16,93 +16,118 @@
 #include "grant/grant_table.h"
 #include "intake/record.h"
 #include "proc/program.h"
+#include "proc/role.h"
 #include "proto/rsa_value.h"
 #include "snapshot/snapshot.h"
-
-/* The two runners are there only when programs of the administrator's are asked. */
-enum role {
-	ROLE_MAIN,
-	ROLE_DOORMAN,
-	ROLE_KEEPER,
-	ROLE_DESK,
-	ROLE_RUNNER,
-	ROLE_PRIVILEGED_RUNNER,
-	ROLE_COUNT
-};
-
-const char *role_name(enum role role);
 
 /* START until the process has given up its privileges, then RUN. */
 enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 
-#define MESSAGE_FDS_MOST 6
+/* Descriptors go by name. A channel is named for the process at its far end. */
+#define MESSAGE_FD_NAMES(X)  \
+	X(DOORMAN)           \
+	X(KEEPER)            \
+	X(DESK)              \
+	X(RUNNER)            \
+	X(PRIVILEGED_RUNNER) \
+	X(DOORMAN_COUNTERS)  \
+	X(KEEPER_COUNTERS)   \
+	X(RULE_JOURNAL)      \
+	X(CONTROL)           \
+	X(HEALTH)            \
+	X(SNAPSHOT)          \
+	X(OPENME)            \
+	X(OPENSPA)
 
-/*        message           from     to       phase  descriptors (at most)  body */
-#define MESSAGES(X)                                                                                \
-	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, 2, struct message_begin)                            \
-	X(BEGIN_KEEPER, MAIN, KEEPER, START, 6, struct message_begin)                              \
-	X(BEGIN_DESK, MAIN, DESK, START, 4, struct message_begin)                                  \
-	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, 3, struct message_secret)                            \
-	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, 1, struct message_empty)                               \
-	X(CONFIG_DESK, MAIN, DESK, RUN, 2, struct message_empty)                                   \
-	X(STOP_KEEPER, MAIN, KEEPER, RUN, 0, struct message_stop)                                  \
-	X(RELOAD_DONE, MAIN, DESK, RUN, 0, struct message_text)                                    \
-	X(DOORMAN_READY, DOORMAN, MAIN, RUN, 0, struct message_outcome)                            \
-	X(KEEPER_READY, KEEPER, MAIN, RUN, 0, struct message_outcome)                              \
-	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, 0, struct message_empty)                             \
-	X(DESK_READY, DESK, MAIN, RUN, 0, struct message_outcome)                                  \
-	X(RELOAD_WANTED, DESK, MAIN, RUN, 0, struct message_empty)                                 \
-	X(KNOCK, DOORMAN, KEEPER, RUN, 0, struct message_knock)                                    \
-	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, 0, struct message_knock_back)                          \
-	X(GRANTED, KEEPER, DOORMAN, RUN, 0, struct message_granted)                                \
-	X(SESSIONS_WANTED, DESK, KEEPER, RUN, 0, struct message_cursor)                            \
-	X(SESSIONS, KEEPER, DESK, RUN, 0, struct message_sessions)                                 \
-	X(BEGIN_RUNNER, MAIN, RUNNER, START, 1, struct message_begin_runner)                       \
-	X(BEGIN_PRIVILEGED_RUNNER, MAIN, PRIVILEGED_RUNNER, START, 1, struct message_begin_runner) \
-	X(RUNNER_READY, RUNNER, MAIN, RUN, 0, struct message_outcome)                              \
-	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, 0, struct message_outcome)        \
-	X(SERVER_TASK, MAIN, PRIVILEGED_RUNNER, RUN, 0, struct message_server_task)                \
-	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, 0, struct message_server_task)           \
-	X(RUN, KEEPER, RUNNER, RUN, 0, struct runner_request)                                      \
-	X(RAN, RUNNER, KEEPER, RUN, 0, struct runner_reply)                                        \
-	X(RULE, KEEPER, PRIVILEGED_RUNNER, RUN, 0, struct runner_request)                          \
-	X(RULED, PRIVILEGED_RUNNER, KEEPER, RUN, 0, struct runner_reply)
+enum message_fd {
+#define X(name) FD_##name,
+	MESSAGE_FD_NAMES(X)
+#undef X
+	    FD_COUNT,
+};
+
+#define FD_SET_OF(name)   (1U << FD_##name)
+#define NO_FDS            0U
+#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS))
+#define BEGIN_KEEPER_FDS                                                                           \
+	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
+	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL))
+#define BEGIN_DESK_FDS                                                                  \
+	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
+	    FD_SET_OF(CONTROL))
+#define BEGIN_RUNNER_FDS   FD_SET_OF(KEEPER)
+#define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
+#define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
+#define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
+#define MESSAGE_FDS_MOST   6 /* with one message */
+
+/*        message            from               to      phase  descriptors  body  taken by */
+#define MESSAGES_TO_MAIN(X)                                                               \
+	X(DOORMAN_READY, DOORMAN, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)    \
+	X(KEEPER_READY, KEEPER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)      \
+	X(DESK_READY, DESK, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)          \
+	X(RUNNER_READY, RUNNER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)      \
+	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_outcome, \
+	    main_take_ready)                                                              \
+	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)  \
+	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_reload_wanted) \
+	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,    \
+	    main_take_task_done)
+
+#define MESSAGES_TO_DOORMAN(X)                                                                  \
+	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, BEGIN_DOORMAN_FDS, message_begin, doorman_begin) \
+	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
+	    doorman_take_config)                                                                \
+	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
+	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
+
+#define MESSAGES_TO_KEEPER(X)                                                                      \
+	X(BEGIN_KEEPER, MAIN, KEEPER, START, BEGIN_KEEPER_FDS, message_begin, keeper_begin)        \
+	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, keeper_take_config)       \
+	X(STOP_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_stop, keeper_take_stop)                  \
+	X(KNOCK, DOORMAN, KEEPER, RUN, NO_FDS, message_knock, keeper_take_knock)                   \
+	X(SESSIONS_WANTED, DESK, KEEPER, RUN, NO_FDS, message_cursor, keeper_take_sessions_wanted) \
+	X(RAN, RUNNER, KEEPER, RUN, NO_FDS, runner_reply, keeper_take_program_result)              \
+	X(RULED, PRIVILEGED_RUNNER, KEEPER, RUN, NO_FDS, runner_reply, keeper_take_rule_result)
+
+#define MESSAGES_TO_DESK(X)                                                               \
+	X(BEGIN_DESK, MAIN, DESK, START, BEGIN_DESK_FDS, message_begin, desk_begin)       \
+	X(CONFIG_DESK, MAIN, DESK, RUN, CONFIG_DESK_FDS, message_empty, desk_take_config) \
+	X(RELOAD_DONE, MAIN, DESK, RUN, NO_FDS, message_text, desk_take_reload_done)      \
+	X(SESSIONS, KEEPER, DESK, RUN, NO_FDS, message_sessions, desk_take_sessions)
+
+#define MESSAGES_TO_RUNNERS(X)                                                                \
+	X(BEGIN_RUNNER, MAIN, RUNNER, START, BEGIN_RUNNER_FDS, runner_settings, runner_begin) \
+	X(RUN, KEEPER, RUNNER, RUN, NO_FDS, runner_request, runner_take_request)              \
+	X(BEGIN_PRIVILEGED_RUNNER, MAIN, PRIVILEGED_RUNNER, START, BEGIN_RUNNER_FDS,          \
+	    runner_settings, runner_begin)                                                    \
+	X(RULE, KEEPER, PRIVILEGED_RUNNER, RUN, NO_FDS, runner_request, runner_take_request)  \
+	X(SERVER_TASK, MAIN, PRIVILEGED_RUNNER, RUN, NO_FDS, message_server_task,             \
+	    runner_take_server_task)
+
+#define MESSAGES(X)            \
+	MESSAGES_TO_MAIN(X)    \
+	MESSAGES_TO_DOORMAN(X) \
+	MESSAGES_TO_KEEPER(X)  \
+	MESSAGES_TO_DESK(X)    \
+	MESSAGES_TO_RUNNERS(X)
 
 struct message_empty {
 	uint8_t zero;
 };
 
-/* Descriptors, doorman: keeper's channel, counters. Keeper: doorman's channel, desk's channel,
- * counters; then, if there is a runner, its channel; then, if there is a privileged runner that
- * makes rules, its channel and the file that the rules are kept in. Desk: keeper's channel,
- * doorman's counters, keeper's counters, control listener. */
+/* What a role needs to know before its sandbox closes. The channels of the two runners, and the
+ * rule journal, are there when they are needed. */
 struct message_begin {
-	uid_t uid;
-	gid_t gid;
-	uid_t control_uid; /* desk: who may ask, besides root */
-	enum log_level log_level;
-	enum log_format log_format;
+	uid_t control_uid;           /* desk: who may ask, besides root */
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
-	bool runner;                 /* keeper: there is one */
-	bool privileged;             /* keeper: there is one, and it makes rules */
 };
 
-/* Descriptor: keeper's channel, but for a privileged runner that makes no rules. What the programs
- * run as is in `begin`: the runner's user is never root and should be nobody else's, neither
- * another role's nor a person's. The privileged runner's may be root, for programs that want to be
- * it; they have its two capabilities alone even so. */
-struct message_begin_runner {
-	struct message_begin begin;
-	struct runner_settings settings;
-};
-
-/* With CONFIG_DOORMAN: snapshot, the UDP sockets (at the start only). CONFIG_KEEPER: snapshot.
- * CONFIG_DESK: snapshot, health listener (only when it changes). */
+/* The sockets come at the start only. The health listener goes to the desk, when it changes. */
 struct message_secret {
-	bool openme; /* the first socket is openme's */
-	uint8_t secret[32];
-	bool openspa; /* the next socket is OpenSPA's */
+	uint8_t secret[32]; /* all zeros without openme */
+	bool openspa;
 	struct rsa_secret rsa;
 };
 
@@ -183,49 +208,49 @@ struct message_sessions {
 };
 
 enum message_type {
-#define X(id, from, to, phase, fds, body) MESSAGE_##id,
+#define X(id, from, to, phase, fds, body, handler) MESSAGE_##id,
 	MESSAGES(X)
 #undef X
 	    MESSAGE_COUNT,
 };
 
 union message_body {
-#define X(id, from, to, phase, fds, body) body id;
+#define X(id, from, to, phase, fds, body, handler) struct body id;
 	MESSAGES(X)
 #undef X
+};
+
+/* -1: not there. */
+struct message_fds {
+	int fd[FD_COUNT];
 };
 
 struct message {
 	enum message_type type;
 	union message_body body;
-	int fds[MESSAGE_FDS_MOST]; /* the receiver's to close; -1: none */
-	size_t fd_count;
+	struct message_fds fds; /* the receiver's to close */
 };
 
-/* One end of a channel. */
-struct channel {
-	int fd;
-	enum role self;
-	enum role peer;
-};
+struct message_fds message_fds_none(void);
+/* Takes one out, which is the caller's then. */
+int message_fds_take(struct message_fds *fds, enum message_fd name);
+/* Closes those that nobody has taken. */
+void message_fds_close(struct message_fds *fds);
 
-enum channel_result { CHANNEL_MESSAGE, CHANNEL_EMPTY, CHANNEL_CLOSED };
+/* A handler: false ends the process. It takes the descriptors that it keeps; the others are closed
+ * and the message is wiped when it returns. */
+#define MESSAGE_DECLARE(id, from, to, phase, fds, body, handler) \
+	bool handler(void *context, const struct body *m, struct message_fds *fds_);
 
-/* A connected pair; false with errno. */
-bool channel_pair(int fds[static 2]);
+typedef bool message_handler(void *context, struct message *m);
 
-/* `body` is the struct that the table names. Waits while the channel is full. False with errno
- * when the far end is gone. Sending what the table forbids aborts: it is a bug of ours. */
-bool channel_send(const struct channel *c, enum message_type type, const void *body, const int *fds,
-    size_t fd_count);
-/* The same without descriptors and without waiting: false, EAGAIN, when the channel is full. */
-bool channel_try_send(const struct channel *c, enum message_type type, const void *body);
-/* Does not wait. A message that the table forbids in `phase` ends this process. */
-enum channel_result channel_receive(const struct channel *c, struct message *m, enum phase phase);
-/* The same, waiting up to `timeout_ms` (-1: for ever); EMPTY after that. */
-enum channel_result channel_wait(
-    const struct channel *c, struct message *m, enum phase phase, int timeout_ms);
-/* Closes descriptors that came with a message. */
-void message_close_fds(struct message *m);
+/* For the one file of a process that receives: functions that hand a message to its handler by its
+ * own type, and their table, indexed by type. */
+#define MESSAGE_TAKE(id, from, to, phase, fds_, body_, handler) \
+	static bool take_##id(void *context, struct message *m) \
+	{                                                       \
+		return handler(context, &m->body.id, &m->fds);  \
+	}
+#define MESSAGE_ENTRY(id, from, to, phase, fds, body, handler) [MESSAGE_##id] = take_##id,
 
 #endif

@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
 
+#include "base/log.h"
 #include "base/secret.h"
 #include "proc/sandbox.h"
 
@@ -16,38 +19,62 @@ static const enum message_type ready_message[ROLE_COUNT] = {
     [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_READY,
 };
 
-bool process_begin(struct process *p, enum role role, struct message *begin)
-{
-	const struct message_begin *how;
+/* The name of the channel to each process. */
+static const enum message_fd channel_names[ROLE_COUNT] = {
+    [ROLE_DOORMAN] = FD_DOORMAN,
+    [ROLE_KEEPER] = FD_KEEPER,
+    [ROLE_DESK] = FD_DESK,
+    [ROLE_RUNNER] = FD_RUNNER,
+    [ROLE_PRIVILEGED_RUNNER] = FD_PRIVILEGED_RUNNER,
+};
 
+static bool begin(struct process *p, enum role role)
+{
 	/* The terminal's Ctrl-C is for main, which then stops us in order. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, program_invocation_short_name); /* it was executed by descriptor */
 	log_open(role_name(role), LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-	p->main = (struct channel){PROCESS_CHANNEL_FD, role, ROLE_MAIN};
-	if (!secret_init() || !loop_open(&p->loop) ||
-	    channel_wait(&p->main, begin, PHASE_START, BEGIN_TIMEOUT_MS) != CHANNEL_MESSAGE)
+	if (!hello_receive(PROCESS_CHANNEL_FD, &p->hello, BEGIN_TIMEOUT_MS))
 		return false;
-	how = &begin->body.BEGIN_DOORMAN; /* all begin with the same struct */
-	log_open(role_name(role), how->log_level, how->log_format);
-	return true;
+	log_open(role_name(role), p->hello.log_level, p->hello.log_format);
+	if (secret_init() && loop_open(&p->loop) &&
+	    peer_wait(&p->main, PHASE_START, BEGIN_TIMEOUT_MS) == CHANNEL_MESSAGE &&
+	    peer_open(&p->main, &p->loop))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
+	return false;
 }
 
-bool process_settle(struct process *p, const struct message_begin *begin,
-    void (*ready)(void *context), void *context)
+int process_run(struct process *p, enum role role, message_handler *const *handlers, void *context,
+    void (*settled)(void *context))
 {
-	p->main_source = (struct loop_source){p->main.fd, ready, context};
-	if (!loop_add(&p->loop, &p->main_source) ||
-	    !sandbox_close(p->main.self, begin->uid, begin->gid))
-		return false;
+	p->main = (struct peer){.channel = {PROCESS_CHANNEL_FD, role, ROLE_MAIN},
+	    .handlers = handlers,
+	    .context = context};
+	if (!begin(p, role) || !sandbox_close(role, p->hello.uid, p->hello.gid))
+		return 1;
 	process_report(p, 0);
-	return true;
+	if (settled != NULL)
+		settled(context);
+	return loop_run(&p->loop) ? 0 : 1;
+}
+
+bool process_open_peer(
+    struct process *p, struct peer *peer, enum role role, struct message_fds *fds)
+{
+	peer->channel = (struct channel){
+	    message_fds_take(fds, channel_names[role]), p->main.channel.self, role};
+	peer->handlers = p->main.handlers;
+	peer->context = p->main.context;
+	errno = EPROTO;
+	return peer->channel.fd >= 0 && peer_open(peer, &p->loop);
 }
 
 void process_report(const struct process *p, int error)
 {
 	const struct message_outcome outcome = {error};
 
-	channel_send(&p->main, ready_message[p->main.self], &outcome, NULL, 0);
+	channel_send(&p->main.channel, ready_message[p->main.channel.self], &outcome, NULL);
 }

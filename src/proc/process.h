@@ -1,32 +1,30 @@
-/* What every role but `main` begins with. */
+/* The life of every process but `main`: it hears who it is to be, sets itself up, closes its
+ * sandbox, and then does what messages ask for until its channel to main closes. */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
 
 #include "base/loop.h"
-#include "proc/message.h"
+#include "proc/channel.h"
+#include "proc/hello.h"
 
-#define PROCESS_CHANNEL_FD 3 /* where a role finds its channel to main */
+#define PROCESS_CHANNEL_FD 3 /* where a process finds its channel to main */
 
 struct process {
 	struct loop loop;
-	struct channel main;
-	struct loop_source main_source;
+	struct peer main;
+	struct hello hello;
 };
 
-/* Waits for main's BEGIN, which is left in *begin (its descriptors are the caller's), and opens the
- * log. False when main said nothing of the kind. */
-bool process_begin(struct process *p, enum role role, struct message *begin);
-/* Closes the sandbox, then calls `ready` for what main says, and reports to main. */
-bool process_settle(struct process *p, const struct message_begin *begin,
-    void (*ready)(void *context), void *context);
-/* Tells main how a CONFIG (or the start) went; `error` is an errno or 0. */
+/* From the first message to the end; the value is the exit status. `handlers` (by message type) get
+ * `context`; that of BEGIN sets the process up, before the sandbox closes, and is false when that
+ * fails, with errno. `settled`, unless NULL, is called behind the closed sandbox. */
+int process_run(struct process *p, enum role role, message_handler *const *handlers, void *context,
+    void (*settled)(void *context));
+/* Fills in a peer of this process, whose channel it was given in BEGIN, and opens it. False with
+ * errno. What is optional in it stays as it is. */
+bool process_open_peer(
+    struct process *p, struct peer *peer, enum role role, struct message_fds *fds);
+/* Tells main how a CONFIG went; `error` is an errno or 0. */
 void process_report(const struct process *p, int error);
-
-/* A role's whole life; the value is the exit status. */
-int role_doorman(void);
-int role_keeper(void);
-int role_desk(void);
-/* ROLE_RUNNER or ROLE_PRIVILEGED_RUNNER; only in a build with OpenSPA. */
-int role_runner(enum role role);
 
 #endif

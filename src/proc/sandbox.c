@@ -19,6 +19,9 @@
 #include "base/log.h"
 #include "proc/forbidden_call.h"
 
+/* Built to be looked into, by a sanitizer or a debugger. */
+#define OPEN (SANITIZED || !SANDBOXED)
+
 /* Every right of the first Landlock, so that any kernel that has it will do. */
 #define LANDLOCK_EVERYTHING (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
 
@@ -35,7 +38,8 @@ static bool refuse_tracing(void)
 {
 	static const struct rlimit none = {0, 0};
 
-	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, SANITIZED) == 0;
+	return (!SANDBOXED || setrlimit(RLIMIT_CORE, &none) == 0) &&
+	       prctl(PR_SET_DUMPABLE, OPEN) == 0;
 }
 
 /* Main, which may have been started with less than root can have, keeps what is there. */
@@ -122,6 +126,8 @@ bool sandbox_read_only(const char *writable)
 	long fd = -1;
 	bool closed;
 
+	if (!SANDBOXED)
+		return true;
 	if (version >= 3)
 		changes.handled_access_fs |= ACCESS_TRUNCATE;
 	fd = syscall(SYS_landlock_create_ruleset, &changes, sizeof changes, 0);
@@ -198,13 +204,16 @@ bool sandbox_close(enum role role, uid_t uid, gid_t gid)
 
 	if (SANITIZED)
 		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
+	if (!SANDBOXED)
+		log_line(
+		    LOG_LEVEL_ERROR, "built with -Dsandbox=off, for debugging only: NO SANDBOX");
 	/* Changing the user makes a process dumpable again: hence twice. */
 	return step(refuse_tracing(), "core dumps") &&
 	       step(drop_user(role, policy, uid, gid), "user and capabilities") &&
 	       step(refuse_tracing(), "tracing") &&
 	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
-	       step(SANITIZED || uid == 0 || policy->executes || close_files(), "landlock") &&
-	       step(SANITIZED || (policy->calls == NULL && policy->denied == NULL) ||
-	                close_calls(policy),
+	       step(OPEN || uid == 0 || policy->executes || close_files(), "landlock") &&
+	       step(
+	           OPEN || (policy->calls == NULL && policy->denied == NULL) || close_calls(policy),
 	           "seccomp");
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "proc/message.h"
+#include "proc/role.h"
 
 struct sandbox_policy {
 	/* Lists of system calls, closed by NULL; each closed by -1 */
@@ -29,7 +29,9 @@ bool sandbox_read_only(const char *writable);
  * False when any of it failed; it has said which.
  *
  * A build with sanitizers, for tests only, keeps files, tracing and system calls open: at its end
- * a sanitizer starts a process that looks into this one. */
+ * a sanitizer starts a process that looks into this one. So does a build with -Dsandbox=off, for
+ * debuggers, which says so as an error and leaves core dumps as they are; sandbox_read_only does
+ * nothing there. */
 bool sandbox_close(enum role role, uid_t uid, gid_t gid);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "proto/rsa_pem.h"
-#include "runner/line.h"
+#include "json/json_read.h"
 
 _Static_assert(sizeof((struct runner_reply *)0)->modulus == RSA_KEY_BYTES &&
                    sizeof((struct runner_reply *)0)->exponent == RSA_EXPONENT_BYTES,
@@ -70,29 +70,56 @@ enum runner_outcome runner_answer_script(
 	return RUNNER_DONE;
 }
 
-enum runner_outcome runner_answer_helper(struct runner_reply *reply, uint8_t task, uint32_t id,
-    char *line, size_t size, const char **why)
+/* A whole number of 32 bits without a sign. */
+static bool is_number(const json_t *value)
 {
-	struct runner_line answer;
+	return json_is_integer(value) && json_integer_value(value) >= 0 &&
+	       json_integer_value(value) <= UINT32_MAX;
+}
 
-	*why = "it printed something else than an answer";
-	if (!runner_line_parse(&answer, line, size))
-		return RUNNER_FAILED;
-	if (answer.id != id) {
-		*why = "it answered another question";
-		return RUNNER_FAILED;
-	}
-	if (!answer.ok)
+/* Whether these members, and no others, are there as they must be. */
+static bool is_answer(const json_t *answer)
+{
+	const json_t *duration = json_object_get(answer, "duration");
+	const json_t *key = json_object_get(answer, "publicKey");
+
+	return is_number(json_object_get(answer, "id")) &&
+	       json_is_boolean(json_object_get(answer, "ok")) &&
+	       (duration == NULL || is_number(duration)) && (key == NULL || json_is_string(key)) &&
+	       json_object_size(answer) == 2U + (duration != NULL) + (key != NULL);
+}
+
+static enum runner_outcome take_answer(
+    struct runner_reply *reply, uint8_t task, const json_t *answer, const char **why)
+{
+	const json_t *duration = json_object_get(answer, "duration");
+	const json_t *key = json_object_get(answer, "publicKey");
+
+	if (!json_is_true(json_object_get(answer, "ok")))
 		return refuse(why, "it said no");
-	if (task == RUNNER_PUBLIC_KEY) {
-		if (answer.public_key == NULL)
-			return refuse(why, "its answer has no key");
-		return take_key(reply, answer.public_key, answer.public_key_size, why);
-	}
-	if (task == RUNNER_AUTHORIZE) {
-		if (!answer.has_duration)
-			return refuse(why, "its answer has no duration");
-		return take_seconds(reply, answer.duration, why);
-	}
+	if (task == RUNNER_PUBLIC_KEY)
+		return key == NULL
+		           ? refuse(why, "its answer has no key")
+		           : take_key(reply, json_string_value(key), json_string_length(key), why);
+	if (task == RUNNER_AUTHORIZE)
+		return duration == NULL
+		           ? refuse(why, "its answer has no duration")
+		           : take_seconds(reply, (uint64_t)json_integer_value(duration), why);
 	return RUNNER_DONE;
+}
+
+enum runner_outcome runner_answer_helper(struct runner_reply *reply, uint8_t task, uint32_t id,
+    const char *line, size_t size, const char **why)
+{
+	json_t *answer = json_read(line, size, 1);
+	enum runner_outcome outcome = RUNNER_FAILED;
+
+	if (answer == NULL || !is_answer(answer))
+		*why = "it printed something else than an answer";
+	else if (json_integer_value(json_object_get(answer, "id")) != id)
+		*why = "it answered another question";
+	else
+		outcome = take_answer(reply, task, answer, why);
+	json_decref(answer);
+	return outcome;
 }

@@ -13,8 +13,8 @@ enum runner_outcome runner_answer_script(
 
 /* One line of a helper, without its end: {"id":1,"ok":true,"duration":180}. RUNNER_DONE;
  * RUNNER_REFUSED for "ok":false; RUNNER_FAILED for anything that is not an answer to question
- * `id`. The line is used up: strings are decoded in place. */
+ * `id`. */
 enum runner_outcome runner_answer_helper(struct runner_reply *reply, uint8_t task, uint32_t id,
-    char *line, size_t size, const char **why);
+    const char *line, size_t size, const char **why);
 
 #endif

@@ -1,18 +1,17 @@
 #include "runner/child.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc/child.h"
 
 #define FILE_BYTES_MOST (16U << 20)  /* of one file that it writes */
 #define DATA_BYTES_MOST (512U << 20) /* of memory of its own */
@@ -20,86 +19,36 @@
 
 /* --- The file */
 
-/* Whether nobody but root can put something else there. In a folder like /tmp, where everybody may
- * make files but touch only their own, a file of root's is safe. */
-static bool is_guarded(const char *path, const char **why)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		*why = strerror(errno);
-	else if (st.st_uid != 0)
-		*why = "it or a folder above it does not belong to root";
-	else if ((st.st_mode & 022) != 0 && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX)))
-		*why = "it or a folder above it can be written by others";
-	else
-		return true;
-	return false;
-}
-
-/* `path` is absolute and free of symbolic links. */
-static bool is_guarded_from_the_root(const char *path, const char **why)
-{
-	for (size_t i = 0;; i++) {
-		char above[PATH_MAX];
-
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		snprintf(above, sizeof above, "%.*s", i == 0 ? 1 : (int)i, path);
-		if (!is_guarded(above, why))
-			return false;
-		if (path[i] == '\0')
-			return true;
-	}
-}
-
-static char *folder_of(const char *path)
+bool runner_child_find(
+    char **file, char **folder, const char *path, char why[static TRUSTED_TEXT_BYTES])
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = strndup(path, slash == NULL || slash == path ? 1 : (size_t)(slash - path));
-	char *real = folder == NULL ? NULL : realpath(folder, NULL);
+	char *above =
+	    slash == NULL ? NULL : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 
-	free(folder);
-	return real;
-}
-
-bool runner_child_find(char **file, char **folder, const char *path, const char **why)
-{
-	struct stat st;
-
-	*file = *path == '/' ? realpath(path, NULL) : NULL;
-	*folder = *file == NULL ? NULL : folder_of(path);
-	*why = *path == '/' ? strerror(errno) : "its path is not absolute";
-	if (*folder == NULL || !is_guarded_from_the_root(*file, why) ||
-	    !is_guarded_from_the_root(*folder, why))
-		goto refuse;
-	*why = "it is not a regular file";
-	if (stat(*file, &st) == 0 && S_ISREG(st.st_mode))
-		return true;
-refuse:
-	free(*file);
-	free(*folder);
-	*file = NULL;
+	*file = *path == '/' ? trusted_resolve(path, S_IFREG, OWNER_ROOT, why) : NULL;
 	*folder = NULL;
+	if (*path != '/')
+		snprintf(why, TRUSTED_TEXT_BYTES, "its path is not absolute");
+	else if (*file != NULL && above != NULL)
+		*folder = trusted_resolve(above, S_IFDIR, OWNER_ROOT, why);
+	free(above);
+	if (*folder != NULL)
+		return true;
+	free(*file);
+	*file = NULL;
 	return false;
 }
 
 /* --- The process */
 
-static bool set_limit(int what, uint64_t most)
-{
-	const struct rlimit limit = {most, most};
-
-	return setrlimit((__rlimit_resource_t)what, &limit) == 0;
-}
-
 static bool set_limits(const struct runner_child_limits *limits)
 {
-	return set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_NOFILE, OPEN_FILES_MOST) &&
-	       set_limit(RLIMIT_FSIZE, FILE_BYTES_MOST) &&
-	       set_limit(RLIMIT_DATA, DATA_BYTES_MOST) &&
-	       set_limit(RLIMIT_NPROC, limits->processes) &&
-	       (limits->resident || set_limit(RLIMIT_CPU, limits->cpu_s));
+	return child_limit(RLIMIT_CORE, 0) && child_limit(RLIMIT_NOFILE, OPEN_FILES_MOST) &&
+	       child_limit(RLIMIT_FSIZE, FILE_BYTES_MOST) &&
+	       child_limit(RLIMIT_DATA, DATA_BYTES_MOST) &&
+	       child_limit(RLIMIT_NPROC, limits->processes) &&
+	       (limits->resident || child_limit(RLIMIT_CPU, limits->cpu_s));
 }
 
 /* Where the kernel can (6.12), keeps it from sending signals to anybody but its own children:
@@ -117,23 +66,7 @@ static void scope_signals(void)
 		syscall(SYS_landlock_restrict_self, fd, 0);
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-_Noreturn static void give_up(const char *what)
-{
-	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
-	_exit(127);
-}
-
-/* The child's side. Descriptors are the far ends; standard input is /dev/null already. */
+/* The child's side. Descriptors are the far ends; -1: standard input is /dev/null already. */
 _Noreturn static void become(char *const argv[], const char *folder,
     const struct runner_child_limits *limits, pid_t parent, const int fds[static 3])
 {
@@ -141,21 +74,19 @@ _Noreturn static void become(char *const argv[], const char *folder,
 	char language[] = "LANG=C";
 	char *const environment[] = {path, language, NULL};
 
-	reset_signals();
-	if ((limits->resident && dup2(fds[0], STDIN_FILENO) < 0) ||
-	    dup2(fds[1], STDOUT_FILENO) < 0 || dup2(fds[2], STDERR_FILENO) < 0)
-		_exit(127);
+	if (!child_set_up(fds))
+		child_give_up("cannot get a session");
 	/* If we are gone already, nobody is left who would end it. */
-	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		give_up("cannot get a session");
+	if (!child_tie_to(parent))
+		_exit(127);
 	umask(077);
 	scope_signals();
-	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0 || !set_limits(limits))
-		give_up("cannot set limits");
+	if (!set_limits(limits))
+		child_give_up("cannot set limits");
 	if (chdir(folder) != 0)
-		give_up(folder);
+		child_give_up(folder);
 	execve(argv[0], argv, environment);
-	give_up(argv[0]);
+	child_give_up(argv[0]);
 }
 
 static void close_all(int fds[static 6])

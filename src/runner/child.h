@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/trusted_file.h"
+
 struct runner_child {
 	pid_t pid; /* leads its own session and process group */
 	int in;    /* ours, not blocking: its standard input; -1: /dev/null */
@@ -21,8 +23,9 @@ struct runner_child_limits {
 };
 
 /* The file behind `path`, if it and every folder above it, and above the one that `path` stands in,
- * belong to root and nobody else may write them. False with the reason in *why. */
-bool runner_child_find(char **file, char **folder, const char *path, const char **why);
+ * belong to root and nobody else may write them. False with the reason in `why`. */
+bool runner_child_find(
+    char **file, char **folder, const char *path, char why[static TRUSTED_TEXT_BYTES]);
 
 /* Starts argv[0], a path as runner_child_find gave it, in `folder`. False with errno. What goes
  * wrong after that stands in its standard error, and its status is 127. */

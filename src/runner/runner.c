@@ -1,6 +1,8 @@
 /* The both runners: carry out, by the administrator's own programs, what the keeper asks.
  * The two differ in what they may do and in which tasks are theirs. Everything is bounded: how
  * many programs run, how long, what they may print, and how many questions wait. */
+#include "runner/runner.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -29,10 +31,12 @@ static int lane_of(uint8_t task)
 	return task == RUNNER_PUBLIC_KEY || task == RUNNER_RULE_ADD ? LANE_REST : LANE_FIRST;
 }
 
+MESSAGES_TO_RUNNERS(MESSAGE_DECLARE)
+
 struct runner {
 	struct process process;
-	struct channel keeper;
-	struct loop_source keeper_source, signals, timer;
+	struct peer keeper; /* fd -1: nobody who asks, or none any more */
+	struct loop_source signals, timer;
 	struct runner_settings settings;
 	struct runner_context bench;
 	struct runner_pool pool;
@@ -42,27 +46,34 @@ struct runner {
 
 static bool is_privileged(const struct runner *r)
 {
-	return r->process.main.self == ROLE_PRIVILEGED_RUNNER;
+	return r->process.main.channel.self == ROLE_PRIVILEGED_RUNNER;
 }
 
 /* --- Answers */
 
 /* Nobody asks any more but main, which ends us when it has nothing to ask, either. */
-static void keeper_gone(struct runner *r)
+static bool keeper_gone(void *context)
 {
-	if (r->keeper.fd < 0)
-		return;
-	loop_remove(&r->process.loop, &r->keeper_source);
-	close(r->keeper.fd);
-	r->keeper.fd = -1;
+	struct runner *r = context;
+
+	peer_close(&r->keeper);
+	return true;
 }
 
 static void reply_to_main(struct runner *r, uint8_t task, uint8_t outcome)
 {
 	const struct message_server_task done = {task, outcome};
 
-	if (!channel_send(&r->process.main, MESSAGE_SERVER_TASK_DONE, &done, NULL, 0))
+	if (!channel_send(&r->process.main.channel, MESSAGE_SERVER_TASK_DONE, &done, NULL))
 		loop_stop(&r->process.loop);
+}
+
+static void reply_to_keeper(struct runner *r, const struct runner_reply *reply)
+{
+	if (r->keeper.channel.fd >= 0 &&
+	    !channel_send(
+	        &r->keeper.channel, is_privileged(r) ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL))
+		keeper_gone(r);
 }
 
 static void reply_to_asker(
@@ -71,10 +82,8 @@ static void reply_to_asker(
 	reply->ticket = request->ticket;
 	if (runner_task_is_mains(request->task))
 		reply_to_main(r, request->task, reply->outcome);
-	else if (r->keeper.fd >= 0 &&
-	         !channel_send(
-	             &r->keeper, is_privileged(r) ? MESSAGE_RULED : MESSAGE_RAN, reply, NULL, 0))
-		keeper_gone(r);
+	else
+		reply_to_keeper(r, reply);
 }
 
 static void reply_without(
@@ -212,64 +221,36 @@ static bool has_program(const struct runner *r, uint8_t task)
 	return task < RUNNER_TASK_COUNT && r->settings.programs[task].asked != CONF_ASKED_NATIVE;
 }
 
-static void take_keepers_request(struct runner *r, const struct runner_request *request)
+bool runner_take_request(
+    void *context, const struct runner_request *request, struct message_fds *fds)
 {
-	struct runner_reply failed = {.ticket = request->ticket, .outcome = RUNNER_FAILED};
+	struct runner *r = context;
+	const struct runner_reply failed = {.ticket = request->ticket, .outcome = RUNNER_FAILED};
 
+	(void)fds;
 	if (has_program(r, request->task) && !runner_task_is_mains(request->task)) {
 		take_request(r, request);
-		return;
+	} else {
+		log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
+		reply_to_keeper(r, &failed);
 	}
-	log_line(LOG_LEVEL_ERROR, "asked for something that no program is there for");
-	if (!channel_send(
-	        &r->keeper, is_privileged(r) ? MESSAGE_RULED : MESSAGE_RAN, &failed, NULL, 0))
-		keeper_gone(r);
+	go_on(r);
+	return true;
 }
 
-static void take_mains_request(struct runner *r, uint8_t task)
+bool runner_take_server_task(
+    void *context, const struct message_server_task *m, struct message_fds *fds)
 {
-	const struct runner_request request = {.task = task};
+	struct runner *r = context;
+	const struct runner_request request = {.task = m->task};
 
-	if (has_program(r, task) && runner_task_is_mains(task))
+	(void)fds;
+	if (has_program(r, m->task) && runner_task_is_mains(m->task))
 		take_request(r, &request);
 	else
-		reply_to_main(r, task, RUNNER_FAILED);
-}
-
-static void keeper_ready(void *context)
-{
-	struct runner *r = context;
-	struct message m;
-
-	switch (channel_receive(&r->keeper, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		take_keepers_request(r, &m.body.RUN); /* RULE has the same struct */
-		go_on(r);
-		break;
-	case CHANNEL_CLOSED:
-		keeper_gone(r);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
-}
-
-static void main_ready(void *context)
-{
-	struct runner *r = context;
-	struct message m;
-
-	switch (channel_receive(&r->process.main, &m, PHASE_RUN)) {
-	case CHANNEL_MESSAGE:
-		take_mains_request(r, m.body.SERVER_TASK.task); /* there is no other */
-		go_on(r);
-		break;
-	case CHANNEL_CLOSED:
-		loop_stop(&r->process.loop);
-		break;
-	case CHANNEL_EMPTY:
-		break;
-	}
+		reply_to_main(r, m->task, RUNNER_FAILED);
+	go_on(r);
+	return true;
 }
 
 /* --- The start and the end */
@@ -301,14 +282,13 @@ static int signals_open(void)
 }
 
 /* The keeper's, unless there is nothing that it could ask. */
-static bool take_channel(struct runner *r, const struct message *begin)
+static bool take_channel(struct runner *r, struct message_fds *fds)
 {
 	bool asks = !is_privileged(r) || runner_settings_make_rules(&r->settings);
 
-	r->keeper = (struct channel){asks ? begin->fds[0] : -1, r->process.main.self, ROLE_KEEPER};
-	r->keeper_source = (struct loop_source){r->keeper.fd, keeper_ready, r};
-	return begin->fd_count == (asks ? 1U : 0U) &&
-	       (!asks || loop_add(&r->process.loop, &r->keeper_source));
+	r->keeper.channel.fd = -1;
+	r->keeper.closed = keeper_gone;
+	return !asks || process_open_peer(&r->process, &r->keeper, ROLE_KEEPER, fds);
 }
 
 /* What a user of their own may write, programs may, unless the administrator has drawn the line
@@ -319,18 +299,18 @@ static bool limit_files(const struct runner *r, uid_t uid)
 	       sandbox_read_only(r->settings.writable);
 }
 
-static bool set_up(struct runner *r, const struct message *begin)
+bool runner_begin(void *context, const struct runner_settings *settings, struct message_fds *fds)
 {
-	const struct message_begin_runner *how =
-	    &begin->body.BEGIN_RUNNER; /* PRIVILEGED_RUNNER: the same */
+	struct runner *r = context;
+	const struct hello *who = &r->process.hello;
 
-	r->settings = how->settings;
+	r->settings = *settings;
 	errno = EINVAL;
-	if (!runner_settings_fit(&r->settings) || (how->begin.uid == 0 && !is_privileged(r)) ||
-	    (how->begin.uid != 0 && how->begin.gid == 0))
+	if (!runner_settings_fit(&r->settings) || (who->uid == 0 && !is_privileged(r)) ||
+	    (who->uid != 0 && who->gid == 0))
 		return false;
 	runner_settings_keep(&r->settings, is_privileged(r));
-	if (!take_channel(r, begin))
+	if (!take_channel(r, fds))
 		return false;
 	r->signals = (struct loop_source){signals_open(), signal_ready, r};
 	r->timer = (struct loop_source){timer_open(), timer_ready, r};
@@ -341,23 +321,19 @@ static bool set_up(struct runner *r, const struct message *begin)
 		                         "behind outside their session is not ended");
 	return rsa_init() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && r->signals.fd >= 0 &&
 	       r->timer.fd >= 0 && loop_add(&r->process.loop, &r->signals) &&
-	       loop_add(&r->process.loop, &r->timer) && limit_files(r, how->begin.uid);
+	       loop_add(&r->process.loop, &r->timer) && limit_files(r, who->uid);
 }
 
-int role_runner(enum role role)
+MESSAGES_TO_RUNNERS(MESSAGE_TAKE)
+
+static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_RUNNERS(MESSAGE_ENTRY)};
+
+int runner_run(enum role role)
 {
 	static struct runner r;
-	struct message begin;
-	bool ran;
+	int status = process_run(&r.process, role, handlers, &r, go_on);
 
-	if (!process_begin(&r.process, role, &begin) || !set_up(&r, &begin) ||
-	    !process_settle(&r.process, &begin.body.BEGIN_RUNNER.begin, main_ready, &r)) {
-		log_event(LOG_LEVEL_ERROR, "the process for scripts cannot start", "error",
-		    strerror(errno), NULL);
-		return 1;
-	}
-	go_on(&r);
-	ran = loop_run(&r.process.loop);
-	runner_pool_end(&r.pool);
-	return ran ? 0 : 1;
+	if (r.pool.scripts != NULL)
+		runner_pool_end(&r.pool);
+	return status;
 }

@@ -243,15 +243,15 @@ bool runner_worker_run(
     struct runner_worker *w, const struct runner_request *request, int64_t now_ns)
 {
 	struct runner_argv argv;
-	char *file = NULL, *folder = NULL;
-	const char *why = NULL;
+	char *file = NULL, *folder = NULL, why[TRUSTED_TEXT_BYTES] = "";
 	bool started = false;
 
-	if (runner_child_find(&file, &folder, w->program->path, &why)) {
+	if (runner_child_find(&file, &folder, w->program->path, why)) {
 		bool built = runner_argv_build(&argv, file, request);
 
 		started = built && start(w, argv.words, folder);
-		why = built ? strerror(errno) : "there is no such protocol";
+		snprintf(
+		    why, sizeof why, "%s", built ? strerror(errno) : "there is no such protocol");
 	}
 	if (!started)
 		runner_bench_log(w->bench, request, "a program was not started", why, "");
@@ -272,15 +272,14 @@ static void pause_helper(struct runner_worker *w, int64_t now_ns)
 
 void runner_worker_start(struct runner_worker *w, int64_t now_ns)
 {
-	char *file = NULL, *folder = NULL;
-	const char *why = NULL;
+	char *file = NULL, *folder = NULL, why[TRUSTED_TEXT_BYTES] = "";
 	bool started = false;
 
-	if (runner_child_find(&file, &folder, w->program->path, &why)) {
+	if (runner_child_find(&file, &folder, w->program->path, why)) {
 		char *const argv[] = {file, NULL};
 
 		started = start(w, argv, folder);
-		why = strerror(errno);
+		snprintf(why, sizeof why, "%s", strerror(errno));
 	}
 	if (!started) {
 		log_event(LOG_LEVEL_ERROR, "a helper was not started", "program", w->program->path,

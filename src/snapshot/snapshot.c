@@ -125,7 +125,7 @@ static bool write_parts(int fd, const struct snapshot_parts *parts, const struct
 	       write_at(fd, parts->rules, parts->rule_count * sizeof *parts->rules, plan->rules);
 }
 
-int snapshot_seal(const struct snapshot_parts *parts)
+int snapshot_create(const struct snapshot_parts *parts)
 {
 	struct plan plan = plan_of_parts(parts);
 	int fd = -1, saved;
@@ -156,8 +156,8 @@ static bool header_sound(const struct snapshot_header *h, uint64_t size)
 	return plan.size == size;
 }
 
-/* Size of the file when it is sealed and of a size that a snapshot can have, else 0. */
-static uint64_t sealed_size(int fd)
+/* Size of the file when nobody can change it and a snapshot can have that size, else 0. */
+static uint64_t fixed_size(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
@@ -171,7 +171,7 @@ static uint64_t sealed_size(int fd)
 
 bool snapshot_map(struct snapshot *out, int fd)
 {
-	uint64_t size = sealed_size(fd);
+	uint64_t size = fixed_size(fd);
 	const uint8_t *base;
 	struct plan plan;
 	void *mapped;
@@ -181,8 +181,8 @@ bool snapshot_map(struct snapshot *out, int fd)
 		errno = EINVAL;
 		return false;
 	}
-	/* Private: before Linux 6.7 a write-sealed file cannot be mapped shared. Nothing is ever
-	 * written, so the pages are the file's own all the same. */
+	/* Private: before Linux 6.7 a file with F_SEAL_WRITE cannot be mapped shared. Nothing is
+	 * ever written, so the pages are the file's own all the same. */
 	mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (mapped == MAP_FAILED)
 		return false;

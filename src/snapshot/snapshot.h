@@ -1,6 +1,7 @@
 /* The configuration as the roles see it: one flat, immutable piece of memory. `main` builds it from
- * the checked files, seals it in a memory file, and every role maps that same file read-only.
- * It holds no secret. Arrays are reached through spans and the accessors below only. */
+ * the checked files, puts it in a memory file that nobody can change, and every role maps that same
+ * file read-only. It holds no secret. Arrays are reached through spans and the accessors below
+ * only. */
 #ifndef SNAPSHOT_SNAPSHOT_H
 #define SNAPSHOT_SNAPSHOT_H
 
@@ -171,8 +172,9 @@ struct snapshot_parts {
 	uint32_t rule_count;
 };
 
-/* Lays the parts out in a sealed memory file. Returns its descriptor, or -1 with errno. */
-int snapshot_seal(const struct snapshot_parts *parts);
+/* Lays the parts out in a memory file that nobody can change (F_SEAL_WRITE and the like). Returns
+ * its descriptor, or -1 with errno. */
+int snapshot_create(const struct snapshot_parts *parts);
 /* Maps `fd` read-only and checks seals, layout, sizes and every index, so that what is reached
  * through the accessors is inside. False with errno; `fd` stays the caller's. */
 bool snapshot_map(struct snapshot *out, int fd);

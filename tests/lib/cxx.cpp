@@ -2,6 +2,7 @@
 #include <postern.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <string>

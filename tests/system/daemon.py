@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -64,8 +65,14 @@ class Notices:
         self.socket.close()
 
 
+# What only a process that has crashed leaves in the log: main's line about it, in any format, and a
+# sanitizer's.
+CRASH = re.compile(r"killed by SIG\w+|AddressSanitizer|runtime error:")
+
+
 class Daemon:
-    """One posternd. `folder` holds its configuration, state, control socket and log."""
+    """One posternd. `folder` holds its configuration, state, control socket and log. A crash fails
+    the test that closes it, unless the test has done it itself, with end()."""
 
     def __init__(self, space, folder, configuration, *arguments):
         self.space = space
@@ -80,6 +87,8 @@ class Daemon:
         self.notices = Notices(self.folder / "notify")
         self.process = None
         self.pids = []
+        self.killed = False
+        self.done_by_us = []
         self.configure(configuration)
 
     def configure(self, configuration):
@@ -95,6 +104,7 @@ class Daemon:
     def start(self, ready=True, log_format="json"):
         environment = dict(os.environ, NOTIFY_SOCKET=str(self.folder / "notify"))
         self.notices.drop()
+        self.killed = False
         with open(self.log_path, "ab") as log:
             self.process = self.space.popen(
                 *self.command("--log-format", log_format), env=environment, stdout=log,
@@ -120,10 +130,37 @@ class Daemon:
             self.kill()
             raise
         assert eventually(lambda: not self.living()), "a role outlived the daemon"
+        self.assert_no_crash()
         return code
+
+    def end(self, role, number):
+        """A role, or main, by a signal that it cannot take."""
+        pid = self.roles()[role]
+        if role == "main":
+            self.killed = True
+        else:
+            self.done_by_us.append(f"killed by {number.name}")
+        os.kill(pid, number)
+
+    def crashes(self):
+        """What the log tells of crashes, but for those that the test has caused."""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        found = CRASH.findall(text)
+        for ours in self.done_by_us:
+            if ours in found:
+                found.remove(ours)
+        code = self.process.poll() if self.process else None
+        if code is not None and code < 0 and not self.killed:
+            found.append(f"main killed by {signal.Signals(-code).name}")
+        return found
+
+    def assert_no_crash(self):
+        found = self.crashes()
+        assert not found, f"crashed: {', '.join(found)}"
 
     def kill(self):
         """SIGKILL to every process at once."""
+        self.killed = True
         for pid in self.pids or [self.process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -136,18 +173,23 @@ class Daemon:
         return [pid for pid in self.pids if state_of(pid) not in (None, "Z")]
 
     def close(self):
-        if self.process and self.process.poll() is None:
-            self.stop()
-        self.notices.close()
+        try:
+            if self.process and self.process.poll() is None:
+                code = self.stop()
+                assert code == 0 or self.done_by_us, f"exit status {code} when told to stop"
+            else:
+                self.assert_no_crash()
+        finally:
+            self.notices.close()
 
     def roles(self):
         """Role name to process id, by the last word of the command line that is a role."""
         found = {}
         for pid in self.living():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            names = [role for role in ("doorman", "keeper", "desk", "runner", "privileged-runner")
-                     if any(word.lstrip("@") == role for word in words)]
-            found[names[0] if names else "main"] = pid
+            name = Path(words[0]).name.removeprefix("postern-")
+            found["privileged-runner" if "privileged-runner" in words else
+                  "main" if name == "posternd" else name] = pid
         return found
 
     def lines(self):
@@ -165,6 +207,13 @@ def state_of(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def own_memory(pid):
+    """In KiB: what it has written to, unlike its share of the program, which grows when others
+    who run the same program end."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Anonymous: +(\d+)", text, re.M).group(1))
 
 
 def descendants(pid):

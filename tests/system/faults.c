@@ -1,12 +1,14 @@
 /* Preloaded: lets the FAULT_AT'th call of FAULT_CALL fail, in the role FAULT_ROLE of posternd
  * (`main`: also the tool), and says so on standard error; and says it when its process crashes.
- * Calls are counted by kind: memory, map, open, sync, rename, send, receive, socket. */
+ * Calls are counted by kind: memory, map, open, write, sync, rename, send, receive, socket. */
+#undef _FILE_OFFSET_BITS /* or `open` would be another name for open64, and libraries call both */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -83,6 +85,12 @@ void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offse
 	                            : NEXT(mmap)(at, size, protection, flags, fd, offset);
 }
 
+void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
+{
+	return fails("map", ENOMEM) ? MAP_FAILED
+	                            : NEXT(mmap64)(at, size, protection, flags, fd, offset);
+}
+
 int open(const char *path, int flags, ...)
 {
 	va_list rest;
@@ -103,6 +111,28 @@ int openat(int folder, const char *path, int flags, ...)
 	mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
 	va_end(rest);
 	return fails("open", EMFILE) ? -1 : NEXT(openat)(folder, path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return fails("open", EMFILE) ? -1 : NEXT(open64)(path, flags, mode);
+}
+
+int openat64(int folder, const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return fails("open", EMFILE) ? -1 : NEXT(openat64)(folder, path, flags, mode);
 }
 
 int fsync(int fd)
@@ -129,6 +159,11 @@ int rename(const char *from, const char *to)
 int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
 	return fails("rename", EIO) ? -1 : NEXT(renameat)(from_folder, from, to_folder, to);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags)
+{
+	return fails("rename", EIO) ? -1 : NEXT(renameat2)(from_folder, from, to_folder, to, flags);
 }
 
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)

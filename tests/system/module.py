@@ -1,11 +1,26 @@
 #!/usr/bin/python3
-"""Runs one test module: a line per test, output of failed ones only, then `tally P F S`."""
+"""Runs test modules, classes or single tests: a line per test, output of failed ones only, then
+`tally P F S`. With POSTERN_SHUFFLE=SEED in the environment, in an order that the seed stands for.
 
+What takes longer than TIME_LIMIT (seconds; a module's own, where it has one) has failed: where it
+hangs is shown, and what it has started goes."""
+
+import faulthandler
 import os
+import random
+import shutil
 import signal
 import sys
+import tempfile
+import threading
 import time
 import unittest
+from pathlib import Path
+
+from daemon import descendants
+from netns import remove_namespaces
+
+TIME_LIMIT = 900  # the longest takes 100 s on an idle machine of two processors
 
 
 class Result(unittest.TestResult):
@@ -15,6 +30,7 @@ class Result(unittest.TestResult):
         self.bad = set()
         self.passed = 0
         self.started = 0.0
+        self.running = "no test"
 
     def _say(self, word, test, detail=""):
         out = self._original_stdout
@@ -24,6 +40,7 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
+        self.running = test.id()
         self.started = time.monotonic()
 
     def stopTest(self, test):
@@ -62,16 +79,80 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
+def tests_in(suite):
+    for part in suite:
+        yield from tests_in(part) if isinstance(part, unittest.TestSuite) else (part,)
+
+
+def shuffled(suite, seed):
+    """The tests of a class stay together: what they share is made once a class."""
+    chance, classes = random.Random(seed), {}
+    for test in tests_in(suite):
+        classes.setdefault(type(test), []).append(test)
+    groups = list(classes.values())
+    chance.shuffle(groups)
+    for group in groups:
+        chance.shuffle(group)
+    return unittest.TestSuite(test for group in groups for test in group)
+
+
+def kill_all():
+    """What this process has started, and whatever else runs in its namespaces."""
+    for pid in descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    remove_namespaces(os.getpid())
+
+
+def time_is_up(limit, result, room):
+    out = sys.__stdout__
+    out.write(f"FAILED  {' '.join(sys.argv[1:])}: not done after {limit} s, in {result.running}\n")
+    out.flush()
+    faulthandler.dump_traceback(out)
+    kill_all()
+    shutil.rmtree(room, ignore_errors=True)
+    out.write(f"tally {result.passed} {len(result.bad) + 1} {len(result.skipped)}\n")
+    out.flush()
+    os._exit(1)
+
+
+def watch(names, result, room):
+    modules = [sys.modules.get(name.split(".")[0]) for name in names]
+    limit = max(getattr(module, "TIME_LIMIT", TIME_LIMIT) for module in modules)
+    timer = threading.Timer(limit, time_is_up, (limit, result, room))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def open_room():
+    """A folder for everything that tests make, for other users to enter, that goes at the end."""
+    room = Path(tempfile.mkdtemp(prefix="postern-"))
+    room.chmod(0o755)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(room)
+    return room
+
+
 def main():
     signal.signal(signal.SIGTERM, interrupted)
-    suite = unittest.defaultTestLoader.loadTestsFromName(sys.argv[1])
+    suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
+    if seed := os.environ.get("POSTERN_SHUFFLE"):
+        suite = shuffled(suite, seed)
     result = Result()
     if os.getuid() != 0:
         for _ in range(suite.countTestCases()):
             print(f"skipped {sys.argv[1]}: needs root for network namespaces")
         print(f"tally 0 0 {suite.countTestCases()}")
         return
-    suite.run(result)
+    room = open_room()
+    timer = watch(sys.argv[1:], result, room)
+    try:
+        suite.run(result)
+    finally:
+        timer.cancel()
+        shutil.rmtree(room, ignore_errors=True)
     result._restoreStdout()
     print(f"tally {result.passed} {len(result.bad)} {len(result.skipped)}")
 

@@ -36,6 +36,25 @@ def sweep():
             run("ip", "netns", "delete", name, check=False)
 
 
+def remove_namespace(name):
+    """With whatever runs in it."""
+    for pid in run("ip", "netns", "pids", name, check=False).split():
+        if pid.isdigit() and int(pid) != os.getpid():
+            try:
+                os.kill(int(pid), 9)
+            except ProcessLookupError:
+                pass
+    run("ip", "netns", "delete", name, check=False)
+
+
+def remove_namespaces(pid):
+    """Those that a process has made."""
+    for line in run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        if name.startswith(f"{PREFIX}-{pid}-"):
+            remove_namespace(name)
+
+
 class Namespace:
     """One network namespace, with loopback up. `addresses` is filled by link()."""
 
@@ -46,14 +65,7 @@ class Namespace:
         self.ip("link", "set", "lo", "up")
 
     def close(self):
-        pids = run("ip", "netns", "pids", self.name, check=False).split()
-        for pid in pids:
-            if pid.isdigit() and int(pid) != os.getpid():
-                try:
-                    os.kill(int(pid), 9)
-                except ProcessLookupError:
-                    pass
-        run("ip", "netns", "delete", self.name, check=False)
+        remove_namespace(self.name)
 
     def ip(self, *arguments):
         return run("ip", "-n", self.name, *arguments)

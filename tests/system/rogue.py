@@ -22,8 +22,10 @@ class Rogue:
     def __init__(self, space, log, *arguments):
         self.log = open(log, "ab")
         self.process = space.popen(
-            program("tests/system/rogue_doorman"), program("posternd"), *arguments,
+            program("tests/system/rogue_doorman"), program("postern-keeper"), *arguments,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.fds = {name: 1 << bit for bit, name in
+                    enumerate(self.process.stdout.readline().split())}
         rows = [row.split(",") for row in self.process.stdout.readline().split()]
         self.table = {row[0]: (row[1], row[2], int(row[3]), int(row[4])) for row in rows}
 

@@ -31,8 +31,8 @@
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "main/spawn.h"
+#include "proc/channel.h"
 #include "proc/counters.h"
-#include "proc/message.h"
 #include "proc/process.h"
 
 #define KEEPER_PATIENCE_MS 10000
@@ -62,8 +62,8 @@ static _Noreturn void die(const char *what)
 
 static _Noreturn void become_keeper(const char *program, int channel)
 {
-	char name[] = "posternd", role[] = "@keeper";
-	char *argv[] = {name, role, NULL};
+	char name[] = "postern-keeper";
+	char *argv[] = {name, NULL};
 	int null = open("/dev/null", O_RDWR);
 
 	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
@@ -74,27 +74,37 @@ static _Noreturn void become_keeper(const char *program, int channel)
 	_exit(127);
 }
 
-static void begin(void)
+static void greet(void)
 {
 	static const bool wanted[ROLE_COUNT] = {[ROLE_KEEPER] = true};
 	struct identity who[ROLE_COUNT];
-	int door[2], desk[2], counters = counters_create();
-	struct message_begin how = {.log_level = LOG_LEVEL_DEBUG, .firewall = CONF_FIREWALL_NFT};
+	struct hello hello = {.log_level = LOG_LEVEL_DEBUG};
 
-	if (counters < 0 || !channel_pair(door) || !channel_pair(desk) ||
-	    !spawn_identities(who, wanted, ""))
+	if (!spawn_identities(who, wanted, ""))
+		die("identity");
+	hello.uid = who[ROLE_KEEPER].uid;
+	hello.gid = who[ROLE_KEEPER].gid;
+	if (!hello_send(keeper.channels[TO_MAIN].fd, hello))
+		die("hello");
+}
+
+static void begin(void)
+{
+	int door[2], desk[2], counters = counters_create();
+	struct message_begin how = {.firewall = CONF_FIREWALL_NFT};
+	struct message_fds fds = message_fds_none();
+
+	if (counters < 0 || !channel_pair(door) || !channel_pair(desk))
 		die("channels");
 #ifdef HAVE_OPENSPA
 	how.openspa = true;
 #endif
-	how.uid = who[ROLE_KEEPER].uid;
-	how.gid = who[ROLE_KEEPER].gid;
-	if (!channel_send(&keeper.channels[TO_MAIN], MESSAGE_BEGIN_KEEPER, &how,
-	        (int[]){door[1], desk[1], counters}, 3))
+	fds.fd[FD_DOORMAN] = door[1];
+	fds.fd[FD_DESK] = desk[1];
+	fds.fd[FD_KEEPER_COUNTERS] = counters;
+	if (!channel_send(&keeper.channels[TO_MAIN], MESSAGE_BEGIN_KEEPER, &how, &fds))
 		die("begin");
-	close(door[1]);
-	close(desk[1]);
-	close(counters);
+	message_fds_close(&fds);
 	keeper.channels[TO_DOORMAN] = (struct channel){door[0], ROLE_DOORMAN, ROLE_KEEPER};
 	keeper.channels[TO_DESK] = (struct channel){desk[0], ROLE_DESK, ROLE_KEEPER};
 }
@@ -121,6 +131,7 @@ static void start(const char *program, bool introduce)
 	close(ends[1]);
 	keeper.channels[TO_MAIN] = (struct channel){ends[0], ROLE_MAIN, ROLE_KEEPER};
 	keeper.channels[TO_DOORMAN].fd = keeper.channels[TO_DESK].fd = -1;
+	greet();
 	if (!introduce)
 		return;
 	begin();
@@ -145,7 +156,7 @@ static void configure(const char *path, const char *generation)
 	static const struct message_empty nothing;
 	struct conf_error error;
 	struct conf *conf = conf_load(path, &error);
-	int fd;
+	struct message_fds fds = message_fds_none();
 
 	if (conf == NULL) {
 		fprintf(stderr, "%s\n", error.text);
@@ -153,11 +164,11 @@ static void configure(const char *path, const char *generation)
 	}
 	keeper.generation =
 	    generation != NULL ? strtoull(generation, NULL, 10) : keeper.generation + 1;
-	fd = conf_seal(conf, keeper.generation);
-	if (fd < 0 ||
-	    !channel_send(&keeper.channels[TO_MAIN], MESSAGE_CONFIG_KEEPER, &nothing, &fd, 1))
+	fds.fd[FD_SNAPSHOT] = conf_write_snapshot(conf, keeper.generation);
+	if (fds.fd[FD_SNAPSHOT] < 0 ||
+	    !channel_send(&keeper.channels[TO_MAIN], MESSAGE_CONFIG_KEEPER, &nothing, &fds))
 		die("configuration");
-	close(fd);
+	message_fds_close(&fds);
 	printf("configured %d", answer_of_main_channel());
 	for (size_t i = 0; i < conf_client_count(conf); i++)
 		printf(" %s", conf_client(conf, i)->name);
@@ -182,7 +193,7 @@ static void take_backs(void)
 static bool say_knock(const struct message_knock *knock)
 {
 	take_backs();
-	return channel_send(&keeper.channels[TO_DOORMAN], MESSAGE_KNOCK, knock, NULL, 0);
+	return channel_send(&keeper.channels[TO_DOORMAN], MESSAGE_KNOCK, knock, NULL);
 }
 
 static void knock(enum record_protocol protocol)
@@ -283,7 +294,7 @@ static void settle(void)
 			die("SIOCOUTQ");
 		nanosleep(&step, NULL);
 	}
-	if (!channel_send(&keeper.channels[TO_DESK], MESSAGE_SESSIONS_WANTED, &cursor, NULL, 0) ||
+	if (!channel_send(&keeper.channels[TO_DESK], MESSAGE_SESSIONS_WANTED, &cursor, NULL) ||
 	    channel_wait(&keeper.channels[TO_DESK], &m, PHASE_RUN, KEEPER_PATIENCE_MS) !=
 	        CHANNEL_MESSAGE) {
 		printf("gone\n");
@@ -300,8 +311,8 @@ static void ask(long count)
 	bool sent = true;
 
 	while (sent && count-- > 0)
-		sent = channel_send(
-		    &keeper.channels[TO_DESK], MESSAGE_SESSIONS_WANTED, &cursor, NULL, 0);
+		sent =
+		    channel_send(&keeper.channels[TO_DESK], MESSAGE_SESSIONS_WANTED, &cursor, NULL);
 	printf("%s\n", sent ? "sent" : "gone");
 }
 
@@ -357,17 +368,25 @@ static void obey(char *line)
 	}
 }
 
+static void print_fd_names(void)
+{
+#define X(name) printf(#name " ");
+	MESSAGE_FD_NAMES(X)
+#undef X
+	printf("\n");
+}
+
 /* Of each message: who says it, to whom, its number and the size of its body. */
 static void print_table(void)
 {
-#define X(id, from, to, phase, fds, body) \
-	printf(#id "," #from "," #to ",%d,%zu ", MESSAGE_##id, sizeof(body));
+#define X(id, from, to, phase, fds, body, handler) \
+	printf(#id "," #from "," #to ",%d,%zu ", MESSAGE_##id, sizeof(struct body));
 	MESSAGES(X)
 #undef X
 	printf("\n");
 }
 
-/* rogue_doorman POSTERND [unbegun]: with a second argument the keeper is left waiting for its first
+/* rogue_doorman KEEPER [unbegun]: with a second argument the keeper is left waiting for its first
  * message. */
 int main(int argc, char *argv[])
 {
@@ -377,6 +396,7 @@ int main(int argc, char *argv[])
 	if (argc < 2 || !secret_init())
 		return 2;
 	start(argv[1], argc < 3);
+	print_fd_names();
 	print_table();
 	fflush(stdout);
 	while (getline(&line, &room, stdin) > 0) {

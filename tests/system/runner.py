@@ -14,7 +14,7 @@ from daemon import BUILD, descendants, state_of
 from netns import eventually
 
 HARNESS = BUILD / "tests/system/runner_harness"
-USER = 200000 + os.getpid() % 100000  # nobody's, so that limits per user count us alone
+USER = 200000 + os.getpid()  # nobody else's: limits per user count us alone
 ALICE = "8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"
 TCP = 6
 
@@ -33,7 +33,8 @@ class Runner:
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(
                 [*prefix, HARNESS, role, str(user), "format=json", *settings],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1,
+                env={**os.environ, "RUNNER": str(BUILD / "postern-runner")})
         self.pid = int(self.process.stdout.readline().split()[1])
         self.first = self.process.stdout.readline().strip()
         threading.Thread(target=self._read, daemon=True).start()

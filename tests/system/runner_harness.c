@@ -14,6 +14,7 @@
  * Lines on standard output: "pid N", "ready", then "TICKET OUTCOME DURATION KEY" for each answer
  *(the key in hexadecimal, "-": none), "PROGRAM OUTCOME" for main's, and "ended STATUS" when it
  * ends. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +55,12 @@ static void set_program(struct runner_program *p, const char *value)
 	snprintf(p->path, sizeof p->path, "%s", path + 1);
 }
 
-static void set(struct message_begin_runner *b, char *option)
+struct begin {
+	struct hello hello;
+	struct runner_settings settings;
+};
+
+static void set(struct begin *b, char *option)
 {
 	struct runner_settings *s = &b->settings;
 	char *value = strchr(option, '=');
@@ -77,7 +83,7 @@ static void set(struct message_begin_runner *b, char *option)
 	else if (strcmp(option, "writable") == 0)
 		snprintf(s->writable, sizeof s->writable, "%s", value);
 	else if (strcmp(option, "format") == 0)
-		log_format_parse(&b->begin.log_format, value);
+		log_format_parse(&b->hello.log_format, value);
 	else
 		fail(option);
 }
@@ -116,8 +122,8 @@ static void ask(const struct channel *keeper, const char *line)
 	q.behind_nat = nat != 0;
 	q.duration_s = (uint16_t)duration;
 	q.timestamp_s = timestamp;
-	channel_send(keeper, keeper->peer == ROLE_PRIVILEGED_RUNNER ? MESSAGE_RULE : MESSAGE_RUN,
-	    &q, NULL, 0);
+	channel_send(
+	    keeper, keeper->peer == ROLE_PRIVILEGED_RUNNER ? MESSAGE_RULE : MESSAGE_RUN, &q, NULL);
 }
 
 static void show(const struct runner_reply *reply)
@@ -170,7 +176,7 @@ static void say(const struct channel *main_end, struct channel *keeper, char *li
 	line[strcspn(line, "\n")] = '\0';
 	if (strncmp(line, "main ", 5) == 0) {
 		task = (struct message_server_task){.task = (uint8_t)task_of(line + 5)};
-		channel_send(main_end, MESSAGE_SERVER_TASK, &task, NULL, 0);
+		channel_send(main_end, MESSAGE_SERVER_TASK, &task, NULL);
 	} else if (strcmp(line, "keeper gone") == 0) {
 		close(keeper->fd);
 		keeper->fd = -1;
@@ -203,33 +209,38 @@ static void talk(const struct channel *main_end, struct channel *keeper)
 
 int main(int argc, char *argv[])
 {
-	enum role role = spawn_role_wanted(argc, argv);
-	struct message_begin_runner begin = {.begin.log_level = LOG_LEVEL_DEBUG,
+	enum role role;
+	struct begin begin = {.hello.log_level = LOG_LEVEL_DEBUG,
 	    .settings = {
 	        .deadline_ms = 5000, .most_at_once = 4, .queue_most = 16, .output_most = 8192}};
+	struct message_fds fds = message_fds_none();
 	struct channel main_end, keeper;
 	struct message ready;
-	int ends[2], status = 0;
+	int ends[2], status = 0, executable;
 	bool asks;
 	pid_t pid;
 
-	if (role != ROLE_MAIN)
-		return role_runner(role);
 	if (argc < 3 || !channel_pair(ends))
 		fail("usage: runner_harness runner|privileged-runner UID [key=value]...");
 	setvbuf(stdin, NULL, _IONBF, 0); /* poll sees what stdio would keep */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	role = strcmp(argv[1], "privileged-runner") == 0 ? ROLE_PRIVILEGED_RUNNER : ROLE_RUNNER;
-	begin.begin.uid = begin.begin.gid = (uid_t)strtoul(argv[2], NULL, 10);
+	begin.hello.uid = begin.hello.gid = (uid_t)strtoul(argv[2], NULL, 10);
 	for (int i = 3; i < argc; i++)
 		set(&begin, argv[i]);
-	pid = spawn_role(role, &main_end);
+	executable = open(getenv("RUNNER"), O_PATH | O_CLOEXEC);
+	if (executable < 0)
+		fail("RUNNER is not the executable");
+	pid = spawn_role(role, executable, &main_end);
 	keeper = (struct channel){ends[0], ROLE_KEEPER, role};
 	asks = role == ROLE_RUNNER || runner_settings_make_rules(&begin.settings);
 	printf("pid %d\n", (int)pid);
+	if (asks)
+		fds.fd[FD_KEEPER] = ends[1];
+	hello_send(main_end.fd, begin.hello);
 	channel_send(&main_end,
 	    role == ROLE_PRIVILEGED_RUNNER ? MESSAGE_BEGIN_PRIVILEGED_RUNNER : MESSAGE_BEGIN_RUNNER,
-	    &begin, &ends[1], asks ? 1 : 0);
+	    &begin.settings, &fds);
 	close(ends[1]);
 	if (!asks) {
 		close(keeper.fd);

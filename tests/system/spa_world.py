@@ -23,9 +23,9 @@ class SpaWorldTest(WorldTest):
     def settings(self, **more):
         return {"private_key": "server.key", "duration": "2s", "answer": "always", **more}
 
-    def serve(self, clients=None, **settings):
+    def serve(self, clients=None, server=None, **settings):
         """Starts the daemon with the keys of both devices beside its configuration."""
-        configuration = self.configuration(guard="all")
+        configuration = self.configuration(guard="all", **(server or {}))
         configuration["openspa"] = self.settings(**settings)
         if clients:
             configuration["openspa"]["clients"] = clients

@@ -131,6 +131,10 @@ class CommandTest(WorldTest):
         address = self.address(4, self.client)
         self.assertTrue(eventually(
             lambda: [line for line in self.verdicts("granted") if address in line.values()]))
+        event, = self.daemon.events(message="dry run: would open")
+        self.assertEqual((event["address"], event["owner"]), (address, "alice"))
+        self.assertTrue(self.daemon.events(message="dry run: would put these rules in place"))
+        self.assertTrue(self.reaches(), "something was shut")
         self.assertEqual(self.server.run("nft", "list", "ruleset"), "")
 
     def test_runs_from_the_build_tree(self):

@@ -1,5 +1,6 @@
 """Start, stop, death: no rule outlives its time, and nothing that is not ours is touched."""
 
+import json
 import os
 import signal
 import subprocess
@@ -68,20 +69,41 @@ class LifetimeTest(WorldTest):
         self.assertEqual(self.granted(), set())
 
     def test_a_start_replaces_what_a_dead_one_left(self):
+        """All of it, but for the grants of those who may still have them."""
         for family in FAMILIES:
             with self.subTest(family=family):
-                self.start()
+                self.start(self.configuration(knock_timeout="60s"))
                 self.knock(family=family)
+                self.knock(self.bob, family, space=self.other)
                 self.assert_opens(family)
+                self.assert_opens(family, space=self.other)
                 self.daemon.kill()
+                self.leave_strays(family)
+                self.daemon.configure(self.configuration({"bob": None}, knock_timeout="60s"))
                 self.daemon.start()
                 self.assertEqual(len([i for i in self.table() if "table" in i]), 1)
-                self.assert_shuts(family)
-                self.knock(family=family)
-                self.assert_opens(family)
+                self.assertNotIn("stray", self.ruleset())
+                self.assertEqual(self.granted(), {self.address(family, self.client)})
+                self.assertTrue(self.reaches(family), "a grant was lost")
+                self.assert_shut(family, space=self.other)
+                self.knock(family=family, target="203.0.113.9")
+                self.assertIn("203.0.113.9", self.settle())
                 self.assertEqual(self.daemon.stop(), 0)
                 self.assertEqual(self.table(), [])
                 self.daemon.close()
+
+    def leave_strays(self, family):
+        """In our table: a chain that lets everybody in, and a grant of nobody's."""
+        address = self.address(family, self.client)
+        name, = [item["set"]["name"] for item in self.table()
+                 if address in json.dumps(item.get("set", {}).get("elem", []))]
+        stray = "203.0.113.66" if family == 4 else "2001:db8::66"
+        self.server.nft(f"""
+            add chain inet postern stray {{ type filter hook input priority -300; }}
+            add rule inet postern stray tcp dport 1 counter comment "stray"
+            add element inet postern {name} {{ {stray} timeout 60s comment "stray" }}""")
+        self.assertEqual(self.ruleset().count('"stray"'), 2)
+        self.assertIn(stray, self.granted())
 
     def test_shutdown_keep_leaves_grants_to_their_timers(self):
         self.start(self.configuration(shutdown="keep", knock_timeout="6s"))
@@ -99,7 +121,7 @@ class LifetimeTest(WorldTest):
                 self.start()
                 self.knock()
                 self.assert_opens()
-                os.kill(self.daemon.roles()[role], signal.SIGKILL)
+                self.daemon.end(role, signal.SIGKILL)
                 self.assertEqual(self.daemon.process.wait(10), 1)
                 self.assert_shuts()
                 self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
@@ -110,11 +132,44 @@ class LifetimeTest(WorldTest):
         self.start()
         self.knock()
         self.assert_opens()
-        os.kill(self.daemon.roles()["main"], signal.SIGKILL)
+        self.daemon.end("main", signal.SIGKILL)
         self.assertTrue(eventually(lambda: not self.daemon.living()), "a role outlived main")
         self.assert_shuts()
         self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
         self.assert_shut()
+
+    def test_who_has_ended_and_how_is_said_in_one_line(self):
+        for role, number in (("doorman", signal.SIGSEGV), ("keeper", signal.SIGABRT),
+                             ("desk", signal.SIGTERM), ("keeper", signal.SIGKILL)):
+            with self.subTest(role=role, number=number.name):
+                self.start()
+                self.daemon.end(role, number)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                event, = self.daemon.events(message="a process has ended")
+                self.assertEqual((event["process"], event["how"], event["level"]),
+                                 (role, f"killed by {number.name}", "error"))
+                self.assertEqual(event["then"], "stopping; the ports stay shut")
+
+    def test_a_crash_while_stopping_is_said_too(self):
+        """The role is held until main waits for it, and then crashes."""
+        for role in ("doorman", "keeper", "desk"):
+            with self.subTest(role=role):
+                self.start()
+                os.kill(self.daemon.roles()[role], signal.SIGSTOP)
+                self.daemon.process.terminate()
+                self.assertTrue(eventually(lambda: self.daemon.events(message="stopping")))
+                self.daemon.end(role, signal.SIGSEGV)
+                os.kill(self.daemon.roles()[role], signal.SIGCONT)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                event, = self.daemon.events(message="a process has ended")
+                self.assertEqual((event["process"], event["how"], event["level"]),
+                                 (role, "killed by SIGSEGV", "error"))
+
+    def test_a_clean_stop_says_nothing_of_the_kind(self):
+        self.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.daemon.events(message="a process has ended"), [])
+        self.assertEqual(self.daemon.crashes(), [])
 
     def test_a_second_daemon_is_refused_or_leaves_the_first_alone(self):
         self.start()

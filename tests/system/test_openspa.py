@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from cryptography.exceptions import InvalidSignature
 
+import openme
 import openspa
 from netns import eventually, libc, run
 from spa_world import FAR, PORT, SpaWorldTest
@@ -254,9 +255,54 @@ class OpenSpaTest(SpaWorldTest):
     def test_flipped_bits(self):
         self.serve()
         packet = self.request()
-        for byte in range(0, 610, 37):
-            self.assert_silent(packet[:byte] + bytes([packet[byte] ^ 4]) + packet[byte + 1:])
+        with self.client.socket(2, 2) as s:
+            s.settimeout(1)
+            for byte in range(0, len(packet), 7):
+                s.sendto(openme.flipped(packet, 8 * byte + byte % 8), (self.address(4), PORT))
+                time.sleep(0.04)  # so that each is looked at, and none refused as one too many
+            self.assertRaises(TimeoutError, s.recv, 2048)
+        self.assertEqual(self.verdicts("busy"), [])
+        self.assertEqual(self.settle(), set())
         self.assertFalse(self.reaches())
+        self.granted_for(packet)
+        self.assertTrue(self.reaches())
+
+    def test_a_dry_run(self):
+        """firewall: none answers and logs as if it opened, and touches nothing."""
+        self.serve(server={"firewall": "none"}, duration="2s")
+        self.assert_silent(self.request(openspa.Device()), "unknown_signer")
+        self.assert_silent(self.request(client="127.0.0.1"), "target_refused")
+        self.assertEqual(self.daemon.events(message="dry run: would open"), [])
+        packet = self.request(first=8000, last=8010)
+        self.assertEqual(self.granted_for(packet)[1:], (openspa.TCP, 8000, 8010, 2))
+        event, = self.daemon.events(message="dry run: would open")
+        self.assertEqual({key: event[key] for key in ("address", "protocol", "ports", "owner")},
+                         {"address": self.address(4, self.client), "protocol": "6",
+                          "ports": "8000-8010", "owner": str(self.phone.uuid)})
+        self.assertRegex(event["timeout"], r"^(2000|1\d\d\d)ms$")
+        session, = json.loads(self.postern("--json", "sessions"))["active_sessions"]
+        self.assertEqual((session["client_name"], session["ip"], session["ports"]),
+                         (str(self.phone.uuid), self.address(4, self.client),
+                          [{"port": 8000, "end_port": 8010, "proto": "tcp"}]))
+        self.assert_silent(packet, "replayed")
+        self.assertEqual(len(self.daemon.events(message="dry run: would open")), 1)
+        self.assertTrue(self.reaches(), "nothing is shut either")
+        self.assertTrue(eventually(lambda: self.daemon.events(message="grant ended")))
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.server.run("nft", "list", "ruleset"), "")
+
+    def test_a_dry_run_of_a_revocation(self):
+        """What the device has open ends with its right to it."""
+        self.serve(server={"firewall": "none"}, duration="60s")
+        self.granted_for(self.request())
+        self.granted_for(self.request(self.laptop), self.laptop)
+        text = self.daemon.file.read_text()
+        self.daemon.configure(
+            f"{text}  clients:\n    {self.phone.uuid}:\n      revoked: true\n")
+        self.daemon.reload()
+        self.assert_silent(self.request(), "revoked")
+        session, = json.loads(self.postern("--json", "sessions"))["active_sessions"]
+        self.assertEqual(session["client_name"], str(self.laptop.uuid))
 
     def test_answers_by_policy(self):
         self.serve(answer="never")

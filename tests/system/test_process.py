@@ -1,7 +1,6 @@
 """What each role is allowed, and what it holds."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -9,7 +8,7 @@ import time
 from pathlib import Path
 
 import openme
-from netns import eventually
+from daemon import own_memory
 from world import WorldTest
 
 CAP_NET_ADMIN = 1 << 12
@@ -41,13 +40,6 @@ def memory(pid):
 
 def holds(pid, secret):
     return any(secret in piece for piece in memory(pid))
-
-
-def own_memory(pid):
-    """In KiB: what it has written to, unlike its share of the program, which grows when others
-    who run the same program end."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Anonymous: +(\d+)", text, re.M).group(1))
 
 
 class ProcessTest(WorldTest):
@@ -142,9 +134,8 @@ class ProcessTest(WorldTest):
             limits = Path(f"/proc/{self.roles[role]}/limits").read_text()
             with self.subTest(role=role):
                 self.assertRegex(limits, r"Max core file size +0 +0 ")
-        os.kill(self.roles["doorman"], signal.SIGSEGV)
-        self.assertTrue(eventually(
-            lambda: self.roles["doorman"] not in self.daemon.living()))
+        self.daemon.end("doorman", signal.SIGSEGV)
+        self.assertEqual(self.daemon.process.wait(10), 1)
         self.assertEqual(list(self.daemon.folder.glob("core*")), [])
 
     def test_open_files(self):

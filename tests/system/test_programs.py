@@ -1,7 +1,6 @@
 """With programs of the administrator's: which processes there are, as whom, what is run at the
 start and the stop, and what cannot change in between."""
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -105,7 +104,7 @@ class RolesTest(ProgramsTest):
         for role in ("runner", "privileged-runner"):
             daemon = self.run_with(ALL)
             with self.subTest(role=role):
-                os.kill(daemon.roles()[role], signal.SIGKILL)
+                daemon.end(role, signal.SIGKILL)
                 self.assertEqual(daemon.process.wait(10), 1)
                 self.assertTrue(eventually(lambda d=daemon: not d.living()))
                 self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
@@ -135,8 +134,8 @@ class ServerScriptsTest(ProgramsTest):
         self.run_with({"server_stop": roles + self.LOOK})
         self.assertEqual(list(self.out(".").glob("*")), [], "not at the start")
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertNotIn("@keeper", self.out("roles").read_text())
-        self.assertIn("@privileged", self.out("roles").read_text())
+        self.assertNotIn("postern-keeper", self.out("roles").read_text())
+        self.assertIn("privileged-runner", self.out("roles").read_text())
         self.assertNotIn("postern", self.out("tables.server_stop").read_text())
         self.assert_not_listening("server_stop")
 
@@ -163,7 +162,7 @@ class ServerScriptsTest(ProgramsTest):
 
     def test_no_stop_after_a_failure(self):
         daemon = self.run_with({"server_stop": ": >$OUT/stopped"})
-        os.kill(daemon.roles()["doorman"], signal.SIGKILL)
+        daemon.end("doorman", signal.SIGKILL)
         self.assertEqual(daemon.process.wait(10), 1)
         self.assertTrue(eventually(lambda: not daemon.living()))
         self.assertFalse(self.out("stopped").exists())

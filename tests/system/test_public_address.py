@@ -11,7 +11,7 @@ import time
 import unittest
 
 import openspa
-from daemon import BUILD, program
+from daemon import BUILD, descendants, program
 from netns import eventually
 from spa_world import FAR, PORT, SpaWorldTest
 
@@ -244,8 +244,8 @@ class PublicAddress(SpaWorldTest):
 
 
 def asker():
-    """What /proc tells of a running `postern get-ip` that is the daemon's, or nothing."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    """What /proc tells of a running `postern get-ip` that is our daemon's, or nothing."""
+    for pid in descendants(os.getpid()):
         try:
             words = open(f"/proc/{pid}/cmdline").read().split("\0")
             if words[0] != "postern" or "get-ip" not in words:

@@ -174,7 +174,10 @@ class ReloadTest(WorldTest):
         text = self.postern("sessions")
         self.assertIn("alice", text)
         self.assertIn(self.address(4, self.client), text)
-        self.assertTrue(json.loads(self.postern("--json", "sessions")))
+        session, = json.loads(self.postern("--json", "sessions"))["active_sessions"]
+        self.assertEqual((session["client_name"], session["ip"]),
+                         ("alice", self.address(4, self.client)))
+        self.assertIn({"port": SERVICE_PORT, "proto": "tcp"}, session["ports"])
         self.by_signal(self.configuration({"alice": None}))
         self.assertTrue(eventually(
             lambda: self.address(4, self.client) not in self.postern("sessions")))

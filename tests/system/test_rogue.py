@@ -12,6 +12,12 @@ from openme import SECOND
 from rogue import LONG, SOURCE, RogueWorld
 
 
+
+def head_of(number, names=0):
+    """In front of every message: its number, and the names of its descriptors as bits."""
+    return struct.pack("=II", number, names)
+
+
 class RogueTest(RogueWorld):
     def test_a_fresh_signature_opens(self):
         """Or all the others would pass without a reason."""
@@ -176,33 +182,36 @@ class RogueTest(RogueWorld):
         for name, (sender, receiver, number, size) in table.items():
             for channel, peer in peers.items():
                 if (sender, receiver) != (peer, "KEEPER"):
-                    self.forbidden(channel, struct.pack("=I", number) + bytes(size))
+                    self.forbidden(channel, head_of(number) + bytes(size))
         for channel in peers:
             for number in (len(table), 2**31, 2**32 - 1):
-                self.forbidden(channel, struct.pack("=I", number) + bytes(100))
+                self.forbidden(channel, head_of(number) + bytes(100))
 
     def test_messages_of_the_wrong_form(self):
         table = self.rogue().table
         for channel, name in (("doorman", "KNOCK"), ("desk", "SESSIONS_WANTED"),
                               ("main", "CONFIG_KEEPER"), ("main", "STOP_KEEPER")):
             number, size = table[name][2:]
-            head = struct.pack("=I", number)
-            for body in (head, head[:3], head + bytes(size - 1), head + bytes(size + 1),
+            head = head_of(number)
+            for body in (head, head[:4], head[:3], head + bytes(size - 1), head + bytes(size + 1),
                          head + bytes(8000)):
-                if len(body) != 4 + size:
+                if len(body) != len(head) + size:
                     self.forbidden(channel, body)
             most = 1 if name == "CONFIG_KEEPER" else 0
             for descriptors in (most + 1, 5, 16):
-                self.forbidden(channel, head + bytes(size), descriptors)
+                self.forbidden(channel, head + bytes(size), descriptors)  # that have no names
+                self.forbidden(channel, head_of(number, (1 << descriptors) - 1) + bytes(size),
+                               descriptors)
 
     def test_messages_before_their_time(self):
         table = self.rogue().table
         for name, (sender, receiver, number, size) in table.items():
             if name != "BEGIN_KEEPER":
-                self.forbidden("main", struct.pack("=I", number) + bytes(size), 0, "unbegun")
+                self.forbidden("main", head_of(number) + bytes(size), 0, "unbegun")
         number, size = table["BEGIN_KEEPER"][2:]
-        self.forbidden("main", struct.pack("=I", number) + bytes(size), 3)
-        self.forbidden("main", struct.pack("=I", number) + bytes(size), 4, "unbegun")
+        self.forbidden("main", head_of(number) + bytes(size))
+        self.forbidden("main", head_of(number) + bytes(size), 4, "unbegun")
+        self.forbidden("main", head_of(number) + bytes(size), 0, "unbegun")  # no channels
         # Knocks before there is a configuration come back.
         rogue = self.rogue()
         self.generation, self.clients = 0, ["alice"]
@@ -214,7 +223,8 @@ class RogueTest(RogueWorld):
         rogue = self.configured()
         number, size = rogue.table["CONFIG_KEEPER"][2:]
         for descriptors in (0, 1):
-            rogue("raw", "main", descriptors, (struct.pack("=I", number) + bytes(size)).hex())
+            snapshot = rogue.fds["SNAPSHOT"] if descriptors else 0
+            rogue("raw", "main", descriptors, (head_of(number, snapshot) + bytes(size)).hex())
         self.say(rogue, self.fresh())
         self.expect(rogue, SOURCE)
 

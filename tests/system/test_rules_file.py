@@ -83,19 +83,20 @@ class RulesFileTest(ProgramsTest):
         _, path = self.made()
         path.touch(mode=0o600)
         os.chown(path, 12345, 12345)
-        self.assert_refused("it belongs to somebody else")
+        self.assert_refused("belongs to user 12345")
 
     def test_open_to_others(self):
         _, path = self.made()
         path.touch()
         path.chmod(0o640)
-        self.assert_refused("others may open it")
+        self.assert_refused("mode 0640 lets others open it; take that away: chmod 600")
 
     def test_a_folder_of_others(self):
-        for change in (lambda path: path.chmod(0o770), lambda path: os.chown(path, 12345, 0)):
+        for change, why in ((lambda path: path.chmod(0o770), "mode 0770 lets others write it"),
+                            (lambda path: os.chown(path, 12345, 0), "belongs to user 12345")):
             daemon, _ = self.made()
             change(daemon.state)
-            self.assert_refused("others may write its folder")
+            self.assert_refused(f"its folder: {why}")
 
     def test_no_file(self):
         for make in (os.mkdir, os.mkfifo):

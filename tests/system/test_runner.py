@@ -14,11 +14,13 @@ GARBAGE = ("180abc", "-5", "65546", "", " 180", "180\\n\\n", "0", "1.5", "\\0180
 
 
 def running(marker):
-    """Processes with this word in their command line."""
+    """Processes of the user that this test's programs run as, and nobody else's, which sleep for so
+    long."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if marker.encode() in path.read_bytes():
+            if (path.read_bytes() == f"sleep\0{marker}\0".encode()
+                    and path.parent.stat().st_uid == USER):
                 found.append(int(path.parent.name))
         except OSError:
             pass
@@ -128,11 +130,15 @@ class ScriptTest(RunnerTest):
         self.assertNotIn("\033", runner.log())
 
     def test_leaves_a_daemon_behind(self):
-        marker = f"4242{os.getpid()}"
-        runner, outcome, _ = self.authorize(
-            f"(setsid sh -c '(setsid sleep {marker} &) ; sleep {marker}' >/dev/null 2>&1 &)\n"
-            f"setsid sleep {marker} & sleep 0.3; echo 180")
-        self.assertEqual(outcome, "done")
+        marker = "4242"
+        out = self.writable()
+        self.sh(f"(setsid sh -c '(setsid sleep {marker} &) ; sleep {marker}' >/dev/null 2>&1 &)\n"
+                f"setsid sleep {marker} &\nuntil [ -e {out}/seen ]; do sleep 0.05; done; echo 180")
+        runner = self.runner(f"authorize=script:{self.folder}/script", f"writable={out}")
+        runner.ask("authorize", 1)
+        self.assertTrue(eventually(lambda: len(running(marker)) == 3), "they never ran")
+        (out / "seen").touch()
+        self.assertEqual(runner.answer(1)[0], "done")
         self.assertTrue(eventually(lambda: not running(marker)), "a daemon was left")
         self.assert_nothing_left(runner)
 
@@ -257,13 +263,13 @@ class TrustTest(RunnerTest):
 
     def test_writable(self):
         for mode in (0o757, 0o775):
-            self.refused(self.write("script", "#!/bin/sh\necho 180\n", mode), "written by others")
+            self.refused(self.write("script", "#!/bin/sh\necho 180\n", mode), "lets others write it")
 
     def test_writable_folder(self):
         (self.folder / "sub/sub").mkdir(parents=True)
         self.sh("echo 180", "sub/sub/script")
         (self.folder / "sub").chmod(0o777)
-        self.refused(self.folder / "sub/sub/script", "written by others")
+        self.refused(self.folder / "sub/sub/script", "lets others write it")
 
     def writes(self, *settings, **options):
         folder = self.folder / "open"
@@ -287,20 +293,20 @@ class TrustTest(RunnerTest):
 
     def test_somebody_elses(self):
         os.chown(self.sh("echo 180"), USER, USER)
-        self.refused(self.folder / "script", "not belong to root")
+        self.refused(self.folder / "script", f"belongs to user {USER}; it must belong to root")
 
     def test_somebody_elses_folder(self):
         (self.folder / "sub").mkdir()
         self.sh("echo 180", "sub/script")
         os.chown(self.folder / "sub", USER, USER)
-        self.refused(self.folder / "sub/script", "not belong to root")
+        self.refused(self.folder / "sub/script", f"belongs to user {USER}; it must belong to root")
 
     def test_link_into_a_writable_folder(self):
         (self.folder / "sub").mkdir(mode=0o777)
         (self.folder / "sub").chmod(0o777)
         self.sh("echo 180", "sub/script")
         (self.folder / "link").symlink_to("sub/script")
-        self.refused(self.folder / "link", "written by others")
+        self.refused(self.folder / "link", "lets others write it")
 
     def test_link(self):
         (self.folder / "sub").mkdir()
@@ -453,7 +459,7 @@ class SurroundingsTest(RunnerTest):
 
 class EndTest(RunnerTest):
     def started(self, *settings):
-        marker = f"4343{os.getpid()}"
+        marker = "4343"
         self.sh(f"(setsid sleep {marker} &)\nexec sleep {marker}")
         self.sh(f"exec sleep {marker}", "helper")
         runner = self.runner(f"authorize=script:{self.folder}/script", "deadline=60000",

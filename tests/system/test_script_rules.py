@@ -123,7 +123,7 @@ class ScriptRulesTest(ProgramsTest):
         os.kill(roles["keeper"], signal.SIGSTOP)
         self.send(self.request(self.laptop))
         time.sleep(0.3)
-        os.kill(roles["runner"], signal.SIGKILL)
+        self.daemon.end("runner", signal.SIGKILL)
         self.assertTrue(eventually(lambda: state_of(roles["runner"]) in (None, "Z")))
         os.kill(roles["keeper"], signal.SIGCONT)
         self.assertEqual(self.daemon.process.wait(10), 1)

@@ -3,7 +3,6 @@ and rules of their own. The gate that rule scripts open is a chain of the host's
 where the original ran."""
 
 import json
-import os
 import signal
 import time
 import uuid
@@ -317,7 +316,7 @@ class ScriptsTest(SpaWorldTest):
                 self.original(self.all_scripts(seconds=600))
                 self.granted_for(self.request())
                 self.assertTrue(self.reaches())
-                os.kill(self.daemon.roles()[role], signal.SIGKILL)
+                self.daemon.end(role, signal.SIGKILL)
                 self.assertEqual(self.daemon.process.wait(10), 1)
                 self.assertEqual(len(self.calls("rule_remove")), 1)
                 self.assertFalse(self.reaches())

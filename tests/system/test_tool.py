@@ -40,6 +40,14 @@ class ServerTest(ToolTest):
             self.assertIn(word, text)
         self.assertNotIn(written["private_key"], text)
 
+    def test_init_as_json(self):
+        told = json.loads(self.init("--port", "4433", "--json"))
+        written = yaml.safe_load(self.config.read_text())["server"]
+        public = openme.public_bytes(
+            X25519PrivateKey.from_private_bytes(base64.b64decode(written["private_key"])))
+        self.assertEqual(told, {"config": str(self.config), "host": HOST, "udp_port": 4433,
+                                "public_key": openme.text(public)})
+
     def test_init_keeps_what_is_there(self):
         self.init()
         before = self.server_files()

@@ -88,6 +88,19 @@ class DaemonTest(ToolTest):
         self.assertEqual(shown["active_sessions"][0]["client_name"], "alice")
         self.assertEqual(set(shown["last_seen"]), {"alice", "bob"})
 
+    def test_sessions_are_sorted(self):
+        """By name, then by address, in whatever order they came."""
+        came = ((b"bob", "203.0.113.4"), (b"alice", "203.0.113.9"), (b"alice", "10.0.0.1"),
+                (b"carol", "10.0.0.2"))
+        Desk(self, *(Desk.session(name, address, 7000) for name, address in came),
+             *(Desk.last_seen(name, "10.0.0.1") for name in (b"zoe", b"dave")),
+             Desk.record(Desk.DONE))
+        shown = json.loads(self.tool("sessions", "--json"))
+        self.assertEqual([(s["client_name"], s["ip"]) for s in shown["active_sessions"]], [
+            ("alice", "10.0.0.1"), ("alice", "203.0.113.9"), ("bob", "203.0.113.4"),
+            ("carol", "10.0.0.2")])
+        self.assertEqual(list(shown["last_seen"]), ["dave", "zoe"])
+
     def test_nothing_that_comes_reaches_the_terminal_raw(self):
         Desk(self, Desk.session(b"\x1b[2Jeve\n", "203.0.113.4", 2**64 - 1),
              Desk.last_seen(b"m\x07all\xff\xc2\x9b", "2001:db8::7"), Desk.record(Desk.DONE))

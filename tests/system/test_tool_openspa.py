@@ -220,15 +220,17 @@ class Discovery(SpaTest):
         super().setUp()
         self.server = self.serve()
 
-    def fake(self, body, status=200, **headers):
+    def fake(self, body, status=200, family=socket.AF_INET, **headers):
         """The URL of a service that gives this answer."""
         handler = type("Handler", (FakeEcho,),
                        {"body": body.encode(), "status": status, "headers_out": headers})
-        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        host = "[::1]" if family == socket.AF_INET6 else "127.0.0.1"
+        kind = type("Web", (http.server.ThreadingHTTPServer,), {"address_family": family})
+        web = kind((host.strip("[]"), 0), handler)
         threading.Thread(target=web.serve_forever, daemon=True).start()
         self.addCleanup(web.server_close)
         self.addCleanup(web.shutdown)
-        return f"http://127.0.0.1:{web.server_port}"
+        return f"http://{host}:{web.server_port}"
 
     @staticmethod
     def says(ip, **more):
@@ -293,6 +295,26 @@ class Discovery(SpaTest):
         self.assertEqual(list(told), ["ipv4"])
         self.assertEqual(told["ipv4"]["public"], "203.0.113.9")
         self.tool("get-ip", "-6", "--echo-ipv6-server", "http://[::1]:9", code=FAILED)
+
+    def test_get_ip_public(self):
+        """A line for each that is known, and nothing else."""
+        four = ("--echo-ipv4-server", self.fake(self.says("203.0.113.9")))
+        six = ("--echo-ipv6-server", self.fake(self.says("2001:db8::9"), family=socket.AF_INET6))
+        nobody = ("--echo-ipv6-server", "http://[::1]:9")
+        for words, text in (([*four, *six], "203.0.113.9\n2001:db8::9\n"),
+                            (["-6", *six], "2001:db8::9\n"), ([*four, *nobody], "203.0.113.9\n")):
+            self.assertEqual(self.tool("get-ip", "--public", *words), text)
+
+    def test_get_ip_does_not_wait_longer_than_it_is_told(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            began = time.monotonic()
+            self.tool("get-ip", "-4", "--echo-ipv4-server", url, "--timeout", "300ms", code=FAILED)
+            self.assertLess(time.monotonic() - began, 2)
+        for text in ("0s", "soon", "-1s", ""):
+            done = self.run_tool("get-ip", "--timeout", text)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn(f'--timeout "{text}": expected ', done.stderr)
 
 
 @unittest.skipUnless(ECHO_IP.is_file(), "built without postern-echoip")

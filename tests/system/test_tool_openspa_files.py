@@ -24,10 +24,25 @@ def setUpModule():
 
 class Files(SpaTest):
     def test_others_may_not_read_it(self):
-        self.ospa.chmod(0o644)
-        done = self.run_tool(*self.words(self.serve(), "-p", 22))
+        server = self.serve()
+        for mode in (0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o777):
+            with self.subTest(mode=oct(mode)):
+                self.ospa.chmod(mode)
+                done = self.run_tool(*self.words(server, "-p", 22))
+                self.assertEqual(done.returncode, CONFIG)
+                self.assertIn(f"mode {mode:04o}", done.stderr)
+                self.assertIn("chmod 600", done.stderr)
+        self.ospa.chmod(0o600)
+        os.chown(self.ospa, 12345, 12345)
+        done = self.run_tool(*self.words(server, "-p", 22))
         self.assertEqual(done.returncode, CONFIG)
-        self.assertIn("chmod 600", done.stderr)
+        self.assertIn("belongs to user 12345", done.stderr)
+        os.chown(self.ospa, os.getuid(), os.getgid())
+        self.assertEqual(server.requests, [], "it was read and used")
+        for mode in (0o600, 0o400):
+            self.ospa.chmod(mode)
+            self.ask(server, "-p", 22)
+        self.assertEqual(len(server.requests), 2)
 
     def test_damaged(self):
         text = self.ospa.read_text()

@@ -71,9 +71,11 @@ class WorldTest(unittest.TestCase):
 
     def tearDown(self):
         if self.daemon:
-            self.daemon.close()
-            print("posternd:\n" + self.daemon.log_path.read_text(errors="replace")[-8000:])
-            shutil.rmtree(self.daemon.folder)
+            try:
+                self.daemon.close()
+            finally:
+                print("posternd:\n" + self.daemon.log_path.read_text(errors="replace")[-8000:])
+                shutil.rmtree(self.daemon.folder)
 
     # Configuration
 

@@ -16,7 +16,7 @@ struct fw_bench {
 	struct fw_opening opened[FW_BENCH_MOST];
 };
 
-/* Group setup and teardown; needs root. */
+/* Group setup and teardown. Without root the program ends as one that was not run. */
 int fw_bench_enter(void **state);
 int fw_bench_leave(void **state);
 /* For each test: no rules, and the nft back-end open. */

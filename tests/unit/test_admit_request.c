@@ -23,6 +23,7 @@ static struct {
 	struct snapshot_header header;
 	struct device devices[1];
 	struct openspa_rule rules[1];
+	struct cidr cidrs[1]; /* none is used; a mapped snapshot always has the place */
 	struct snapshot snapshot;
 	struct replay replay[HOLDERS];
 	struct ledger *ledger;
@@ -50,6 +51,7 @@ static int set_up(void **state)
 	    .settings = &world.header.settings,
 	    .devices = world.devices,
 	    .rules = world.rules,
+	    .cidrs = world.cidrs,
 	    .device_count = 1,
 	    .rule_count = 1};
 	world.ledger = ledger_new(16, HOLDERS);

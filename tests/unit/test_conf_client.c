@@ -1,6 +1,6 @@
 #include "conf_help.h"
 
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 
 #define SECRET_64 \
 	"rW2jvaXxM8wtrI1Mvx5Cl5TI/u+jBtTbDXMUCjPolXEcey7STCyfXq8shPyUG6y0RCUN1eYKAE0ZfydoieUbKA=="

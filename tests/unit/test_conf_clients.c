@@ -203,10 +203,10 @@ static void revocation_wins_wherever_the_client_stands(void **state)
 }
 
 /* Loads as a snapshot; unmapped by the caller. */
-static struct snapshot sealed(const char *text)
+static struct snapshot laid_out(const char *text)
 {
 	struct conf *conf = loads(text);
-	int fd = conf_seal(conf, 9);
+	int fd = conf_write_snapshot(conf, 9);
 	struct snapshot s;
 
 	assert_true(fd >= 0);
@@ -219,22 +219,22 @@ static struct snapshot sealed(const char *text)
 static void the_snapshot_says_the_same(void **state)
 {
 	struct snapshot s =
-	    sealed(SERVER "  firewall: iptables\n"
-	                  "  udp_port: 1000\n"
-	                  "  guard_allow: [443, 444/tcp, 10.0.0.0/8]\n"
-	                  "  interface: eth0\n"
-	                  "  shield_key: " CLIENT_0 "\n"
-	                  "ports:\n"
-	                  "  default: [22/tcp]\n"
-	                  "  spare: [7000-7010/udp]\n"
-	                  "clients:\n"
-	                  "  a: {ed25519_pubkey: " CLIENT_0 "}\n"
-	                  "  b: {ed25519_pubkey: " CLIENT_1
-	                  ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
-	                  " disable_health_port: yes, targets: source}\n"
-	                  "  c: {ed25519_pubkey: " CLIENT_2
-	                  ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
-	                  " revoked: true}\n");
+	    laid_out(SERVER "  firewall: iptables\n"
+	                    "  udp_port: 1000\n"
+	                    "  guard_allow: [443, 444/tcp, 10.0.0.0/8]\n"
+	                    "  interface: eth0\n"
+	                    "  shield_key: " CLIENT_0 "\n"
+	                    "ports:\n"
+	                    "  default: [22/tcp]\n"
+	                    "  spare: [7000-7010/udp]\n"
+	                    "clients:\n"
+	                    "  a: {ed25519_pubkey: " CLIENT_0 "}\n"
+	                    "  b: {ed25519_pubkey: " CLIENT_1
+	                    ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
+	                    " disable_health_port: yes, targets: source}\n"
+	                    "  c: {ed25519_pubkey: " CLIENT_2
+	                    ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
+	                    " revoked: true}\n");
 	const struct port_range *ports;
 
 	(void)state;
@@ -283,7 +283,7 @@ static void the_snapshot_says_the_same(void **state)
 /* Neither of the server's secrets is anywhere in what the roles map. */
 static void the_snapshot_holds_no_secret(void **state)
 {
-	struct snapshot s = sealed(SERVER "  shield_key: " CLIENT_0 "\n" ALICE);
+	struct snapshot s = laid_out(SERVER "  shield_key: " CLIENT_0 "\n" ALICE);
 	uint8_t secret[32];
 
 	(void)state;
@@ -294,7 +294,7 @@ static void the_snapshot_holds_no_secret(void **state)
 
 static void no_default_group_means_no_ports(void **state)
 {
-	struct snapshot s = sealed(SERVER "  health_port: 0\n" ALICE);
+	struct snapshot s = laid_out(SERVER "  health_port: 0\n" ALICE);
 
 	(void)state;
 	assert_int_equal(s.policies[s.clients[0].policy].ports.count, 0);

@@ -1,4 +1,5 @@
 #include "conf_help.h"
+#include "files/server_files.h"
 
 static void others_must_not_read_or_write_it(void **state)
 {

@@ -2,7 +2,7 @@
  * outside (run under the sanitizers to mean the most). */
 #include "conf_help.h"
 
-#include "conf/client_conf.h"
+#include "files/client_conf.h"
 
 static void take(const void *bytes, size_t size)
 {
@@ -11,7 +11,7 @@ static void take(const void *bytes, size_t size)
 	struct conf *conf = conf_load(path, &error);
 
 	if (conf != NULL) {
-		int fd = conf_seal(conf, 1);
+		int fd = conf_write_snapshot(conf, 1);
 		struct snapshot s;
 
 		assert_true(fd >= 0);

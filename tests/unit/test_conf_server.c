@@ -1,4 +1,5 @@
 #include "conf_help.h"
+#include "files/show.h"
 
 #include <netinet/in.h>
 

@@ -46,7 +46,7 @@ static void open_doorman(struct doorman *d)
 	int ends[2];
 
 	assert_true(channel_pair(ends) && loop_open(&d->process.loop));
-	d->keeper = (struct channel){ends[0], ROLE_DOORMAN, ROLE_KEEPER};
+	d->keeper.channel = (struct channel){ends[0], ROLE_DOORMAN, ROLE_KEEPER};
 	world.keeper = (struct channel){ends[1], ROLE_KEEPER, ROLE_DOORMAN};
 	d->scan_timer.fd = timer_open();
 	d->config = (struct snapshot){.header = &world.header,
@@ -100,7 +100,7 @@ static int tear_down(void **state)
 	secret_free(d->hands);
 	secret_free(d->secret);
 	close(d->scan_timer.fd);
-	close(d->keeper.fd);
+	close(d->keeper.channel.fd);
 	close(world.keeper.fd);
 	return 0;
 }
@@ -159,7 +159,7 @@ static enum verdict through(int client, int64_t stamp)
 	if (v == VERDICT_WRONG_SIGNER && m.body.KNOCK.guessed != 0) {
 		struct message_knock_back back = {.knock = m.body.KNOCK};
 
-		doorman_take_back(&world.doorman, &back);
+		doorman_take_back(&world.doorman, &back, NULL);
 		v = judged(&m);
 	}
 	while (v == VERDICT_COUNT && world.doorman.hands->lane.scanning > 0) {

@@ -269,6 +269,14 @@ static void a_long_request_keeps_its_end(void **state)
 	line[length] = '\0';
 	assert_non_null(strstr(line, " HTTP/1.1\" 404 1\n"));
 	assert_int_equal(strcspn(line, "\n"), length - 1);
+	/* All that comes from the wire at its longest still leaves the line its end. */
+	a.client = parsed("1111:2222:3333:4444:5555:6666:7777:8888");
+	a.method = a.version = target;
+	a.bytes = SIZE_MAX;
+	length = access_format(line, &a, NOW);
+	line[length] = '\0';
+	assert_non_null(strstr(line, "\" 404 18446744073709551615\n"));
+	assert_int_equal(strcspn(line, "\n"), length - 1);
 }
 
 int main(void)

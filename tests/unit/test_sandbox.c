@@ -271,7 +271,8 @@ static void main_does_with_less(void **state)
 		skip();
 	pid = fork();
 	if (pid == 0) {
-		capng_get_caps_process();
+		if (capng_get_caps_process() != 0)
+			_exit(2);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_IPC_LOCK);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
 		_exit(capng_apply(CAPNG_SELECT_CAPS) == 0 && sandbox_close(ROLE_MAIN, 0, 0) &&

@@ -68,7 +68,7 @@ static struct snapshot_parts sound_parts(void)
 static bool maps(const struct snapshot_parts *parts)
 {
 	struct snapshot s;
-	int fd = snapshot_seal(parts);
+	int fd = snapshot_create(parts);
 	bool ok;
 
 	assert_true(fd >= 0);
@@ -82,7 +82,7 @@ static void what_is_sealed_is_mapped(void **state)
 {
 	struct snapshot_parts parts = sound_parts();
 	struct snapshot s;
-	int fd = snapshot_seal(&parts);
+	int fd = snapshot_create(&parts);
 
 	(void)state;
 	assert_true(snapshot_map(&s, fd));
@@ -126,7 +126,7 @@ static void an_empty_one_is_fine(void **state)
 static void nobody_can_write_it(void **state)
 {
 	struct snapshot_parts parts = sound_parts();
-	int fd = snapshot_seal(&parts);
+	int fd = snapshot_create(&parts);
 
 	(void)state;
 	assert_int_equal(write(fd, "x", 1), -1);
@@ -140,7 +140,7 @@ static void nobody_can_write_it(void **state)
 static int forged(size_t size, size_t at, uint8_t flip, bool seal)
 {
 	struct snapshot_parts parts = sound_parts();
-	int sound = snapshot_seal(&parts);
+	int sound = snapshot_create(&parts);
 	int fd = memfd_create("forged", MFD_ALLOW_SEALING);
 	static uint8_t bytes[65536];
 	ssize_t length = pread(sound, bytes, sizeof bytes, 0);
@@ -176,7 +176,7 @@ static void unsealed_is_refused(void **state)
 static size_t sound_size(void)
 {
 	struct snapshot_parts parts = sound_parts();
-	int fd = snapshot_seal(&parts);
+	int fd = snapshot_create(&parts);
 	off_t size = lseek(fd, 0, SEEK_END);
 
 	close(fd);

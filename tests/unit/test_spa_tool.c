@@ -13,8 +13,8 @@
 
 #include "base/secret.h"
 #include "cmd/echo_answer.h"
-#include "conf/ospa.h"
 #include "conf/values.h"
+#include "files/ospa.h"
 
 static const char answer_text[] =
     "{\"success\":true,\"ip\":\"203.0.113.9\",\"isIpv6\":false,\"datetime\":\"2026-11-21T10:00:00Z\","
@@ -61,20 +61,33 @@ static void no_part_of_an_answer_passes_for_one(void **state)
 	assert_true(reads(&answer, answer_text, whole));
 }
 
+/* One byte is another. What is then taken for an answer gives the address that was meant, but where
+ * the damage is in that address itself; what is not gives none. */
 static void damaged_answers_do_no_harm(void **state)
 {
-	size_t size = strlen(answer_text);
+	const char *value = strstr(answer_text, "203.0.113.9");
+	size_t size = strlen(answer_text), first = (size_t)(value - answer_text);
+	size_t last = first + strlen("203.0.113.9") - 1, refused = 0, taken = 0;
 	struct echo_answer answer;
+	struct addr address;
 	char text[sizeof answer_text];
 
 	(void)state;
+	assert_true(addr_parse(&address, "203.0.113.9"));
 	for (size_t at = 0; at < size; at++) {
 		for (unsigned int byte = 0; byte < 256; byte += 5) {
 			memcpy(text, answer_text, sizeof text);
 			text[at] = (char)byte;
-			reads(&answer, text, size);
+			if (!reads(&answer, text, size)) {
+				assert_true(addr_is_wildcard(&answer.address));
+				refused++;
+			} else if (at < first || at > last) {
+				assert_true(addr_equal(&answer.address, &address));
+				taken++;
+			}
 		}
 	}
+	assert_true(refused > size && taken > size);
 }
 
 static void json_is_read_strictly(void **state)
@@ -87,7 +100,13 @@ static void json_is_read_strictly(void **state)
 	    {" { \"ip\" : \"::1\" , \"success\" : true } ", true},
 	    {"{\"\\u0069p\":\"\\u003a:1\",\"success\":true}", true},
 	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[{},[],-0.5e+10,null,\"\\\"\"]}", true},
-	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\",\"ip\":1}}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\"}}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[[[[[[[1]]]]]]]}", true},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":[[[[[[[[1]]]]]]]]}", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":{\"ip\":\"::2\",\"ip\":1}}", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"ipDetails\":{\"remoteIP\":1}}", false},
+	    {"[{\"ip\":\"::1\",\"success\":true}]", false},
+	    {"{\"ip\":\"::1\",\"success\":true,\"x\":\"\xff\"}", false},
 	    {"{\"ip\":\"::1\",\"success\":true,}", false},
 	    {"{\"ip\":\"::1\" \"success\":true}", false},
 	    {"{\"ip\":\"::1\",\"success\":true}{}", false},

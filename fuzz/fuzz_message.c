@@ -1,0 +1,110 @@
+/* Any packet and any number of descriptors on the channel between two processes, from a peer that
+ * has been taken over. Exactly what the table allows is taken; anything else ends the process.
+ *
+ * Input: receiver, sender, phase, descriptors, whether the packet is cut and filled to the size
+ * that its type should have; packet. */
+#include <setjmp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "fuzz.h"
+#include "proc/message.h"
+
+#define FDS_SENT 8 /* at most: more than any message may carry */
+
+struct packet {
+	uint32_t type;
+	uint8_t body[sizeof(union message_body) + 8];
+};
+
+static const struct {
+	enum role from;
+	enum role to;
+	enum phase phase;
+	size_t fds;
+	size_t size;
+} table[MESSAGE_COUNT] = {
+#define X(id, from, to, phase, fds, body) \
+	{ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(body)},
+    MESSAGES(X)
+#undef X
+};
+
+static jmp_buf ended;
+
+_Noreturn void __wrap__exit(int status);
+
+/* The linker has this called for _exit. */
+_Noreturn void __wrap__exit(int status)
+{
+	(void)status;
+	longjmp(ended, 1);
+}
+
+static void send_packet(int fd, const void *packet, size_t size, size_t fd_count)
+{
+	union {
+		struct cmsghdr header;
+		uint8_t bytes[CMSG_SPACE(FDS_SENT * sizeof(int))];
+	} control = {.bytes = {0}};
+	struct iovec part = {NULL, size};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+
+	memcpy(&part.iov_base, &packet, sizeof packet);
+	if (fd_count > 0) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		for (size_t i = 0; i < fd_count; i++)
+			memcpy(CMSG_DATA(&control.header) + i * sizeof fd, &fd, sizeof fd);
+	}
+	must(sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)size);
+}
+
+static bool allowed(
+    const struct channel *c, enum phase phase, const struct packet *p, size_t size, size_t fds)
+{
+	return size >= sizeof p->type && p->type < MESSAGE_COUNT &&
+	       table[p->type].from == c->peer && table[p->type].to == c->self &&
+	       table[p->type].phase == phase && table[p->type].size == size - sizeof p->type &&
+	       table[p->type].fds >= fds;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct message m;
+	struct reader r = reader_of(data, size);
+	struct packet p = {0};
+	struct channel c = {.self = reader_u8(&r) % ROLE_COUNT, .peer = reader_u8(&r) % ROLE_COUNT};
+	enum phase phase = reader_u8(&r) % 2 == 0 ? PHASE_START : PHASE_RUN;
+	size_t fds = reader_u8(&r) % (FDS_SENT + 1), length;
+	bool fitted = reader_u8(&r) % 2 != 0;
+	int pair[2];
+
+	if (r.failed || r.left == 0)
+		return 0;
+	length = r.left < sizeof p ? r.left : sizeof p;
+	reader_take(&r, &p, length);
+	if (fitted && p.type < MESSAGE_COUNT)
+		length = sizeof p.type + table[p.type].size;
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	c.fd = pair[0];
+	send_packet(pair[1], &p, length, fds);
+	m.fd_count = 0;
+	if (setjmp(ended) == 0) {
+		must(channel_receive(&c, &m, phase) == CHANNEL_MESSAGE);
+		must(allowed(&c, phase, &p, length, fds));
+		must(m.type == p.type && m.fd_count == fds);
+		must(memcmp(&m.body, p.body, length - sizeof p.type) == 0);
+	} else {
+		must(!allowed(&c, phase, &p, length, fds));
+	}
+	message_close_fds(&m);
+	close(pair[0]);
+	close(pair[1]);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* Any answers of the kernel to our questions about its rules, where names and user data are chosen
+ * by whoever may change rules.
+ *
+ * Input: who asks; then messages: the number of the question that it answers, type, family, size of
+ * what follows, attributes. */
+#include <netinet/in.h> /* before the kernel's twin of it */
+#include <stdio.h>      /* libnftnl leans on it */
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <sanitizer/asan_interface.h>
+
+#include "base/bytes.h"
+#include "fuzz.h"
+#include "fw/nft.h"
+
+#define QUESTIONS     8
+#define ANSWERS_BYTES 32768U
+#define MARK          0x8000
+
+/* --- Rules. libnftnl reads them for us, and trusts that they are as a kernel makes them: so they
+ * are made of the parts that it would hand us, chosen by pairs of bytes. */
+
+static void add_part(struct nftnl_rule *rule, uint8_t kind, uint8_t choice)
+{
+	static const uint32_t values[] = {MARK, 0, NFT_META_MARK, NFT_CMP_EQ, NF_DROP, NF_ACCEPT,
+	    (uint32_t)NFT_JUMP, (uint32_t)NFT_GOTO};
+	static const char *const names[] = {
+	    "meta", "bitwise", "cmp", "immediate", "counter", "log", "reject", "match", "target"};
+	static const char *const words[] = {"more", "comment", "REJECT", ""};
+	const char *name = names[kind % (sizeof names / sizeof *names)];
+	uint32_t value = values[choice % 8], other = values[choice / 8 % 8];
+	struct nftnl_expr *e = nft_rule_add(rule, name);
+
+	must(e != NULL);
+	if (strcmp(name, "meta") == 0)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, value);
+	if (strcmp(name, "bitwise") == 0) {
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &value, 1 + kind / 64);
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &other, sizeof other);
+	}
+	if (strcmp(name, "cmp") == 0) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, value);
+		nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, &other, sizeof other);
+	}
+	if (strcmp(name, "immediate") == 0 && kind < 128)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, value);
+	if (strcmp(name, "immediate") == 0 && kind < 64 && choice % 8 >= 6)
+		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, words[choice / 64]);
+	if (strcmp(name, "match") == 0)
+		nftnl_expr_set_str(e, NFTNL_EXPR_MT_NAME, words[choice / 64]);
+	if (strcmp(name, "target") == 0)
+		nftnl_expr_set_str(e, NFTNL_EXPR_TG_NAME, words[choice / 64]);
+}
+
+static int each_attribute(const struct nlattr *a, void *rule)
+{
+	struct reader r = reader_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+	uint16_t type = mnl_attr_get_type(a);
+
+	if (type == NFTA_RULE_HANDLE && r.left == sizeof(uint64_t))
+		nftnl_rule_set_u64(rule, NFTNL_RULE_HANDLE, reader_u64(&r));
+	if (type == NFTA_RULE_USERDATA && r.left > 0)
+		nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, r.data, (uint32_t)r.left);
+	while (type == NFTA_RULE_EXPRESSIONS && r.left >= 2)
+		add_part(rule, reader_u8(&r), reader_u8(&r));
+	return MNL_CB_OK;
+}
+
+int __wrap_nftnl_rule_nlmsg_parse(const struct nlmsghdr *message, struct nftnl_rule *rule);
+
+/* The linker has this called instead. */
+int __wrap_nftnl_rule_nlmsg_parse(const struct nlmsghdr *message, struct nftnl_rule *rule)
+{
+	return mnl_attr_parse(message, sizeof(struct nfgenmsg), each_attribute, rule) < 0 ? -1 : 0;
+}
+
+/* --- Answers */
+
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
+
+/* The linker has this called instead. A step beyond what was received is seen, though the buffer is
+ * larger. */
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+	ssize_t got;
+
+	ASAN_UNPOISON_MEMORY_REGION(buffer, size);
+	got = __real_recv(fd, buffer, size, flags);
+	if (got >= 0 && (size_t)got < size)
+		ASAN_POISON_MEMORY_REGION((char *)buffer + got, size - (size_t)got);
+	return got;
+}
+
+/* All answers to question number `seq`, and that there are no more. */
+static void answer(int fd, struct reader r, uint32_t seq)
+{
+	static _Alignas(8) char buffer[ANSWERS_BYTES];
+	struct nlmsghdr done = {sizeof done + sizeof(int), NLMSG_DONE, 0, seq, 0};
+	size_t used = 0;
+
+	while (r.left > 5) {
+		uint32_t question = 1 + reader_u8(&r) % QUESTIONS;
+		uint16_t type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | reader_u8(&r));
+		struct nfgenmsg head = {.nfgen_family = reader_u8(&r)};
+		uint16_t size = reader_u16(&r);
+		struct nlmsghdr h = {.nlmsg_type = type, .nlmsg_seq = seq};
+
+		size = size < r.left ? size : (uint16_t)r.left;
+		h.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof head) + size);
+		if (question == seq && used + NLMSG_ALIGN(h.nlmsg_len) <= sizeof buffer) {
+			memcpy(buffer + used, &h, sizeof h);
+			memcpy(buffer + used + NLMSG_HDRLEN, &head, sizeof head);
+			if (size > 0)
+				memcpy(buffer + used + NLMSG_LENGTH(sizeof head), r.data, size);
+			used += NLMSG_ALIGN(h.nlmsg_len);
+		}
+		reader_skip(&r, size);
+	}
+	must(used == 0 || send(fd, buffer, used, 0) == (ssize_t)used);
+	memset(buffer, 0, done.nlmsg_len);
+	memcpy(buffer, &done, sizeof done);
+	must(send(fd, buffer, done.nlmsg_len, 0) == (ssize_t)done.nlmsg_len);
+}
+
+static bool keep(struct nft_reading *r, const struct nft_element *e)
+{
+	must(e->key_bytes == r->key_bytes && e->timeout_ms > 0 && nft_owner_fits(e->owner));
+	return true;
+}
+
+static void learn(const struct nlmsghdr *message, void *ranges)
+{
+	nft_ranges_learn(message, ranges);
+}
+
+static void ask(struct nft_link *l, uint8_t who)
+{
+	static const struct nft_host host = {MARK, -1, CONF_HOST_CHAINS_ALL};
+	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
+	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0, 4};
+	static struct nft_ranges ranges;
+	static struct nft_range range[4];
+	static struct fw_opening openings[4];
+	static struct nft_print print;
+	const struct nft_element element = {.key_bytes = 4};
+
+	switch (who % 8) {
+	case 0:
+		(void)nft_element_read(l, "g_0123456789abcdef_4", &reading);
+		must(reading.count <= reading.most);
+		return;
+	case 1:
+		must(nft_ranges_read(l, range, 4) <= 4);
+		return;
+	case 2:
+		(void)nft_print_take(l, &print);
+		(void)nft_print_has_ranges(&print, &ranges);
+		return;
+	case 3:
+		(void)nft_host_lacks(l, &host);
+		return;
+	case 4:
+		(void)nft_host_settle(l, &host, NULL);
+		return;
+	case 5:
+		must(nft_ports_read(l, openings, 4) <= 4);
+		return;
+	default:
+		ranges = (struct nft_ranges){.count = 2};
+		l->echo = learn;
+		l->echo_data = &ranges;
+		(void)nft_element_delete(l, "g_0123456789abcdef_4", &element);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader r = reader_of(data, size);
+	uint8_t who = reader_u8(&r);
+	struct nft_link l = {.fd = -1};
+	int pair[2];
+
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	l.fd = pair[0];
+	l.buffer = calloc(1, NFT_BATCH_BYTES);
+	l.answers = malloc(ANSWERS_BYTES);
+	must(l.buffer != NULL && l.answers != NULL && sodium_init() >= 0);
+	for (uint32_t seq = 1; seq <= QUESTIONS; seq++)
+		answer(pair[1], r, seq);
+	ask(&l, who);
+	nft_link_close(&l);
+	close(pair[1]);
+	return 0;
+}

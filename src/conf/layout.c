@@ -1,0 +1,247 @@
+/* From the configuration as written to the snapshot that the roles work by. */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/layout.h"
+#include "conf/values.h"
+
+/* Ports and, for `allowed_ports`, the ports of the groups named. */
+static bool ranges_add_list(struct ranges *r, const struct conf *conf, const struct conf_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct conf_group *group = conf_group_named(conf, list->items[i].text);
+		const char *ignored = NULL;
+		struct port_spec spec;
+
+		if (group != NULL) {
+			if (!ranges_add_list(r, conf, &group->specs))
+				return false;
+		} else if (value_port_spec(&spec, list->items[i].text, &ignored)) {
+			if (!ranges_add_spec(r, &spec))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool wish_for(struct wish *wish, const struct conf *conf, uint32_t index)
+{
+	const struct conf_client *client = &conf->clients[index];
+	uint16_t health = (uint16_t)conf->server.health_port;
+
+	wish->client = index;
+	if (!ranges_add_list(&wish->ports, conf, conf_client_ports(client)))
+		return false;
+	if (client->disable_health_port != 1 && health != 0 &&
+	    !ranges_add(&wish->ports, IPPROTO_TCP, health, health))
+		return false;
+	ranges_merge(&wish->ports);
+	return true;
+}
+
+static int by_ports(const void *a, const void *b)
+{
+	const struct wish *x = a, *y = b;
+
+	if (x->ports.count != y->ports.count)
+		return x->ports.count < y->ports.count ? -1 : 1;
+	for (uint32_t i = 0; i < x->ports.count; i++) {
+		int order = ranges_compare(&x->ports.items[i], &y->ports.items[i]);
+
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+/* Clients with equal ports stand side by side once sorted: each run is one policy. */
+static bool build_policies(struct parts *p, const struct conf *conf)
+{
+	uint32_t count = (uint32_t)conf->client_count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!wish_for(&p->wishes[i], conf, i))
+			return false;
+	}
+	qsort(p->wishes, count, sizeof *p->wishes, by_ports);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == 0 || by_ports(&p->wishes[i - 1], &p->wishes[i]) != 0) {
+			uint32_t first = p->ports.count;
+
+			if (!ranges_add_all(&p->ports, &p->wishes[i].ports))
+				return false;
+			p->policies[p->policy_count++].ports = span_from(first, p->ports.count);
+		}
+		p->clients[p->wishes[i].client].policy = p->policy_count - 1;
+	}
+	return true;
+}
+
+static bool build_clients(struct parts *p, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->client_count; i++) {
+		const struct conf_client *from = &conf->clients[i];
+		struct client *to = &p->clients[i];
+		int wildcard =
+		    from->wildcard == CONF_NOT_GIVEN ? conf->server.wildcard : from->wildcard;
+
+		memcpy(to->name, from->name, sizeof to->name);
+		memcpy(to->public_key, from->ed25519_pubkey.bytes, sizeof to->public_key);
+		to->expires_ns = from->expires;
+		to->wildcard = wildcard == 1;
+		to->revoked = from->revoked.yes;
+		if (!build_targets(p, &to->targets, &to->target_list,
+		        from->targets.count > 0 ? &from->targets : &conf->server.targets))
+			return false;
+	}
+	return true;
+}
+
+static bool add_merged(struct parts *p, struct ranges *r, struct span *span)
+{
+	uint32_t first = p->ports.count;
+	bool ok;
+
+	ranges_merge(r);
+	ok = ranges_add_all(&p->ports, r);
+	*span = span_from(first, p->ports.count);
+	free(r->items);
+	return ok;
+}
+
+static bool build_managed_ports(struct parts *p, const struct conf *conf)
+{
+	struct ranges all = {NULL, 0, 0};
+	bool ok = ranges_add_all(&all, &p->ports) && openspa_add_ports(&all, conf);
+
+	for (size_t i = 0; i < conf->group_count && ok; i++)
+		ok = ranges_add_list(&all, conf, &conf->groups[i].specs);
+	return add_merged(p, &all, &p->settings.managed_ports) && ok;
+}
+
+static bool build_guard_allow(struct parts *p, const struct conf *conf)
+{
+	const struct conf_list *list = &conf->server.guard_allow;
+	struct ranges ports = {NULL, 0, 0};
+	uint32_t first = p->networks.count;
+	bool ok = true;
+
+	for (size_t i = 0; i < list->count && ok; i++) {
+		const char *ignored = NULL;
+		struct port_spec spec;
+
+		if (value_port_spec(&spec, list->items[i].text, &ignored))
+			ok = ranges_add_spec(&ports, &spec);
+		else
+			ok = networks_add(&p->networks, list->items[i].text);
+	}
+	p->settings.guard_allow_networks = span_from(first, p->networks.count);
+	return add_merged(p, &ports, &p->settings.guard_allow_ports) && ok;
+}
+
+/* Nobody outside has an address of ours: a grant for one would be of use to nobody, or to somebody
+ * who pretends. */
+static bool build_own_addresses(struct parts *p)
+{
+	uint32_t first = p->networks.count;
+	struct ifaddrs *all = NULL;
+	bool ok = getifaddrs(&all) == 0;
+
+	for (const struct ifaddrs *i = all; i != NULL && ok; i = i->ifa_next) {
+		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+		struct cidr own = {.bits = 128};
+		uint16_t port;
+
+		if (i->ifa_addr == NULL)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in));
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in6));
+		if (addr_from_sockaddr(&own.address, &port, &address))
+			ok = networks_put(&p->networks, &own);
+	}
+	freeifaddrs(all);
+	p->settings.own_addresses = span_from(first, p->networks.count);
+	return ok;
+}
+
+static void build_settings(struct settings *to, const struct conf *conf)
+{
+	const struct conf_server *from = &conf->server;
+
+	to->openme = conf_has_openme(conf);
+	memcpy(to->public_key, conf->public_key, sizeof to->public_key);
+	to->knock_timeout_ns = from->knock_timeout;
+	to->replay_window_ns = from->replay_window;
+	to->udp_port = (uint16_t)from->udp_port;
+	to->health_port = to->openme ? (uint16_t)from->health_port : 0;
+	to->firewall =
+	    from->firewall == CONF_FIREWALL_NONE ? CONF_FIREWALL_NONE : CONF_FIREWALL_NFT;
+	to->guard = (uint8_t)from->guard;
+	to->established = (uint8_t)from->established;
+	to->shutdown = (uint8_t)from->shutdown;
+	to->host_chains = (uint8_t)from->host_chains;
+	to->drop_ports = from->drop_ports == 1;
+	to->open_knock_port = from->open_knock_port == 1;
+	memcpy(to->interface, from->interface.text, sizeof to->interface);
+	to->mark = (uint32_t)from->mark;
+	to->priority = (int32_t)from->priority;
+	to->client_quota = (uint32_t)from->client_quota;
+}
+
+static int create_snapshot(const struct parts *p, uint32_t client_count, uint64_t generation)
+{
+	struct snapshot_parts parts = {
+	    .generation = generation,
+	    .settings = p->settings,
+	    .clients = p->clients,
+	    .client_count = client_count,
+	    .policies = p->policies,
+	    .policy_count = p->policy_count,
+	    .ports = p->ports.items,
+	    .port_count = p->ports.count,
+	    .cidrs = p->networks.items,
+	    .cidr_count = p->networks.count,
+	    .devices = p->devices,
+	    .device_count = p->device_count,
+	    .rules = p->rules,
+	    .rule_count = p->rule_count,
+	};
+
+	return snapshot_create(&parts);
+}
+
+int conf_write_snapshot(const struct conf *conf, uint64_t generation)
+{
+	size_t count = conf->client_count;
+	struct parts p;
+	int fd = -1;
+
+	/* Zeroed with its padding: what the roles map must hold nothing else of ours. */
+	memset(&p, 0, sizeof p);
+	p.wishes = calloc(count + 1, sizeof *p.wishes);
+	p.clients = calloc(count + 1, sizeof *p.clients);
+	p.policies = calloc(count + 1, sizeof *p.policies);
+	errno = ENOMEM;
+	if (p.wishes == NULL || p.clients == NULL || p.policies == NULL)
+		goto out;
+	build_settings(&p.settings, conf);
+	if (build_policies(&p, conf) && build_clients(&p, conf) && build_managed_ports(&p, conf) &&
+	    build_guard_allow(&p, conf) && build_own_addresses(&p) && build_openspa(&p, conf))
+		fd = create_snapshot(&p, (uint32_t)count, generation);
+out:
+	for (size_t i = 0; p.wishes != NULL && i < count; i++)
+		free(p.wishes[i].ports.items);
+	free(p.wishes);
+	free(p.clients);
+	free(p.policies);
+	free(p.ports.items);
+	free(p.networks.items);
+	free(p.devices);
+	free(p.rules);
+	return fd;
+}

@@ -1,0 +1,77 @@
+/* The process that administrators talk to: answers the control socket, and accepts and closes
+ * connections to the health port. It sees no packet, no key and no rule, and waits for nobody: not
+ * for the keeper, whom it asks for what it shows, and not for a tool that does not read. */
+#ifndef DESK_DESK_H
+#define DESK_DESK_H
+
+#include "ctl/control.h"
+#include "proc/counters.h"
+#include "proc/process.h"
+
+#define DESK_COUNTER_SETS  2 /* doorman's and keeper's */
+#define DESK_CONVERSATIONS 16
+
+enum conversation_state {
+	CONVERSATION_FREE,
+	CONVERSATION_OPEN,    /* its request is awaited */
+	CONVERSATION_QUEUED,  /* wants sessions, and waits for its turn */
+	CONVERSATION_SHOWN,   /* gets sessions: one at a time */
+	CONVERSATION_RELOADS, /* waits for a reload: one at a time */
+};
+
+/* A tool that has connected. */
+struct conversation {
+	struct desk *desk;
+	struct loop_source source;
+	enum conversation_state state;
+	bool awaits_room; /* to be told more; otherwise what can be read is its end */
+	int64_t until_ns; /* CLOCK_BOOTTIME; it is ended when nothing has come of it by then */
+};
+
+struct desk {
+	struct process process;
+	struct peer keeper;
+	struct loop_source control; /* listener */
+	struct loop_source health;  /* listener; fd -1: none */
+	struct loop_source tick;
+	const struct counters *counters[DESK_COUNTER_SETS];
+	struct snapshot config;
+	uid_t allowed_uid;
+	struct conversation conversations[DESK_CONVERSATIONS];
+	bool keeper_asked;            /* and has not answered yet */
+	struct message_sessions page; /* what it has answered, and how much of it was passed on */
+	uint32_t page_sent;
+};
+
+/* Its whole life; the exit status. */
+int desk_run(void);
+
+MESSAGES_TO_DESK(MESSAGE_DECLARE)
+
+/* --- conversation.c */
+
+/* Takes the next one who has connected; `ready` is called with it when there is something to read,
+ * or room to write. */
+void conversation_accept(struct desk *d, void (*ready)(void *conversation));
+/* The one in that state, or NULL. */
+struct conversation *conversation_in(struct desk *d, enum conversation_state state);
+void conversation_end(struct conversation *c);
+void conversation_end_with_fault(
+    struct conversation *c, enum control_fault fault, const char *text);
+/* Sends a record without waiting. False: there is no room for it now (EAGAIN), or nobody there. */
+bool conversation_send(struct conversation *c, const struct control_record *record);
+/* Sends DONE and ends it. */
+void conversation_end_done(struct conversation *c);
+/* Something came of it: its time starts anew. */
+void conversation_progress(struct conversation *c);
+/* Ends those whose time is over. */
+void conversation_check(struct desk *d);
+
+/* --- requests.c */
+
+/* What a tool has asked for. */
+void request_serve(struct conversation *c, enum control_type type);
+/* Shows sessions to whoever is next, as far as the keeper has told them. */
+void request_show_sessions(struct desk *d);
+
+#endif

@@ -1,0 +1,6 @@
+#include "desk/desk.h"
+
+int main(void)
+{
+	return desk_run();
+}

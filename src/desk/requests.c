@@ -1,0 +1,209 @@
+/* What tools ask for: sessions, counters, a reload. */
+#include "desk/desk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- Sessions */
+
+/* What a holder has open: its policy's ports, or what it asked for. */
+static void put_ports(
+    const struct desk *d, const struct message_session *s, struct control_session *to)
+{
+	struct span ports;
+
+	if (s->what.protocol != 0) {
+		to->ports[0] = (struct port_range){.protocol = s->what.protocol,
+		    .first = s->what.first_port,
+		    .last = s->what.last_port};
+		to->port_count = 1;
+		return;
+	}
+	if (s->holder >= d->config.client_count)
+		return;
+	ports = d->config.policies[d->config.clients[s->holder].policy].ports;
+	to->more = ports.count > CONTROL_PORTS_MOST;
+	to->port_count = (uint16_t)(to->more ? CONTROL_PORTS_MOST : ports.count);
+	memcpy(to->ports, snapshot_ports(&d->config, ports), to->port_count * sizeof to->ports[0]);
+}
+
+static void put_session(
+    const struct desk *d, const struct message_session *s, struct control_record *record)
+{
+	*record = (struct control_record){.type = CONTROL_SESSION};
+	memcpy(record->session.client, s->name, sizeof record->session.client - 1);
+	record->session.address = s->address;
+	record->session.opened_ns = s->opened_real_ns;
+	record->session.remaining_ms = s->remaining_ms;
+	record->session.overdue = s->kind == SESSION_OVERDUE;
+	put_ports(d, s, &record->session);
+}
+
+static void put_last_seen(const struct message_session *s, struct control_record *record)
+{
+	*record = (struct control_record){.type = CONTROL_LAST_SEEN};
+	memcpy(record->last_seen.client, s->name, sizeof record->last_seen.client - 1);
+	record->last_seen.address = s->address;
+	record->last_seen.when_ns = s->opened_real_ns;
+}
+
+/* Waits until the tool can take more, or again for its end. */
+static void await_room(struct conversation *c, bool room)
+{
+	if (c->awaits_room == room)
+		return;
+	c->awaits_room = room;
+	loop_await_room(&c->desk->process.loop, &c->source, room);
+}
+
+/* False when there is no room for more now, or nobody there. */
+static bool send_page(struct desk *d, struct conversation *c)
+{
+	for (; d->page_sent < d->page.count; d->page_sent++) {
+		const struct message_session *s = &d->page.sessions[d->page_sent];
+		struct control_record record;
+
+		if (s->kind == SESSION_SEEN)
+			put_last_seen(s, &record);
+		else
+			put_session(d, s, &record);
+		if (!conversation_send(c, &record))
+			return false;
+		conversation_progress(c);
+	}
+	return true;
+}
+
+static void ask_keeper(struct desk *d, struct conversation *c, uint32_t next)
+{
+	const struct message_cursor cursor = {next};
+
+	d->page.count = d->page_sent = 0;
+	d->keeper_asked = channel_try_send(&d->keeper.channel, MESSAGE_SESSIONS_WANTED, &cursor);
+	if (!d->keeper_asked)
+		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "the keeper does not answer");
+}
+
+/* What the keeper has answered goes to whom it is for. */
+static void show_page(struct desk *d, struct conversation *c)
+{
+	if (d->page.generation != d->config.header->generation) {
+		conversation_end_with_fault(
+		    c, CONTROL_FAULT_FAILED, "a reload is under way; try again");
+	} else if (!send_page(d, c)) {
+		if (errno == EAGAIN)
+			await_room(c, true);
+		else
+			conversation_end(c);
+	} else if (d->page.next != 0) {
+		await_room(c, false);
+		ask_keeper(d, c, d->page.next);
+	} else {
+		conversation_end_done(c);
+	}
+}
+
+void request_show_sessions(struct desk *d)
+{
+	struct conversation *c = conversation_in(d, CONVERSATION_SHOWN);
+
+	/* An answer that nobody waits for any more is thrown away when it comes. */
+	while (!d->keeper_asked) {
+		if (c != NULL) {
+			show_page(d, c);
+			if (d->keeper_asked || c->state == CONVERSATION_SHOWN)
+				return;
+		}
+		c = conversation_in(d, CONVERSATION_QUEUED);
+		if (c == NULL)
+			return;
+		c->state = CONVERSATION_SHOWN;
+		ask_keeper(d, c, 0);
+		c = conversation_in(d, CONVERSATION_SHOWN);
+	}
+}
+
+bool desk_take_sessions(void *context, const struct message_sessions *m, struct message_fds *fds)
+{
+	struct desk *d = context;
+
+	(void)fds;
+	d->keeper_asked = false;
+	d->page = *m;
+	d->page_sent = 0;
+	if (d->page.count > MESSAGE_SESSIONS_MOST)
+		d->page.count = MESSAGE_SESSIONS_MOST;
+	request_show_sessions(d);
+	return true;
+}
+
+/* --- Counters */
+
+static void show_stats(struct conversation *c)
+{
+	const struct desk *d = c->desk;
+
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		struct control_record record = {.type = CONTROL_STAT};
+
+		snprintf(
+		    record.stat.name, sizeof record.stat.name, "%s", verdict_name((enum verdict)v));
+		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
+			record.stat.value += d->counters[i]->verdicts[v];
+		(void)conversation_send(c, &record);
+	}
+	conversation_end_done(c);
+}
+
+/* --- Reload */
+
+static void begin_reload(struct conversation *c)
+{
+	static const struct message_empty nothing;
+	struct desk *d = c->desk;
+
+	if (conversation_in(d, CONVERSATION_RELOADS) != NULL)
+		conversation_end_with_fault(
+		    c, CONTROL_FAULT_FAILED, "a reload is under way already");
+	else if (!channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing))
+		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "main does not answer");
+	else
+		c->state = CONVERSATION_RELOADS;
+}
+
+bool desk_take_reload_done(void *context, const struct message_text *m, struct message_fds *fds)
+{
+	struct desk *d = context;
+	struct conversation *c = conversation_in(d, CONVERSATION_RELOADS);
+	const struct control_record clients = {
+	    .type = CONTROL_STAT, .stat = {.name = "clients", .value = d->config.client_count}};
+
+	(void)fds;
+	if (m->text[MESSAGE_TEXT_BYTES - 1] != '\0')
+		return false;
+	if (c == NULL)
+		return true;
+	if (m->fault != 0) {
+		conversation_end_with_fault(c, (enum control_fault)m->fault, m->text);
+		return true;
+	}
+	(void)conversation_send(c, &clients);
+	conversation_end_done(c);
+	return true;
+}
+
+/* --- */
+
+void request_serve(struct conversation *c, enum control_type type)
+{
+	conversation_progress(c);
+	if (c->desk->config.header == NULL)
+		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "still starting; try again");
+	else if (type == CONTROL_SESSIONS)
+		c->state = CONVERSATION_QUEUED;
+	else if (type == CONTROL_STATS)
+		show_stats(c);
+	else
+		begin_reload(c);
+}

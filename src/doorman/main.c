@@ -1,0 +1,6 @@
+#include "doorman/doorman.h"
+
+int main(void)
+{
+	return doorman_run();
+}

@@ -1,0 +1,296 @@
+#include "files/ospa.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/values.h"
+#include "files/show.h"
+#include "files/write_file.h"
+
+#define DIGITS       "0123456789"
+#define LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define VERSION      "0.1.1" /* of the files that we write */
+#define WRITTEN_MOST 16384
+
+struct reading {
+	struct ospa *out;
+	const struct node *root;
+	struct conf_error *error;
+};
+
+bool ospa_device_parse(uint8_t device[static OSPA_DEVICE_BYTES], const char *text)
+{
+	static const uint8_t nobody[OSPA_DEVICE_BYTES];
+	char lower[UUID_TEXT_BYTES + 1] = "";
+	const char *expected;
+
+	for (size_t i = 0; i < UUID_TEXT_BYTES && text[i] != '\0'; i++)
+		lower[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
+	return value_uuid(device, lower, &expected) && memcmp(device, nobody, sizeof nobody) != 0;
+}
+
+bool ospa_name_fits(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length > 0 && length < OSPA_NAME_BYTES && text[strspn(text, " ")] != '\0' &&
+	       strspn(text, LETTERS DIGITS "_ #-") == length;
+}
+
+/* --- Reading */
+
+/* The value of `key` as text, NULL where there is none. False for one that is no scalar, and for
+ * none where one is needed. */
+static bool find(const struct reading *r, const char *key, bool needed, const struct node **out)
+{
+	const struct tree *tree = &r->out->tree;
+	const struct node *value = tree_find(tree, r->root, key);
+
+	*out = NULL;
+	if (value != NULL && value->kind != NODE_SCALAR) {
+		tree_fail(
+		    tree, value->place, key, r->error, "found a list or a map; expected a value");
+		return false;
+	}
+	if (value == NULL || node_is_null(value) || *value->text == '\0') {
+		if (needed)
+			tree_fail(tree, (value == NULL ? r->root : value)->place, key, r->error,
+			    "not there, and a client cannot do without");
+		return !needed;
+	}
+	*out = value;
+	return true;
+}
+
+static bool refuse(
+    const struct reading *r, const struct node *value, const char *key, const char *expected)
+{
+	char quoted[80];
+
+	return tree_fail(&r->out->tree, value->place, key, r->error, "found %s; expected %s",
+	    value_quoted(quoted, sizeof quoted, value->text, 40), expected);
+}
+
+/* MAJOR.MINOR.PATCH with major 0 and minor at least 1. */
+static bool version_fits(const char *text)
+{
+	size_t major = strspn(text, DIGITS), minor, patch;
+	const char *second, *third;
+
+	if (major == 0 || strspn(text, "0") != major || text[major] != '.')
+		return false;
+	second = text + major + 1;
+	minor = strspn(second, DIGITS);
+	if (minor == 0 || strspn(second, "0") == minor || second[minor] != '.')
+		return false;
+	third = second + minor + 1;
+	patch = strspn(third, DIGITS);
+	return patch > 0 && third[patch] == '\0';
+}
+
+static bool read_version(const struct reading *r)
+{
+	const struct node *value;
+
+	return find(r, "version", true, &value) &&
+	       (version_fits(value->text) ||
+	           refuse(
+	               r, value, "version", "0.1.0 or a later 0.x.y: this client knows no other"));
+}
+
+static bool read_name(const struct reading *r)
+{
+	const struct node *value;
+
+	if (!find(r, "name", true, &value))
+		return false;
+	if (strlen(value->text) >= sizeof r->out->name)
+		return refuse(r, value, "name", "at most 127 bytes");
+	snprintf(r->out->name, sizeof r->out->name, "%s", value->text);
+	return true;
+}
+
+static bool read_device(const struct reading *r)
+{
+	const struct node *value;
+
+	return find(r, "clientDeviceId", true, &value) &&
+	       (ospa_device_parse(r->out->device, value->text) ||
+	           refuse(r, value, "clientDeviceId",
+	               "a UUID such as 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"));
+}
+
+static bool read_server(const struct reading *r)
+{
+	const struct node *value;
+
+	return find(r, "serverIp", false, &value) &&
+	       (value == NULL || addr_parse(&r->out->server, value->text) ||
+	           refuse(r, value, "serverIp", "an IPv4 or IPv6 address, or nothing"));
+}
+
+static bool read_port(const struct reading *r)
+{
+	const struct node *value;
+	const char *expected;
+	int64_t port = 0;
+
+	if (!find(r, "serverPort", false, &value))
+		return false;
+	if (value != NULL &&
+	    (!value_integer(&port, value->text, &expected) || port < 0 || port > UINT16_MAX))
+		return refuse(r, value, "serverPort", "a port, 1 to 65535");
+	r->out->port = port == 0 ? OSPA_PORT : (uint16_t)port;
+	return true;
+}
+
+static bool read_echo_ip(const struct reading *r)
+{
+	const struct node *value;
+	const char *expected;
+
+	if (!find(r, "echoIpServer", false, &value))
+		return false;
+	if (value == NULL)
+		return true;
+	if (!value_url(value->text, &expected))
+		return refuse(r, value, "echoIpServer", expected);
+	snprintf(r->out->echo_ip, sizeof r->out->echo_ip, "%s", value->text);
+	return true;
+}
+
+static bool read_key(const struct reading *r, const char *key, const char **out)
+{
+	const struct node *value;
+
+	if (!find(r, key, true, &value))
+		return false;
+	*out = value->text;
+	return true;
+}
+
+static void note_unknown(const struct reading *r)
+{
+	static const char *const known[] = {"version", "name", "clientDeviceId", "serverIp",
+	    "serverPort", "echoIpServer", "privateKey", "publicKey", "serverPublicKey"};
+	const struct tree *tree = &r->out->tree;
+
+	for (const struct node *key = tree_first(tree, r->root); key != NULL;
+	     key = tree_next(tree, tree_next(tree, key))) {
+		size_t i = 0;
+
+		while (i < sizeof known / sizeof *known && strcmp(known[i], key->text) != 0)
+			i++;
+		if (i == sizeof known / sizeof *known && r->out->unknown[0] == '\0')
+			value_quoted(r->out->unknown, sizeof r->out->unknown, key->text, 30);
+	}
+}
+
+static bool read_tree(const struct reading *r)
+{
+	struct ospa *out = r->out;
+
+	if (r->root == NULL || r->root->kind != NODE_MAP)
+		return conf_fail(
+		    r->error, "%s: no OSPA file: expected keys with values", out->tree.file);
+	note_unknown(r);
+	return read_version(r) && read_name(r) && read_device(r) && read_server(r) &&
+	       read_port(r) && read_echo_ip(r) && read_key(r, "privateKey", &out->private_key) &&
+	       read_key(r, "publicKey", &out->public_key) &&
+	       read_key(r, "serverPublicKey", &out->server_public_key);
+}
+
+bool ospa_load(struct ospa *out, const char *path, struct conf_error *error)
+{
+	struct file_text text = {.data = NULL};
+	struct reading r = {.out = out, .error = error};
+	bool ok;
+
+	*out = (struct ospa){.port = OSPA_PORT};
+	ok = file_read(&text, path, FILE_SECRET, error) &&
+	     tree_parse(&out->tree, path, text.data, text.size, error);
+	file_text_free(&text);
+	if (!ok)
+		return false;
+	r.root = tree_root(&out->tree);
+	ok = read_tree(&r);
+	if (!ok)
+		ospa_free(out);
+	return ok;
+}
+
+void ospa_free(struct ospa *ospa)
+{
+	tree_free(&ospa->tree);
+	*ospa = (struct ospa){.port = 0};
+}
+
+/* --- Writing */
+
+/* A literal block; `text` ends with a line end. */
+static void put_block(FILE *to, const char *key, const char *text)
+{
+	fprintf(to, "%s: |\n", key);
+	while (*text != '\0') {
+		size_t line = strcspn(text, "\n");
+
+		fprintf(to, "  %.*s\n", (int)line, text);
+		text += line + (text[line] == '\n');
+	}
+}
+
+/* As the original writes it where that is safe: without quotes. */
+static void put_text(FILE *to, const char *text)
+{
+	size_t length = strlen(text);
+	bool phrase = strpbrk(text, " :/") != NULL; /* so it is none of YAML's own words */
+
+	if (phrase && strspn(text, LETTERS) > 0 && strstr(text, ": ") == NULL &&
+	    text[length - 1] != ' ' && text[length - 1] != ':' &&
+	    strspn(text, LETTERS DIGITS " _./:-") == length)
+		fputs(text, to);
+	else
+		show_string(text, to);
+}
+
+static void put_ospa(FILE *to, const struct ospa *ospa)
+{
+	char device[UUID_TEXT_BYTES], address[ADDR_TEXT_BYTES] = "";
+	bool bare = addr_is_v4(&ospa->server);
+
+	if (!addr_is_wildcard(&ospa->server))
+		addr_text(&ospa->server, address);
+	fputs("version: " VERSION "\nname: ", to);
+	put_text(to, ospa->name);
+	fprintf(to, "\nclientDeviceId: %s\n", uuid_text(device, ospa->device));
+	fprintf(to, bare && *address != '\0' ? "serverIp: %s\n" : "serverIp: \"%s\"\n", address);
+	fprintf(to, "serverPort: %u\nechoIpServer: ", ospa->port);
+	put_text(to, ospa->echo_ip);
+	fputc('\n', to);
+	put_block(to, "privateKey", ospa->private_key);
+	put_block(to, "publicKey", ospa->public_key);
+	put_block(to, "serverPublicKey", ospa->server_public_key);
+}
+
+bool ospa_write(const char *path, const struct ospa *ospa, bool replace, struct conf_error *error)
+{
+	char *text = secret_alloc(WRITTEN_MOST);
+	FILE *to = text == NULL ? NULL : fmemopen(text, WRITTEN_MOST, "w");
+	bool ok = false;
+
+	if (to != NULL) {
+		setvbuf(to, NULL, _IONBF, 0); /* no copy of the key elsewhere */
+		put_ospa(to, ospa);
+		ok = fflush(to) == 0 && !ferror(to);
+		ok = fclose(to) == 0 && ok;
+	}
+	if (ok)
+		ok = file_write(path, text, strlen(text), replace, error);
+	else
+		conf_fail(error, "%s: not enough memory to write it", path);
+	secret_free(text);
+	return ok;
+}

@@ -1,0 +1,319 @@
+/* Each text is loaded, in memory, before it becomes a file. */
+#include "files/server_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "conf/error.h"
+#include "conf/file.h"
+#include "conf/private.h"
+#include "conf/values.h"
+#include "files/show.h"
+#include "files/write_file.h"
+#include "proto/openme.h"
+
+#define INITIAL_BYTES 4096
+#define DEFAULT_PORT  54154
+
+static const char initial_text[] =
+    "# Postern, the server's configuration; postern.yaml(5) explains every key.\n"
+    "# It holds the server's private key: nobody but its owner may read it (chmod 600).\n"
+    "server:\n"
+    "  # What clients are told to knock at.\n"
+    "  host: \"%s\"\n"
+    "  udp_port: %u\n"
+    "  firewall: %s\n"
+    "  # Only this network interface; empty: every one.\n"
+    "  interface: \"%s\"\n"
+    "  # How long a knock opens the ports, and how far its clock may be off.\n"
+    "  knock_timeout: 30s\n"
+    "  replay_window: 60s\n"
+    "  # Drop what comes to the ports below without a grant. With false your own firewall has\n"
+    "  # to drop it, or nothing is guarded.\n"
+    "  drop_ports: true\n"
+    "  # A knock opens for the address it was sent from, and for no other.\n"
+    "  targets: source\n"
+    "  private_key: \"%s\"\n"
+    "  public_key: \"%s\"\n"
+    "\n"
+    "# Groups of ports for the clients' allowed_ports; `default` is for clients without.\n"
+    "ports:\n"
+    "  default:\n"
+    "    - 22/tcp\n"
+    "\n"
+    "# Clients may stand here, too; `postern add` writes each to a file in clients.d/.\n"
+    "clients: {}\n";
+
+static bool refuse(
+    struct conf_error *error, const char *what, const char *text, const char *expected)
+{
+	char quoted[160];
+
+	return conf_fail(error, "%s: found %s; expected %s", what,
+	    value_quoted(quoted, sizeof quoted, text, 64), expected);
+}
+
+static bool check_initial(const struct conf_initial *initial, struct conf_error *error)
+{
+	const char *expected = NULL;
+	int ignored;
+
+	if (initial->host != NULL && *initial->host != '\0' &&
+	    !value_host(initial->host, &expected))
+		return refuse(error, "host", initial->host, expected);
+	if (initial->interface != NULL && *initial->interface != '\0' &&
+	    !value_interface(initial->interface, &expected))
+		return refuse(error, "interface", initial->interface, expected);
+	if (initial->firewall != NULL &&
+	    !value_word(&ignored, conf_firewall_words, initial->firewall))
+		return refuse(error, "firewall", initial->firewall, "nft, iptables or none");
+	return true;
+}
+
+/* `text` and `secret` are locked memory. */
+static bool print_initial(char *text, const struct conf_initial *initial, uint8_t *secret)
+{
+	char private_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
+	char public_text[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
+	uint8_t public_key[CONF_KEY_BYTES];
+	int length;
+
+	secret_random(secret, CONF_KEY_BYTES);
+	openme_server_public(public_key, secret);
+	secret_to_base64(private_key, sizeof private_key, secret, CONF_KEY_BYTES);
+	secret_to_base64(public_text, sizeof public_text, public_key, sizeof public_key);
+	length =
+	    snprintf(text, INITIAL_BYTES, initial_text, initial->host == NULL ? "" : initial->host,
+	        initial->udp_port == 0 ? DEFAULT_PORT : (unsigned int)initial->udp_port,
+	        initial->firewall == NULL ? "nft" : initial->firewall,
+	        initial->interface == NULL ? "" : initial->interface, private_key, public_text);
+	secret_wipe(private_key, sizeof private_key);
+	return length > 0 && length < INITIAL_BYTES;
+}
+
+static bool make_folder_of(const char *path, struct conf_error *error)
+{
+	char *folder = file_folder(path);
+	bool ok = folder == NULL ? conf_fail(error, "%s: not enough memory to write it", path)
+	                         : file_make_folder(folder, error);
+
+	free(folder);
+	return ok;
+}
+
+bool conf_write_initial(
+    const char *path, const struct conf_initial *initial, struct conf_error *error)
+{
+	char *text = secret_alloc(INITIAL_BYTES);
+	uint8_t *secret = secret_alloc(CONF_KEY_BYTES);
+	struct conf *conf = NULL;
+	bool ok = false;
+
+	if (!check_initial(initial, error))
+		goto out;
+	if (!initial->force && access(path, F_OK) == 0) {
+		conf_fail(error, "%s: exists already; --force replaces it, and its keys", path);
+		goto out;
+	}
+	if (text == NULL || secret == NULL || !print_initial(text, initial, secret)) {
+		conf_fail(error, "%s: not enough memory to write it", path);
+		goto out;
+	}
+	conf = conf_load_text(path, text, strlen(text), error);
+	ok = conf != NULL && make_folder_of(path, error) &&
+	     file_write(path, text, strlen(text), initial->force, error);
+out:
+	conf_free(conf);
+	secret_free(text);
+	secret_free(secret);
+	return ok;
+}
+
+/* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file. */
+static bool write_client_file(const struct conf *conf, const char *name, const char *text,
+    bool replace, struct conf_error *error)
+{
+	struct conf_overlay overlay = {name, text};
+	struct conf *next = conf_load_with(conf->path, &overlay, error);
+	char *path = file_join(conf->clients_folder, name);
+	bool ok = false;
+
+	if (path == NULL)
+		conf_fail(error, "%s: not enough memory to write it", name);
+	else
+		ok = next != NULL && file_make_folder(conf->clients_folder, error) &&
+		     file_write(path, text, strlen(text), replace, error);
+	conf_free(next);
+	free(path);
+	return ok;
+}
+
+/* NAME and what follows it, as a file's name. */
+static void client_file_name(
+    char out[static CLIENT_NAME_BYTES + 16], const char *name, const char *suffix)
+{
+	snprintf(out, CLIENT_NAME_BYTES + 16, "%s%s", name, suffix);
+}
+
+static void put_items(const char *const *items, size_t count, FILE *to)
+{
+	for (size_t i = 0; i < count; i++) {
+		fputs("      - ", to);
+		show_string(items[i], to);
+		fputc('\n', to);
+	}
+}
+
+/* Allocated; NULL when memory is short. */
+static char *new_client_text(const struct conf_new_client *client)
+{
+	char key[SECRET_BASE64_BYTES(CLIENT_KEY_BYTES)];
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	if (to == NULL)
+		return NULL;
+	secret_to_base64(key, sizeof key, client->public_key, sizeof client->public_key);
+	fputs("# Written by `postern add`; yours to edit. Takes effect with `postern reload`.\n"
+	      "clients:\n  ",
+	    to);
+	show_string(client->name, to);
+	fprintf(to, ":\n    ed25519_pubkey: \"%s\"\n    allowed_ports:\n", key);
+	if (client->port_count == 0)
+		fputs("      - default\n", to);
+	put_items(client->ports, client->port_count, to);
+	if (client->target_count > 0)
+		fputs("    targets:\n", to);
+	put_items(client->targets, client->target_count, to);
+	if (client->expires_ns != NEVER_NS) {
+		fputs("    expires: ", to);
+		show_time(client->expires_ns, to);
+		fputc('\n', to);
+	}
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool check_new_client(
+    const struct conf *conf, const struct conf_new_client *client, struct conf_error *error)
+{
+	const struct conf_client *twin = conf_client_named(conf, client->name);
+	const char *expected = NULL;
+
+	if (!value_name(client->name, &expected))
+		return refuse(error, "client name", client->name, expected);
+	if (twin != NULL)
+		return conf_fail(error,
+		    "client \"%s\" stands in %s:%u already%s; choose another name, "
+		    "or take that one out first",
+		    client->name, twin->file, twin->place.line,
+		    twin->revoked.yes ? ", revoked" : "");
+	for (size_t i = 0; i < client->port_count; i++) {
+		char problem[400];
+
+		if (conf_knows_ports(conf, client->ports[i]))
+			continue;
+		conf_unknown_ports(conf, client->ports[i], problem, sizeof problem);
+		return conf_fail(error, "ports: %s", problem);
+	}
+	return true;
+}
+
+bool conf_add_client(
+    const char *path, const struct conf_new_client *client, struct conf_error *error)
+{
+	struct conf *conf = conf_load(path, error);
+	char name[CLIENT_NAME_BYTES + 16];
+	char *text = NULL;
+	bool ok = false;
+
+	if (conf == NULL || !check_new_client(conf, client, error))
+		goto out;
+	client_file_name(name, client->name, ".yaml");
+	text = new_client_text(client);
+	if (text == NULL)
+		conf_fail(error, "%s: not enough memory to write it", name);
+	else
+		ok = write_client_file(conf, name, text, false, error);
+out:
+	conf_free(conf);
+	free(text);
+	return ok;
+}
+
+static bool fail_no_client(const struct conf *conf, const char *name, struct conf_error *error)
+{
+	const char **names = calloc(conf->client_count + 1, sizeof *names);
+	const char *nearest = NULL;
+	char quoted[160];
+
+	for (size_t i = 0; names != NULL && i < conf->client_count; i++)
+		names[i] = conf->clients[i].name;
+	if (names != NULL)
+		nearest = value_nearest(name, names, conf->client_count);
+	value_quoted(quoted, sizeof quoted, name, 64);
+	if (nearest != NULL)
+		conf_fail(error, "no client %s; did you mean \"%s\"?", quoted, nearest);
+	else
+		conf_fail(error, "no client %s; `postern list` shows who there is", quoted);
+	free(names);
+	return false;
+}
+
+static char *override_text(const char *name, int64_t now_ns)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	if (to == NULL)
+		return NULL;
+	fputs(
+	    "# Written by `postern revoke`. It wins wherever the client stands; to let the client\n"
+	    "# in again, remove this file and reload.\n"
+	    "clients:\n  ",
+	    to);
+	show_string(name, to);
+	fputs(":\n    revoked: ", to);
+	show_time(now_ns, to);
+	fputc('\n', to);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+bool conf_revoke_client(
+    const char *path, const char *name, int64_t now_ns, struct conf_error *error)
+{
+	struct conf *conf = conf_load(path, error);
+	const struct conf_client *client = NULL;
+	/* A plus sign cannot be in a client's name, so this is nobody's own file. */
+	char file[CLIENT_NAME_BYTES + 16];
+	char *text = NULL;
+	bool ok = false;
+
+	if (conf == NULL)
+		return false;
+	client = conf_client_named(conf, name);
+	if (client == NULL) {
+		fail_no_client(conf, name, error);
+	} else if (client->revoked.yes) {
+		ok = true;
+	} else {
+		client_file_name(file, name, "+revoked.yaml");
+		text = override_text(name, now_ns);
+		if (text == NULL)
+			conf_fail(error, "%s: not enough memory to write it", file);
+		else
+			ok = write_client_file(conf, file, text, true, error);
+	}
+	free(text);
+	conf_free(conf);
+	return ok;
+}

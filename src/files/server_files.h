@@ -1,0 +1,46 @@
+/* Server files that the tool writes: beside the target, synced, and renamed; mode 0600; links
+ * are not followed. False with *error filled, and nothing changed. */
+#ifndef FILES_SERVER_FILES_H
+#define FILES_SERVER_FILES_H
+
+#include "conf/conf.h"
+
+struct conf_initial {
+	const char *host;      /* what clients are told; NULL or "" for none */
+	const char *firewall;  /* "nft", "iptables" or "none"; NULL: nft */
+	const char *interface; /* NULL or "": every one */
+	uint16_t udp_port;     /* 0: 54154 */
+	bool force;            /* replace what is there */
+};
+
+/* A configuration with fresh keys and safe defaults. Makes the folder (0700) when there is none.
+ * Refuses to replace a file unless `force`. */
+bool conf_write_initial(
+    const char *path, const struct conf_initial *initial, struct conf_error *error);
+
+struct conf_new_client {
+	const char *name;
+	uint8_t public_key[CLIENT_KEY_BYTES];
+	const char *const *ports;   /* specs and group names, as for allowed_ports */
+	size_t port_count;          /* 0: the group `default` */
+	const char *const *targets; /* `source`, `any` or networks */
+	size_t target_count;        /* 0: as the server says */
+	int64_t expires_ns;         /* NEVER_NS */
+};
+
+/* Writes clients.d/NAME.yaml beside `path`; the configuration with it has been checked as a whole
+ * before anything is written. A name or key that is taken, revoked ones included, is refused. */
+bool conf_add_client(
+    const char *path, const struct conf_new_client *client, struct conf_error *error);
+/* Writes clients.d/NAME+revoked.yaml, an override that wins wherever the client stands; the files
+ * that hold it stay as they are. True and no change when it was revoked before. */
+bool conf_revoke_client(
+    const char *path, const char *name, int64_t now_ns, struct conf_error *error);
+
+/* Writes UUID.revoked into the folder of devices, which wins wherever the device stands. True and
+ * no change when it was revoked before. A device that stands nowhere is refused, unless a program
+ * is asked for keys and may know it. */
+bool conf_revoke_device(const char *path, const uint8_t uuid[static DEVICE_UUID_BYTES],
+    int64_t now_ns, struct conf_error *error);
+
+#endif

@@ -1,0 +1,6 @@
+#include "keeper/keeper.h"
+
+int main(void)
+{
+	return keeper_run();
+}

@@ -1,0 +1,13 @@
+/* The executables of the other processes: under libexec, or beside posternd in a build tree. */
+#ifndef MAIN_EXECUTABLE_H
+#define MAIN_EXECUTABLE_H
+
+#include "proc/role.h"
+
+/* The name that ps shows. */
+const char *executable_name(enum role role);
+/* Opens it, to be executed. -1, having said why: it is not there, or others than root and the owner
+ * of posternd's own executable could change it. */
+int executable_open(enum role role);
+
+#endif

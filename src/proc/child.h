@@ -1,0 +1,21 @@
+/* What a child does between fork and exec, for the programs that are not processes of the daemon's.
+ */
+#ifndef PROC_CHILD_H
+#define PROC_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Signals as a program expects them, a session of its own, `fds` as its standard input (-1: as it
+ * is), output and errors, and nothing else open once it is executed. False with errno. */
+bool child_set_up(const int fds[static 3]);
+/* Lets the kernel end it with `parent`, which forked it. A change of user undoes that. False when
+ * the parent is gone already. */
+bool child_tie_to(pid_t parent);
+/* `what` as for setrlimit. False with errno. */
+bool child_limit(int what, uint64_t most);
+/* Says what cannot be done, and why by errno, and ends with status 127. */
+_Noreturn void child_give_up(const char *what);
+
+#endif
