@@ -16,6 +16,7 @@ static bool open_openme(struct codec_packet *p)
 	p->asked.timestamp_ns = knock.timestamp_ns;
 	memcpy(p->asked.nonce, knock.nonce, sizeof p->asked.nonce);
 	p->asked.target = knock.target;
+	secret_wipe(&knock, sizeof knock);
 	return true;
 }
 
@@ -53,6 +54,7 @@ static bool open_openspa(struct codec_packet *p)
 	p->asked.first_port = request.first_port;
 	p->asked.last_port = request.last_port;
 	p->asked.behind_nat = request.behind_nat;
+	secret_wipe(&request, sizeof request);
 	return true;
 }
 

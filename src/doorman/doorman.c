@@ -41,13 +41,6 @@ static void socket_ready(void *context)
 	}
 }
 
-bool doorman_hear_back(void *context, const struct message_knock_back *m, struct message_fds *fds)
-{
-	(void)fds;
-	doorman_take_back(context, m);
-	return true;
-}
-
 /* Tells an OpenSPA client what it was granted. */
 bool doorman_take_granted(void *context, const struct message_granted *m, struct message_fds *fds)
 {

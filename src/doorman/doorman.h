@@ -43,19 +43,16 @@ struct doorman {
 	struct guess_limiter guess_limiter;
 };
 
+MESSAGES_TO_DOORMAN(MESSAGE_DECLARE)
+
 /* Its whole life; the exit status. */
 int doorman_run(void);
-
-MESSAGES_TO_DOORMAN(MESSAGE_DECLARE)
 
 /* --- knock.c */
 
 /* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
-/* One that the keeper could not judge begins again: with every key, or, when the keeper goes by a
- * newer configuration, from the start as soon as that has come here. */
-void doorman_take_back(struct doorman *d, const struct message_knock_back *m);
 /* The trial queue's turn: a slice of signatures. `context` is the doorman. */
 void doorman_try_keys(void *context);
 

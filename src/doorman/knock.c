@@ -151,12 +151,16 @@ static void hold_for_config(struct doorman *d, const struct knock *k)
 		report_refusal(d, k, VERDICT_BUSY);
 }
 
-void doorman_take_back(struct doorman *d, const struct message_knock_back *m)
+/* A knock that the keeper could not judge begins again: with every key, or, when the keeper goes by
+ * a newer configuration, from the start as soon as that has come here. */
+bool doorman_take_back(void *context, const struct message_knock_back *m, struct message_fds *fds)
 {
+	struct doorman *d = context;
 	struct knock k = {
 	    .packet = {.record = m->knock.record, .asked.timestamp_ns = m->knock.timestamp_ns},
 	    .holder = m->knock.holder};
 
+	(void)fds;
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
 	if (m->stale_config && m->knock.generation == d->config.header->generation)
 		hold_for_config(d, &k);
@@ -165,4 +169,5 @@ void doorman_take_back(struct doorman *d, const struct message_knock_back *m)
 	else
 		guess_was_wrong(d, &k);
 	secret_wipe(&k, sizeof k);
+	return true;
 }

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "conf/values.h"
 #include "main/capture.h"
+#include "main/config_push.h"
 #include "main/explain_check.h"
 #ifdef HAVE_OPENSPA
 #include "proto/rsa_key.h"
@@ -226,18 +227,13 @@ static int explain_file(
 int explain(const struct explain_options *options, struct conf *conf)
 {
 	static const struct addr nothing_found[2];
-	struct snapshot config = {0};
-	int status = EXIT_FAILED, fd;
+	struct config_push layout = CONFIG_PUSH_EMPTY;
+	int status = EXIT_FAILED;
 
 	/* What Echo-IP services would tell is not asked for: any address is taken for ours. */
 	conf_set_public(conf, nothing_found);
-	fd = conf_write_snapshot(conf, 1);
-	if (fd >= 0 && snapshot_map(&config, fd))
-		status = explain_file(options, conf, &config);
-	else
-		fprintf(stderr, "posternd: %s\n", strerror(errno));
-	snapshot_unmap(&config);
-	if (fd >= 0)
-		close(fd);
+	if (config_push_open(&layout, conf, 1))
+		status = explain_file(options, conf, &layout.snapshot);
+	config_push_close(&layout);
 	return status;
 }

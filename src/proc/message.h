@@ -78,7 +78,7 @@ enum message_fd {
 	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, BEGIN_DOORMAN_FDS, message_begin, doorman_begin) \
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
 	    doorman_take_config)                                                                \
-	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_hear_back)      \
+	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
 	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
 
 #define MESSAGES_TO_KEEPER(X)                                                                      \

@@ -159,7 +159,7 @@ static enum verdict through(int client, int64_t stamp)
 	if (v == VERDICT_WRONG_SIGNER && m.body.KNOCK.guessed != 0) {
 		struct message_knock_back back = {.knock = m.body.KNOCK};
 
-		doorman_take_back(&world.doorman, &back);
+		doorman_take_back(&world.doorman, &back, NULL);
 		v = judged(&m);
 	}
 	while (v == VERDICT_COUNT && world.doorman.hands->lane.scanning > 0) {
