@@ -165,6 +165,8 @@ void keeper_commit(struct keeper *k)
 			commit_run(k, &k->batch[start], end - start);
 		start = end;
 	}
+	for (size_t i = 0; i < k->batch_count; i++)
+		codec_wipe(&k->batch[i].knock.packet);
 	k->batch_count = 0;
 }
 

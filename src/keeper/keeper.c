@@ -98,6 +98,7 @@ enum verdict keeper_admit(struct keeper *k)
 		knock->holder = keeper_state_place(&k->state, knock->packet.asked.device);
 	v = admit(&admission, knock);
 	if (v == VERDICT_GRANTED) {
+		secret_wipe(knock->packet.key, sizeof knock->packet.key);
 		keeper_state_admitted(&k->state, knock->holder);
 		keeper_grant(k);
 		return v;
@@ -105,6 +106,7 @@ enum verdict keeper_admit(struct keeper *k)
 	report_verdict(&k->report, v, knock, &k->state.config, admission.now_ns);
 	if (v == VERDICT_ASKED)
 		keeper_ask(k, knock);
+	codec_wipe(&knock->packet);
 	return v;
 }
 
@@ -128,7 +130,6 @@ static void judge(struct keeper *k, const struct message_knock *m)
 	knock->program_result = (struct program_result){0};
 	if (keeper_admit(k) == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);
-	secret_wipe(knock->packet.key, sizeof knock->packet.key);
 }
 
 bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)

@@ -64,7 +64,8 @@ int keeper_run(void);
 MESSAGES_TO_KEEPER(MESSAGE_DECLARE)
 
 /* Admits what stands in the next place of the batch, batch[batch_count].knock, from its first check
- * on, and does what follows from the verdict, which has been reported. */
+ * on, and does what follows from the verdict, which has been reported. Wipes the key of its seal,
+ * and what came out of it, unless it was granted: keeper_commit does that then. */
 enum verdict keeper_admit(struct keeper *k);
 /* A process that we work with has ended, and main will end us: what programs have opened is shut
  * before that, and all other rules stay. */

@@ -163,11 +163,12 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	}
 	*next = s->knock;
 	release(s);
-	if (take_advice(next, r, &v))
+	if (take_advice(next, r, &v)) {
 		keeper_admit(k);
-	else
+	} else {
 		refuse(k, v, next);
-	secret_wipe(next->packet.key, sizeof next->packet.key);
+		codec_wipe(&next->packet);
+	}
 	keeper_commit(k);
 }
 

@@ -86,11 +86,12 @@ static void answer_waiting(struct keeper *k, struct rule_work *w, enum verdict v
 		if (v == VERDICT_GRANTED)
 			keeper_send_response(k, &first->knock);
 		w->waiting = first->next;
+		codec_wipe(&first->knock.packet);
 		free(first);
 	}
 }
 
-/* VERDICT_GRANTED, or why it cannot wait. */
+/* VERDICT_PASS, or why it cannot wait. */
 static enum verdict wait_for(struct rule_work *w, const struct knock *knock)
 {
 	struct waiting *one;
@@ -105,7 +106,7 @@ static enum verdict wait_for(struct rule_work *w, const struct knock *knock)
 		return VERDICT_NO_MEMORY;
 	*one = (struct waiting){*knock, w->waiting};
 	w->waiting = one;
-	return VERDICT_GRANTED;
+	return VERDICT_PASS;
 }
 
 /* --- Asking */
@@ -306,7 +307,7 @@ static size_t find_rule(const struct keeper *k, const struct admitted *a)
 	return free_place;
 }
 
-/* VERDICT_GRANTED, or why nothing more can be opened, at that index. */
+/* VERDICT_PASS, or why nothing more can be opened, at that index. */
 static enum verdict room_for(const struct keeper *k, const struct admitted *a, size_t i)
 {
 	uint32_t additions = 0;
@@ -319,7 +320,7 @@ static enum verdict room_for(const struct keeper *k, const struct admitted *a, s
 		additions += rule_at(k, j)->state == RULE_ADDING &&
 		             memcmp(rule_at(k, j)->device, a->knock.packet.asked.device,
 		                 DEVICE_UUID_BYTES) == 0;
-	return additions < ADDITIONS_MOST ? VERDICT_GRANTED : VERDICT_BUSY;
+	return additions < ADDITIONS_MOST ? VERDICT_PASS : VERDICT_BUSY;
 }
 
 void keeper_rules_grant(struct keeper *k, const struct admitted *a)
@@ -329,9 +330,9 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 	struct rule *r;
 
 	/* A rule that stands in no ledger would be shut at once. */
-	if (v == VERDICT_GRANTED && !keeper_enter(k, a))
+	if (v == VERDICT_PASS && !keeper_enter(k, a))
 		v = VERDICT_NO_MEMORY;
-	if (v != VERDICT_GRANTED) {
+	if (v != VERDICT_PASS) {
 		report(k, v, &a->knock);
 		return;
 	}
@@ -343,7 +344,7 @@ void keeper_rules_grant(struct keeper *k, const struct admitted *a)
 		return;
 	}
 	v = wait_for(&k->rules.work[i], &a->knock);
-	if (v != VERDICT_GRANTED) {
+	if (v != VERDICT_PASS) {
 		report(k, v, &a->knock);
 		return;
 	}
