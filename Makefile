@@ -4,7 +4,7 @@ PREFIX = /usr/local
 DESTDIR =
 MESON_FLAGS =
 PYTHON = /usr/bin/python3
-CLANG = $(shell command -v clang-14 || echo clang)
+CLANG = clang
 FUZZ_SECONDS = 60
 # All of them each time: Meson forgets the others when the prefix is set.
 PLACES = --prefix=$(PREFIX) --sysconfdir=/etc --localstatedir=/var
@@ -13,17 +13,20 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(PLACES) $(MESON_FLAGS)
+	meson setup $(BUILD) $(PLACES) -Dtests=auto $(MESON_FLAGS)
 
-setup:
-	tests/setup.sh
-
-demo: setup
+demo:
+	tests/setup.sh demo
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/demo.sh
 
-test: setup
+tested:
+	tests/setup.sh test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dtests=enabled
 	@$(MAKE) --no-print-directory all
+
+test: tested
 	$(PYTHON) tests/run.py --build $(BUILD)
 
 # All of it that needs no root; installs nothing.
@@ -38,15 +41,30 @@ fuzz: $(BUILD)-fuzz/build.ninja
 	fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
 
 $(BUILD)-fuzz/build.ninja:
-	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=false \
+	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
 # Small faults in a copy of the code: which of them does no unit test find?
-mutants: setup
+mutants: tested
 	$(PYTHON) tests/mutants $(MUTANTS)
 
-bench: setup
-	@$(MAKE) --no-print-directory all
+# Lines and branches run by the unit tests; with COVER=all by the system tests, too. Then there is no
+# sandbox, so that the daemon's processes, which have users of their own, can write down what was run.
+COVER = unit
+COVERED = $(BUILD)-coverage-$(COVER)
+coverage: $(COVERED)/build.ninja
+	ninja -C $(COVERED)
+	find $(COVERED) -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs sh -c 'rm -f "$$@"; touch "$$@"; chmod 666 "$$@"' -
+	-$(PYTHON) tests/run.py --build $(COVERED) $(if $(filter all,$(COVER)),,--no-system) | \
+	grep --line-buffered -E '^FAILED|passed, '
+	@find $(COVERED) -name '*.gcda' -empty -delete
+	@tests/coverage $(COVERED)
+
+$(COVERED)/build.ninja:
+	meson setup $(COVERED) -Db_coverage=true -Dbuildtype=debug \
+		-Dsandbox=$(if $(filter all,$(COVER)),off,on) $(MESON_FLAGS)
+
+bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
@@ -67,4 +85,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup demo test check mutants fuzz bench install uninstall clean
+.PHONY: all demo tested test check fuzz mutants coverage bench install uninstall clean

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "conf/private.h"
+#include "files/show.h"
 #include "fuzz.h"
 #include "vectors.h"
 
@@ -34,7 +35,7 @@ static void use(const struct conf *conf)
 	int fd;
 
 	must(conf_show(conf, nowhere));
-	fd = conf_seal(conf, 1);
+	fd = conf_write_snapshot(conf, 1);
 	must(fd >= 0 && snapshot_map(&s, fd));
 	must(s.client_count == conf_client_count(conf));
 	snapshot_unmap(&s);

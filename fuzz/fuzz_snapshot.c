@@ -1,4 +1,4 @@
-/* A sealed snapshot in which any bytes were changed, as another process would map it. What is taken
+/* A snapshot in which any bytes were changed, as another process would map it. What is taken
  * leads nowhere outside.
  *
  * Input: how much is cut off; then changes: offset, byte. */
@@ -38,7 +38,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(secret_init());
 	conf = conf_load_text("/nonexistent/config.yaml", text, strlen(text), &error);
 	must(conf != NULL);
-	fd = conf_seal(conf, 1);
+	fd = conf_write_snapshot(conf, 1);
 	got = pread(fd, whole, sizeof whole, 0);
 	must(got > 0 && got < (ssize_t)sizeof whole);
 	whole_size = (size_t)got;

@@ -78,6 +78,7 @@ enum postern_error postern_knock_open(struct postern_contents *contents,
 	contents->timestamp_ns = knock.timestamp_ns;
 	memcpy(contents->nonce, knock.nonce, sizeof contents->nonce);
 	memcpy(contents->target, knock.target.bytes, sizeof contents->target);
+	secret_wipe(&knock, sizeof knock);
 	return POSTERN_OK;
 }
 

@@ -1,13 +1,34 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing Postern need, when any is missing.
+# setup.sh WHAT: installs the Debian packages that are missing for
+#   build   `make`
+#   demo    `make demo`
+#   test    `make test` and `make bench`
+#   clang   building with clang, and with its sanitizers
+#   ci      .ci/run
+# Each needs what stands above it as well. All names are those of Debian 12 and of Debian 13.
 set -eu
 
-packages='meson ninja-build gcc binutils libc6-dev pkg-config make
+build='meson ninja-build gcc binutils libc6-dev pkg-config make
 libsodium-dev libmnl-dev libnftnl-dev libnftables-dev libyaml-dev libqrencode-dev libpng-dev
-libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev
-nftables iptables iproute2 procps iputils-ping traceroute nmap tcpdump netcat-openbsd conntrack
-python3 python3-cryptography openssh-server openssh-client openssl mandoc zbar-tools
-clang-14 clang-format-14 clang-tidy-14 g++'
+libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
+demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
+test='libcmocka-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
+openssh-server openssh-client openssl mandoc zbar-tools'
+# Whatever the release has: 14 on Debian 12, 19 on Debian 13.
+clang='clang libclang-rt-dev'
+ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux'
+
+case ${1:-} in
+build) packages=$build ;;
+demo) packages="$build $demo" ;;
+test) packages="$build $demo $test" ;;
+clang) packages="$build $demo $test $clang" ;;
+ci) packages="$build $demo $test $clang $ci" ;;
+*)
+	echo 'usage: setup.sh build|demo|test|clang|ci' >&2
+	exit 2
+	;;
+esac
 
 command -v dpkg-query >/dev/null || {
 	echo 'setup: not a Debian system; install by hand what this script lists' >&2
@@ -25,7 +46,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "setup: missing packages; as root: apt-get install$missing" >&2
 	exit 1
 fi
-echo "setup: installing$missing" >&2
+echo "setup: installing for $1:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >&2
 # shellcheck disable=SC2086

@@ -10,6 +10,14 @@ static bool is_openspa(const struct knock *k)
 	return k->packet.record.protocol == RECORD_OPENSPA;
 }
 
+/* What a check has found; whoever watches is told. */
+static bool holds(const struct admission *a, const struct knock *k, enum check check, bool passed)
+{
+	if (a->trace != NULL)
+		a->trace(a->trace_context, check, passed, k);
+	return passed;
+}
+
 /* The row of the device that a request names, or NULL. */
 static const struct device *find_row(const struct admission *a, const struct knock *k)
 {
@@ -20,7 +28,7 @@ static const struct device *find_row(const struct admission *a, const struct kno
 
 /* Whose packet it may be, as far as it can be told without a signature: openme's says nothing, so
  * that the source is the only hint; OpenSPA's names its device. */
-static enum verdict identify(const struct admission *a, struct knock *k)
+static enum verdict guess_holder(const struct admission *a, struct knock *k)
 {
 	if (!is_openspa(k)) {
 		k->holder = directory_guess(a->directory, &k->packet.record.source);
@@ -28,12 +36,14 @@ static enum verdict identify(const struct admission *a, struct knock *k)
 	}
 	/* The keeper looks for itself. */
 	k->holder = DIRECTORY_NOBODY;
-	return find_row(a, k) == NULL && a->config->settings->openspa.directory == CONF_ASKED_NATIVE
-	           ? VERDICT_UNKNOWN_SIGNER
-	           : VERDICT_HANDED_ON;
+	return holds(a, k, CHECK_DEVICE,
+	           find_row(a, k) != NULL ||
+	               a->config->settings->openspa.directory != CONF_ASKED_NATIVE)
+	           ? VERDICT_HANDED_ON
+	           : VERDICT_UNKNOWN_SIGNER;
 }
 
-static enum verdict ask(struct knock *k, enum question question)
+static enum verdict ask_program(struct knock *k, enum question question)
 {
 	k->question = question;
 	return VERDICT_ASKED;
@@ -41,10 +51,9 @@ static enum verdict ask(struct knock *k, enum question question)
 
 static enum verdict verify_knock(const struct admission *a, struct knock *k)
 {
-	return k->holder < a->config->client_count &&
-	               codec_verify_knock(&k->packet, a->config->clients[k->holder].public_key)
-	           ? VERDICT_GRANTED
-	           : VERDICT_WRONG_SIGNER;
+	k->verified = k->holder < a->config->client_count &&
+	              codec_verify_knock(&k->packet, a->config->clients[k->holder].public_key);
+	return holds(a, k, CHECK_SIGNATURE, k->verified) ? VERDICT_PASS : VERDICT_WRONG_SIGNER;
 }
 
 /* Finds the holder and its key for itself: what the packet names, by our own configuration, or by
@@ -62,14 +71,14 @@ static enum verdict verify_request(const struct admission *a, struct knock *k)
 	} else if (a->config->settings->openspa.directory == CONF_ASKED_NATIVE) {
 		return VERDICT_UNKNOWN_SIGNER;
 	} else if (!k->program_result.has_key) {
-		return ask(k, QUESTION_KEY);
+		return ask_program(k, QUESTION_KEY);
 	} else {
 		k->signer_key = k->program_result.key;
 	}
 	if (k->holder >= a->holders)
 		return VERDICT_NO_MEMORY;
-	return codec_verify_request(&k->packet, &k->signer_key) ? VERDICT_GRANTED
-	                                                        : VERDICT_UNKNOWN_SIGNER;
+	k->verified = codec_verify_request(&k->packet, &k->signer_key);
+	return holds(a, k, CHECK_SIGNATURE, k->verified) ? VERDICT_PASS : VERDICT_UNKNOWN_SIGNER;
 }
 
 static bool within_quota(const struct admission *a, const struct knock *k)
@@ -84,9 +93,9 @@ static enum verdict allow_target(
 	enum verdict v = policy_target(
 	    &k->target, a->config, policy, &k->packet.asked.target, &k->packet.record.source);
 
-	if (v != VERDICT_GRANTED)
+	if (!holds(a, k, CHECK_TARGET, v == VERDICT_PASS))
 		return v;
-	return within_quota(a, k) ? VERDICT_GRANTED : VERDICT_OVER_QUOTA;
+	return holds(a, k, CHECK_QUOTA, within_quota(a, k)) ? VERDICT_PASS : VERDICT_OVER_QUOTA;
 }
 
 static enum verdict allow_client(
@@ -95,11 +104,11 @@ static enum verdict allow_client(
 	const struct target_policy policy = {
 	    (enum conf_targets)client->targets, client->target_list, client->wildcard};
 
-	if (client->revoked)
+	if (!holds(a, k, CHECK_REVOKED, !client->revoked))
 		return VERDICT_REVOKED;
-	if (a->now_ns > client->expires_ns)
+	if (!holds(a, k, CHECK_EXPIRY, a->now_ns <= client->expires_ns))
 		return VERDICT_EXPIRED;
-	if (a->config->policies[client->policy].ports.count == 0)
+	if (!holds(a, k, CHECK_PORTS, a->config->policies[client->policy].ports.count > 0))
 		return VERDICT_NO_PORTS;
 	k->duration_ns = a->config->settings->knock_timeout_ns;
 	return allow_target(a, k, &policy);
@@ -111,14 +120,14 @@ static enum verdict authorize(
 {
 	uint16_t duration_s = k->program_result.duration_s;
 
-	if (!ports_suit(&k->packet.asked.ports, &k->target))
+	if (!holds(a, k, CHECK_FAMILY, ports_suit(&k->packet.asked.ports, &k->target)))
 		return VERDICT_NO_PORTS;
 	if (a->config->settings->openspa.authorization == CONF_ASKED_NATIVE)
 		duration_s = policy_duration(a->config, device, &k->packet.asked);
 	else if (duration_s == 0)
-		return ask(k, QUESTION_DURATION);
+		return ask_program(k, QUESTION_DURATION);
 	k->duration_ns = duration_s * NS_PER_SECOND;
-	return duration_s > 0 ? VERDICT_GRANTED : VERDICT_NO_PORTS;
+	return holds(a, k, CHECK_AUTHORIZED, duration_s > 0) ? VERDICT_PASS : VERDICT_NO_PORTS;
 }
 
 static enum verdict allow_device(
@@ -128,18 +137,18 @@ static enum verdict allow_device(
 	    (enum conf_targets)device->targets, device->target_list, true};
 	enum verdict v;
 
-	if (!policy_is_our_address(a->config, &k->packet.asked.server))
+	if (!holds(a, k, CHECK_SERVER, policy_is_our_address(a->config, &k->packet.asked.server)))
 		return VERDICT_WRONG_SERVER;
-	if (device->revoked)
+	if (!holds(a, k, CHECK_REVOKED, !device->revoked))
 		return VERDICT_REVOKED;
-	if (a->now_ns > device->expires_ns)
+	if (!holds(a, k, CHECK_EXPIRY, a->now_ns <= device->expires_ns))
 		return VERDICT_EXPIRED;
 	v = allow_target(a, k, &policy);
-	return v == VERDICT_GRANTED ? authorize(a, k, device) : v;
+	return v == VERDICT_PASS ? authorize(a, k, device) : v;
 }
 
 /* What the holder may do, now; what costs most to find out comes last. */
-static enum verdict allow(const struct admission *a, struct knock *k)
+static enum verdict allow_holder(const struct admission *a, struct knock *k)
 {
 	const struct device *row;
 	struct device unlisted;
@@ -161,10 +170,14 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	int64_t window = openspa ? settings->openspa.window_ns : settings->replay_window_ns;
 	enum verdict v;
 
+	k->verified = false;
 	/* 1. Form: costs nothing, and every later step may rely on the size. */
-	v = codec_screen(&p->record);
-	if (v != VERDICT_GRANTED)
-		return v;
+	if (!holds(a, k, CHECK_SIZE, codec_right_size(&p->record)))
+		return VERDICT_BAD_SIZE;
+	if (!holds(a, k, CHECK_VERSION, codec_right_version(&p->record)))
+		return VERDICT_BAD_VERSION;
+	if (!holds(a, k, CHECK_FORM, codec_well_formed(&p->record)))
+		return VERDICT_MALFORMED;
 
 	/* 2. The key. Only the doorman holds the server's secrets; the keeper is handed the key
 	 * that came of it, and the next step shows whether it is the right one. RSA is dear enough
@@ -172,39 +185,39 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	if (a->side == ADMIT_DOORMAN) {
 		if (openspa && !budget_take(a->budget, &p->record.source, clock_boot_ns()))
 			return VERDICT_BUSY;
-		v = codec_unseal(p, a->secrets);
-		if (v != VERDICT_GRANTED)
-			return v;
+		if (!holds(a, k, CHECK_KEY, codec_unseal(p, a->secrets)))
+			return VERDICT_BAD_KEY;
 	}
 
 	/* 3. The seal: whoever made this knows our public key. That is all it proves, so nothing
 	 * in it is believed or kept yet. */
-	if (!codec_open(p))
+	if (!holds(a, k, CHECK_SEAL, codec_open(p)))
 		return VERDICT_BAD_SEAL;
 
 	/* 4. Who. The doorman only guesses; it remembers and grants nothing. */
 	if (a->side == ADMIT_DOORMAN)
-		return identify(a, k);
+		return guess_holder(a, k);
 
 	/* From here on the keeper, which believes nobody.
 	 * 5. The signature, before anything that the packet says has an effect. Where the key is
 	 * not ours to know, the directory is asked for it: the one question that a stranger can
 	 * cause. */
 	v = openspa ? verify_request(a, k) : verify_knock(a, k);
-	if (v != VERDICT_GRANTED)
+	if (v != VERDICT_PASS)
 		return v;
 
 	/* 6. Freshness before replay: a stamp outside the window needs no look-up, and entries that
 	 * have left the window may have been forgotten for it. */
-	if (!replay_in_window(p->asked.timestamp_ns, a->now_ns, window))
+	if (!holds(a, k, CHECK_TIME, replay_in_window(p->asked.timestamp_ns, a->now_ns, window)))
 		return VERDICT_STALE;
-	if (!replay_is_new(&a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce))
+	if (!holds(a, k, CHECK_REPLAY,
+	        replay_is_new(&a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce)))
 		return VERDICT_REPLAYED;
 
 	/* 7. What this holder may do, now. After the replay guard, so that nobody can have a
 	 * program of the administrator's run for a packet that was admitted before. */
-	v = allow(a, k);
-	if (v != VERDICT_GRANTED)
+	v = allow_holder(a, k);
+	if (v != VERDICT_PASS)
 		return v;
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's

@@ -23,6 +23,33 @@ struct program_result {
 	uint16_t duration_s; /* 0: not asked yet */
 };
 
+/* What is looked at, in the order of admit(), and how it is called. */
+#define CHECKS(X)                 \
+	X(SIZE, "size")           \
+	X(VERSION, "version")     \
+	X(FORM, "form")           \
+	X(KEY, "key")             \
+	X(SEAL, "seal")           \
+	X(DEVICE, "device")       \
+	X(SIGNATURE, "signature") \
+	X(TIME, "time")           \
+	X(REPLAY, "replay")       \
+	X(SERVER, "server")       \
+	X(REVOKED, "revoked")     \
+	X(EXPIRY, "expiry")       \
+	X(PORTS, "ports")         \
+	X(TARGET, "target")       \
+	X(QUOTA, "quota")         \
+	X(FAMILY, "family")       \
+	X(AUTHORIZED, "authorized")
+
+enum check {
+#define X(id, name) CHECK_##id,
+	CHECKS(X)
+#undef X
+	    CHECK_COUNT,
+};
+
 /* A packet on its way. */
 struct knock {
 	struct codec_packet packet;
@@ -30,6 +57,7 @@ struct knock {
 	 * yet. The keeper has places beyond the snapshot's for devices that only the directory
 	 * knows; there, it says which before a request is admitted with program_result.has_key. */
 	uint32_t holder;
+	bool verified; /* the holder's signature was, in this process: it is no guess any more */
 	struct program_result program_result;
 	enum question question; /* with VERDICT_ASKED */
 	/* once granted */
@@ -49,6 +77,9 @@ struct admission {
 	uint32_t holders;                    /* keeper: how many there are, its own included */
 	const struct grant_table *grants;    /* keeper */
 	int64_t now_ns;                      /* keeper: CLOCK_REALTIME, read once for each packet */
+	/* Told what each check has found, for posternd --explain. NULL: nobody watches. */
+	void (*trace)(void *context, enum check check, bool passed, const struct knock *k);
+	void *trace_context;
 };
 
 /* Doorman: VERDICT_HANDED_ON with knock->holder as the guess (or DIRECTORY_NOBODY: every key has

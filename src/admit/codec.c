@@ -7,17 +7,6 @@
 
 _Static_assert(OPENME_NONCE_BYTES == ASKED_NONCE_BYTES, "openme's nonce goes in whole");
 
-static enum verdict openme_screen(const struct record *r)
-{
-	if (!openme_right_size(r->size))
-		return VERDICT_BAD_SIZE;
-	if (!openme_right_version(r->bytes))
-		return VERDICT_BAD_VERSION;
-	if (!openme_well_formed(r->bytes))
-		return VERDICT_MALFORMED;
-	return VERDICT_GRANTED;
-}
-
 static bool open_openme(struct codec_packet *p)
 {
 	struct openme_knock knock;
@@ -36,13 +25,6 @@ static bool open_openme(struct codec_packet *p)
 _Static_assert(OPENSPA_KEY_BYTES == OPENME_KEY_BYTES, "one field holds the key of either");
 _Static_assert(OPENSPA_REQUEST_BYTES <= RECORD_BYTES_MAX, "a record holds a request");
 _Static_assert(OPENSPA_DEVICE_BYTES == DEVICE_UUID_BYTES, "a device is its UUID");
-
-static enum verdict openspa_screen(const struct record *r)
-{
-	if (!openspa_right_size(r->size))
-		return VERDICT_BAD_SIZE;
-	return openspa_right_header(r->bytes) ? VERDICT_GRANTED : VERDICT_BAD_VERSION;
-}
 
 /* Seconds of any value, as nanoseconds that are as far from now. */
 static int64_t saturated_ns(int64_t seconds)
@@ -70,6 +52,7 @@ static bool open_openspa(struct codec_packet *p)
 	p->asked.server = request.server_address;
 	p->asked.ports = request.ports;
 	p->asked.behind_nat = request.behind_nat;
+	secret_wipe(&request, sizeof request);
 	return true;
 }
 
@@ -84,12 +67,6 @@ bool codec_key_sound(const struct rsa_public *key)
 }
 
 #else
-
-static enum verdict openspa_screen(const struct record *r)
-{
-	(void)r;
-	return VERDICT_BAD_VERSION;
-}
 
 static bool open_openspa(struct codec_packet *p)
 {
@@ -121,31 +98,56 @@ bool codec_prepare(bool openspa)
 #endif
 }
 
-enum verdict codec_screen(const struct record *r)
+bool codec_right_size(const struct record *r)
 {
-	return r->protocol == RECORD_OPENSPA ? openspa_screen(r) : openme_screen(r);
+#ifdef HAVE_OPENSPA
+	if (r->protocol == RECORD_OPENSPA)
+		return openspa_right_size(r->size);
+#endif
+	return r->protocol == RECORD_OPENME && openme_right_size(r->size);
 }
 
-enum verdict codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets)
+bool codec_right_version(const struct record *r)
+{
+#ifdef HAVE_OPENSPA
+	if (r->protocol == RECORD_OPENSPA)
+		return openspa_right_header(r->bytes);
+#endif
+	return openme_right_version(r->bytes);
+}
+
+bool codec_well_formed(const struct record *r)
+{
+	return r->protocol != RECORD_OPENME || openme_well_formed(r->bytes);
+}
+
+bool codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets)
 {
 	if (p->record.protocol == RECORD_OPENME)
 		return secrets->openme != NULL &&
-		               openme_unseal(p->key, secrets->openme, p->record.bytes)
-		           ? VERDICT_GRANTED
-		           : VERDICT_BAD_KEY;
+		       openme_unseal(p->key, secrets->openme, p->record.bytes);
 #ifdef HAVE_OPENSPA
 	if (secrets->openspa != NULL) {
 		openspa_unseal(p->key, secrets->openspa, p->record.bytes);
-		return VERDICT_GRANTED;
+		return true;
 	}
 #endif
-	return VERDICT_BAD_KEY;
+	return false;
 }
 
 bool codec_open(struct codec_packet *p)
 {
 	memset(&p->asked, 0, sizeof p->asked);
 	return p->record.protocol == RECORD_OPENSPA ? open_openspa(p) : open_openme(p);
+}
+
+void codec_wipe(struct codec_packet *p)
+{
+	secret_wipe(p->key, sizeof p->key);
+	secret_wipe(&p->asked, sizeof p->asked);
+#ifdef HAVE_OPENSPA
+	secret_wipe(&p->proof, sizeof p->proof);
+#endif
 }
 
 bool codec_verify_knock(

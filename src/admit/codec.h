@@ -47,12 +47,16 @@ bool codec_prepare(bool openspa);
 /* True for a key that signatures may be checked with, wherever it came from. */
 bool codec_key_sound(const struct rsa_public *key);
 
-/* What noise does not survive; VERDICT_GRANTED to go on. */
-enum verdict codec_screen(const struct record *r);
-/* Finds the key of the seal. VERDICT_GRANTED to go on. */
-enum verdict codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets);
+/* What noise does not survive, in this order: each may rely on those before it. */
+bool codec_right_size(const struct record *r);
+bool codec_right_version(const struct record *r);
+bool codec_well_formed(const struct record *r);
+/* Finds the key of the seal. False when there is none to be had. */
+bool codec_unseal(struct codec_packet *p, const struct codec_secrets *secrets);
 /* Opens the seal with the key: fills p->asked. */
 bool codec_open(struct codec_packet *p);
+/* Wipes what came out of the seal, and the key. */
+void codec_wipe(struct codec_packet *p);
 /* True when the client with that key signed the knock, and the device with that key the request.
  * Call after codec_open. */
 bool codec_verify_knock(

@@ -45,7 +45,7 @@ enum verdict policy_target(struct addr *out, const struct snapshot *s,
 	if (!may_open_for(s, policy, target, source))
 		return VERDICT_TARGET_REFUSED;
 	*out = *target;
-	return VERDICT_GRANTED;
+	return VERDICT_PASS;
 }
 
 struct device policy_unlisted(

@@ -7,8 +7,8 @@
 #include "snapshot/snapshot.h"
 
 /* Turns what a packet asked for into the address to open for. `source` is where the packet came
- * from, `targets`, `list` and `wildcard` are the holder's. VERDICT_GRANTED, or why not; *out is set
- * only when granted. */
+ * from, `targets`, `list` and `wildcard` are the holder's. VERDICT_PASS, or why not; *out is set
+ * only then. */
 struct target_policy {
 	enum conf_targets targets;
 	struct span list; /* of cidr, with CONF_TARGETS_LIST */

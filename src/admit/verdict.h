@@ -37,6 +37,8 @@ enum verdict {
 	VERDICTS(X)
 #undef X
 	    VERDICT_COUNT,
+	/* Of a check, not of a packet: on to the next check. No way out, so not in the table. */
+	VERDICT_PASS = VERDICT_COUNT,
 };
 
 const char *verdict_name(enum verdict v);

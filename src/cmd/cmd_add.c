@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cmd/add.h"
 #include "cmd/cmd.h"
+#include "cmd/option.h"
 #include "conf/values.h"
 
 enum {
@@ -60,15 +61,6 @@ static const struct cli_syntax syntax = {
     .operands = 1,
 };
 
-static bool refuse(struct cli *cli, const char *what, const char *text, const char *expected)
-{
-	char quoted[200];
-
-	value_quoted(quoted, sizeof quoted, text, 64);
-	cli->status = cli_misuse(cli, "%s %s: expected %s", what, quoted, expected);
-	return false;
-}
-
 static bool check_port(const char *text, const char **expected)
 {
 	const char *unused = NULL;
@@ -94,7 +86,7 @@ static bool take_words(struct cli *cli, struct add_words *words, const char *opt
 		one += strspn(one, " ");
 		one[strcspn(one, " ")] = '\0';
 		if (!check(one, &expected))
-			return refuse(cli, option, one, expected);
+			return option_refuse(cli, option, one, expected);
 		if (words->count == ADD_WORDS_MOST) {
 			cli->status = cli_misuse(cli, "%s: more than %d", option, ADD_WORDS_MOST);
 			return false;
@@ -115,7 +107,7 @@ static bool take_expires(struct cli *cli, struct add *add, const char *text)
 	const char *expected = NULL;
 
 	if (!value_time(&add->client.expires_ns, text, &expected))
-		return refuse(cli, "--expires", text, expected);
+		return option_refuse(cli, "--expires", text, expected);
 	if (add->client.expires_ns <= clock_real_ns())
 		cli_warn(cli, "--expires %s is in the past: every knock will be refused", text);
 	return true;
@@ -127,7 +119,7 @@ static bool take_public_key(struct cli *cli, struct add *add, const char *text)
 
 	add->public_key_given = true;
 	return value_key(add->client.public_key, CLIENT_KEY_BYTES, text, &expected) ||
-	       refuse(cli, "--public-key", text, expected);
+	       option_refuse(cli, "--public-key", text, expected);
 }
 
 static bool take_profile(struct cli *cli, struct add *add, const char *text)
@@ -135,10 +127,10 @@ static bool take_profile(struct cli *cli, struct add *add, const char *text)
 	const char *expected = NULL;
 
 	add->profile = text;
-	return value_name(text, &expected) || refuse(cli, "--profile", text, expected);
+	return value_name(text, &expected) || option_refuse(cli, "--profile", text, expected);
 }
 
-static bool take_option(struct cli *cli, struct add *add, int option)
+static bool take_add_option(struct cli *cli, struct add *add, int option)
 {
 	switch (option) {
 	case OPTION_PORTS:
@@ -177,7 +169,7 @@ static bool take_name(struct cli *cli, struct add *add, const char *name)
 		cli->status = cli_misuse(cli, "say what to call the client");
 		return false;
 	}
-	return value_name(name, &expected) || refuse(cli, "name", name, expected);
+	return value_name(name, &expected) || option_refuse(cli, "name", name, expected);
 }
 
 enum cli_exit cmd_add(struct cli *cli, int argc, char **argv)
@@ -187,7 +179,7 @@ enum cli_exit cmd_add(struct cli *cli, int argc, char **argv)
 
 	cli->status = CLI_DONE;
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &add, option))
+		if (!take_add_option(cli, &add, option))
 			goto cleanup;
 	}
 	if (!take_name(cli, &add, argv[optind]))

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/own_address.h"
 #include "cmd/question.h"
 #include "cmd/spa_client.h"
@@ -177,17 +178,14 @@ static const struct question {
 static bool take_field(struct cli *cli, struct gen *gen, enum field field, const char *text)
 {
 	const char *expected = questions[field].take(gen, text);
-	char quoted[80];
+	char option[32];
 
 	gen->given |= 1U << field;
-	if (expected == NULL)
-		return true;
-	cli->status = cli_misuse(cli, "--%s %s: expected %s", questions[field].option,
-	    value_quoted(quoted, sizeof quoted, text, 60), expected);
-	return false;
+	snprintf(option, sizeof option, "--%s", questions[field].option);
+	return expected == NULL || option_refuse(cli, option, text, expected);
 }
 
-static bool take_option(struct cli *cli, struct gen *gen, int option)
+static bool take_gen_client_option(struct cli *cli, struct gen *gen, int option)
 {
 	struct spa_client *client = &gen->client;
 
@@ -326,7 +324,7 @@ enum cli_exit cmd_gen_client(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &gen, option)) {
+		if (!take_gen_client_option(cli, &gen, option)) {
 			status = cli->status;
 			goto out;
 		}

@@ -2,6 +2,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/own_address.h"
 #include "conf/values.h"
 #include "files/ospa.h"
@@ -47,26 +48,15 @@ struct wanted {
 
 static const char *const names[] = {"IPv4", "IPv6"};
 
-static bool take_timeout(struct cli *cli, struct wanted *wanted, const char *text)
-{
-	const char *expected = NULL;
-
-	if (value_duration(&wanted->timeout_ns, text, &expected) && wanted->timeout_ns > 0)
-		return true;
-	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
-	    expected != NULL ? expected : "more than nothing, such as 3s");
-	return false;
-}
-
-static bool take_option(struct cli *cli, struct wanted *wanted, int option)
+static bool take_get_ip_option(struct cli *cli, struct wanted *wanted, int option)
 {
 	switch (option) {
 	case OPTION_ECHO_IPV4:
-		return own_address_take_url(cli, wanted->urls[0], "echo-ipv4-server", optarg);
+		return own_address_take_url(cli, wanted->urls[0], "--echo-ipv4-server", optarg);
 	case OPTION_ECHO_IPV6:
-		return own_address_take_url(cli, wanted->urls[1], "echo-ipv6-server", optarg);
+		return own_address_take_url(cli, wanted->urls[1], "--echo-ipv6-server", optarg);
 	case OPTION_TIMEOUT:
-		return take_timeout(cli, wanted, optarg);
+		return option_timeout(cli, &wanted->timeout_ns, optarg, INT64_MAX);
 	case OPTION_PUBLIC:
 		wanted->public_only = true;
 		return true;
@@ -167,7 +157,7 @@ enum cli_exit cmd_get_ip(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &wanted, option))
+		if (!take_get_ip_option(cli, &wanted, option))
 			return cli->status;
 	}
 	for (int i = 0; i < 2; i++) {

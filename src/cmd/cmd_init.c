@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/server_conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
@@ -37,55 +38,31 @@ static const struct cli_syntax syntax = {
     .options = options,
 };
 
-static bool take_text(struct cli *cli, const char **out, const char *flag,
+static bool take_text(struct cli *cli, const char **out, const char *option,
     bool (*check)(const char *, const char **), const char *text)
 {
 	const char *expected = NULL;
-	char quoted[160];
 
 	*out = text;
-	if (check(text, &expected))
-		return true;
-	value_quoted(quoted, sizeof quoted, text, 64);
-	cli->status = cli_misuse(cli, "%s %s: expected %s", flag, quoted, expected);
-	return false;
-}
-
-static bool take_port(struct cli *cli, struct conf_initial *initial, const char *text)
-{
-	const char *expected = NULL;
-	char quoted[160];
-	int64_t port;
-
-	if (value_integer(&port, text, &expected) && port >= 1 && port <= UINT16_MAX) {
-		initial->udp_port = (uint16_t)port;
-		return true;
-	}
-	value_quoted(quoted, sizeof quoted, text, 64);
-	cli->status = cli_misuse(cli, "--port %s: expected a number from 1 to 65535", quoted);
-	return false;
+	return check(text, &expected) || option_refuse(cli, option, text, expected);
 }
 
 static bool take_firewall(struct cli *cli, struct conf_initial *initial, const char *text)
 {
-	char quoted[160];
 	int word;
 
 	initial->firewall = text;
-	if (value_word(&word, conf_firewall_words, text))
-		return true;
-	value_quoted(quoted, sizeof quoted, text, 64);
-	cli->status = cli_misuse(cli, "--firewall %s: expected nft, iptables or none", quoted);
-	return false;
+	return value_word(&word, conf_firewall_words, text) ||
+	       option_refuse(cli, "--firewall", text, "nft, iptables or none");
 }
 
-static bool take_option(struct cli *cli, struct conf_initial *initial, int option)
+static bool take_init_option(struct cli *cli, struct conf_initial *initial, int option)
 {
 	switch (option) {
 	case OPTION_SERVER:
 		return take_text(cli, &initial->host, "--server", value_host, optarg);
 	case OPTION_PORT:
-		return take_port(cli, initial, optarg);
+		return option_port(cli, &initial->udp_port, "--port", optarg, 1);
 	case OPTION_FIREWALL:
 		return take_firewall(cli, initial, optarg);
 	case OPTION_INTERFACE:
@@ -98,7 +75,7 @@ static bool take_option(struct cli *cli, struct conf_initial *initial, int optio
 	}
 }
 
-static void print_json(const struct conf *conf, const char *public_key)
+static void print_init_json(const struct conf *conf, const char *public_key)
 {
 	struct json j = {.to = stdout};
 
@@ -149,7 +126,7 @@ static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
 		return cli->status;
 	secret_to_base64(public_key, sizeof public_key, conf_server_public(conf), CONF_KEY_BYTES);
 	if (cli->json)
-		print_json(conf, public_key);
+		print_init_json(conf, public_key);
 	else if (!cli->quiet)
 		print_text(cli, conf, initial, public_key);
 	conf_free(conf);
@@ -163,7 +140,7 @@ enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &initial, option))
+		if (!take_init_option(cli, &initial, option))
 			return cli->status;
 	}
 	if (initial.host == NULL)

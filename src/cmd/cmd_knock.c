@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
+#include "cmd/option.h"
 #include "cmd/post_knock.h"
 #include "conf/values.h"
 
@@ -69,14 +70,12 @@ static bool take_interval(struct cli *cli, struct knock *knock, const char *text
 {
 	const char *expected = "at least a second";
 
-	if (value_duration(&knock->interval_ns, text, &expected) &&
-	    knock->interval_ns >= NS_PER_SECOND)
-		return true;
-	cli->status = cli_misuse(cli, "--interval \"%s\": expected %s", text, expected);
-	return false;
+	return (value_duration(&knock->interval_ns, text, &expected) &&
+	           knock->interval_ns >= NS_PER_SECOND) ||
+	       option_refuse(cli, "--interval", text, expected);
 }
 
-static bool take_option(struct cli *cli, struct knock *knock, int option)
+static bool take_knock_option(struct cli *cli, struct knock *knock, int option)
 {
 	switch (option) {
 	case OPTION_IP:
@@ -99,7 +98,7 @@ static bool take_option(struct cli *cli, struct knock *knock, int option)
 		knock->how.families = 0;
 		return true;
 	case OPTION_TIMEOUT:
-		return knocking_take_timeout(cli, &knock->how, optarg);
+		return option_timeout(cli, &knock->how.timeout_ns, optarg, INT64_MAX);
 	default: /* CLI_STOP */
 		return false;
 	}
@@ -132,7 +131,7 @@ static enum cli_exit check(
 	return status;
 }
 
-static void print_json(
+static void print_knock_json(
     const struct knock *knock, const struct postern_report *report, enum cli_exit status, bool sent)
 {
 	struct json j = {.to = stdout};
@@ -161,7 +160,7 @@ static enum cli_exit knock_once(
 	if (sent && knock->check)
 		status = check(cli, knock, report);
 	if (cli->json)
-		print_json(knock, report, status, sent);
+		print_knock_json(knock, report, status, sent);
 	fflush(stdout);
 	return status;
 }
@@ -234,7 +233,7 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &knock, option))
+		if (!take_knock_option(cli, &knock, option))
 			return cli->status;
 	}
 	return knock_profile(cli, &knock, optind < argc ? argv[optind] : NULL);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/spa_request.h"
 #include "cmd/text.h"
 #include "conf/values.h"
@@ -120,38 +121,14 @@ static bool take_protocol(struct cli *cli, struct asked *asked, const char *text
 			return true;
 		}
 	}
-	cli->status =
-	    cli_misuse(cli, "--protocol \"%s\": expected tcp, udp, icmp, icmpv6 or ipv4", text);
-	return false;
-}
-
-static bool take_number(struct cli *cli, int64_t *out, const char *option, const char *text,
-    int64_t least, int64_t most)
-{
-	const char *expected;
-
-	if (value_integer(out, text, &expected) && *out >= least && *out <= most)
-		return true;
-	cli->status = cli_misuse(cli, "--%s \"%s\": expected a number from %d to %d", option, text,
-	    (int)least, (int)most);
-	return false;
-}
-
-static bool take_port(struct cli *cli, uint16_t *out, const char *option, const char *text)
-{
-	int64_t port = 0;
-
-	if (!take_number(cli, &port, option, text, 0, UINT16_MAX))
-		return false;
-	*out = (uint16_t)port;
-	return true;
+	return option_refuse(cli, "--protocol", text, "tcp, udp, icmp, icmpv6 or ipv4");
 }
 
 static bool take_tries(struct cli *cli, struct asked *asked, const char *text)
 {
 	int64_t tries = 0;
 
-	if (!take_number(cli, &tries, "retry-count", text, -1, INT32_MAX))
+	if (!option_number(cli, &tries, "--retry-count", text, -1, INT32_MAX))
 		return false;
 	asked->tries = tries < 0 ? EXCHANGE_WITHOUT_END : (int)tries;
 	if (tries == 0)
@@ -159,25 +136,12 @@ static bool take_tries(struct cli *cli, struct asked *asked, const char *text)
 	return tries != 0;
 }
 
-static bool take_timeout(struct cli *cli, struct asked *asked, const char *text)
-{
-	const char *expected = NULL;
-
-	if (value_duration(&asked->timeout_ns, text, &expected) && asked->timeout_ns > 0 &&
-	    asked->timeout_ns <= 24 * 3600 * NS_PER_SECOND)
-		return true;
-	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
-	    expected != NULL ? expected : "up to 24h, such as 3s");
-	return false;
-}
-
 static bool take_client(struct cli *cli, struct asked *asked, const char *text)
 {
 	asked->words.client_given = true;
-	if (addr_parse(&asked->words.client, text) && !addr_is_wildcard(&asked->words.client))
-		return true;
-	cli->status = cli_misuse(cli, "--client-ip \"%s\": expected an address", text);
-	return false;
+	return (addr_parse(&asked->words.client, text) &&
+	           !addr_is_wildcard(&asked->words.client)) ||
+	       option_refuse(cli, "--client-ip", text, "an address");
 }
 
 static bool take_word(const char **out, const char *text)
@@ -186,7 +150,7 @@ static bool take_word(const char **out, const char *text)
 	return true;
 }
 
-static bool take_option(struct cli *cli, struct asked *asked, int option)
+static bool take_request_option(struct cli *cli, struct asked *asked, int option)
 {
 	struct spa_words *words = &asked->words;
 
@@ -196,13 +160,13 @@ static bool take_option(struct cli *cli, struct asked *asked, int option)
 	case OPTION_PROTOCOL:
 		return take_protocol(cli, asked, optarg);
 	case 'p':
-		return take_port(cli, &asked->ports.first, "port", optarg);
+		return option_port(cli, &asked->ports.first, "--port", optarg, 0);
 	case OPTION_END_PORT:
-		return take_port(cli, &asked->ports.last, "end-port", optarg);
+		return option_port(cli, &asked->ports.last, "--end-port", optarg, 0);
 	case 's':
 		return take_word(&words->server, optarg);
 	case OPTION_SERVER_PORT:
-		return take_port(cli, &words->server_port, "server-port", optarg);
+		return option_port(cli, &words->server_port, "--server-port", optarg, 0);
 	case 'c':
 		return take_client(cli, asked, optarg);
 	case 'n':
@@ -220,11 +184,11 @@ static bool take_option(struct cli *cli, struct asked *asked, int option)
 		asked->auto_mode = true;
 		return true;
 	case OPTION_ECHO_IPV4:
-		return own_address_take_url(cli, words->echo_ipv4, "echo-ipv4-server", optarg);
+		return own_address_take_url(cli, words->echo_ipv4, "--echo-ipv4-server", optarg);
 	case OPTION_ECHO_IPV6:
-		return own_address_take_url(cli, words->echo_ipv6, "echo-ipv6-server", optarg);
+		return own_address_take_url(cli, words->echo_ipv6, "--echo-ipv6-server", optarg);
 	case OPTION_TIMEOUT:
-		return take_timeout(cli, asked, optarg);
+		return option_timeout(cli, &asked->timeout_ns, optarg, 24 * 3600 * NS_PER_SECOND);
 	case OPTION_PASSPHRASE_FD:
 		return passphrase_take_fd(cli, &words->passphrase, optarg);
 	case '4':
@@ -277,7 +241,7 @@ static void print_granted(
 	    text_duration(x->granted.duration_s * NS_PER_SECOND, duration), cli_colour(CLI_PLAIN));
 }
 
-static void print_json(const struct asked *asked, const struct exchange *x, bool granted)
+static void print_request_json(const struct asked *asked, const struct exchange *x, bool granted)
 {
 	char server[ADDR_TEXT_BYTES], client[ADDR_TEXT_BYTES], device[UUID_TEXT_BYTES];
 	int64_t now_ns = clock_real_ns();
@@ -313,7 +277,7 @@ static enum cli_exit ask_once(
 		return cli->status;
 	status = exchange_run(cli, x);
 	if (cli->json)
-		print_json(asked, x, status == CLI_DONE);
+		print_request_json(asked, x, status == CLI_DONE);
 	else if (status == CLI_DONE)
 		print_granted(cli, asked, x);
 	return cli_flush(cli, status);
@@ -381,7 +345,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &asked, option))
+		if (!take_request_option(cli, &asked, option))
 			return cli->status;
 	}
 	asked.words.ospa_file = optind < argc ? argv[optind] : NULL;

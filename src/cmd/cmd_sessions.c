@@ -123,7 +123,7 @@ static void json_session(struct json *j, const struct control_session *s, int64_
 }
 
 /* The members of openme's session file keep their names. */
-static void print_json(const struct daemon_state *state, int64_t now_ns)
+static void print_sessions_json(const struct daemon_state *state, int64_t now_ns)
 {
 	struct json j = {.to = stdout};
 	char address[ADDR_TEXT_BYTES];
@@ -161,7 +161,7 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 		if (watch && !cli->json && isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
 		if (cli->json)
-			print_json(&state, clock_real_ns());
+			print_sessions_json(&state, clock_real_ns());
 		else
 			print_text(&state, clock_real_ns());
 		status = cli_flush(cli, CLI_DONE);

@@ -2,6 +2,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
+#include "cmd/option.h"
 
 enum { OPTION_KNOCK = 1, OPTION_BOTH, OPTION_TIMEOUT };
 
@@ -38,7 +39,7 @@ struct status {
 	bool knock;
 };
 
-static bool take_option(struct cli *cli, struct status *status, int option)
+static bool take_status_option(struct cli *cli, struct status *status, int option)
 {
 	switch (option) {
 	case OPTION_KNOCK:
@@ -54,7 +55,7 @@ static bool take_option(struct cli *cli, struct status *status, int option)
 		status->how.families = 0;
 		return true;
 	case OPTION_TIMEOUT:
-		return knocking_take_timeout(cli, &status->how, optarg);
+		return option_timeout(cli, &status->how.timeout_ns, optarg, INT64_MAX);
 	default: /* CLI_STOP */
 		return false;
 	}
@@ -125,7 +126,7 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 	int option;
 
 	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_option(cli, &status, option))
+		if (!take_status_option(cli, &status, option))
 			return cli->status;
 	}
 	status.how.profile = knocking_profile(cli, optind < argc ? argv[optind] : NULL, &conf);

@@ -13,7 +13,7 @@ static bool text_of(const json_t *object, const char *key, const char **out)
 	return *out != NULL;
 }
 
-static bool take_answer(struct echo_answer *out, const json_t *answer)
+static bool take_members(struct echo_answer *out, const json_t *answer)
 {
 	const json_t *details = json_object_get(answer, "ipDetails");
 	const char *address, *remote, *forwarded;
@@ -33,7 +33,7 @@ bool echo_answer_read(struct echo_answer *out, const char *text, size_t size)
 	bool ok;
 
 	*out = (struct echo_answer){0};
-	ok = answer != NULL && take_answer(out, answer);
+	ok = answer != NULL && take_members(out, answer);
 	if (!ok)
 		*out = (struct echo_answer){0};
 	json_decref(answer);

@@ -126,7 +126,7 @@ static bool set_request(const struct libcurl *lib, CURL *curl, const struct echo
 	       lib->easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
 }
 
-static bool judge(struct echo_answer *out, const struct echo_question *question, long status,
+static bool judge_body(struct echo_answer *out, const struct echo_question *question, long status,
     const struct body *body, char why[static ECHO_WHY_BYTES])
 {
 	if (status != 200) {
@@ -181,7 +181,7 @@ bool echo_ask(
 	*why = '\0';
 	code = perform(&lib, question, &body, &status, why);
 	if (code == CURLE_OK)
-		ok = judge(out, question, status, &body, why);
+		ok = judge_body(out, question, status, &body, why);
 	else if (code == CURLE_WRITE_ERROR)
 		snprintf(
 		    why, ECHO_WHY_BYTES, "its answer is longer than %d bytes", ECHO_ANSWER_MOST);

@@ -64,7 +64,7 @@ static bool is_fresh(const struct openspa_response *answer)
 	return answer->timestamp_s >= now_s - WINDOW_S && answer->timestamp_s <= now_s + WINDOW_S;
 }
 
-static enum answer judge(
+static enum answer judge_packet(
     const struct exchange *x, struct openspa_response *answer, const uint8_t *packet, size_t size)
 {
 	if (!openspa_response_open(answer, packet, size, x->key, x->server_key))
@@ -114,7 +114,7 @@ static bool await_answer(const struct cli *cli, struct exchange *x, int link, en
 			cli_detail(cli, "on the way: %s", strerror(errno));
 		if (got < 0)
 			continue;
-		verdict = judge(x, &answer, packet, (size_t)got);
+		verdict = judge_packet(x, &answer, packet, (size_t)got);
 		if (verdict == ANSWER_TAKEN) {
 			x->granted = answer;
 			return true;
@@ -134,7 +134,7 @@ static void pause_before_next(const struct exchange *x, int64_t done)
 		nanosleep(&pause, NULL);
 }
 
-static enum cli_exit report(
+static enum cli_exit report_silence(
     const struct cli *cli, const struct exchange *x, enum answer worst, int error)
 {
 	char server[ADDR_TEXT_BYTES];
@@ -174,5 +174,5 @@ enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
 	}
 	if (link >= 0)
 		close(link);
-	return taken ? CLI_DONE : report(cli, x, worst, error);
+	return taken ? CLI_DONE : report_silence(cli, x, worst, error);
 }

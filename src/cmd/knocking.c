@@ -1,4 +1,5 @@
 #include "cmd/knocking.h"
+#include "cmd/option.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -26,22 +27,10 @@ const struct client_profile *knocking_profile(
 	return profile;
 }
 
-bool knocking_take_timeout(struct cli *cli, struct knocking *k, const char *text)
-{
-	const char *expected = NULL;
-
-	if (value_duration(&k->timeout_ns, text, &expected) && k->timeout_ns > 0)
-		return true;
-	cli->status = cli_misuse(cli, "--timeout \"%s\": expected %s", text,
-	    expected != NULL ? expected : "more than nothing, such as 3s");
-	return false;
-}
-
 bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text)
 {
 	if (!addr_parse(&k->target, text))
-		cli->status =
-		    cli_misuse(cli, "--ip \"%s\": expected an IPv4 or IPv6 address", text);
+		option_refuse(cli, "--ip", text, "an IPv4 or IPv6 address");
 	else if (!addr_is_wildcard(&k->target) && !addr_is_usable_target(&k->target))
 		cli->status = cli_misuse(
 		    cli, "--ip %s: no server opens for an address that nobody connects from", text);

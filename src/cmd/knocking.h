@@ -24,8 +24,7 @@ struct knocking {
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf);
 
-/* A duration or an address from the command line; false with cli->status set. */
-bool knocking_take_timeout(struct cli *cli, struct knocking *k, const char *text);
+/* An address from the command line; false with cli->status set. */
 bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text);
 
 /* Sends one knock to each family; `report` says what became of it. Failures are reported. */

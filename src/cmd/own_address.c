@@ -1,4 +1,5 @@
 #include "cmd/own_address.h"
+#include "cmd/option.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -103,12 +104,9 @@ bool own_address_take_url(struct cli *cli, char *out, const char *option, const 
 {
 	bool bare = strstr(text, "://") == NULL;
 	const char *expected = "a URL of at most 255 bytes";
-	char quoted[80];
 	int length = snprintf(out, OSPA_URL_BYTES, "%s%s", bare ? "https://" : "", text);
 
 	if (length > 0 && length < OSPA_URL_BYTES && value_url(out, &expected))
 		return true;
-	cli->status = cli_misuse(cli, "--%s %s: expected %s", option,
-	    value_quoted(quoted, sizeof quoted, text, 60), expected);
-	return false;
+	return option_refuse(cli, option, text, expected);
 }

@@ -1,4 +1,5 @@
 #include "cmd/passphrase.h"
+#include "cmd/option.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +25,7 @@ bool passphrase_take_fd(struct cli *cli, struct passphrase *p, const char *text)
 		p->fd = (int)fd;
 		return true;
 	}
-	cli->status =
-	    cli_misuse(cli, "--passphrase-fd \"%s\": expected the number of a descriptor", text);
-	return false;
+	return option_refuse(cli, "--passphrase-fd", text, "the number of a descriptor");
 }
 
 bool passphrase_can_ask(const struct passphrase *p)
@@ -176,7 +175,7 @@ static const char *variable(const char *name)
 	return value == NULL || *value == '\0' ? NULL : value;
 }
 
-static bool ask(struct cli *cli, struct passphrase *p, const char *question)
+static bool ask_terminal(struct cli *cli, struct passphrase *p, const char *question)
 {
 	const char *own = variable("POSTERN_ASKPASS"), *ssh = variable("SSH_ASKPASS");
 	const char *when = variable("SSH_ASKPASS_REQUIRE");
@@ -219,7 +218,7 @@ bool passphrase_get(struct cli *cli, struct passphrase *p, const char *question)
 		    "a passphrase is needed: --no-input forbids to ask; use --passphrase-fd");
 		return false;
 	} else {
-		ok = ask(cli, p, question);
+		ok = ask_terminal(cli, p, question);
 	}
 	if (ok && *p->text == '\0') {
 		cli->status = cli_fail(cli, CLI_FAILED, "the passphrase is empty");

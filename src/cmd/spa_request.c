@@ -1,4 +1,5 @@
 #include "cmd/spa_request.h"
+#include "cmd/option.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -28,8 +29,6 @@ static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
 static bool take_device(struct cli *cli, struct openspa_request *ask, const struct spa_words *words,
     const struct ospa *ospa)
 {
-	char quoted[80];
-
 	memcpy(ask->device, ospa->device, sizeof ask->device);
 	if (words->device == NULL && words->ospa_file != NULL)
 		return true;
@@ -38,8 +37,7 @@ static bool take_device(struct cli *cli, struct openspa_request *ask, const stru
 	else if (ospa_device_parse(ask->device, words->device))
 		return true;
 	else
-		cli->status = cli_misuse(cli, "--client-device-id %s: expected a UUID",
-		    value_quoted(quoted, sizeof quoted, words->device, 40));
+		option_refuse(cli, "--client-device-id", words->device, "a UUID");
 	return false;
 }
 

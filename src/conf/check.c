@@ -84,7 +84,7 @@ static bool fail_twin(const struct conf_client *client, const struct conf_client
 	return fail_client(client, key, error, problem);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_client_name(const void *a, const void *b)
 {
 	const struct conf_client *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
@@ -158,7 +158,7 @@ static bool merge_names(struct conf *conf, struct conf_error *error)
 	size_t kept = 0, next;
 
 	if (conf->client_count > 0)
-		qsort(conf->clients, conf->client_count, sizeof *conf->clients, by_name);
+		qsort(conf->clients, conf->client_count, sizeof *conf->clients, by_client_name);
 	for (size_t i = 0; i < conf->client_count; i = next) {
 		next = i + 1;
 		while (next < conf->client_count &&

@@ -223,7 +223,7 @@ static bool check_rules(
 	return true;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_device_name(const void *a, const void *b)
 {
 	return strcmp((*(const struct conf_device *const *)a)->name.text,
 	    (*(const struct conf_device *const *)b)->name.text);
@@ -239,9 +239,9 @@ static bool names_differ(const struct openspa_source *s, struct conf_error *erro
 		return conf_fail(error, "%s: not enough memory to check it", conf->path);
 	for (size_t i = 0; i < conf->device_count; i++)
 		sorted[i] = &conf->devices[i];
-	qsort(sorted, conf->device_count, sizeof *sorted, by_name);
+	qsort(sorted, conf->device_count, sizeof *sorted, by_device_name);
 	for (size_t i = 1; i < conf->device_count && ok; i++) {
-		if (by_name(&sorted[i - 1], &sorted[i]) == 0)
+		if (by_device_name(&sorted[i - 1], &sorted[i]) == 0)
 			ok = fail_device(s, sorted[i],
 			    sorted[i]->place.line == 0 ? sorted[i - 1]->place : sorted[i]->place,
 			    "name", "found the name of another device; expected one of its own",

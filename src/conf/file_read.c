@@ -141,7 +141,7 @@ static bool is_ours(const char *name, const char *suffix)
 	       *name != '#' && *name != '~';
 }
 
-static int by_name(const void *a, const void *b)
+static int by_file_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -199,7 +199,7 @@ bool file_list(
 	else
 		close(fd);
 	if (ok && *count > 0)
-		qsort(*out, *count, sizeof **out, by_name);
+		qsort(*out, *count, sizeof **out, by_file_name);
 	if (!ok) {
 		file_names_free(*out, *count);
 		*out = NULL;

@@ -65,7 +65,7 @@ static const char *found_text(
 	return out;
 }
 
-static bool refuse(const struct tree *tree, const struct node *node, const char *path,
+static bool refuse_value(const struct tree *tree, const struct node *node, const char *path,
     const struct conf_field *field, const char *expected, struct conf_error *error)
 {
 	char found[FOUND_BYTES];
@@ -77,7 +77,7 @@ static bool refuse(const struct tree *tree, const struct node *node, const char 
 bool section_refuse(const struct tree *tree, const struct node *node, const char *path,
     const char *expected, struct conf_error *error)
 {
-	return refuse(tree, node, path, NULL, expected, error);
+	return refuse_value(tree, node, path, NULL, expected, error);
 }
 
 bool section_unknown(const struct tree *tree, const struct node *key, const char *path,
@@ -102,15 +102,15 @@ bool section_load_list(struct conf_list *list, const struct conf_field *field,
 
 	list_free(list); /* of the default */
 	if (node->kind == NODE_MAP)
-		return refuse(tree, node, path, field, expected, error);
+		return refuse_value(tree, node, path, field, expected, error);
 	for (; item != NULL; item = node->kind == NODE_LIST ? tree_next(tree, item) : NULL) {
 		if (item->kind != NODE_SCALAR || !kind->item(item->text, &expected))
-			return refuse(tree, item, path, field, expected, error);
+			return refuse_value(tree, item, path, field, expected, error);
 		if (!list_add(list, item->text, item->place))
-			return refuse(tree, item, path, field, "more memory", error);
+			return refuse_value(tree, item, path, field, "more memory", error);
 	}
 	if (kind->whole != NULL && !kind->whole(list, &expected))
-		return refuse(tree, node, path, field, expected, error);
+		return refuse_value(tree, node, path, field, expected, error);
 	return true;
 }
 
@@ -125,9 +125,9 @@ static bool load_member(const struct conf_field *field, void *member, const stru
 	if (kind->read == NULL)
 		return section_load_list(member, field, tree, node, path, error);
 	if (node->kind != NODE_SCALAR)
-		return refuse(tree, node, path, field, kind->name, error);
+		return refuse_value(tree, node, path, field, kind->name, error);
 	if (!kind->read(field, member, node->text, expected))
-		return refuse(tree, node, path, field, expected, error);
+		return refuse_value(tree, node, path, field, expected, error);
 	return true;
 }
 

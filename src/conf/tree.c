@@ -38,12 +38,12 @@ bool tree_fail(const struct tree *tree, struct conf_place place, const char *key
 	    *key == '\0' ? "" : ": ", text);
 }
 
-static struct conf_place place_of(yaml_mark_t mark)
+static struct conf_place place_of_mark(yaml_mark_t mark)
 {
 	return (struct conf_place){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
 }
 
-static bool refuse(struct builder *b, struct conf_place place, const char *what)
+static bool refuse_event(struct builder *b, struct conf_place place, const char *what)
 {
 	return tree_fail(b->tree, place, "", b->error, "%s", what);
 }
@@ -61,7 +61,7 @@ static struct node *add_node(struct builder *b, enum node_kind kind, struct conf
 		if (here < TREE_NODES)
 			more = reallocarray(t->nodes, room, sizeof *more);
 		if (more == NULL) {
-			refuse(b, place, "too large a file to hold in memory");
+			refuse_event(b, place, "too large a file to hold in memory");
 			return NULL;
 		}
 		t->nodes = more;
@@ -72,7 +72,7 @@ static struct node *add_node(struct builder *b, enum node_kind kind, struct conf
 
 		if (kind != NODE_SCALAR && t->nodes[parent].kind == NODE_MAP &&
 		    t->nodes[parent].count % 2 == 0) {
-			refuse(b, place, "found a list or a map; expected a key");
+			refuse_event(b, place, "found a list or a map; expected a key");
 			return NULL;
 		}
 		if (last == NONE)
@@ -89,18 +89,18 @@ static struct node *add_node(struct builder *b, enum node_kind kind, struct conf
 
 static bool add_scalar(struct builder *b, const yaml_event_t *event)
 {
-	struct conf_place place = place_of(event->start_mark);
+	struct conf_place place = place_of_mark(event->start_mark);
 	const char *value = (const char *)event->data.scalar.value;
 	size_t length = event->data.scalar.length;
 	struct tree *t = b->tree;
 	struct node *node;
 
 	if (event->data.scalar.tag != NULL)
-		return refuse(b, place, "found a tag (!); expected a value without one");
+		return refuse_event(b, place, "found a tag (!); expected a value without one");
 	if (memchr(value, '\0', length) != NULL)
-		return refuse(b, place, "found a zero byte in a value");
+		return refuse_event(b, place, "found a zero byte in a value");
 	if (length >= t->text_size - t->text_used)
-		return refuse(b, place, "too large a file to hold in memory");
+		return refuse_event(b, place, "too large a file to hold in memory");
 	node = add_node(b, NODE_SCALAR, place);
 	if (node == NULL)
 		return false;
@@ -113,12 +113,12 @@ static bool add_scalar(struct builder *b, const yaml_event_t *event)
 
 static bool open_node(struct builder *b, enum node_kind kind, yaml_mark_t mark, bool tagged)
 {
-	struct conf_place place = place_of(mark);
+	struct conf_place place = place_of_mark(mark);
 
 	if (tagged)
-		return refuse(b, place, "found a tag (!); expected a value without one");
+		return refuse_event(b, place, "found a tag (!); expected a value without one");
 	if (b->depth == TREE_DEPTH)
-		return refuse(b, place, "nested too deeply");
+		return refuse_event(b, place, "nested too deeply");
 	if (add_node(b, kind, place) == NULL)
 		return false;
 	b->open[b->depth].node = b->tree->count - 1;
@@ -135,7 +135,7 @@ static int by_text(const void *a, const void *b)
 	return order != 0 ? order : (x > y) - (x < y);
 }
 
-static bool keys_differ(struct builder *b, const struct node *map)
+static bool map_keys_differ(struct builder *b, const struct node *map)
 {
 	const struct node **keys = calloc(map->count / 2 + 1, sizeof *keys);
 	const struct tree *t = b->tree;
@@ -144,7 +144,7 @@ static bool keys_differ(struct builder *b, const struct node *map)
 	char quoted[80];
 
 	if (keys == NULL)
-		return refuse(b, map->place, "too large a file to hold in memory");
+		return refuse_event(b, map->place, "too large a file to hold in memory");
 	for (const struct node *n = tree_first(t, map); n != NULL; n = tree_next(t, n)) {
 		keys[count++] = n;
 		n = tree_next(t, n); /* its value */
@@ -167,7 +167,7 @@ static bool keys_differ(struct builder *b, const struct node *map)
 static bool close_map(struct builder *b)
 {
 	b->depth--;
-	return keys_differ(b, &b->tree->nodes[b->open[b->depth].node]);
+	return map_keys_differ(b, &b->tree->nodes[b->open[b->depth].node]);
 }
 
 static bool take_event(struct builder *b, const yaml_event_t *event)
@@ -177,16 +177,16 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		if (event->data.scalar.anchor != NULL)
-			return refuse(b, place_of(event->start_mark), anchor);
+			return refuse_event(b, place_of_mark(event->start_mark), anchor);
 		return add_scalar(b, event);
 	case YAML_SEQUENCE_START_EVENT:
 		if (event->data.sequence_start.anchor != NULL)
-			return refuse(b, place_of(event->start_mark), anchor);
+			return refuse_event(b, place_of_mark(event->start_mark), anchor);
 		return open_node(
 		    b, NODE_LIST, event->start_mark, event->data.sequence_start.tag != NULL);
 	case YAML_MAPPING_START_EVENT:
 		if (event->data.mapping_start.anchor != NULL)
-			return refuse(b, place_of(event->start_mark), anchor);
+			return refuse_event(b, place_of_mark(event->start_mark), anchor);
 		return open_node(
 		    b, NODE_MAP, event->start_mark, event->data.mapping_start.tag != NULL);
 	case YAML_SEQUENCE_END_EVENT:
@@ -195,10 +195,10 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 	case YAML_MAPPING_END_EVENT:
 		return close_map(b);
 	case YAML_ALIAS_EVENT:
-		return refuse(b, place_of(event->start_mark),
+		return refuse_event(b, place_of_mark(event->start_mark),
 		    "found an alias (*); expected the value itself");
 	case YAML_DOCUMENT_START_EVENT:
-		return b->documents++ == 0 || refuse(b, place_of(event->start_mark),
+		return b->documents++ == 0 || refuse_event(b, place_of_mark(event->start_mark),
 		                                  "found a second document (---); expected one");
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
@@ -212,7 +212,7 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 /* What the scanner and the parser know as a mark, the byte reader knows as an offset only. */
 static bool fail_syntax(struct builder *b, const yaml_parser_t *parser, const char *data)
 {
-	struct conf_place place = place_of(parser->problem_mark);
+	struct conf_place place = place_of_mark(parser->problem_mark);
 	const char *problem = parser->problem == NULL ? "no memory" : parser->problem;
 
 	if (parser->error == YAML_READER_ERROR) {

@@ -13,7 +13,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* Steps over 1 to 5 digits that make a port. */
-static bool take_port(const char **text, uint16_t *out)
+static bool take_port_number(const char **text, uint16_t *out)
 {
 	size_t length = strspn(*text, DIGITS);
 	unsigned long value;
@@ -37,12 +37,12 @@ bool value_port_spec(struct port_spec *out, const char *text, const char **expec
 {
 	*expected =
 	    "ports such as 22/tcp, 53/udp, 80 or 8080-8090/tcp, with numbers from 1 to 65535";
-	if (!take_port(&text, &out->first))
+	if (!take_port_number(&text, &out->first))
 		return false;
 	out->last = out->first;
 	if (*text == '-') {
 		text++;
-		if (!take_port(&text, &out->last))
+		if (!take_port_number(&text, &out->last))
 			return false;
 	}
 	if (!take_protocol(text, out)) {

@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-static struct slot *fill(struct trial_queue *l, const struct knock *k, enum slot_state state)
+static struct slot *fill_slot(struct trial_queue *l, const struct knock *k, enum slot_state state)
 {
 	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
 		struct slot *s = &l->slots[i];
@@ -20,7 +20,7 @@ static struct slot *fill(struct trial_queue *l, const struct knock *k, enum slot
 
 struct slot *trial_queue_hold(struct trial_queue *l, const struct knock *k)
 {
-	return fill(l, k, SLOT_HELD);
+	return fill_slot(l, k, SLOT_HELD);
 }
 
 static bool same_sender(const struct knock *a, const struct knock *b)
@@ -45,7 +45,7 @@ struct slot *trial_queue_queue(struct trial_queue *l, const struct knock *k, boo
 	}
 	if (of_kind >= TRIAL_QUEUE_OF_KIND || of_source >= TRIAL_QUEUE_OF_SOURCE)
 		return NULL;
-	s = fill(l, k, SLOT_SCANNING);
+	s = fill_slot(l, k, SLOT_SCANNING);
 	if (s == NULL)
 		return NULL;
 	l->scanning++;

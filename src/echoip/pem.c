@@ -11,22 +11,22 @@
 
 #define FILE_MOST (256 * 1024)
 
-static int refuse(const char *path, const char *why)
+static int refuse_file(const char *path, const char *why)
 {
 	log_event(LOG_LEVEL_ERROR, "file refused", "file", path, "reason", why, NULL);
 	return EXIT_CONFIG;
 }
 
-static int judge(int fd, const char *path, bool secret, size_t *size)
+static int judge_file(int fd, const char *path, bool secret, size_t *size)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return refuse(path, "not a regular file");
+		return refuse_file(path, "not a regular file");
 	if (st.st_size <= 0 || st.st_size > FILE_MOST)
-		return refuse(path, "empty or larger than 256 KiB");
+		return refuse_file(path, "empty or larger than 256 KiB");
 	if (secret && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
-		return refuse(path, "a private key that others may read or change");
+		return refuse_file(path, "a private key that others may read or change");
 	*size = (size_t)st.st_size;
 	return EXIT_DONE;
 }
@@ -57,19 +57,19 @@ static int file_read(char **out, const char *path, bool secret)
 	if (fd < 0) {
 		bool refused = errno == EACCES || errno == EPERM;
 
-		refuse(path, strerror(errno));
+		refuse_file(path, strerror(errno));
 		return refused ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
-	code = judge(fd, path, secret, &size);
+	code = judge_file(fd, path, secret, &size);
 	if (code != EXIT_DONE)
 		goto out;
 	text = secret_alloc(size + 1);
 	if (text == NULL || !read_all(fd, text, size)) {
-		code = refuse(path, "cannot be read into locked memory");
+		code = refuse_file(path, "cannot be read into locked memory");
 		goto out;
 	}
 	if (strlen(text) != size || strstr(text, "-----BEGIN ") == NULL) {
-		code = refuse(path, "not a PEM file");
+		code = refuse_file(path, "not a PEM file");
 		goto out;
 	}
 	*out = text;

@@ -166,7 +166,7 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
 	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_profile_name(const void *a, const void *b)
 {
 	return strcmp(
 	    ((const struct client_profile *)a)->name, ((const struct client_profile *)b)->name);
@@ -190,7 +190,7 @@ static bool load_profiles(struct client_conf *conf, const struct tree *tree, con
 			return false;
 		key = tree_next(tree, value);
 	}
-	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_name);
+	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_profile_name);
 	return true;
 }
 

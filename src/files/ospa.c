@@ -65,7 +65,7 @@ static bool find(const struct reading *r, const char *key, bool needed, const st
 	return true;
 }
 
-static bool refuse(
+static bool refuse_entry(
     const struct reading *r, const struct node *value, const char *key, const char *expected)
 {
 	char quoted[80];
@@ -97,7 +97,7 @@ static bool read_version(const struct reading *r)
 
 	return find(r, "version", true, &value) &&
 	       (version_fits(value->text) ||
-	           refuse(
+	           refuse_entry(
 	               r, value, "version", "0.1.0 or a later 0.x.y: this client knows no other"));
 }
 
@@ -108,7 +108,7 @@ static bool read_name(const struct reading *r)
 	if (!find(r, "name", true, &value))
 		return false;
 	if (strlen(value->text) >= sizeof r->out->name)
-		return refuse(r, value, "name", "at most 127 bytes");
+		return refuse_entry(r, value, "name", "at most 127 bytes");
 	snprintf(r->out->name, sizeof r->out->name, "%s", value->text);
 	return true;
 }
@@ -119,7 +119,7 @@ static bool read_device(const struct reading *r)
 
 	return find(r, "clientDeviceId", true, &value) &&
 	       (ospa_device_parse(r->out->device, value->text) ||
-	           refuse(r, value, "clientDeviceId",
+	           refuse_entry(r, value, "clientDeviceId",
 	               "a UUID such as 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"));
 }
 
@@ -129,7 +129,7 @@ static bool read_server(const struct reading *r)
 
 	return find(r, "serverIp", false, &value) &&
 	       (value == NULL || addr_parse(&r->out->server, value->text) ||
-	           refuse(r, value, "serverIp", "an IPv4 or IPv6 address, or nothing"));
+	           refuse_entry(r, value, "serverIp", "an IPv4 or IPv6 address, or nothing"));
 }
 
 static bool read_port(const struct reading *r)
@@ -142,7 +142,7 @@ static bool read_port(const struct reading *r)
 		return false;
 	if (value != NULL &&
 	    (!value_integer(&port, value->text, &expected) || port < 0 || port > UINT16_MAX))
-		return refuse(r, value, "serverPort", "a port, 1 to 65535");
+		return refuse_entry(r, value, "serverPort", "a port, 1 to 65535");
 	r->out->port = port == 0 ? OSPA_PORT : (uint16_t)port;
 	return true;
 }
@@ -157,7 +157,7 @@ static bool read_echo_ip(const struct reading *r)
 	if (value == NULL)
 		return true;
 	if (!value_url(value->text, &expected))
-		return refuse(r, value, "echoIpServer", expected);
+		return refuse_entry(r, value, "echoIpServer", expected);
 	snprintf(r->out->echo_ip, sizeof r->out->echo_ip, "%s", value->text);
 	return true;
 }

@@ -46,7 +46,7 @@ static const char initial_text[] =
     "# Clients may stand here, too; `postern add` writes each to a file in clients.d/.\n"
     "clients: {}\n";
 
-static bool refuse(
+static bool refuse_wanted(
     struct conf_error *error, const char *what, const char *text, const char *expected)
 {
 	char quoted[160];
@@ -62,13 +62,13 @@ static bool check_initial(const struct conf_initial *initial, struct conf_error 
 
 	if (initial->host != NULL && *initial->host != '\0' &&
 	    !value_host(initial->host, &expected))
-		return refuse(error, "host", initial->host, expected);
+		return refuse_wanted(error, "host", initial->host, expected);
 	if (initial->interface != NULL && *initial->interface != '\0' &&
 	    !value_interface(initial->interface, &expected))
-		return refuse(error, "interface", initial->interface, expected);
+		return refuse_wanted(error, "interface", initial->interface, expected);
 	if (initial->firewall != NULL &&
 	    !value_word(&ignored, conf_firewall_words, initial->firewall))
-		return refuse(error, "firewall", initial->firewall, "nft, iptables or none");
+		return refuse_wanted(error, "firewall", initial->firewall, "nft, iptables or none");
 	return true;
 }
 
@@ -206,7 +206,7 @@ static bool check_new_client(
 	const char *expected = NULL;
 
 	if (!value_name(client->name, &expected))
-		return refuse(error, "client name", client->name, expected);
+		return refuse_wanted(error, "client name", client->name, expected);
 	if (twin != NULL)
 		return conf_fail(error,
 		    "client \"%s\" stands in %s:%u already%s; choose another name, "

@@ -170,6 +170,7 @@ void keeper_outcome(void *context, void *waiting, int error)
 	else if (error != 0 && g != NULL)
 		grant_table_remove(k->state.grants, g);
 	conclude(k, v, knock);
+	codec_wipe(&knock->packet);
 	free(knock);
 }
 
@@ -242,6 +243,8 @@ void keeper_commit(struct keeper *k)
 		commit_run(k, fw, &k->batch[start], end - start);
 		start = end;
 	}
+	for (size_t i = 0; i < k->batch_count; i++)
+		codec_wipe(&k->batch[i].knock.packet);
 	k->batch_count = 0;
 }
 

@@ -76,7 +76,7 @@ static void judge(struct keeper *k, const struct message_knock *m)
 		keeper_ask(k, knock);
 	if (v == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);
-	secret_wipe(knock->packet.key, sizeof knock->packet.key);
+	codec_wipe(&knock->packet);
 }
 
 bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)

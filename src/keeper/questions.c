@@ -165,7 +165,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 		refuse(k, v, next);
 	else if (keeper_admit(k, next) == VERDICT_ASKED)
 		keeper_ask(k, next);
-	secret_wipe(next->packet.key, sizeof next->packet.key);
+	codec_wipe(&next->packet);
 	keeper_commit(k);
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-static int refuse(const char *path, const char *why)
+static int refuse_path(const char *path, const char *why)
 {
 	log_event(
 	    LOG_LEVEL_ERROR, "cannot open the control socket", "path", path, "why", why, NULL);
@@ -48,19 +48,19 @@ int control_socket_open(const char *path)
 	int fd, bound;
 
 	if (strlen(path) >= sizeof where.sun_path)
-		return refuse(path, "the path is too long");
+		return refuse_path(path, "the path is too long");
 	memcpy(where.sun_path, path, strlen(path));
 	make_folder(path);
 	if (is_answered(&where))
-		return refuse(path, "a daemon is running already");
+		return refuse_path(path, "a daemon is running already");
 	if (lstat(path, &st) == 0) {
 		if (!S_ISSOCK(st.st_mode))
-			return refuse(path, "something else is there");
+			return refuse_path(path, "something else is there");
 		unlink(path);
 	}
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return refuse(path, strerror(errno));
+		return refuse_path(path, strerror(errno));
 	mask = umask(0177);
 	bound = bind(fd, (const struct sockaddr *)&where, sizeof where);
 	umask(mask);
@@ -68,7 +68,7 @@ int control_socket_open(const char *path)
 		int saved = errno;
 
 		close(fd);
-		return refuse(path, strerror(saved));
+		return refuse_path(path, strerror(saved));
 	}
 	return fd;
 }

@@ -134,7 +134,10 @@ static void run(struct main_process *m, struct conf *conf)
 
 int role_main(const struct main_options *options)
 {
-	struct main_process m = {.options = options, .control = -1, .exit_status = EXIT_FAILED};
+	struct main_process m = {.options = options,
+	    .handlers = main_handlers,
+	    .control = -1,
+	    .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};
 	struct conf *conf = conf_load(options->config, &why);
 

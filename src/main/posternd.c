@@ -8,16 +8,23 @@
 #include "base/exit.h"
 #include "base/secret.h"
 #include "conf/conf.h"
+#include "conf/values.h"
 #include "ctl/control.h"
+#include "main/explain.h"
 #include "main/main.h"
 
 static const char usage[] =
-    "Usage: posternd [-c FILE] [--check] [options]\n"
+    "Usage: posternd [-c FILE] [--check | --explain FILE] [options]\n"
     "Opens ports to those who knock: Single Packet Authorization for openme v1 and\n"
     "OpenSPA v1 clients.\n"
     "\n"
     "  -c, --config FILE     configuration (" CONF_DEFAULT_PATH ")\n"
     "      --check           check the configuration, change nothing, and exit\n"
+    "      --explain FILE    say what would become of the datagram in FILE (its bytes alone,\n"
+    "                        or a capture: pcap, pcapng), check by check, and exit\n"
+    "      --packet N        with --explain: the capture's packet N, not the first for us\n"
+    "      --source ADDRESS  with --explain: where it came from\n"
+    "      --at TIME         with --explain: judge as of then, not of the capture's time\n"
     "      --state-dir DIR   what outlives the daemon (/var/lib/postern)\n"
     "      --control PATH    control socket (" CONTROL_PATH ")\n"
     "      --log-level LEVEL error, warn, info or debug (info)\n"
@@ -26,14 +33,32 @@ static const char usage[] =
     "      --help            print this and exit\n"
     "\n"
     "Signals: HUP reads the configuration again; TERM and INT stop.\n"
-    "Exit status: 0 fine, 1 failed, 2 usage, 77 no permission, 78 configuration.\n"
-    "Example: posternd -c config.yaml --check && posternd -c config.yaml\n";
+    "Exit status: 0 fine, 1 failed, 2 usage, 77 no permission, 78 configuration;\n"
+    "--explain: 0 granted, 3 refused, 4 a script or helper decides.\n"
+    "Example: posternd -c config.yaml --check && posternd -c config.yaml\n"
+    "         posternd --explain knocks.pcap --packet 3\n";
 
-enum { OPT_CHECK = 256, OPT_STATE, OPT_CONTROL, OPT_LEVEL, OPT_FORMAT, OPT_VERSION, OPT_HELP };
+enum {
+	OPT_CHECK = 256,
+	OPT_EXPLAIN,
+	OPT_PACKET,
+	OPT_SOURCE,
+	OPT_AT,
+	OPT_STATE,
+	OPT_CONTROL,
+	OPT_LEVEL,
+	OPT_FORMAT,
+	OPT_VERSION,
+	OPT_HELP,
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"explain", required_argument, NULL, OPT_EXPLAIN},
+    {"packet", required_argument, NULL, OPT_PACKET},
+    {"source", required_argument, NULL, OPT_SOURCE},
+    {"at", required_argument, NULL, OPT_AT},
     {"state-dir", required_argument, NULL, OPT_STATE},
     {"control", required_argument, NULL, OPT_CONTROL},
     {"log-level", required_argument, NULL, OPT_LEVEL},
@@ -49,8 +74,39 @@ static _Noreturn void usage_error(const char *what, const char *found)
 	exit(EXIT_USAGE);
 }
 
+static uint32_t parse_packet(const char *text)
+{
+	const char *expected;
+	int64_t number;
+
+	if (!value_integer(&number, text, &expected) || number < 1 || number > UINT32_MAX)
+		usage_error("--packet is no number from 1 on", text);
+	return (uint32_t)number;
+}
+
+/* False when `c` is none of --explain and its own. */
+static bool parse_explain(struct explain_options *e, int c)
+{
+	switch (c) {
+	case OPT_EXPLAIN:
+		e->file = optarg;
+		return true;
+	case OPT_PACKET:
+		e->packet = parse_packet(optarg);
+		return true;
+	case OPT_SOURCE:
+		e->source = optarg;
+		return true;
+	case OPT_AT:
+		e->at = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* True when --check was among them. */
-static bool parse(struct main_options *o, int argc, char *argv[])
+static bool parse(struct main_options *o, struct explain_options *e, int argc, char *argv[])
 {
 	bool check = false;
 	int c;
@@ -84,28 +140,36 @@ static bool parse(struct main_options *o, int argc, char *argv[])
 			fputs(usage, stdout);
 			exit(EXIT_DONE);
 		default:
+			if (parse_explain(e, c))
+				break;
 			fputs("Try \"posternd --help\".\n", stderr);
 			exit(EXIT_USAGE);
 		}
 	}
 	if (optind < argc)
 		usage_error("unexpected argument", argv[optind]);
+	if (e->file == NULL && (e->packet != 0 || e->source != NULL || e->at != NULL))
+		usage_error("only for --explain", "--packet, --source, --at");
 	return check;
 }
 
-static int check_only(const char *path)
+static int check_or_explain(const char *path, const struct explain_options *what)
 {
 	struct conf_error why = {.text = ""};
 	struct conf *conf = conf_load(path, &why);
+	int status = EXIT_DONE;
 
 	if (conf == NULL) {
 		fprintf(stderr, "posternd: %s\n", why.text);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
-	printf("%s: %zu clients, %zu devices, fine\n", path, conf_client_count(conf),
-	    conf_has_openspa(conf) ? conf_device_count(conf) : 0);
+	if (what->file != NULL)
+		status = explain(what, conf);
+	else
+		printf("%s: %zu clients, %zu devices, fine\n", path, conf_client_count(conf),
+		    conf_has_openspa(conf) ? conf_device_count(conf) : 0);
 	conf_free(conf);
-	return EXIT_DONE;
+	return status;
 }
 
 int main(int argc, char *argv[])
@@ -115,15 +179,16 @@ int main(int argc, char *argv[])
 	    .control = CONTROL_PATH,
 	    .log_level = LOG_LEVEL_INFO,
 	    .log_format = LOG_FORMAT_TEXT};
+	struct explain_options to_explain = {.file = NULL};
 	bool check;
 
-	check = parse(&options, argc, argv);
+	check = parse(&options, &to_explain, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);
 		return EXIT_FAILED;
 	}
-	if (check)
-		return check_only(options.config);
+	if (check || to_explain.file != NULL)
+		return check_or_explain(options.config, &to_explain);
 	log_open("main", options.log_level, options.log_format);
 	if (geteuid() != 0) {
 		fputs("posternd: must be started as root: it changes the firewall (its processes "

@@ -22,6 +22,7 @@ struct child {
 
 struct main_process {
 	const struct main_options *options;
+	message_handler *const *handlers; /* main_handlers */
 	struct loop loop;
 	struct loop_source signals;
 	struct child children[ROLE_COUNT];

@@ -175,7 +175,7 @@ static const char *read_answer(struct addr *out, struct asker *a)
 	return addr_is_usable_target(out) ? NULL : "nobody outside can reach that address";
 }
 
-static void report(const struct asker *a, const struct addr *found, const char *why)
+static void log_address(const struct asker *a, const struct addr *found, const char *why)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -191,7 +191,7 @@ static void report(const struct asker *a, const struct addr *found, const char *
 }
 
 /* NULL, or why there is no answer. */
-static const char *judge(struct addr *out, struct asker *a, int64_t end_ns)
+static const char *judge_answer(struct addr *out, struct asker *a, int64_t end_ns)
 {
 	int status = a->pid > 0 ? finish(a, end_ns) : -1;
 
@@ -212,11 +212,11 @@ static const char *judge(struct addr *out, struct asker *a, int64_t end_ns)
 
 static void take(struct addr *out, struct asker *a, int64_t end_ns)
 {
-	const char *why = judge(out, a, end_ns);
+	const char *why = judge_answer(out, a, end_ns);
 
 	if (why != NULL)
 		memset(out, 0, sizeof *out);
-	report(a, out, why);
+	log_address(a, out, why);
 }
 
 void public_address_learn(struct public_address *out, struct conf *conf)

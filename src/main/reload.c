@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/notify.h"
+#include "base/secret.h"
 #include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/processes.h"
@@ -23,23 +24,28 @@ static bool configure(struct main_process *m, enum role role, enum message_type 
 	return false;
 }
 
-/* The secrets go to the doorman alone. */
+/* The secrets go to the doorman alone; in between they stand in locked memory, too. */
 static bool configure_doorman(
     struct main_process *m, const struct conf *conf, const struct config_push *h)
 {
-	struct message_secret secret = {.openspa = conf_has_openspa(conf)};
+	struct message_secret *secret = secret_alloc(sizeof *secret);
 	struct message_fds fds = message_fds_none();
 	bool ok;
 
+	if (secret == NULL) {
+		log_line(LOG_LEVEL_ERROR, "no locked memory to hand the keys on in");
+		return false;
+	}
+	secret->openspa = conf_has_openspa(conf);
 	if (conf_has_openme(conf))
-		memcpy(secret.secret, conf_server_secret(conf), sizeof secret.secret);
-	if (secret.openspa)
-		secret.rsa = *conf_openspa_secret(conf);
+		memcpy(secret->secret, conf_server_secret(conf), sizeof secret->secret);
+	if (secret->openspa)
+		secret->rsa = *conf_openspa_secret(conf);
 	fds.fd[FD_SNAPSHOT] = h->fd;
 	fds.fd[FD_OPENME] = h->udp;
 	fds.fd[FD_OPENSPA] = h->openspa;
-	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, &secret, &fds);
-	explicit_bzero(&secret, sizeof secret);
+	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
+	secret_free(secret);
 	return ok;
 }
 

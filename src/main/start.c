@@ -120,7 +120,7 @@ static bool spawn_all(struct main_process *m)
 		if (!programs_need(&m->programs, role))
 			continue;
 		child->main = m;
-		child->peer.handlers = main_handlers;
+		child->peer.handlers = m->handlers;
 		child->peer.context = child;
 		executable = executable_open(role);
 		if (executable < 0)

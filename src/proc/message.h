@@ -159,6 +159,7 @@ struct message_knock {
 	uint8_t guessed; /* 0 or not: the doorman has not tried the signature; no bool, for it may
 	                    lie */
 	uint8_t key[32]; /* that sealed the packet */
+	int64_t timestamp_ns; /* the doorman's note to itself, for a knock that comes back */
 	struct record record;
 };
 

@@ -32,12 +32,10 @@ static const char *device_name(const struct snapshot *s,
 }
 
 /* Names are shown only where the signature was verified: before that a holder is a guess. */
-static const char *holder_name(enum verdict v, const struct knock *k, const struct snapshot *s,
-    char uuid[static UUID_TEXT_BYTES])
+static const char *verified_name(
+    const struct knock *k, const struct snapshot *s, char uuid[static UUID_TEXT_BYTES])
 {
-	bool known = v == VERDICT_GRANTED || v == VERDICT_STALE || v > VERDICT_BUSY;
-
-	if (!known || k->holder == DIRECTORY_NOBODY)
+	if (!k->verified)
 		return "-";
 	/* One that a program was asked about may be older than `s`, and its holder's number. */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
@@ -59,7 +57,7 @@ static void log_verdict(enum verdict v, const struct knock *k, const struct snap
 {
 	char source[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES], port[8], offset[32];
 	char uuid[UUID_TEXT_BYTES];
-	const char *name = holder_name(v, k, s, uuid);
+	const char *name = verified_name(k, s, uuid);
 
 	addr_text(&k->packet.record.source, source);
 	snprintf(port, sizeof port, "%u", k->packet.record.source_port);

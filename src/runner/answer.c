@@ -9,7 +9,7 @@ _Static_assert(sizeof((struct runner_reply *)0)->modulus == RSA_KEY_BYTES &&
                    sizeof((struct runner_reply *)0)->exponent == RSA_EXPONENT_BYTES,
     "a key fits a reply");
 
-static enum runner_outcome refuse(const char **why, const char *reason)
+static enum runner_outcome refuse_answer(const char **why, const char *reason)
 {
 	*why = reason;
 	return RUNNER_REFUSED;
@@ -22,7 +22,7 @@ static enum runner_outcome take_key(
 	enum rsa_error error = rsa_pem_read_public(&key, text, size);
 
 	if (error != RSA_FINE)
-		return refuse(why, rsa_error_text(error));
+		return refuse_answer(why, rsa_error_text(error));
 	memcpy(reply->modulus, key.modulus, sizeof reply->modulus);
 	memcpy(reply->exponent, key.exponent, sizeof reply->exponent);
 	return RUNNER_DONE;
@@ -32,9 +32,9 @@ static enum runner_outcome take_seconds(
     struct runner_reply *reply, uint64_t seconds, const char **why)
 {
 	if (seconds == 0)
-		return refuse(why, "not authorized");
+		return refuse_answer(why, "not authorized");
 	if (seconds > UINT16_MAX)
-		return refuse(why, "a duration above 65535 seconds");
+		return refuse_answer(why, "a duration above 65535 seconds");
 	reply->duration_s = (uint16_t)seconds;
 	return RUNNER_DONE;
 }
@@ -48,10 +48,10 @@ static enum runner_outcome take_duration(
 	if (size > 0 && text[size - 1] == '\n')
 		size--;
 	if (size == 0)
-		return refuse(why, "it printed no duration");
+		return refuse_answer(why, "it printed no duration");
 	for (size_t i = 0; i < size; i++) {
 		if (text[i] < '0' || text[i] > '9')
-			return refuse(why, "it printed something else than a duration");
+			return refuse_answer(why, "it printed something else than a duration");
 		if (seconds <= UINT16_MAX)
 			seconds = seconds * 10 + (uint64_t)(text[i] - '0');
 	}
@@ -62,7 +62,7 @@ enum runner_outcome runner_answer_script(
     struct runner_reply *reply, uint8_t task, const char *text, size_t size, const char **why)
 {
 	if (task == RUNNER_PUBLIC_KEY && size == 0)
-		return refuse(why, "it printed no key");
+		return refuse_answer(why, "it printed no key");
 	if (task == RUNNER_PUBLIC_KEY)
 		return take_key(reply, text, size, why);
 	if (task == RUNNER_AUTHORIZE)
@@ -89,21 +89,21 @@ static bool is_answer(const json_t *answer)
 	       json_object_size(answer) == 2U + (duration != NULL) + (key != NULL);
 }
 
-static enum runner_outcome take_answer(
+static enum runner_outcome take_helper_answer(
     struct runner_reply *reply, uint8_t task, const json_t *answer, const char **why)
 {
 	const json_t *duration = json_object_get(answer, "duration");
 	const json_t *key = json_object_get(answer, "publicKey");
 
 	if (!json_is_true(json_object_get(answer, "ok")))
-		return refuse(why, "it said no");
+		return refuse_answer(why, "it said no");
 	if (task == RUNNER_PUBLIC_KEY)
 		return key == NULL
-		           ? refuse(why, "its answer has no key")
+		           ? refuse_answer(why, "its answer has no key")
 		           : take_key(reply, json_string_value(key), json_string_length(key), why);
 	if (task == RUNNER_AUTHORIZE)
 		return duration == NULL
-		           ? refuse(why, "its answer has no duration")
+		           ? refuse_answer(why, "its answer has no duration")
 		           : take_seconds(reply, (uint64_t)json_integer_value(duration), why);
 	return RUNNER_DONE;
 }
@@ -119,7 +119,7 @@ enum runner_outcome runner_answer_helper(struct runner_reply *reply, uint8_t tas
 	else if (json_integer_value(json_object_get(answer, "id")) != id)
 		*why = "it answered another question";
 	else
-		outcome = take_answer(reply, task, answer, why);
+		outcome = take_helper_answer(reply, task, answer, why);
 	json_decref(answer);
 	return outcome;
 }

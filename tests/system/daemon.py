@@ -35,6 +35,9 @@ def yaml(value, indent=0):
     return "\n".join(lines)
 
 
+PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
+
+
 class Notices:
     """The service manager's end of NOTIFY_SOCKET."""
 
@@ -44,7 +47,7 @@ class Notices:
         self.socket.bind(str(path))
         os.chmod(path, 0o777)
 
-    def wait_for(self, word, process, within=10.0):
+    def wait_for(self, word, process, within=PATIENCE):
         """True when a notice with that line came in time, from a process that lives on; earlier
         notices are dropped."""
         def came():
@@ -125,7 +128,7 @@ class Daemon:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(10)
+            code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 from daemon import Daemon, program
@@ -23,7 +24,7 @@ class CommandTest(WorldTest):
         return done.returncode, done.stdout
 
     def written(self, configuration):
-        daemon = Daemon(self.server, self.folder / "command", configuration)
+        daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)), configuration)
         self.addCleanup(daemon.close)
         return daemon
 
@@ -101,8 +102,7 @@ class CommandTest(WorldTest):
             with self.subTest(name=name):
                 code, output = self.check(configuration)
                 self.assertEqual(code, 78, output)
-                file = self.folder / "command" / "config.yaml"
-                self.assertRegex(output, rf"{file}:\d+:\d+: ")
+                self.assertRegex(output, rf"{self.folder}/\w+/config\.yaml:\d+:\d+: ")
                 self.assertEqual(len(output.strip().splitlines()), 1, output)
 
     def test_a_near_miss_names_the_known_key(self):
@@ -119,9 +119,13 @@ class CommandTest(WorldTest):
     def test_the_private_key_never_shows(self):
         configuration = self.configuration(nonsense=1)
         secret = configuration["server"]["private_key"]
-        self.assertNotIn(secret, self.check(configuration)[1])
-        text = self.written(self.configuration()).file
-        shown = self.server.run(program("postern"), "--config", text, "config", "show")
+        complaint = self.check(configuration)[1]
+        self.assertIn("nonsense", complaint)
+        self.assertNotIn(secret, complaint)
+        daemon = self.written(self.configuration())
+        self.assertIn(secret, daemon.file.read_text())
+        shown = self.server.run(program("postern"), "--config", daemon.file, "config", "show")
+        self.assertIn("private_key", shown)
         self.assertNotIn(secret, shown)
 
     def test_dry_run(self):

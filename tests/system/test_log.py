@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import openme
 from daemon import Daemon
@@ -98,7 +100,7 @@ class LogTest(WorldTest):
 
     def check(self, configuration):
         """Exit code and output of `posternd --check`."""
-        daemon = Daemon(self.server, self.folder / "check", configuration)
+        daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)), configuration)
         self.addCleanup(daemon.close)
         done = subprocess.run(list(map(str, daemon.command("--check"))), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

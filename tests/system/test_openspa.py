@@ -223,6 +223,8 @@ class OpenSpaTest(SpaWorldTest):
         other = openspa.Key()
         self.assert_silent(openspa.request(self.phone, other.public, openspa.TCP, SERVICE_PORT))
         self.assertFalse(self.reaches())
+        self.granted_for(self.request())
+        self.assertTrue(self.reaches())
 
     def test_stale_and_future(self):
         self.serve()
@@ -237,7 +239,9 @@ class OpenSpaTest(SpaWorldTest):
         self.serve()
         for target in ("127.0.0.1", "255.255.255.255", "fe80::1", "224.0.0.1", self.address(4)):
             with self.subTest(target=target):
-                self.assert_silent(self.request(client=target))
+                self.assert_silent(self.request(client=target), "target_refused")
+        self.assertEqual(len(self.verdicts("target_refused")), 5)
+        self.granted_for(self.request())
 
     def test_targets_of_others(self):
         self.serve(targets=["source"])

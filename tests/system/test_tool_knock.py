@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 import openme
 from daemon import program
+from memory import places
 from tool import CLOSED, CONFIG, HOST, USAGE, ToolTest
 
 
@@ -198,6 +199,22 @@ class KnockTest(ToolTest):
         self.assertEqual(tool.returncode, 0)
         self.assertGreaterEqual(len(lines), 1)
         self.assertTrue(all(json.loads(line)["sent"] for line in lines))
+
+    def test_the_key_lies_in_locked_memory(self):
+        """While it knocks again and again: nowhere else, nor is a copy of the file left behind."""
+        tool = subprocess.Popen(
+            [program("postern"), "--client-config", self.room / "client.yaml", "knock",
+             "--continuous", "--interval", "1s"], stdout=subprocess.DEVNULL)
+        try:
+            self.received()
+            self.received()
+            seed = self.alice.secret[:32]
+            found = places(tool.pid, {"seed": seed, "in base64": openme.text(seed).encode()})
+        finally:
+            tool.kill()
+            tool.wait(10)
+        self.assertIn("seed", [name for name, _ in found], "the search is blind")
+        self.assertEqual([(name, place.head) for name, place in found if not place.locked], [])
 
     def test_profiles(self):
         self.profile(post_knock="ssh me@gate")

@@ -346,6 +346,86 @@ static void expiry_to_the_nanosecond(void **state)
 	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_EXPIRED);
 }
 
+/* That a signature was verified is for this admission to say, not for the one before. */
+static void verified_is_said_anew(void **state)
+{
+	struct knock k = knock_by(ALICE, "::", "192.0.2.7", NOW);
+
+	(void)state;
+	k.verified = true;
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	assert_false(k.verified);
+	k.holder = ALICE;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_GRANTED);
+	assert_true(k.verified);
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_REPLAYED);
+	assert_true(k.verified);
+	k.holder = BOB;
+	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_WRONG_SIGNER);
+	assert_false(k.verified);
+}
+
+struct watched {
+	size_t count;
+	enum check last;
+	bool last_passed;
+};
+
+static void watch(void *context, enum check check, bool passed, const struct knock *k)
+{
+	struct watched *w = context;
+
+	(void)k;
+	if (w->count++ > 0) {
+		assert_true(w->last_passed); /* the one that fails is the last */
+		assert_true(check > w->last);
+	}
+	w->last = check;
+	w->last_passed = passed;
+}
+
+/* The checks come in the order of their table, and nothing comes behind the one that fails. */
+static void who_watches_sees_each_check(void **state)
+{
+	static const struct {
+		uint32_t holder;
+		const char *target;
+		int64_t stamp;
+		enum check last;
+		enum verdict verdict;
+	} cases[] = {
+	    {BOB, "::", 0, CHECK_SIGNATURE, VERDICT_WRONG_SIGNER},
+	    {ALICE, "::", -61 * S, CHECK_TIME, VERDICT_STALE},
+	    {GONE, "::", 0, CHECK_REVOKED, VERDICT_REVOKED},
+	    {LATE, "::", 0, CHECK_EXPIRY, VERDICT_EXPIRED},
+	    {PORTLESS, "::", 0, CHECK_PORTS, VERDICT_NO_PORTS},
+	    {NO_WILDCARD, "::", 0, CHECK_TARGET, VERDICT_WILDCARD_REFUSED},
+	    {ALICE, "127.0.0.1", 0, CHECK_TARGET, VERDICT_TARGET_REFUSED},
+	    {ALICE, "::", 0, CHECK_QUOTA, VERDICT_GRANTED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int signer = cases[i].holder == BOB ? ALICE : (int)cases[i].holder;
+		struct knock k =
+		    knock_by(signer, cases[i].target, "192.0.2.7", NOW + cases[i].stamp);
+		struct watched w = {0};
+		const struct admission a = {.side = ADMIT_KEEPER,
+		    .config = &world.snapshot,
+		    .replay = world.replay,
+		    .grants = world.grants,
+		    .now_ns = NOW,
+		    .trace = watch,
+		    .trace_context = &w};
+
+		assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+		k.holder = cases[i].holder;
+		assert_int_equal(admit(&a, &k), cases[i].verdict);
+		assert_int_equal(w.last, cases[i].last);
+		assert_int_equal(w.last_passed, cases[i].verdict == VERDICT_GRANTED);
+	}
+}
+
 static void noise_is_screened_first(void **state)
 {
 	struct knock good = knock_by(ALICE, "::", "192.0.2.7", NOW), k;
@@ -515,6 +595,8 @@ int main(void)
 	    TEST(keeper_believes_nobody),
 	    TEST(only_as_many_as_there_are),
 	    TEST(expiry_to_the_nanosecond),
+	    TEST(verified_is_said_anew),
+	    TEST(who_watches_sees_each_check),
 	    TEST(noise_is_screened_first),
 	    TEST(guesses_follow_the_source),
 	    TEST(a_source_has_a_few_recent_clients),

@@ -1,0 +1,19 @@
+/* posternd --explain: what the daemon would decide about a datagram, check by check, by the same
+ * admit() that decides in the daemon. Opens no socket, touches no firewall, changes nothing. */
+#ifndef MAIN_EXPLAIN_H
+#define MAIN_EXPLAIN_H
+
+#include "conf/conf.h"
+
+struct explain_options {
+	const char *file;   /* what holds the datagram; NULL: nothing is to be explained */
+	uint32_t packet;    /* of a capture, from 1; 0: the first one for us */
+	const char *source; /* address that it came from; NULL: the capture knows */
+	const char *at;     /* judged as of that time; NULL: the capture's, or now */
+};
+
+/* Prints the explanation. The value is the exit status: EXIT_REFUSED when the datagram would be
+ * refused, EXIT_NO_ANSWER when a program of the administrator's would have to be asked. */
+int explain(const struct explain_options *options, struct conf *conf);
+
+#endif

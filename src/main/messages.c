@@ -1,0 +1,62 @@
+/* What main does on what the other processes say. The context is a struct child. */
+#include <errno.h>
+
+#include "main/processes.h"
+
+static void out_of_turn(struct child *child)
+{
+	main_fail(child->main, child->peer.channel.peer, "a process spoke out of turn");
+}
+
+bool main_take_ready(void *context, const struct message_outcome *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (!child->ready_awaited || m->error < 0)
+		out_of_turn(child);
+	child->ready_awaited = false;
+	child->error = m->error < 0 ? EPROTO : m->error;
+	return true;
+}
+
+bool main_take_task_done(
+    void *context, const struct message_server_task *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (m->outcome > RUNNER_BUSY)
+		out_of_turn(child);
+	else
+		child->task_outcome = m->outcome;
+	return true;
+}
+
+bool main_take_stopping(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)m;
+	(void)fds;
+	child->main->keeper_gets_on = true;
+	return true;
+}
+
+/* The desk may ask before it has heard that a reload is under way: its turn comes after that. */
+bool main_take_reload_wanted(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct main_process *main = ((struct child *)context)->main;
+
+	(void)m;
+	(void)fds;
+	if (main->waiting)
+		main->reload_asked_by_desk = true;
+	else
+		main_reload(main, true);
+	return true;
+}
+
+MESSAGES_TO_MAIN(MESSAGE_TAKE)
+
+message_handler *const main_handlers[MESSAGE_COUNT] = {MESSAGES_TO_MAIN(MESSAGE_ENTRY)};
