@@ -44,10 +44,6 @@ $(BUILD)-fuzz/build.ninja:
 	CC=$(CLANG) meson setup $(BUILD)-fuzz -Dfuzz=true -Dtests=disabled \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
-# Small faults in a copy of the code: which of them does no unit test find?
-mutants: tested
-	$(PYTHON) tests/mutants $(MUTANTS)
-
 # Lines and branches run by the unit tests; with COVER=all by the system tests, too. Then there is no
 # sandbox, so that the daemon's processes, which have users of their own, can write down what was run.
 COVER = unit
@@ -63,6 +59,10 @@ coverage: $(COVERED)/build.ninja
 $(COVERED)/build.ninja:
 	meson setup $(COVERED) -Db_coverage=true -Dbuildtype=debug \
 		-Dsandbox=$(if $(filter all,$(COVER)),off,on) $(MESON_FLAGS)
+
+# Small faults in a copy of the code: which of them does no unit test find?
+mutants: tested
+	$(PYTHON) tests/mutants $(MUTANTS)
 
 bench: tested
 	ninja -C $(BUILD) benchmarks

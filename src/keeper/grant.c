@@ -113,6 +113,14 @@ static void conclude(struct keeper *k, enum verdict v, const struct knock *knock
 	report(k, v, knock);
 }
 
+/* A copy that waited. */
+static void forget(struct knock *knock)
+{
+	if (knock != NULL)
+		codec_wipe(&knock->packet);
+	free(knock);
+}
+
 /* What the table says of it follows what the firewall has. */
 static void settle_grant(struct keeper *k, const struct admitted *a, bool stands)
 {
@@ -140,7 +148,7 @@ static void settle(struct keeper *k, const struct admitted *a, const struct fw_c
 	settle_grant(k, a, c->outcome >= 0);
 	if (c->outcome == FW_LATER)
 		return; /* keeper_outcome goes on */
-	free(c->waiting);
+	forget(c->waiting);
 	conclude(k, verdict_of(c->outcome), &a->knock);
 }
 
@@ -170,8 +178,7 @@ void keeper_outcome(void *context, void *waiting, int error)
 	else if (error != 0 && g != NULL)
 		grant_table_remove(k->state.grants, g);
 	conclude(k, v, knock);
-	codec_wipe(&knock->packet);
-	free(knock);
+	forget(knock);
 }
 
 /* --- Changes */

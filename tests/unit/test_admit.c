@@ -322,30 +322,6 @@ static void keeper_believes_nobody(void **state)
 	assert_true(addr_equal(&k.target, &k.packet.record.source));
 }
 
-/* Behind the last client there may be something that looks like one. */
-static void only_as_many_as_there_are(void **state)
-{
-	struct knock k = knock_by(CLIENTS - 2, "::", "192.0.2.7", NOW);
-
-	(void)state;
-	world.snapshot.client_count = CLIENTS - 2;
-	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_WRONG_SIGNER);
-	assert_int_equal(world.replay[CLIENTS - 2].count, 0);
-	world.snapshot.client_count = CLIENTS - 1;
-	world.clients[CLIENTS - 2].expires_ns = NEVER_NS;
-	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_GRANTED);
-}
-
-/* The moment itself is still allowed. */
-static void expiry_to_the_nanosecond(void **state)
-{
-	(void)state;
-	world.clients[LATE].expires_ns = NOW;
-	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_GRANTED);
-	world.clients[LATE].expires_ns = NOW - 1;
-	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_EXPIRED);
-}
-
 /* That a signature was verified is for this admission to say, not for the one before. */
 static void verified_is_said_anew(void **state)
 {
@@ -424,6 +400,30 @@ static void who_watches_sees_each_check(void **state)
 		assert_int_equal(w.last, cases[i].last);
 		assert_int_equal(w.last_passed, cases[i].verdict == VERDICT_GRANTED);
 	}
+}
+
+/* Behind the last client there may be something that looks like one. */
+static void only_as_many_as_there_are(void **state)
+{
+	struct knock k = knock_by(CLIENTS - 2, "::", "192.0.2.7", NOW);
+
+	(void)state;
+	world.snapshot.client_count = CLIENTS - 2;
+	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_WRONG_SIGNER);
+	assert_int_equal(world.replay[CLIENTS - 2].count, 0);
+	world.snapshot.client_count = CLIENTS - 1;
+	world.clients[CLIENTS - 2].expires_ns = NEVER_NS;
+	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_GRANTED);
+}
+
+/* The moment itself is still allowed. */
+static void expiry_to_the_nanosecond(void **state)
+{
+	(void)state;
+	world.clients[LATE].expires_ns = NOW;
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_GRANTED);
+	world.clients[LATE].expires_ns = NOW - 1;
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_EXPIRED);
 }
 
 static void noise_is_screened_first(void **state)
@@ -593,10 +593,10 @@ int main(void)
 	    TEST(refused_packets_are_not_remembered),
 	    TEST(quota_counts_addresses),
 	    TEST(keeper_believes_nobody),
-	    TEST(only_as_many_as_there_are),
-	    TEST(expiry_to_the_nanosecond),
 	    TEST(verified_is_said_anew),
 	    TEST(who_watches_sees_each_check),
+	    TEST(only_as_many_as_there_are),
+	    TEST(expiry_to_the_nanosecond),
 	    TEST(noise_is_screened_first),
 	    TEST(guesses_follow_the_source),
 	    TEST(a_source_has_a_few_recent_clients),
