@@ -253,6 +253,23 @@ static void what_was_refused_counts_no_more(void **state)
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 1000);
 }
 
+/* What would be in nobody's sight is not opened. */
+static void a_full_table_opens_nothing(void **state)
+{
+	char address[40];
+
+	(void)state;
+	for (unsigned int i = 0; i < 65536; i++) {
+		snprintf(address, sizeof address, "2001:db8::%x", i);
+		bench_hold(ALICE, address, BENCH_AS(ALICE));
+	}
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_NO_MEMORY);
+	assert_int_equal(bench_open_count(), 0);
+	bench_pass_ms(BENCH_RULE_S * 1000);
+	bench_tick();
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_GRANTED);
+}
+
 static void more_than_a_batch_holds(void **state)
 {
 	char from[32];
@@ -463,6 +480,7 @@ int main(void)
 	    BENCH_TEST(requests_go_together_too),
 	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
 	    BENCH_TEST(what_was_refused_counts_no_more),
+	    BENCH_TEST(a_full_table_opens_nothing),
 	    BENCH_TEST(more_than_a_batch_holds),
 	    BENCH_TEST(a_wrong_guess_is_given_back),
 	    BENCH_TEST(what_was_not_guessed_is_not_given_back),
