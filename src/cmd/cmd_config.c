@@ -37,10 +37,16 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 		json_string(&j, "config", conf_path(conf));
 		json_bool(&j, "valid", true);
 		json_number(&j, "clients", (int64_t)conf_client_count(conf));
+		json_open(&j, "warnings", '[');
+		for (size_t i = 0; i < conf_warning_count(conf); i++)
+			json_string(&j, NULL, conf_warning(conf, i));
+		json_close(&j, ']');
 		json_close(&j, '}');
 		json_end(&j);
 		return;
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		cli_warn(cli, "%s", conf_warning(conf, i));
 	if (!cli->quiet)
 		printf("%s: in order, %zu client%s\n",
 		    text_escaped(path, sizeof path, conf_path(conf)), conf_client_count(conf),

@@ -34,6 +34,7 @@ struct conf_client {
 	char name[CLIENT_NAME_BYTES];
 	const char *file; /* where it stands */
 	struct conf_place place;
+	bool skipped; /* names ports that do not exist: opens nothing, see conf_warning */
 #define X(key, kind, ...) CONF_TYPE_##kind key;
 	CONF_CLIENT_KEYS(X)
 #undef X
@@ -109,6 +110,9 @@ int conf_write_snapshot(const struct conf *conf, uint64_t generation);
 
 /* Everything below is read-only and lives until conf_free. */
 const char *conf_path(const struct conf *conf);
+/* What is in force and hardly meant: sentences as in a conf_error. */
+size_t conf_warning_count(const struct conf *conf);
+const char *conf_warning(const struct conf *conf, size_t index);
 const struct conf_server *conf_server(const struct conf *conf);
 /* Whether knocks are served, and whether OpenSPA's requests are. At least one of them. */
 bool conf_has_openme(const struct conf *conf);

@@ -83,13 +83,6 @@ static bool enter_loop(struct main_process *m)
 
 /* --- The start and the end */
 
-static void warn(const struct conf *conf)
-{
-	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
-		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
-		                         "legacy iptables are neither seen nor passed");
-}
-
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, const struct conf *conf)
 {
@@ -145,7 +138,7 @@ int role_main(const struct main_options *options)
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
-	warn(conf);
+	main_warn(conf);
 	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
 	if (m.signals.fd < 0 || !loop_open(&m.loop))

@@ -163,6 +163,8 @@ static int check_or_explain(const char *path, const struct explain_options *what
 		fprintf(stderr, "posternd: %s\n", why.text);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		fprintf(stderr, "posternd: warning: %s\n", conf_warning(conf, i));
 	if (what->file != NULL)
 		status = explain(what, conf);
 	else

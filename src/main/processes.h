@@ -67,6 +67,8 @@ struct config_push;
  * old one is still in force everywhere, or the daemon is stopping. */
 bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
 /* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
+/* Logs what is in force and hardly meant. */
+void main_warn(const struct conf *conf);
 void main_reload(struct main_process *m, bool for_desk);
 
 #endif

@@ -12,6 +12,16 @@
 
 /* --- Handing out a configuration */
 
+void main_warn(const struct conf *conf)
+{
+	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
+		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
+		                         "legacy iptables are neither seen nor passed");
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		log_event(LOG_LEVEL_WARN, "the configuration is in force, but", "why",
+		    conf_warning(conf, i), NULL);
+}
+
 static bool configure(struct main_process *m, enum role role, enum message_type type,
     const void *body, const struct message_fds *fds)
 {
@@ -125,6 +135,7 @@ static int reload(struct main_process *m, struct conf_error *why)
 			    m->options->config, fixed);
 			fault = CONTROL_FAULT_CONFIG;
 		} else if (main_push_config(m, next, &h)) {
+			main_warn(next);
 			fault = 0;
 		}
 	}
