@@ -48,6 +48,9 @@ bool check_server(
 	bool is_map = section != NULL && section->kind == NODE_MAP;
 	struct conf_server *s = &conf->server;
 
+	conf->interface_place =
+	    place_of(is_map ? tree_find(tree, section, "interface") : NULL, root);
+	conf_keep_interface(conf, s->interface.text);
 	if (s->health_port == CONF_NOT_GIVEN)
 		s->health_port = s->udp_port;
 	if ((s->mark & (s->mark - 1)) != 0)

@@ -193,7 +193,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->host_chains = (uint8_t)from->host_chains;
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;
-	memcpy(to->interface, from->interface.text, sizeof to->interface);
+	memcpy(to->interface, conf->interface, sizeof to->interface);
 	to->mark = (uint32_t)from->mark;
 	to->priority = (int32_t)from->priority;
 	to->client_quota = (uint32_t)from->client_quota;

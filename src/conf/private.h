@@ -15,6 +15,8 @@ struct conf {
 	char **warnings;
 	size_t warning_count;
 	struct conf_server server;
+	struct conf_place interface_place;
+	char interface[INTERFACE_NAME_BYTES]; /* the device's own name; "": every one */
 	uint8_t public_key[CONF_KEY_BYTES];
 	bool has_openspa;
 	struct conf_openspa openspa;

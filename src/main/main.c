@@ -125,6 +125,20 @@ static void run(struct main_process *m, struct conf *conf)
 	main_stop_roles(m);
 }
 
+/* What is not there yet may come: unlike a bad configuration, worth another start. */
+static bool take_interface(struct main_process *m, struct conf *conf, struct conf_error *why)
+{
+	m->interface = conf_server(conf)->interface;
+	if (!conf_find_interface(conf, why)) {
+		log_event(LOG_LEVEL_ERROR, "cannot use the interface", "why", why->text, NULL);
+		return false;
+	}
+	if (strcmp(conf_interface(conf), m->interface.text) != 0)
+		log_event(LOG_LEVEL_INFO, "the interface has another name of its own", "interface",
+		    m->interface.text, "name", conf_interface(conf), NULL);
+	return true;
+}
+
 int role_main(const struct main_options *options)
 {
 	struct main_process m = {.options = options,
@@ -137,6 +151,10 @@ int role_main(const struct main_options *options)
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
+	}
+	if (!take_interface(&m, conf, &why)) {
+		conf_free(conf);
+		return EXIT_FAILED;
 	}
 	main_warn(conf);
 	public_address_learn(&m.public, conf);

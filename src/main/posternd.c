@@ -159,7 +159,8 @@ static int check_or_explain(const char *path, const struct explain_options *what
 	struct conf *conf = conf_load(path, &why);
 	int status = EXIT_DONE;
 
-	if (conf == NULL) {
+	if (conf == NULL || (what->file == NULL && !conf_find_interface(conf, &why))) {
+		conf_free(conf);
 		fprintf(stderr, "posternd: %s\n", why.text);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
