@@ -55,6 +55,7 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 
 enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 {
+	struct conf_error error = {0};
 	struct conf *conf = NULL;
 	const char *word;
 	bool show;
@@ -75,7 +76,9 @@ enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 	if (conf == NULL)
 		return cli->status;
 	cli->status = CLI_DONE;
-	if (!show)
+	if (!show && !conf_find_interface(conf, &error))
+		cli->status = server_conf_report(cli, &error);
+	else if (!show)
 		print_verdict(cli, conf);
 	else if (!conf_show(conf, stdout))
 		cli->status = cli_fail(cli, CLI_FAILED, "cannot write to standard output");

@@ -3,6 +3,7 @@
 import subprocess
 
 import openme
+from daemon import program
 from netns import eventually, link
 from world import FAMILIES, KNOCK_PORT, SERVICE_PORT, WorldTest
 
@@ -40,6 +41,11 @@ class InterfaceTest(WorldTest):
             ["ip", "netns", "exec", self.server.name, *map(str, self.daemon.command("--check"))],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(checked.returncode, 78, checked.stdout)
+        told = subprocess.run(
+            ["ip", "netns", "exec", self.server.name, program("postern"), "--config",
+             self.daemon.file, "config", "check"], text=True, stderr=subprocess.PIPE)
+        self.assertEqual((told.returncode, told.stderr.splitlines()[0].partition(": ")[2]),
+                         (78, checked.stdout.strip().partition(": ")[2]))
         self.daemon.start(ready=False)
         # Not 78: the service manager is to try again.
         self.assertEqual(self.daemon.process.wait(20), 1)
@@ -55,6 +61,16 @@ class InterfaceTest(WorldTest):
         for name in ("lo", "wire", "wire2", "bridge"):
             self.assertRegex(said, rf"[ ,]{name}(,|$)")
         self.assertIn('did you mean "wire"?', self.refused("wiry"))
+
+    def test_init_says_so_too(self):
+        for name, said in (("gate", 'whose packets go to "bridge"'), ("wire", "")):
+            done = subprocess.run(
+                ["ip", "netns", "exec", self.server.name, program("postern"), "--config",
+                 self.folder / f"init-{name}" / "config.yaml", "init", "--server", "h",
+                 "--interface", name], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(said, done.stderr)
+            self.assertEqual(bool(done.stderr), bool(said), done.stderr)
 
     def test_a_bridge_port(self):
         said = self.refused("gate")

@@ -34,6 +34,12 @@ class PortTest(WorldTest):
         self.assertEqual(held.stdout.readline(), b"\n")
         return held
 
+    def start_through(self, *words):
+        """The daemon is started by another program."""
+        popen = self.server.popen
+        self.server.popen = lambda *command, **options: popen(*words, *command, **options)
+        self.addCleanup(self.server.__dict__.pop, "popen", None)
+
     def name_of(self, held):
         return f"{Path(f'/proc/{held.pid}/comm').read_text().strip()} (pid {held.pid})"
 
@@ -52,6 +58,19 @@ class PortTest(WorldTest):
                                         f"in use, by {self.name_of(held)}"])
                 held.stdin.close()
                 held.wait()
+
+    def test_a_holder_that_cannot_be_looked_into(self):
+        """As under the systemd unit, which gives no right to."""
+        self.start()
+        self.daemon.stop()
+        self.hold("AF_INET", "SOCK_DGRAM", "0.0.0.0")
+        self.start_through("setpriv", "--bounding-set", "-sys_ptrace")
+        self.daemon.start(ready=False)
+        self.assertEqual(self.daemon.process.wait(20), 1)
+        self.assertIn(f"in use, by a socket of uid 0; `ss -ulnp sport = :{KNOCK_PORT}` tells the "
+                      "program", self.daemon.log_path.read_text())
+        told = self.server.run("ss", "-ulnp", f"sport = :{KNOCK_PORT}")
+        self.assertIn("python", told)
 
     def test_whoever_holds_the_health_port_is_named(self):
         held = self.hold("AF_INET", "SOCK_STREAM", "0.0.0.0")
@@ -86,17 +105,8 @@ class PortTest(WorldTest):
                 s.bind(("127.0.0.1", 0))
 
     def test_where_it_may_not_be_written(self):
-        server, popen = self.server, self.server.popen
-
-        class ReadOnly:
-            def popen(self, *command, **options):
-                shut = f"mount --bind {RESERVED} {RESERVED} && mount -o remount,bind,ro {RESERVED}"
-                return popen("sh", "-c", f'{shut} && exec "$@"', "sh", *command, **options)
-
-            def __getattr__(self, name):
-                return getattr(server, name)
-        type(self).server = ReadOnly()
-        self.addCleanup(setattr, type(self), "server", server)
+        shut = f"mount --bind {RESERVED} {RESERVED} && mount -o remount,bind,ro {RESERVED}"
+        self.start_through("sh", "-c", f'{shut} && exec "$@"', "sh")
         self.start()
         self.assertEqual(self.reserved(), "")
         self.assert_shut()
