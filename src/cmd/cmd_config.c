@@ -37,10 +37,16 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 		json_string(&j, "config", conf_path(conf));
 		json_bool(&j, "valid", true);
 		json_number(&j, "clients", (int64_t)conf_client_count(conf));
+		json_open(&j, "warnings", '[');
+		for (size_t i = 0; i < conf_warning_count(conf); i++)
+			json_string(&j, NULL, conf_warning(conf, i));
+		json_close(&j, ']');
 		json_close(&j, '}');
 		json_end(&j);
 		return;
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		cli_warn(cli, "%s", conf_warning(conf, i));
 	if (!cli->quiet)
 		printf("%s: in order, %zu client%s\n",
 		    text_escaped(path, sizeof path, conf_path(conf)), conf_client_count(conf),
@@ -49,6 +55,7 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 
 enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 {
+	struct conf_error error = {0};
 	struct conf *conf = NULL;
 	const char *word;
 	bool show;
@@ -69,7 +76,9 @@ enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 	if (conf == NULL)
 		return cli->status;
 	cli->status = CLI_DONE;
-	if (!show)
+	if (!show && !conf_find_interface(conf, &error))
+		cli->status = server_conf_report(cli, &error);
+	else if (!show)
 		print_verdict(cli, conf);
 	else if (!conf_show(conf, stdout))
 		cli->status = cli_fail(cli, CLI_FAILED, "cannot write to standard output");

@@ -120,10 +120,13 @@ static void print_text(const struct cli *cli, const struct conf *conf,
 static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
 {
 	struct conf *conf = server_conf_load(cli);
+	struct conf_error error = {0};
 	char public_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
 
 	if (conf == NULL)
 		return cli->status;
+	if (!conf_find_interface(conf, &error))
+		cli_warn(cli, "%s", error.text);
 	secret_to_base64(public_key, sizeof public_key, conf_server_public(conf), CONF_KEY_BYTES);
 	if (cli->json)
 		print_init_json(conf, public_key);

@@ -80,7 +80,8 @@ static void print_client(
 	printf("%-20s %-17s ", client->name,
 	    text_fingerprint(client->ed25519_pubkey.bytes, fingerprint));
 	print_common(
-	    status_of(client->revoked.yes, client->expires, now_ns), client->expires, seen);
+	    client->skipped ? "skipped" : status_of(client->revoked.yes, client->expires, now_ns),
+	    client->expires, seen);
 	puts(join(ports, sizeof ports, &client->allowed_ports, "default"));
 }
 
@@ -98,8 +99,9 @@ static void json_client(struct json *j, const struct conf_client *client,
 	if (client->allowed_ports.count == 0)
 		json_string(j, NULL, "default");
 	json_close(j, ']');
-	json_common(
-	    j, status_of(client->revoked.yes, client->expires, now_ns), client->expires, seen);
+	json_common(j,
+	    client->skipped ? "skipped" : status_of(client->revoked.yes, client->expires, now_ns),
+	    client->expires, seen);
 	json_string(j, "file", client->file);
 	json_close(j, '}');
 }

@@ -36,6 +36,16 @@ const uint8_t *conf_server_public(const struct conf *conf)
 	return conf->public_key;
 }
 
+size_t conf_warning_count(const struct conf *conf)
+{
+	return conf->warning_count;
+}
+
+const char *conf_warning(const struct conf *conf, size_t index)
+{
+	return conf->warnings[index];
+}
+
 size_t conf_client_count(const struct conf *conf)
 {
 	return conf->client_count;

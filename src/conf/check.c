@@ -48,6 +48,9 @@ bool check_server(
 	bool is_map = section != NULL && section->kind == NODE_MAP;
 	struct conf_server *s = &conf->server;
 
+	conf->interface_place =
+	    place_of(is_map ? tree_find(tree, section, "interface") : NULL, root);
+	conf_keep_interface(conf, s->interface.text);
 	if (s->health_port == CONF_NOT_GIVEN)
 		s->health_port = s->udp_port;
 	if ((s->mark & (s->mark - 1)) != 0)
@@ -197,6 +200,11 @@ static bool keys_differ(const struct conf *conf, struct conf_error *error)
 	return ok;
 }
 
+static bool means_group(const char *text)
+{
+	return strchr(text, '/') == NULL && strspn(text, "0123456789") == 0;
+}
+
 void conf_unknown_ports(const struct conf *conf, const char *text, char *out, size_t size)
 {
 	const char *nearest = NULL, *expected = NULL;
@@ -212,7 +220,7 @@ void conf_unknown_ports(const struct conf *conf, const char *text, char *out, si
 		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);
 	free(names);
 	value_port_spec(&spec, text, &expected);
-	if (text[strcspn(text, "/")] == '\0' && strspn(text, "0123456789") == 0)
+	if (means_group(text))
 		expected = "ports such as 22/tcp, or a group that `ports` names";
 	snprintf(out, size, "found %s; expected %s%s",
 	    value_quoted(quoted, sizeof quoted, text, 64), expected, meant);
@@ -227,8 +235,10 @@ bool conf_knows_ports(const struct conf *conf, const char *text)
 	       strcmp(text, "default") == 0;
 }
 
-static bool groups_known(
-    const struct conf *conf, const struct conf_client *client, struct conf_error *error)
+/* As openme does, a client that names a group which does not exist is skipped and the others are
+ * served. Ports with a slip of the pen are refused all the same: nothing would guard those that
+ * were meant. */
+static bool groups_known(struct conf *conf, struct conf_client *client, struct conf_error *error)
 {
 	for (size_t i = 0; i < client->allowed_ports.count; i++) {
 		const struct conf_item *item = &client->allowed_ports.items[i];
@@ -237,8 +247,13 @@ static bool groups_known(
 		if (conf_knows_ports(conf, item->text))
 			continue;
 		conf_unknown_ports(conf, item->text, problem, sizeof problem);
-		return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s", client->file,
-		    item->place.line, item->place.column, client->name, problem);
+		if (!means_group(item->text))
+			return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s",
+			    client->file, item->place.line, item->place.column, client->name,
+			    problem);
+		client->skipped = true;
+		conf_warn(conf, "%s:%u:%u: clients.%s.allowed_ports: %s; the client is skipped",
+		    client->file, item->place.line, item->place.column, client->name, problem);
 	}
 	return true;
 }

@@ -49,6 +49,7 @@ bool value_word(int *out, const struct conf_word *words, const char *text);
 bool value_name(const char *text, const char **expected);
 /* A host name or an address; what a shell, a URL or a terminal could misread is refused. */
 bool value_host(const char *text, const char **expected);
+#define INTERFACE_ANY_NAME_BYTES 128 /* alternative names are longer than a device's own */
 bool value_interface(const char *text, const char **expected);
 bool value_network(struct cidr *out, const char *text, const char **expected);
 /* "any", "tcp", "udp", "icmp", "icmpv6", "ipv4" or a port spec, then a duration of whole seconds
