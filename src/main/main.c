@@ -41,8 +41,6 @@ static void signal_ready(void *context)
 		return;
 	if (info.ssi_signo == SIGHUP) {
 		main_reload(m, false);
-		if (m->reload_asked_by_desk && !m->loop.stopped)
-			main_reload(m, true);
 	} else if (info.ssi_signo == SIGCHLD) {
 		/* Their channels tell: nothing to do until the end. */
 	} else {
@@ -69,7 +67,7 @@ static int signals_open(void)
 
 static bool enter_loop(struct main_process *m)
 {
-	bool ok = loop_add(&m->loop, &m->signals);
+	bool ok = loop_add(&m->loop, &m->signals) && main_open_heartbeat(m);
 
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
 		struct child *child = &m->children[role];
@@ -163,7 +161,7 @@ int role_main(const struct main_options *options)
 	main_warn(conf);
 	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
-	if (m.signals.fd < 0 || !loop_open(&m.loop))
+	if (m.signals.fd < 0 || !loop_open(&m.loop) || !main_open_reload(&m))
 		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
 	else if (mkdir(options->state_dir, 0700) != 0 && errno != EEXIST)
 		log_event(LOG_LEVEL_ERROR, "cannot make the state directory", "path",

@@ -47,6 +47,20 @@ class LifetimeTest(WorldTest):
             self.assertTrue(eventually(lambda: not self.daemon.living()))
             self.daemon.close()
 
+    def test_sigterm_to_all_is_one_to_main(self):
+        """As a process group gets it, or by systemctl kill."""
+        for others_first in (True, False, True, False):
+            self.start()
+            self.knock()
+            self.assert_opens()
+            pids = self.daemon.living()
+            for pid in reversed(pids) if others_first else pids:
+                os.kill(pid, signal.SIGTERM)
+            self.assertEqual(self.daemon.process.wait(10), 0)
+            self.assertEqual(self.table(), [])
+            self.assertEqual(self.daemon.events(level="error"), [])
+            self.daemon.close()
+
     def test_kill_9_leaves_no_grant_behind(self):
         for family in FAMILIES:
             with self.subTest(family=family):
@@ -142,7 +156,7 @@ class LifetimeTest(WorldTest):
 
     def test_who_has_ended_and_how_is_said_in_one_line(self):
         for role, number in (("doorman", signal.SIGSEGV), ("keeper", signal.SIGABRT),
-                             ("desk", signal.SIGTERM), ("keeper", signal.SIGKILL)):
+                             ("desk", signal.SIGALRM), ("keeper", signal.SIGKILL)):
             with self.subTest(role=role, number=number.name):
                 self.start()
                 self.daemon.end(role, number)
