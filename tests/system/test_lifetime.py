@@ -50,7 +50,7 @@ class LifetimeTest(WorldTest):
     def test_sigterm_to_all_is_one_to_main(self):
         """As a process group gets it, or by systemctl kill."""
         for others_first in (True, False, True, False):
-            self.start()
+            self.start(self.configuration(shutdown="remove"))
             self.knock()
             self.assert_opens()
             pids = self.daemon.living()
