@@ -35,7 +35,7 @@ static bool beside(char *path, size_t size, const char *name)
 	slash = strrchr(path, '/');
 	if (slash == NULL || (size_t)(slash - path) + strlen(name) + 2 > size)
 		return false;
-	strcpy(slash + 1, name);
+	memcpy(slash + 1, name, strlen(name) + 1);
 	return access(path, F_OK) == 0;
 }
 

@@ -190,6 +190,8 @@ class Daemon:
         found = {}
         for pid in self.living():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if not Path(words[0]).name.startswith("postern"):
+                continue  # a program that a runner has started
             name = Path(words[0]).name.removeprefix("postern-")
             found["privileged-runner" if "privileged-runner" in words else
                   "main" if name == "posternd" else name] = pid

@@ -231,7 +231,7 @@ static void the_snapshot_says_the_same(void **state)
 	                    "  c: {ed25519_pubkey: " CLIENT_2
 	                    ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
 	                    " revoked: true}\n");
-	const struct port_range *ports;
+	const struct ports *ports;
 
 	(void)state;
 	assert_int_equal(s.header->generation, 9);
@@ -296,7 +296,7 @@ static void opens_and_guards(const char *text, const uint16_t *opens, const uint
 	const uint16_t *expected[2] = {opens, guards};
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct port_range *ports = snapshot_ports(&s, spans[i]);
+		const struct ports *ports = snapshot_ports(&s, spans[i]);
 		uint32_t count = 0;
 
 		for (; expected[i][count] != 0; count++) {
