@@ -1,12 +1,15 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +23,8 @@ static struct {
 	enum log_level level;
 	enum log_format format;
 	bool journal;
+	bool socket;
+	uint64_t dropped; /* lines, since the last one that was written */
 } log_state = {.who = "postern", .level = LOG_LEVEL_INFO};
 
 static const struct {
@@ -136,11 +141,28 @@ static void line_start(struct line *l, enum log_level level, const char *message
 	line_escaped(l, message);
 }
 
-static void line_send(struct line *l)
+/* Not to wait is asked of each call, and not set on the socket: others may share it. */
+static bool write_now(const void *text, size_t size)
 {
-	int saved = errno;
+	struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct iovec part = {.iov_len = size};
+	const struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 	ssize_t sent;
 
+	memcpy(&part.iov_base, &text, sizeof text); /* sendmsg only reads it */
+	do {
+		if (log_state.socket)
+			sent = sendmsg(STDERR_FILENO, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+		else if (poll(&room, 1, 0) == 1)
+			sent = write(STDERR_FILENO, text, size);
+		else
+			return false;
+	} while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)size;
+}
+
+static bool line_write(struct line *l)
+{
 	/* A line that did not fit is closed so that a reader of JSON is not led astray. */
 	if (log_state.format == LOG_FORMAT_JSON) {
 		if (l->used > sizeof l->text - 8)
@@ -148,9 +170,28 @@ static void line_send(struct line *l)
 		line_raw(l, l->used == sizeof l->text - 8 ? "\"}" : "}");
 	}
 	l->text[l->used++] = '\n';
-	do {
-		sent = write(STDERR_FILENO, l->text, l->used);
-	} while (sent < 0 && errno == EINTR);
+	return write_now(l->text, l->used);
+}
+
+static bool say_dropped(void)
+{
+	struct line l = {.used = 0};
+	char count[24];
+
+	snprintf(count, sizeof count, "%" PRIu64, log_state.dropped);
+	line_start(&l, LOG_LEVEL_WARN, "lines of this log were dropped: nobody read it");
+	line_field(&l, "count", count);
+	return line_write(&l);
+}
+
+static void line_send(struct line *l)
+{
+	int saved = errno;
+
+	if (log_state.dropped > 0 && say_dropped())
+		log_state.dropped = 0;
+	if (log_state.dropped > 0 || !line_write(l))
+		log_state.dropped++;
 	errno = saved;
 }
 
@@ -185,25 +226,44 @@ void log_line(enum log_level level, const char *format, ...)
 	line_send(&l);
 }
 
+/* A pipe of our own, so to speak: opened anew it has flags of its own, and whoever shares it with
+ * us keeps theirs. The processes that we start inherit it. Where that cannot be, poll has to do: it
+ * knows of no line that another process writes at the same time. */
+static void open_pipe_anew(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	int fd = -1;
+
+	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+		fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0) {
+		dup2(fd, STDERR_FILENO);
+		close(fd);
+	}
+}
+
 /* JOURNAL_STREAM names the device and inode of the stream that systemd gave us. */
-static bool is_journal(void)
+static bool is_journal(const struct stat *st)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	char mine[64];
-	struct stat st;
 
-	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
-		return false;
-	snprintf(mine, sizeof mine, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return strcmp(mine, stream) == 0;
+	snprintf(mine, sizeof mine, "%ju:%ju", (uintmax_t)st->st_dev, (uintmax_t)st->st_ino);
+	return stream != NULL && strcmp(mine, stream) == 0;
 }
 
 void log_open(const char *who, enum log_level level, enum log_format format)
 {
+	struct stat st = {0};
+
+	fstat(STDERR_FILENO, &st);
+	if (S_ISFIFO(st.st_mode))
+		open_pipe_anew();
 	log_state.who = who;
 	log_state.level = level;
 	log_state.format = format;
-	log_state.journal = is_journal();
+	log_state.journal = is_journal(&st);
+	log_state.socket = S_ISSOCK(st.st_mode);
 	tzset(); /* reads its file now: gmtime_r would, inside a sandbox that forbids it */
 }
 

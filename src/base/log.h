@@ -1,5 +1,6 @@
 /* The log: one line an event, to standard error. Every value is escaped here, so nothing that a
- * packet, a file or a peer contains can forge a line. */
+ * packet, a file or a peer contains can forge a line. Logging never waits: a line that cannot be
+ * written at once is dropped and counted, and the next one that can be is preceded by the count. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

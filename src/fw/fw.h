@@ -78,6 +78,8 @@ struct fw_ops {
 	int (*watch)(struct fw *fw);
 	/* Reads what is to be read there. True when our rules are not as installed any more. */
 	bool (*disturbed)(struct fw *fw);
+	/* True when rules of ours stand, whoever of us has put them there. */
+	bool (*stands)(struct fw *fw);
 	/* A second has passed. */
 	void (*tick)(struct fw *fw);
 	/* How much there is that a program has to shut yet. */

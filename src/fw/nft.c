@@ -239,6 +239,14 @@ static bool nft_disturbed(struct fw *fw)
 	       !nft_fingerprint_has_ranges(now, &n->ranges) || nft_host_lacks(&n->link, &n->host);
 }
 
+static bool nft_stands(struct fw *fw)
+{
+	struct nft *n = fw->state;
+	struct nft_fingerprint found;
+
+	return nft_fingerprint_take(&n->link, &found) == 0 && found.rules > 0;
+}
+
 const struct fw_ops fw_nft_ops = {
     .name = "nft",
     .open = nft_open,
@@ -249,4 +257,5 @@ const struct fw_ops fw_nft_ops = {
     .adopt = nft_adopt,
     .watch = nft_watch,
     .disturbed = nft_disturbed,
+    .stands = nft_stands,
 };

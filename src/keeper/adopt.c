@@ -52,8 +52,8 @@ static bool index_names(struct adoption *a)
 	return true;
 }
 
-/* Once more, later, when the firewall hands it over twice. */
-static void enter(struct adoption *a, const struct opening *o)
+/* Once, though the firewall may hand it over twice: it reads anew when rules change meanwhile. */
+static void adopt_opening(struct adoption *a, const struct opening *o)
 {
 	struct grant_table *grants = a->state->grants;
 	struct grant *g = grant_table_find(grants, o->holder, &o->address, &o->ports);
@@ -81,7 +81,7 @@ static void found(void *context, const struct opening *left, const char *owner)
 		if (strcmp(snapshot_holder_name(&k->config, o.holder), owner) == 0 &&
 		    keeper_state_policy(k, o.holder) == o.policy &&
 		    keeper_state_may_hold(k, &o, clock_real_ns())) {
-			enter(a, &o);
+			adopt_opening(a, &o);
 			return;
 		}
 	}

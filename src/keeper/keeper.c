@@ -16,6 +16,11 @@
 
 #define REPAIR_NS (200 * NS_PER_MS)
 
+/* After a page for the desk four times as long as it took is for the knocks. */
+#define DESK_SHARE        4
+#define DESK_PAUSE_NS     (200 * NS_PER_MS / 1000)
+#define DESK_PAUSE_MAX_NS (100 * NS_PER_MS)
+
 /* Gives a knock back unjudged. A doorman that has no room for it loses it: waiting for a process
  * that waits for us would be worse. */
 static void give_back(struct keeper *k, const struct message_knock *knock, bool stale_config)
@@ -154,11 +159,36 @@ static void tick(void *context)
 
 /* --- The desk's questions */
 
+static void listen_to_desk(void *context)
+{
+	struct keeper *k = context;
+
+	timer_read(k->desk_pause.fd);
+	if (k->desk.channel.fd >= 0)
+		loop_add(&k->process.loop, &k->desk.source);
+}
+
+/* A desk that asks without end must not take the processor: what it asks waits in its channel. */
+static void pause_desk(struct keeper *k, int64_t took_ns)
+{
+	int64_t pause_ns = DESK_SHARE * took_ns;
+
+	if (k->desk.channel.fd < 0)
+		return;
+	if (pause_ns < DESK_PAUSE_NS)
+		pause_ns = DESK_PAUSE_NS;
+	if (pause_ns > DESK_PAUSE_MAX_NS)
+		pause_ns = DESK_PAUSE_MAX_NS;
+	if (timer_set(k->desk_pause.fd, pause_ns, 0))
+		loop_remove(&k->process.loop, &k->desk.source);
+}
+
 bool keeper_take_sessions_wanted(
     void *context, const struct message_cursor *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
 	struct message_sessions sessions = {0};
+	int64_t began = clock_boot_ns();
 
 	(void)fds;
 	if (k->state.grants != NULL)
@@ -166,6 +196,7 @@ bool keeper_take_sessions_wanted(
 	/* A desk that asks and does not listen must not hold up the knocks. */
 	if (!channel_try_send(&k->desk.channel, MESSAGE_SESSIONS, &sessions) && errno != EAGAIN)
 		keeper_deserted(k);
+	pause_desk(k, clock_boot_ns() - began);
 	return true;
 }
 
@@ -259,10 +290,13 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	report_init(&k->report, counters);
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};
+	k->desk_pause = (struct loop_source){timer_open(), listen_to_desk, k};
 	k->watch = (struct loop_source){
 	    k->fw.ops->watch == NULL ? -1 : k->fw.ops->watch(&k->fw), rules_changed, k};
-	return k->tick.fd >= 0 && k->repair_timer.fd >= 0 && loop_add(&k->process.loop, &k->tick) &&
+	return k->tick.fd >= 0 && k->repair_timer.fd >= 0 && k->desk_pause.fd >= 0 &&
+	       loop_add(&k->process.loop, &k->tick) &&
 	       loop_add(&k->process.loop, &k->repair_timer) &&
+	       loop_add(&k->process.loop, &k->desk_pause) &&
 	       (k->watch.fd < 0 || loop_add(&k->process.loop, &k->watch)) && open_peers(k, fds);
 }
 

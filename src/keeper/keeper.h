@@ -31,6 +31,7 @@ struct keeper {
 	struct process process;
 	struct peer doorman;
 	struct peer desk;
+	struct loop_source desk_pause; /* timer: then it is listened to again */
 	struct loop_source tick;
 	bool ticking;
 	struct loop_source repair_timer;

@@ -11,6 +11,7 @@
 #include "base/notify.h"
 #include "main/config_push.h"
 #include "main/control_socket.h"
+#include "main/executable.h"
 #include "main/processes.h"
 #include "proc/sandbox.h"
 
@@ -40,8 +41,6 @@ static void signal_ready(void *context)
 		return;
 	if (info.ssi_signo == SIGHUP) {
 		main_reload(m, false);
-		if (m->reload_asked_by_desk && !m->loop.stopped)
-			main_reload(m, true);
 	} else if (info.ssi_signo == SIGCHLD) {
 		/* Their channels tell: nothing to do until the end. */
 	} else {
@@ -68,7 +67,7 @@ static int signals_open(void)
 
 static bool enter_loop(struct main_process *m)
 {
-	bool ok = loop_add(&m->loop, &m->signals);
+	bool ok = loop_add(&m->loop, &m->signals) && main_open_heartbeat(m);
 
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
 		struct child *child = &m->children[role];
@@ -123,6 +122,8 @@ static void run(struct main_process *m, struct conf *conf)
 			m->exit_status = EXIT_FAILED;
 	}
 	main_stop_roles(m);
+	if (!started)
+		executable_run_guard(m->options);
 }
 
 /* What is not there yet may come: unlike a bad configuration, worth another start. */
@@ -150,6 +151,7 @@ int role_main(const struct main_options *options)
 
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
+		executable_run_guard(options);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
 	if (!take_interface(&m, conf, &why)) {
@@ -159,7 +161,7 @@ int role_main(const struct main_options *options)
 	main_warn(conf);
 	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
-	if (m.signals.fd < 0 || !loop_open(&m.loop))
+	if (m.signals.fd < 0 || !loop_open(&m.loop) || !main_open_reload(&m))
 		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
 	else if (mkdir(options->state_dir, 0700) != 0 && errno != EEXIST)
 		log_event(LOG_LEVEL_ERROR, "cannot make the state directory", "path",

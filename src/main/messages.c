@@ -20,6 +20,16 @@ bool main_take_ready(void *context, const struct message_outcome *m, struct mess
 	return true;
 }
 
+bool main_take_alive(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)m;
+	(void)fds;
+	child->silent = 0;
+	return true;
+}
+
 bool main_take_task_done(
     void *context, const struct message_server_task *m, struct message_fds *fds)
 {
@@ -43,17 +53,14 @@ bool main_take_stopping(void *context, const struct message_empty *m, struct mes
 	return true;
 }
 
-/* The desk may ask before it has heard that a reload is under way: its turn comes after that. */
+/* From the loop, not from here: the desk may ask while a reload is under way, and without end. */
 bool main_take_reload_wanted(void *context, const struct message_empty *m, struct message_fds *fds)
 {
 	struct main_process *main = ((struct child *)context)->main;
 
 	(void)m;
 	(void)fds;
-	if (main->waiting)
-		main->reload_asked_by_desk = true;
-	else
-		main_reload(main, true);
+	main_want_reload(main);
 	return true;
 }
 

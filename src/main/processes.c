@@ -2,11 +2,13 @@
 #include "main/processes.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/exit.h"
 
 #define READY_TIMEOUT_MS 10000
+#define LOOK_MS          50 /* how soon a signal to stop is seen while waiting */
 
 void main_fail(struct main_process *m, enum role role, const char *what)
 {
@@ -18,23 +20,31 @@ void main_fail(struct main_process *m, enum role role, const char *what)
 	loop_stop(&m->loop);
 }
 
-/* Until `*awaited` is no more what it was, or the time is over: one deadline, whatever else is said
- * meanwhile. False with errno. */
+bool main_is_to_stop(const struct main_process *m)
+{
+	sigset_t pending;
+
+	return m->exit_status == EXIT_DONE && !m->loop.stopped && sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* Until `*awaited` is no more what it was, the time is over, or the daemon is to stop: one
+ * deadline, whatever else is said meanwhile. False with errno. */
 static bool wait_for_answer(struct child *child, const int *awaited, int timeout_ms)
 {
 	int64_t until = clock_boot_ns() + timeout_ms * NS_PER_MS;
-	enum channel_result result = CHANNEL_MESSAGE;
 	int before = *awaited;
 
-	child->main->waiting = true;
-	while (*awaited == before && result == CHANNEL_MESSAGE) {
-		int64_t left_ms = (until - clock_boot_ns()) / NS_PER_MS;
-
-		result = peer_wait(&child->peer, PHASE_RUN, left_ms > 0 ? (int)left_ms : 0);
+	while (*awaited == before) {
+		errno = main_is_to_stop(child->main)                                    ? EINTR
+		        : clock_boot_ns() >= until                                      ? ETIMEDOUT
+		        : peer_wait(&child->peer, PHASE_RUN, LOOK_MS) == CHANNEL_CLOSED ? EPIPE
+		                                                                        : 0;
+		if (errno != 0)
+			return false;
 	}
-	child->main->waiting = false;
-	errno = result == CHANNEL_CLOSED ? EPIPE : ETIMEDOUT;
-	return result == CHANNEL_MESSAGE;
+	main_feed_watchdog();
+	return true;
 }
 
 bool main_wait_ready(struct child *child)

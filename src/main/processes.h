@@ -15,9 +15,10 @@ struct child {
 	bool failed; /* ended by a signal, or with a status that is not 0 */
 	struct peer peer;
 	struct main_process *main;
-	bool ready_awaited; /* READY, as the answer to what it was told */
-	int error;          /* that it came with */
-	int task_outcome;   /* enum runner_outcome of the task it was given; -1: not yet */
+	bool ready_awaited;  /* READY, as the answer to what it was told */
+	int error;           /* that it came with */
+	unsigned int silent; /* pings since it last answered one; 0: it owes none */
+	int task_outcome;    /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
 struct main_process {
@@ -34,8 +35,10 @@ struct main_process {
 	uint64_t generation;
 	int control; /* listener */
 	int exit_status;
-	bool waiting;                 /* for an answer: nothing else is begun */
-	bool reload_asked_by_desk;    /* while that was so */
+	struct loop_source heartbeat; /* timer */
+	struct loop_source reload;    /* timer: the desk's turn */
+	bool reload_wanted;           /* by the desk */
+	int64_t next_reload_ns;       /* CLOCK_BOOTTIME; the desk has to wait until then */
 	bool keeper_gets_on;          /* with stopping, it says */
 	struct public_address public; /* as learned at the start */
 };
@@ -46,7 +49,10 @@ MESSAGES_TO_MAIN(MESSAGE_DECLARE)
 void main_fail(struct main_process *m, enum role role, const char *what);
 /* The same when a role's channel has closed: says which process has ended, and how. */
 void main_lost(struct main_process *m, enum role role);
-/* Waits for a role's READY; false with errno when it has failed, or did not come. */
+/* Whether a signal to stop waits to be read. */
+bool main_is_to_stop(const struct main_process *m);
+/* Waits for a role's READY; false with errno when it has failed, or did not come, or the daemon is
+ * to stop. */
 bool main_wait_ready(struct child *child);
 /* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
  * where none is configured; otherwise the log says what happened. */
@@ -71,5 +77,15 @@ bool main_push_config(struct main_process *m, const struct conf *conf, const str
 void main_warn(const struct conf *conf);
 /* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
 void main_reload(struct main_process *m, bool for_desk);
+/* The desk wants a reload: it comes by a timer, one at a time, and not too often. */
+void main_want_reload(struct main_process *m);
+bool main_open_reload(struct main_process *m);
+
+/* --- heartbeat.c */
+
+/* Pings the roles from now on, in the loop; who does not answer is killed, and the daemon ends. */
+bool main_open_heartbeat(struct main_process *m);
+/* Tells the service manager's watchdog, if there is one, that main still gets on. */
+void main_feed_watchdog(void);
 
 #endif

@@ -3,12 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/notify.h"
 #include "base/secret.h"
 #include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/processes.h"
 #include "proto/rsa_value.h"
+#include "snapshot/accepted.h"
+
+/* After a reload for the desk four times as long as it took is for everything else. */
+#define DESK_SHARE        4
+#define DESK_PAUSE_NS     (10 * NS_PER_MS)
+#define DESK_PAUSE_MAX_NS (5 * NS_PER_SECOND)
 
 /* --- Handing out a configuration */
 
@@ -77,9 +84,14 @@ bool main_push_config(struct main_process *m, const struct conf *conf, const str
 		return false;
 	if (!configure_doorman(m, conf, h) || !configure_other(m, ROLE_DESK, h)) {
 		/* Half of it is in force: no state to go on in. */
-		main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
+		if (!main_is_to_stop(m))
+			main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
 		return false;
 	}
+	if (!accepted_save(m->options->state_dir, &h->snapshot))
+		log_event(LOG_LEVEL_WARN,
+		    "cannot keep what is shut for a start with a broken configuration", "folder",
+		    m->options->state_dir, "error", strerror(errno), NULL);
 	m->settings = *h->snapshot.settings;
 	m->clients = h->snapshot.client_count;
 	m->devices = h->snapshot.device_count;
@@ -165,7 +177,6 @@ void main_reload(struct main_process *m, bool for_desk)
 	struct conf_error why = {.text = ""};
 	struct message_text answer = {0};
 
-	m->reload_asked_by_desk = false;
 	notify_reloading();
 	answer.fault = reload(m, &why);
 	if (answer.fault != 0)
@@ -178,5 +189,40 @@ void main_reload(struct main_process *m, bool for_desk)
 	if (!for_desk)
 		return;
 	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why.text);
-	channel_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer, NULL);
+	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer);
+}
+
+/* --- The desk's wish */
+
+static void reload_for_desk(void *context)
+{
+	struct main_process *m = context;
+	int64_t began = clock_boot_ns(), pause_ns;
+
+	timer_read(m->reload.fd);
+	m->reload_wanted = false;
+	if (main_is_to_stop(m))
+		return;
+	main_reload(m, true);
+	pause_ns = DESK_SHARE * (clock_boot_ns() - began);
+	pause_ns = pause_ns < DESK_PAUSE_NS ? DESK_PAUSE_NS : pause_ns;
+	pause_ns = pause_ns > DESK_PAUSE_MAX_NS ? DESK_PAUSE_MAX_NS : pause_ns;
+	m->next_reload_ns = clock_boot_ns() + pause_ns;
+	if (m->reload_wanted) /* meanwhile */
+		timer_set(m->reload.fd, pause_ns, 0);
+}
+
+void main_want_reload(struct main_process *m)
+{
+	int64_t wait_ns = m->next_reload_ns - clock_boot_ns();
+
+	if (!m->reload_wanted)
+		timer_set(m->reload.fd, wait_ns > 0 ? wait_ns : 1, 0);
+	m->reload_wanted = true;
+}
+
+bool main_open_reload(struct main_process *m)
+{
+	m->reload = (struct loop_source){timer_open(), reload_for_desk, m};
+	return m->reload.fd >= 0 && loop_add(&m->loop, &m->reload);
 }

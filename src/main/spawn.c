@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -130,6 +132,7 @@ static _Noreturn void become_role(enum role role, int executable, int channel)
 	snprintf(name, sizeof name, "%s", executable_name(role));
 	snprintf(word, sizeof word, "%s", role_name(role));
 	sigemptyset(&none);
+	signal(SIGTERM, SIG_IGN); /* stays so over the start of the executable */
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Out of the way of the fixed descriptors. */
 	executable = fcntl(executable, F_DUPFD_CLOEXEC, PROCESS_CHANNEL_FD + 1);
@@ -144,11 +147,13 @@ static _Noreturn void become_role(enum role role, int executable, int channel)
 
 pid_t spawn_role(enum role role, int executable, struct channel *channel)
 {
+	static const struct timeval patience = {.tv_sec = 2}; /* with a role that does not read */
 	int ends[2];
 	pid_t pid;
 
 	if (!channel_pair(ends))
 		return -1;
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	pid = fork();
 	if (pid == 0)
 		become_role(role, executable, ends[1]);

@@ -159,13 +159,15 @@ void main_stop_roles(struct main_process *m)
 	struct message_stop stop = {
 	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
-	/* The keeper ends by its message; its channel must not cut that short. */
+	/* The keeper ends by its message. Nothing may cut that short: not its channel, and not the
+	 * end of the others, after which it would leave the rules. */
 	if (m->children[ROLE_KEEPER].pid > 0)
 		channel_send(
 		    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_STOP_KEEPER, &stop, NULL);
+	reap(m, ROLE_KEEPER, (enum role)(ROLE_KEEPER + 1), keepers_time_ms(m));
 	hang_up(m, ROLE_DOORMAN);
 	hang_up(m, ROLE_DESK);
-	reap(m, FIRST_ROLE, ROLE_RUNNER, keepers_time_ms(m));
+	reap(m, FIRST_ROLE, ROLE_RUNNER, STOP_TIMEOUT_MS);
 	if (told_to && !m->children[ROLE_KEEPER].failed)
 		main_server_task(m, RUNNER_SERVER_STOP);
 	hang_up(m, ROLE_RUNNER);

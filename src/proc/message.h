@@ -69,6 +69,12 @@ enum message_fd {
 	X(RUNNER_READY, RUNNER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)      \
 	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_outcome, \
 	    main_take_ready)                                                              \
+	X(DOORMAN_ALIVE, DOORMAN, MAIN, RUN, NO_FDS, message_empty, main_take_alive)      \
+	X(KEEPER_ALIVE, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)        \
+	X(DESK_ALIVE, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_alive)            \
+	X(RUNNER_ALIVE, RUNNER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)        \
+	X(PRIVILEGED_RUNNER_ALIVE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_empty,   \
+	    main_take_alive)                                                              \
 	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)  \
 	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_reload_wanted) \
 	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,    \
@@ -78,12 +84,14 @@ enum message_fd {
 	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, BEGIN_DOORMAN_FDS, message_begin, doorman_begin) \
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
 	    doorman_take_config)                                                                \
+	X(PING_DOORMAN, MAIN, DOORMAN, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
 	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
 
 #define MESSAGES_TO_KEEPER(X)                                                                      \
 	X(BEGIN_KEEPER, MAIN, KEEPER, START, BEGIN_KEEPER_FDS, message_begin, keeper_begin)        \
 	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, keeper_take_config)       \
+	X(PING_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_empty, process_take_ping)                \
 	X(STOP_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_stop, keeper_take_stop)                  \
 	X(KNOCK, DOORMAN, KEEPER, RUN, NO_FDS, message_knock, keeper_take_knock)                   \
 	X(SESSIONS_WANTED, DESK, KEEPER, RUN, NO_FDS, message_cursor, keeper_take_sessions_wanted) \
@@ -93,14 +101,18 @@ enum message_fd {
 #define MESSAGES_TO_DESK(X)                                                               \
 	X(BEGIN_DESK, MAIN, DESK, START, BEGIN_DESK_FDS, message_begin, desk_begin)       \
 	X(CONFIG_DESK, MAIN, DESK, RUN, CONFIG_DESK_FDS, message_empty, desk_take_config) \
+	X(PING_DESK, MAIN, DESK, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(RELOAD_DONE, MAIN, DESK, RUN, NO_FDS, message_text, desk_take_reload_done)      \
 	X(SESSIONS, KEEPER, DESK, RUN, NO_FDS, message_sessions, desk_take_sessions)
 
 #define MESSAGES_TO_RUNNERS(X)                                                                \
 	X(BEGIN_RUNNER, MAIN, RUNNER, START, BEGIN_RUNNER_FDS, runner_settings, runner_begin) \
+	X(PING_RUNNER, MAIN, RUNNER, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(RUN, KEEPER, RUNNER, RUN, NO_FDS, runner_request, runner_take_request)              \
 	X(BEGIN_PRIVILEGED_RUNNER, MAIN, PRIVILEGED_RUNNER, START, BEGIN_RUNNER_FDS,          \
 	    runner_settings, runner_begin)                                                    \
+	X(PING_PRIVILEGED_RUNNER, MAIN, PRIVILEGED_RUNNER, RUN, NO_FDS, message_empty,        \
+	    process_take_ping)                                                                \
 	X(RULE, KEEPER, PRIVILEGED_RUNNER, RUN, NO_FDS, runner_request, runner_take_request)  \
 	X(SERVER_TASK, MAIN, PRIVILEGED_RUNNER, RUN, NO_FDS, message_server_task,             \
 	    runner_take_server_task)

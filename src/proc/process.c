@@ -19,6 +19,14 @@ static const enum message_type ready_message[ROLE_COUNT] = {
     [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_READY,
 };
 
+static const enum message_type alive_message[ROLE_COUNT] = {
+    [ROLE_DOORMAN] = MESSAGE_DOORMAN_ALIVE,
+    [ROLE_KEEPER] = MESSAGE_KEEPER_ALIVE,
+    [ROLE_DESK] = MESSAGE_DESK_ALIVE,
+    [ROLE_RUNNER] = MESSAGE_RUNNER_ALIVE,
+    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_ALIVE,
+};
+
 /* The name of the channel to each process. */
 static const enum message_fd channel_names[ROLE_COUNT] = {
     [ROLE_DOORMAN] = FD_DOORMAN,
@@ -30,7 +38,9 @@ static const enum message_fd channel_names[ROLE_COUNT] = {
 
 static bool begin(struct process *p, enum role role)
 {
-	/* The terminal's Ctrl-C is for main, which then stops us in order. */
+	/* A terminal's Ctrl-C and a SIGTERM for all of us are for main, which then stops us in
+	 * order: a stop means the same however it arrives. */
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
@@ -70,6 +80,15 @@ bool process_open_peer(
 	peer->context = p->main.context;
 	errno = EPROTO;
 	return peer->channel.fd >= 0 && peer_open(peer, &p->loop);
+}
+
+bool process_take_ping(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	const struct process *p = context;
+
+	(void)fds;
+	channel_try_send(&p->main.channel, alive_message[p->main.channel.self], m);
+	return true;
 }
 
 void process_report(const struct process *p, int error)

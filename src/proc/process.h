@@ -16,8 +16,9 @@ struct process {
 };
 
 /* From the first message to the end; the value is the exit status. `handlers` (by message type) get
- * `context`; that of BEGIN sets the process up, before the sandbox closes, and is false when that
- * fails, with errno. `settled`, unless NULL, is called behind the closed sandbox. */
+ * `context`, whose first member is the process itself; that of BEGIN sets the process up, before
+ * the sandbox closes, and is false when that fails, with errno. `settled`, unless NULL, is called
+ * behind the closed sandbox. */
 int process_run(struct process *p, enum role role, message_handler *const *handlers, void *context,
     void (*settled)(void *context));
 /* Fills in a peer of this process, whose channel it was given in BEGIN, and opens it. False with
@@ -26,5 +27,8 @@ bool process_open_peer(
     struct process *p, struct peer *peer, enum role role, struct message_fds *fds);
 /* Tells main how a CONFIG went; `error` is an errno or 0. */
 void process_report(const struct process *p, int error);
+
+/* Tells main that the loop still turns. */
+bool process_take_ping(void *context, const struct message_empty *m, struct message_fds *fds);
 
 #endif

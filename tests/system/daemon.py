@@ -104,14 +104,15 @@ class Daemon:
         return [program("posternd"), "-c", self.file, "--state-dir", self.state,
                 "--control", self.control, *self.arguments, *more]
 
-    def start(self, ready=True, log_format="json"):
+    def start(self, ready=True, log_format="json", log=None):
+        """`log`: a descriptor for standard error, in place of the file."""
         environment = dict(os.environ, NOTIFY_SOCKET=str(self.folder / "notify"))
         self.notices.drop()
         self.killed = False
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "ab") as file:
             self.process = self.space.popen(
-                *self.command("--log-format", log_format), env=environment, stdout=log,
-                stderr=log, cwd=self.folder)
+                *self.command("--log-format", log_format), env=environment, stdout=file,
+                stderr=file if log is None else log, cwd=self.folder)
         if ready:
             started = self.notices.wait_for("READY=1", self.process)
             assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"

@@ -33,10 +33,11 @@ class LifetimeTest(WorldTest):
         return self.server.run("nft", "list", "ruleset")
 
     def test_sigterm_removes_our_table_and_nothing_else(self):
+        """Where the configuration asks for that."""
         self.server.nft(HOST_RULES)
         before = self.ruleset()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.start()
+            self.start(self.configuration(shutdown="remove"))
             self.knock()
             self.assert_opens()
             self.assertNotEqual(self.table(), [])
@@ -44,6 +45,20 @@ class LifetimeTest(WorldTest):
             self.assertEqual(self.daemon.process.wait(10), 0)
             self.assertEqual(self.ruleset(), before)
             self.assertTrue(eventually(lambda: not self.daemon.living()))
+            self.daemon.close()
+
+    def test_sigterm_to_all_is_one_to_main(self):
+        """As a process group gets it, or by systemctl kill."""
+        for others_first in (True, False, True, False):
+            self.start()
+            self.knock()
+            self.assert_opens()
+            pids = self.daemon.living()
+            for pid in reversed(pids) if others_first else pids:
+                os.kill(pid, signal.SIGTERM)
+            self.assertEqual(self.daemon.process.wait(10), 0)
+            self.assertEqual(self.table(), [])
+            self.assertEqual(self.daemon.events(level="error"), [])
             self.daemon.close()
 
     def test_kill_9_leaves_no_grant_behind(self):
@@ -79,7 +94,8 @@ class LifetimeTest(WorldTest):
                 self.assert_opens(family, space=self.other)
                 self.daemon.kill()
                 self.leave_strays(family)
-                self.daemon.configure(self.configuration({"bob": None}, knock_timeout="60s"))
+                self.daemon.configure(self.configuration(
+                    {"bob": None}, knock_timeout="60s", shutdown="remove"))
                 self.daemon.start()
                 self.assertEqual(len([i for i in self.table() if "table" in i]), 1)
                 self.assertNotIn("stray", self.ruleset())
@@ -140,7 +156,7 @@ class LifetimeTest(WorldTest):
 
     def test_who_has_ended_and_how_is_said_in_one_line(self):
         for role, number in (("doorman", signal.SIGSEGV), ("keeper", signal.SIGABRT),
-                             ("desk", signal.SIGTERM), ("keeper", signal.SIGKILL)):
+                             ("desk", signal.SIGALRM), ("keeper", signal.SIGKILL)):
             with self.subTest(role=role, number=number.name):
                 self.start()
                 self.daemon.end(role, number)

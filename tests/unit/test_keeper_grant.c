@@ -253,6 +253,21 @@ static void what_was_refused_counts_no_more(void **state)
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 1000);
 }
 
+/* Nor is anybody who shares it given what another was refused. */
+static void what_was_refused_prolongs_nothing(void **state)
+{
+	(void)state;
+	bench_config()->devices[PHONE].rules = (struct span){1, 1};
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_request(PHONE, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	bench_pass_ms(50000);
+	bench_fail_for(HOME, -ENOSPC);
+	assert_int_equal(bench_request(PHONE, HOME, BENCH_TCP(22, 22)), VERDICT_FIREWALL_FAILED);
+	bench_fail_for(NULL, 0);
+	assert_int_equal(bench_request(LAPTOP, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_TCP(22, 22)), 40000);
+}
+
 /* What would be in nobody's sight is not opened. */
 static void a_full_table_opens_nothing(void **state)
 {
@@ -390,6 +405,7 @@ static void no_key_is_left(void **state)
 	    {.by = ALICE, .source = HOME, .wrong_key = true},
 	    {.by = ALICE, .source = HOME, .target = "127.0.0.1"},
 	};
+	static const struct asked nothing;
 
 	(void)state;
 	assert_int_equal(bench_configure(), 0);
@@ -397,6 +413,8 @@ static void no_key_is_left(void **state)
 		bench_send(&knocks[i]);
 		assert_false(bench_key_on_stack());
 		assert_false(bench_key_is_left());
+		assert_memory_equal(
+		    &bench_keeper()->batch[0].knock.packet.asked, &nothing, sizeof nothing);
 	}
 }
 
@@ -480,6 +498,7 @@ int main(void)
 	    BENCH_TEST(requests_go_together_too),
 	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
 	    BENCH_TEST(what_was_refused_counts_no_more),
+	    BENCH_TEST(what_was_refused_prolongs_nothing),
 	    BENCH_TEST(a_full_table_opens_nothing),
 	    BENCH_TEST(more_than_a_batch_holds),
 	    BENCH_TEST(a_wrong_guess_is_given_back),

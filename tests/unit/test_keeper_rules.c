@@ -199,6 +199,20 @@ static void opened_too_late(void **state)
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 }
 
+/* Before the second has passed that looks for what has ended. */
+static void opened_a_little_too_late(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	assert_true(bench_privileged_asked(&question));
+	bench_pass_ms(RULE);
+	bench_privileged_answers(&question, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_told(SSH), 0);
+	bench_tick();
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+}
+
 static void revoked_meanwhile(void **state)
 {
 	(void)state;
@@ -587,6 +601,7 @@ int main(void)
 	    T(what_was_not_opened_ends),
 	    T(what_may_be_half_open_is_shut),
 	    T(opened_too_late),
+	    T(opened_a_little_too_late),
 	    T(revoked_meanwhile),
 	    T(revoked_while_open),
 	    T(tried_again_at_longer_intervals),

@@ -1,0 +1,273 @@
+"""What hangs, or has others wait, is noticed, and nobody waits for it."""
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+from daemon import Daemon, program
+from netns import eventually
+from programs_world import ProgramsTest
+from world import WorldTest
+
+
+def fill(fd):
+    """Until nothing more goes in, by a description of our own where there is one."""
+    try:
+        own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # a socket
+        with socket.socket(fileno=os.dup(fd)) as s:
+            try:
+                while True:
+                    s.send(b"x" * 100, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(own, b"x" * size)
+        except BlockingIOError:
+            pass
+    os.close(own)
+
+
+def drain(fd):
+    os.set_blocking(fd, False)
+    found = b""
+    try:
+        while True:
+            found += os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return found.decode(errors="replace")
+
+
+def processor_time(pid):
+    """In seconds, since its start."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class LogTest(WorldTest):
+    """Standard error is something that nobody reads."""
+
+    def start_with(self, ends):
+        for end in ends:
+            self.addCleanup(os.close, end)
+        self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
+                             self.configuration(), "--log-level", "debug")
+        self.daemon.start(log=ends[1])
+
+    def assert_lives_on(self, ends):
+        reads, writes = ends
+        self.start_with(ends)
+        fill(writes)
+        for _ in range(50):
+            self.knock()
+        self.assert_opens()
+        self.daemon.reload()
+        self.knock(self.bob, target="203.0.113.1")
+        self.assertTrue(eventually(lambda: "203.0.113.1" in self.granted()))
+        drain(reads)
+        self.daemon.reload()
+        log = drain(reads)
+        self.assertRegex(log, r'"main","message":"lines of this log were dropped[^}]*"count":"1"')
+        self.assertEqual(log.count("were dropped"), 1)
+        self.assertIn("reloaded: 3 clients", log)
+        self.knock(self.bob, target="203.0.113.2")
+        self.assertTrue(eventually(lambda: "203.0.113.2" in self.granted()))
+        self.assertRegex(drain(reads), r'"keeper","message":"lines of this log were dropped')
+        self.assertTrue(os.get_blocking(writes), "flags that are others' were changed")
+        fill(writes)
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.table(), [])
+
+    def test_a_pipe(self):
+        self.assert_lives_on(os.pipe())
+
+    def test_a_socket(self):
+        self.assert_lives_on([end.detach() for end in socket.socketpair()])
+
+    def test_full_from_the_start(self):
+        ends = os.pipe()
+        fill(ends[1])
+        self.start_with(ends)
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(self.daemon.stop(), 0)
+
+
+class Hanging:
+    """A role hangs."""
+
+    def assert_ended(self, role, within=12):
+        self.assertEqual(self.daemon.process.wait(within), 1)
+        event, = self.daemon.events(message="a process does not answer any more and is killed")
+        self.assertEqual((event["process"], event["level"]), (role, "error"))
+        self.assertTrue(eventually(lambda: not self.daemon.living()))
+        self.assertTrue(self.daemon.events(message="a process has ended", process=role,
+                                           how="killed by SIGKILL"))
+
+
+class RoleTest(Hanging, WorldTest):
+    def test_each_role(self):
+        for role in ("doorman", "keeper", "desk"):
+            with self.subTest(role=role):
+                self.start()
+                self.daemon.done_by_us.append("killed by SIGKILL")
+                os.kill(self.daemon.roles()[role], signal.SIGSTOP)
+                self.assert_ended(role)
+                self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
+                self.assert_shut()
+
+    def test_a_short_break_is_none(self):
+        self.start()
+        pid = self.daemon.roles()["keeper"]
+        for _ in range(3):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(2.5)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(1.2)
+        self.knock()
+        self.assert_opens()
+
+    def test_a_main_that_was_stopped_blames_nobody(self):
+        self.start()
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        time.sleep(8)
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        time.sleep(2.5)
+        self.knock()
+        self.assert_opens()
+
+    def test_the_watchdog_is_fed(self):
+        with mock.patch.dict(os.environ, WATCHDOG_USEC="3000000"):
+            self.start()
+        for _ in range(3):
+            self.assertTrue(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        self.daemon.notices.drop()
+        self.assertFalse(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        self.assertTrue(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
+
+    def test_nobody_is_told_without_a_watchdog(self):
+        self.start()
+        self.assertFalse(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 2.5))
+
+
+class RunnerTest(Hanging, ProgramsTest):
+    def test_a_runner(self):
+        for role, task in (("runner", "authorization"), ("privileged-runner", "server_start")):
+            with self.subTest(role=role):
+                self.run_with({task: "echo 60"})
+                self.daemon.done_by_us.append("killed by SIGKILL")
+                os.kill(self.daemon.roles()[role], signal.SIGSTOP)
+                self.assert_ended(role)
+
+
+class DeskTest(WorldTest):
+    """A desk that has been taken over: see rogue_desk.c."""
+
+    def start_rogue(self):
+        programs = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in ("posternd", "postern-doorman", "postern-keeper"):
+            shutil.copy(program(name), programs / name)
+        shutil.copy(program("tests/system/rogue_desk"), programs / "postern-desk")
+        self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
+                             self.configuration())
+        command = self.daemon.command
+        self.daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
+        self.daemon.start()
+
+    def turn(self, how):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(str(self.daemon.control))
+            s.send(how.encode())
+        self.assertTrue(eventually(lambda: self.daemon.events(message="rogue desk", how=how)))
+        time.sleep(0.5)
+
+    def test_it_does_its_work(self):
+        """Or the others would pass without a reason."""
+        self.start_rogue()
+        self.daemon.reload()
+        self.knock()
+        self.assert_opens()
+
+    def test_reloads_without_end(self):
+        self.start_rogue()
+        self.turn("reload")
+        pids = [self.daemon.process.pid, self.daemon.roles()["keeper"]]
+        before = sum(map(processor_time, pids))
+        for _ in range(30):
+            time.sleep(0.1)
+            self.daemon.notices.drop()  # main waits a second for a manager that does not read
+        busy = (sum(map(processor_time, pids)) - before) / 3
+        self.assertLess(busy, 0.7, "of a processor")
+        # A client is revoked, by SIGHUP.
+        self.knock()
+        self.assert_opens()
+        self.daemon.configure(self.configuration({"alice": None}))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.assertTrue(eventually(
+            lambda: self.daemon.events(message="reloaded: 2 clients, 0 devices"), 2))
+        self.assert_shut()
+        began = time.monotonic()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual(self.table(), [])
+
+    def test_one_that_never_takes_a_configuration(self):
+        self.start_rogue()
+        self.turn("never")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.assertTrue(eventually(
+            lambda: self.daemon.events(message="the configuration was not taken over"), 13))
+        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assert_shut()
+
+    def test_a_stop_while_it_is_waited_for(self):
+        self.start_rogue()
+        self.turn("never")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        began = time.monotonic()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual(self.table(), [])
+
+    def test_one_that_does_not_read(self):
+        for how in ("flood", "deaf"):
+            with self.subTest(how=how):
+                self.start_rogue()
+                self.turn(how)
+                self.knock()
+                self.assert_opens()
+                self.daemon.done_by_us.append("killed by SIGKILL")
+                self.assertEqual(self.daemon.process.wait(20), 1)
+                self.assertTrue(self.daemon.events(process="desk", level="error"))
+                self.assertNotEqual(self.table(), [])
+
+    def test_a_stop_while_it_does_not_read(self):
+        self.start_rogue()
+        self.turn("flood")
+        self.daemon.done_by_us.append("killed by SIGKILL")
+        began = time.monotonic()
+        self.daemon.stop()
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(self.table(), [])
+
+    def test_questions_without_end(self):
+        self.start_rogue()
+        keeper = self.daemon.roles()["keeper"]
+        self.turn("ask")
+        before = processor_time(keeper)
+        time.sleep(2)
+        busy = (processor_time(keeper) - before) / 2
+        self.assertLess(busy, 0.25, "of a processor, for the desk's questions")
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(self.daemon.stop(), 0)
