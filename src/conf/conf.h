@@ -106,9 +106,11 @@ void conf_set_public(struct conf *conf, const struct addr found[static 2]);
 
 /* Looks server.interface up among this host's devices, of which any name will do, and has the
  * device's own stand in the snapshot. False with *error filled when it is not there, or when
- * another device takes its packets, such as a bridge or a VRF: nothing would be heard there. */
+ * another device takes its packets, such as a bridge or a VRF: nothing would be heard there. For
+ * those who only shut, the snapshot then has that other device, or the name as it was. */
 bool conf_find_interface(struct conf *conf, struct conf_error *error);
-/* The device's own name for the snapshot, without a look. */
+/* The device's own name for the snapshot, without a look. One that is too long for that, so an
+ * alternative one, becomes every interface: rather shut too much. */
 void conf_keep_interface(struct conf *conf, const char *name);
 const char *conf_interface(const struct conf *conf);
 

@@ -63,8 +63,8 @@ static bool refuse_missing(
 	return refuse(conf, error, text);
 }
 
-static bool refuse_slave(const struct conf *conf, const struct devices *d, const struct link *link,
-    struct conf_error *error)
+static bool refuse_slave(
+    struct conf *conf, const struct devices *d, const struct link *link, struct conf_error *error)
 {
 	const struct link *master = by_index(d, link->master), *taker = taker_of(d, link);
 	char text[400], quoted[96];
@@ -72,6 +72,7 @@ static bool refuse_slave(const struct conf *conf, const struct devices *d, const
 	value_quoted(quoted, sizeof quoted, conf->server.interface.text, 64);
 	if (taker == NULL)
 		return refuse(conf, error, "found a device that belongs to one that is just going");
+	conf_keep_interface(conf, taker->name);
 	if (strcmp(taker->kind, "openvswitch") == 0)
 		snprintf(text, sizeof text,
 		    "found %s, whose packets go to Open vSwitch; expected the bridge's own port",
@@ -116,7 +117,9 @@ bool conf_find_interface(struct conf *conf, struct conf_error *error)
 
 void conf_keep_interface(struct conf *conf, const char *name)
 {
-	snprintf(conf->interface, sizeof conf->interface, "%s", name);
+	bool own = strlen(name) < sizeof conf->interface;
+
+	snprintf(conf->interface, sizeof conf->interface, "%s", own ? name : "");
 }
 
 const char *conf_interface(const struct conf *conf)

@@ -156,6 +156,7 @@ int role_main(const struct main_options *options)
 	}
 	if (!take_interface(&m, conf, &why)) {
 		conf_free(conf);
+		executable_run_guard(options);
 		return EXIT_FAILED;
 	}
 	main_warn(conf);

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,24 +67,35 @@ void port_reserve(uint16_t port)
 
 /* --- Who has it */
 
-/* The inode of a socket on `port` in one of /proc/net's tables, and whose it is; 0: none. */
-static unsigned long find_socket(const char *table, uint16_t port, unsigned int *uid)
+/* A row of one of /proc/net's tables; the inode, or 0 when it is of another port. */
+static unsigned long read_row(char *row, uint16_t port, unsigned long *uid)
 {
-	char path[64], line[512];
+	enum { LOCAL = 1, UID = 7, INODE = 9, COLUMNS };
+	char *columns[COLUMNS], *rest = NULL;
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		columns[i] = strtok_r(i == 0 ? row : NULL, " \n", &rest);
+		if (columns[i] == NULL)
+			return 0;
+	}
+	columns[LOCAL] += strcspn(columns[LOCAL], ":");
+	if (*columns[LOCAL] == '\0' || strtoul(columns[LOCAL] + 1, NULL, 16) != port)
+		return 0;
+	*uid = strtoul(columns[UID], NULL, 10);
+	return strtoul(columns[INODE], NULL, 10);
+}
+
+/* The inode of a socket on `port`, and whose it is; 0: none. */
+static unsigned long find_socket(const char *table, uint16_t port, unsigned long *uid)
+{
+	char path[64], row[512];
 	unsigned long found = 0;
 	FILE *file;
 
 	snprintf(path, sizeof path, "/proc/self/net/%s", table);
 	file = fopen(path, "re");
-	while (file != NULL && found == 0 && fgets(line, sizeof line, file) != NULL) {
-		unsigned int local;
-		unsigned long inode;
-
-		if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %u %*d %lu", &local,
-		        uid, &inode) == 3 &&
-		    local == port)
-			found = inode;
-	}
+	while (file != NULL && found == 0 && fgets(row, sizeof row, file) != NULL)
+		found = read_row(row, port, uid);
 	if (file != NULL)
 		fclose(file);
 	return found;
@@ -159,8 +169,7 @@ static bool find_process(char out[static PORT_HOLDER_BYTES], unsigned long inode
 const char *port_holder(char out[static PORT_HOLDER_BYTES], const char *table, uint16_t port)
 {
 	static const char *const families[] = {"", "6"};
-	unsigned long inode = 0;
-	unsigned int uid = 0;
+	unsigned long inode = 0, uid = 0;
 
 	for (size_t i = 0; i < 2 && inode == 0; i++) {
 		char name[8];
@@ -171,7 +180,7 @@ const char *port_holder(char out[static PORT_HOLDER_BYTES], const char *table, u
 	out[0] = '\0';
 	if (inode != 0 && !find_process(out, inode))
 		snprintf(out, PORT_HOLDER_BYTES,
-		    "a socket of uid %u; `ss -%clnp sport = :%u` tells the program", uid, table[0],
+		    "a socket of uid %lu; `ss -%clnp sport = :%u` tells the program", uid, table[0],
 		    port);
 	return out;
 }

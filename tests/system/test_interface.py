@@ -36,6 +36,7 @@ class InterfaceTest(WorldTest):
         self.start()
         configuration = self.configuration(interface=name)
         self.daemon.stop()
+        self.server.run("nft", "flush", "ruleset")
         self.daemon.configure(configuration)
         checked = subprocess.run(
             ["ip", "netns", "exec", self.server.name, *map(str, self.daemon.command("--check"))],
@@ -49,7 +50,6 @@ class InterfaceTest(WorldTest):
         self.daemon.start(ready=False)
         # Not 78: the service manager is to try again.
         self.assertEqual(self.daemon.process.wait(20), 1)
-        self.assertEqual(self.server.run("nft", "list", "ruleset"), "")
         said = self.daemon.events(message="cannot use the interface")[0]["why"]
         self.assertIn(said, checked.stdout)
         self.assertRegex(said, r"config\.yaml:\d+:\d+: server\.interface: ")
@@ -61,6 +61,31 @@ class InterfaceTest(WorldTest):
         for name in ("lo", "wire", "wire2", "bridge"):
             self.assertRegex(said, rf"[ ,]{name}(,|$)")
         self.assertIn('did you mean "wire"?', self.refused("wiry"))
+
+    def test_it_is_shut_without_the_daemon(self):
+        """The start that was refused has run the guard, which also runs before the network."""
+        here, there = (self.client, 1), (self.other, 3)
+        for name, shut in (("eth9", ()), ("gate", (there,)), ("wire", (here,)),
+                           (ALTERNATIVE, (here,)), ("an-alternative-name-of-nobody", (here, there))):
+            with self.subTest(name=name):
+                self.daemon = self.daemon or self.start()
+                self.daemon.configure(self.configuration(interface=name))
+                if self.daemon.process.poll() is None:
+                    self.daemon.stop()
+                self.server.run("nft", "flush", "ruleset")
+                words = [program("postern-guard"), "-c", self.daemon.file, "--state-dir",
+                         self.daemon.state]
+                if name in ("eth9", "gate"):
+                    self.assertEqual(self.daemon.start(ready=False).process.wait(20), 1)
+                else:
+                    self.server.run(*words)
+                self.assertIn(f'"{name}"' if name == "eth9" else "table",
+                              self.server.run("nft", "list", "table", "inet", "postern"))
+                for space, number in (here, there):
+                    for family in FAMILIES:
+                        address = self.server.addresses[number][family]
+                        self.assertEqual(space.connects(address, SERVICE_PORT),
+                                         (space, number) not in shut)
 
     def test_init_says_so_too(self):
         for name, said in (("gate", 'whose packets go to "bridge"'), ("wire", "")):
