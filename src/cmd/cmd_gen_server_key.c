@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,22 +9,14 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/outfile.h"
 #include "cmd/text.h"
 #include "conf/file.h"
 #include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
 
-enum { OPTION_FORCE = 1 };
-
-static const struct option options[] = {
-    {"key-file", required_argument, NULL, 'k'},
-    {"pub-file", required_argument, NULL, 'p'},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "openspa gen-server-key [OPTION...] [DIR]",
     .help = "Makes the two keys of an OpenSPA server: server.key, which nobody else may read, and\n"
             "server.pub, which every client needs. DIR is where they go, the current folder by\n"
@@ -35,8 +28,6 @@ static const struct cli_syntax syntax = {
             "\n"
             "Examples:\n"
             "  postern openspa gen-server-key /etc/postern\n",
-    .shorts = "k:p:",
-    .options = options,
     .operands = 1,
 };
 
@@ -139,20 +130,17 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 	const char *key = NULL, *pub = NULL, *folder;
 	char *key_path, *pub_path;
 	bool force = false;
+	const struct option_row options[] = {
+	    {"key-file", 'k', .take = option_text, .place = &key},
+	    {"pub-file", 'p', .take = option_text, .place = &pub},
+	    {"force", .flag = &force},
+	    {0},
+	};
 	enum cli_exit status;
-	int option;
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		if (option == 'k')
-			key = optarg;
-		else if (option == 'p')
-			pub = optarg;
-		else
-			force = true;
-	}
-	folder = optind < argc ? argv[optind] : ".";
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	folder = argv[optind] != NULL ? argv[optind] : ".";
 	key_path = key != NULL ? strdup(key) : file_join(folder, "server.key");
 	pub_path = pub != NULL ? strdup(pub) : file_join(folder, "server.pub");
 	if (key_path == NULL || pub_path == NULL)

@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,15 +8,12 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/server_conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
 
-enum { OPTION_NO_RELOAD = 1 };
-
-static const struct option options[] = {{"no-reload", no_argument, NULL, OPTION_NO_RELOAD}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "revoke [OPTION...] NAME|UUID",
     .help =
         "Revokes a client, or an OpenSPA device by its name or UUID: writes an override beside\n"
@@ -26,8 +24,6 @@ static const struct cli_syntax syntax = {
         "\n"
         "Example:\n"
         "  postern revoke alice\n",
-    .shorts = "",
-    .options = options,
     .operands = 1,
 };
 
@@ -135,15 +131,12 @@ static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 
 enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
 {
-	bool reload = true;
-	int option;
+	bool no_reload = false;
+	const struct option_row options[] = {{"no-reload", .flag = &no_reload}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		reload = false;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	if (optind == argc)
 		return cli_misuse(cli, "say which client or device to revoke");
-	return revoke(cli, argv[optind], reload);
+	return revoke(cli, argv[optind], !no_reload);
 }

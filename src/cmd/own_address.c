@@ -1,5 +1,4 @@
 #include "cmd/own_address.h"
-#include "cmd/option.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -100,13 +99,13 @@ bool own_address_find(
 	return false;
 }
 
-bool own_address_take_url(struct cli *cli, char *out, const char *option, const char *text)
+bool own_address_take_url(struct cli *cli, const struct option_row *row, char *text)
 {
 	bool bare = strstr(text, "://") == NULL;
 	const char *expected = "a URL of at most 255 bytes";
+	char *out = row->place;
 	int length = snprintf(out, OSPA_URL_BYTES, "%s%s", bare ? "https://" : "", text);
 
-	if (length > 0 && length < OSPA_URL_BYTES && value_url(out, &expected))
-		return true;
-	return option_refuse(cli, option, text, expected);
+	return (length > 0 && length < OSPA_URL_BYTES && value_url(out, &expected)) ||
+	       option_refuse(cli, row, text, expected);
 }

@@ -3,8 +3,8 @@
 #define CMD_OWN_ADDRESS_H
 
 #include "base/addr.h"
-#include "cmd/cli.h"
 #include "cmd/echo_ask.h"
+#include "cmd/option.h"
 
 #define OWN_ADDRESS_ECHO_IPV4  "https://ipv4.ip.openspa.org"
 #define OWN_ADDRESS_ECHO_IPV6  "https://ipv6.ip.openspa.org"
@@ -41,8 +41,7 @@ struct own_search {
 bool own_address_find(
     struct cli *cli, const struct own_search *search, struct addr *out, bool *behind_nat);
 
-/* A URL as given with an option: one without http:// or https:// gets the latter. False with
- * cli->status set. `out` holds OSPA_URL_BYTES. */
-bool own_address_take_url(struct cli *cli, char *out, const char *option, const char *text);
+/* A URL; one without http:// or https:// gets the latter. Place: char[OSPA_URL_BYTES]. */
+option_fn own_address_take_url;
 
 #endif

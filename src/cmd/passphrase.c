@@ -1,5 +1,4 @@
 #include "cmd/passphrase.h"
-#include "cmd/option.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +15,15 @@
 
 #define HELPER_CANNOT_START 127
 
-bool passphrase_take_fd(struct cli *cli, struct passphrase *p, const char *text)
+bool passphrase_take_fd(struct cli *cli, const struct option_row *row, char *text)
 {
 	const char *expected = NULL;
 	int64_t fd = 0;
 
-	if (value_integer(&fd, text, &expected) && fd >= 0 && fd <= INT32_MAX) {
-		p->fd = (int)fd;
-		return true;
-	}
-	return option_refuse(cli, "--passphrase-fd", text, "the number of a descriptor");
+	if (!value_integer(&fd, text, &expected) || fd < 0 || fd > INT32_MAX)
+		return option_refuse(cli, row, text, "the number of a descriptor");
+	*(int *)row->place = (int)fd;
+	return true;
 }
 
 bool passphrase_can_ask(const struct passphrase *p)

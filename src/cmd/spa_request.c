@@ -1,5 +1,4 @@
 #include "cmd/spa_request.h"
-#include "cmd/option.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -37,7 +36,8 @@ static bool take_device(struct cli *cli, struct openspa_request *ask, const stru
 	else if (ospa_device_parse(ask->device, words->device))
 		return true;
 	else
-		option_refuse(cli, "--client-device-id", words->device, "a UUID");
+		option_refuse(cli, &(struct option_row){"client-device-id", .take = option_text},
+		    words->device, "a UUID");
 	return false;
 }
 
