@@ -24,10 +24,8 @@ static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
 	if (add->public_key_given)
 		return true;
 	*secret = secret_alloc(crypto_sign_SECRETKEYBYTES);
-	if (*secret == NULL) {
-		cli->status = cli_fail(cli, CLI_FAILED, "no locked memory for a private key");
-		return false;
-	}
+	if (*secret == NULL)
+		return cli_refuse(cli, CLI_FAILED, "no locked memory for a private key");
 	crypto_sign_keypair(add->client.public_key, *secret);
 	return true;
 }
@@ -48,19 +46,15 @@ static bool make_codes(
 {
 	codes->qr = qr_encode(json);
 	if (codes->qr == NULL)
-		cli->status = cli_fail_errno(cli, "cannot make a QR code");
-	else if (add->qr_out == NULL)
+		return cli_stop(cli, cli_fail_errno(cli, "cannot make a QR code"));
+	if (add->qr_out == NULL)
 		return true;
-	else if (outfile_open(&codes->picture, add->qr_out)) {
-		if (qr_write_png(codes->qr, codes->picture.file))
-			return true;
-		cli->status = cli_fail(cli, CLI_FAILED, "cannot write %s", add->qr_out);
-	} else if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	return false;
+	if (outfile_open(&codes->picture, add->qr_out))
+		return qr_write_png(codes->qr, codes->picture.file) ||
+		       cli_refuse(cli, CLI_FAILED, "cannot write %s", add->qr_out);
+	if (errno == EEXIST)
+		return cli_refuse(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 }
 
 static void draw_code(const struct qr *qr)
@@ -176,8 +170,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
 		; /* it has said why */
 	else if (!conf_add_client(cli->config, &add->client, &error))
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	else
 		cli->status = hand_over(cli, add, text, &codes);
 	outfile_close(&codes.picture);

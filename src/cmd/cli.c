@@ -65,6 +65,13 @@ bool cli_stop(struct cli *cli, enum cli_exit status)
 	return false;
 }
 
+bool cli_refuse(struct cli *cli, enum cli_exit status, const char *format, ...)
+{
+	SPEAK(cli, format);
+	fputc('\n', stderr);
+	return cli_stop(cli, status);
+}
+
 void cli_warn(const struct cli *cli, const char *format, ...)
 {
 	SPEAK(cli, format);

@@ -45,6 +45,9 @@ enum cli_exit cli_fail_conf(
     const struct cli *cli, enum cli_exit status, const struct conf_error *error);
 /* For functions that return bool: keeps `status` and returns false. */
 bool cli_stop(struct cli *cli, enum cli_exit status);
+/* cli_fail for these. */
+bool cli_refuse(struct cli *cli, enum cli_exit status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* For the person: not with --quiet. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What may surprise: always shown. */

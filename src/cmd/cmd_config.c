@@ -34,7 +34,6 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 		json_bool(&j, "valid", true);
 		json_number(&j, "clients", (int64_t)conf_client_count(conf));
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
 	if (!cli->quiet)

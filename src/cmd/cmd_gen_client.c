@@ -216,7 +216,6 @@ static void print_client(const struct cli *cli, const struct spa_client *client)
 		json_string(&j, "ospa", client->ospa_path);
 		json_string(&j, "public_key", client->public_path);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("Device:     %s\nOSPA file:  %s\nPublic key: %s\n", device,
 		    text_escaped(ospa, sizeof ospa, client->ospa_path),

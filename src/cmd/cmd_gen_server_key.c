@@ -41,10 +41,8 @@ struct pair {
 
 static bool open_file(struct cli *cli, struct outfile *out, const char *path, bool force)
 {
-	if (!outfile_open(out, path)) {
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-		return false;
-	}
+	if (!outfile_open(out, path))
+		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
 	out->fresh = !force;
 	setvbuf(out->file, NULL, _IONBF, 0); /* no copy of a key elsewhere */
 	return true;
@@ -55,11 +53,8 @@ static bool commit(struct cli *cli, struct outfile *out, const char *path)
 	if (outfile_commit(out))
 		return true;
 	if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-	return false;
+		return cli_refuse(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
 }
 
 static bool put_keys(struct cli *cli, struct pair *pair)
@@ -101,7 +96,6 @@ static void print_pair(const struct cli *cli, const struct pair *pair)
 		json_string(&j, "private_key", pair->key_path);
 		json_string(&j, "public_key", pair->pub_path);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("Private key: %s\nPublic key:  %s\n",
 		    text_escaped(key, sizeof key, pair->key_path),

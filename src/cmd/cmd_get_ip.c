@@ -110,7 +110,6 @@ static void print_all(
 	if (is_wanted(wanted, 1))
 		json_family(&j, "ipv6", &own[1]);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 enum cli_exit cmd_get_ip(struct cli *cli, int argc, char **argv)

@@ -43,7 +43,6 @@ static void print_init_json(const struct conf *conf, const char *public_key)
 	json_number(&j, "udp_port", conf_server(conf)->udp_port);
 	json_string(&j, "public_key", public_key);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static void print_text(const struct cli *cli, const struct conf *conf,

@@ -77,7 +77,6 @@ static void print_knock_json(
 	if (knock->check && sent)
 		json_bool(&j, "open", status == CLI_DONE);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit knock_once(

@@ -177,7 +177,6 @@ static void json_all(const struct conf *conf, const struct daemon_state *state, 
 	}
 	json_close(&j, ']');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)

@@ -85,7 +85,6 @@ static void print_list(const struct cli *cli, const struct client_conf *conf)
 			json_profile(&j, client_conf_profile(conf, i));
 		json_close(&j, ']');
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
 	if (count == 0) {
@@ -112,7 +111,6 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 		profile = knocking_profile(cli, argv[optind], &conf);
 		if (profile != NULL && cli->json) {
 			json_profile(&j, profile);
-			json_end(&j);
 		} else if (profile != NULL) {
 			print_profile(profile);
 		}

@@ -51,7 +51,6 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 		if (result == CTL_REFUSED)
 			json_string(&report.json, "error", error.text);
 		json_close(&report.json, '}');
-		json_end(&report.json);
 	} else if (result == CTL_DONE && !cli->quiet) {
 		puts("Configuration reloaded.");
 	}

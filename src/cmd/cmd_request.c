@@ -111,13 +111,11 @@ static bool check_ports(struct cli *cli, struct asked *asked)
 	if (ports_fit(&asked->ports))
 		return true;
 	if (!asked->protocol->ports)
-		cli->status = cli_misuse(cli, "%s has no ports", name);
-	else if (asked->ports.first == 0)
-		cli->status = cli_misuse(cli, "%s needs a --port", name);
-	else
-		cli->status = cli_misuse(cli, "--port %u is behind --end-port %u",
-		    asked->ports.first, asked->ports.last);
-	return false;
+		return cli_stop(cli, cli_misuse(cli, "%s has no ports", name));
+	if (asked->ports.first == 0)
+		return cli_stop(cli, cli_misuse(cli, "%s needs a --port", name));
+	return cli_stop(cli, cli_misuse(cli, "--port %u is behind --end-port %u",
+	                         asked->ports.first, asked->ports.last));
 }
 
 static const char *ports_text(const struct asked *asked, char text[static 32])
@@ -165,7 +163,6 @@ static void print_request_json(const struct asked *asked, const struct exchange 
 		json_time(&j, "until", now_ns + x->granted.duration_s * NS_PER_SECOND);
 	}
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit ask_once(

@@ -60,7 +60,6 @@ static void print_revoked(const struct cli *cli, const char *kind, const char *n
 		json_bool(&j, "revoked", true);
 		json_bool(&j, "was_revoked", before);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("%c%s \"%s\" %s.\n", toupper((unsigned char)*kind), kind + 1, name,
 		    before ? "was revoked before" : "revoked");

@@ -140,7 +140,6 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
 	json_close(&j, '}');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit show(const struct cli *cli, bool watch)

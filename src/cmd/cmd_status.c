@@ -39,7 +39,6 @@ static void print_verdict(const struct cli *cli, const struct status *status,
 		json_bool(&j, "open", is_open);
 		json_string(&j, "address", is_open ? addr_text(open, address) : NULL);
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
 	if (is_open)

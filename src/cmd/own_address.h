@@ -10,8 +10,6 @@
 #define OWN_ADDRESS_ECHO_IPV6  "https://ipv6.ip.openspa.org"
 #define OWN_ADDRESS_TIMEOUT_NS (5LL * 1000000000)
 
-/* A datagram socket connected to `to`: non-blocking, closed on exec. -1 with errno. */
-int own_address_connect(const struct addr *to, uint16_t port);
 /* The address that packets to `to` leave with. Sends nothing. False with errno. */
 bool own_address_towards(struct addr *out, const struct addr *to);
 
