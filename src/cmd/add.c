@@ -17,6 +17,7 @@
 #include "cmd/qr.h"
 #include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "files/write_file.h"
 
 /* A key pair, unless the public half came from the command line: then *secret stays NULL. */
 static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
@@ -65,24 +66,6 @@ static void draw_code(const struct qr *qr)
 	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
 }
 
-/* Unbuffered, so that no copy of the key stays behind in stdio. */
-static bool write_out(const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t written = write(STDOUT_FILENO, text, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		text += written;
-		left -= (size_t)written;
-	}
-	return true;
-}
-
 /* Undoes conf_add_client, when the profile could not be handed over: nobody has its key. */
 static void take_back(const struct cli *cli, const struct add *add)
 {
@@ -105,7 +88,8 @@ static enum cli_exit hand_over(
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure to be undone */
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
 		status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	if (status == CLI_DONE && !write_out(text)) {
+	/* Unbuffered, so that no copy of the key stays behind in stdio. */
+	if (status == CLI_DONE && !file_write_whole(STDOUT_FILENO, text, strlen(text))) {
 		status = cli_fail_errno(cli, "cannot write the profile to standard output");
 		if (add->qr_out != NULL)
 			unlink(add->qr_out);
