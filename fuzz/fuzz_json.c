@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/echo_answer.h"
+#include "cmd/echo_ask.h"
 #include "cmd/json.h"
 #include "fuzz.h"
 

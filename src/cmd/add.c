@@ -15,8 +15,8 @@
 #include "cmd/outfile.h"
 #include "cmd/provision.h"
 #include "cmd/qr.h"
-#include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "files/write_file.h"
 
 /* A key pair, unless the public half came from the command line: then *secret stays NULL. */
@@ -166,7 +166,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 
 enum cli_exit add_register(struct cli *cli, struct add *add)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
 	const struct conf_server *server;
 	uint8_t *secret = NULL;
 	struct provision p;

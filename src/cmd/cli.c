@@ -59,6 +59,22 @@ enum cli_exit cli_fail_conf(
 	return cli_fail(cli, error->permission ? CLI_PERMISSION : status, "%s", error->text);
 }
 
+enum cli_exit cli_report_conf(const struct cli *cli, const struct conf_error *error)
+{
+	return cli_fail(cli, error->permission ? CLI_PERMISSION : CLI_CONFIG, "%s%s", error->text,
+	    error->permission && geteuid() != 0 ? "; try as root" : "");
+}
+
+struct conf *cli_load_conf(struct cli *cli)
+{
+	struct conf_error error = {0};
+	struct conf *conf = conf_load(cli->config, &error);
+
+	if (conf == NULL)
+		cli->status = cli_report_conf(cli, &error);
+	return conf;
+}
+
 bool cli_stop(struct cli *cli, enum cli_exit status)
 {
 	cli->status = status;

@@ -17,6 +17,7 @@ enum cli_exit {
 	CLI_CONFIG = 78,
 };
 
+struct conf;
 struct conf_error;
 
 struct cli {
@@ -43,6 +44,10 @@ enum cli_exit cli_fail_errno(const struct cli *cli, const char *format, ...)
 /* What came of reading or writing a file: CLI_PERMISSION where the error says so, else `status`. */
 enum cli_exit cli_fail_conf(
     const struct cli *cli, enum cli_exit status, const struct conf_error *error);
+/* The same for the server's configuration: CLI_PERMISSION or CLI_CONFIG. */
+enum cli_exit cli_report_conf(const struct cli *cli, const struct conf_error *error);
+/* The server's configuration; NULL, reported, with cli->status set. */
+struct conf *cli_load_conf(struct cli *cli);
 /* For functions that return bool: keeps `status` and returns false. */
 bool cli_stop(struct cli *cli, enum cli_exit status);
 /* cli_fail for these. */

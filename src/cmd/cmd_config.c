@@ -5,8 +5,8 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
-#include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "files/show.h"
 
 static const struct option_syntax syntax = {
@@ -58,7 +58,7 @@ enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 	show = strcmp(word, "show") == 0;
 	if (!show && strcmp(word, "check") != 0)
 		return cli_misuse(cli, "cannot do \"%s\"; expected check or show", word);
-	conf = server_conf_load(cli);
+	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
 	cli->status = CLI_DONE;

@@ -6,7 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
-#include "cmd/server_conf.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
 
@@ -76,7 +76,7 @@ static void print_text(const struct cli *cli, const struct conf *conf,
 /* Read back what was written: what is shown is what the daemon will see. */
 static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
 	char public_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
 
 	if (conf == NULL)

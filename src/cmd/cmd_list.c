@@ -6,8 +6,8 @@
 #include "cmd/daemon.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
-#include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 
 static const struct option_syntax syntax = {
@@ -187,7 +187,7 @@ enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
-	conf = server_conf_load(cli);
+	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
 	if (daemon_state_ask(cli, &state, &error) != CTL_DONE)

@@ -131,17 +131,15 @@ bool option_read(struct cli *cli, const struct option_syntax *syntax, const stru
 static enum cli_exit unknown(
     const struct cli *cli, const struct option_commands *commands, const char *name)
 {
-	const char *names[OPTIONS_MOST], *nearest;
-	size_t count = 0;
+	struct value_guess guess = {.text = name};
 
-	for (size_t i = 0; i < commands->count && count < OPTIONS_MOST; i++) {
+	for (size_t i = 0; i < commands->count; i++) {
 		if (commands->table[i].run != NULL)
-			names[count++] = commands->table[i].name;
+			value_consider(&guess, commands->table[i].name);
 	}
-	nearest = value_nearest(name, names, count);
-	if (nearest != NULL)
+	if (guess.best != NULL)
 		return cli_misuse(
-		    cli, "%s \"%s\"; did you mean \"%s\"?", commands->unknown, name, nearest);
+		    cli, "%s \"%s\"; did you mean \"%s\"?", commands->unknown, name, guess.best);
 	return cli_misuse(cli, "%s \"%s\"", commands->unknown, name);
 }
 

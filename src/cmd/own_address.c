@@ -9,7 +9,8 @@
 #include "conf/values.h"
 #include "files/ospa.h"
 
-bool own_address_towards(struct addr *out, const struct addr *to)
+/* The address that packets to `to` leave with. Sends nothing. False with errno. */
+static bool address_towards(struct addr *out, const struct addr *to)
 {
 	struct sockaddr_storage name = {0};
 	socklen_t size = sizeof name;
@@ -34,8 +35,8 @@ void own_address_look(struct own_address *out, const struct echo_question *quest
 	struct addr far;
 
 	*out = (struct own_address){0};
-	out->has_outbound = addr_parse(&far, somewhere[question->ipv6]) &&
-	                    own_address_towards(&out->outbound, &far);
+	out->has_outbound =
+	    addr_parse(&far, somewhere[question->ipv6]) && address_towards(&out->outbound, &far);
 	out->has_public = echo_ask(&out->public, question, out->why);
 	out->behind_nat = out->has_outbound && out->has_public &&
 	                  !addr_equal(&out->outbound, &out->public.address);
@@ -56,7 +57,7 @@ bool own_address_find(
 	bool near = !addr_is_global(search->server);
 
 	*behind_nat = false;
-	if (!own_address_towards(&outbound, search->server))
+	if (!address_towards(&outbound, search->server))
 		return cli_stop(cli, cli_fail_errno(cli, "there is no way to the server"));
 	*out = outbound;
 	if (!search->echo_named &&

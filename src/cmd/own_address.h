@@ -10,9 +10,6 @@
 #define OWN_ADDRESS_ECHO_IPV6  "https://ipv6.ip.openspa.org"
 #define OWN_ADDRESS_TIMEOUT_NS (5LL * 1000000000)
 
-/* The address that packets to `to` leave with. Sends nothing. False with errno. */
-bool own_address_towards(struct addr *out, const struct addr *to);
-
 /* Everything there is to know of one family. */
 struct own_address {
 	bool has_outbound;

@@ -2,8 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/file.h"
 #include "conf/kinds.h"
-#include "conf/private.h"
+#include "conf/openspa.h"
 #include "conf/section.h"
 #include "conf/values.h"
 
@@ -71,11 +72,11 @@ const struct conf_group *conf_group_named(const struct conf *conf, const char *n
 
 static char default_name[] = "default";
 static struct conf_item default_item = {.text = default_name};
-const struct conf_list conf_default_ports = {&default_item, 1};
+static const struct conf_list default_ports = {&default_item, 1};
 
 const struct conf_list *conf_client_ports(const struct conf_client *client)
 {
-	return client->allowed_ports.count > 0 ? &client->allowed_ports : &conf_default_ports;
+	return client->allowed_ports.count > 0 ? &client->allowed_ports : &default_ports;
 }
 
 const struct conf_openspa *conf_openspa(const struct conf *conf)
@@ -135,4 +136,9 @@ const struct conf_device *conf_device_named(const struct conf *conf, const char 
 			return d;
 	}
 	return NULL;
+}
+
+char *openspa_file(const struct conf *conf, const char *path)
+{
+	return *path == '/' ? strdup(path) : file_join(conf->folder, path);
 }

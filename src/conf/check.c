@@ -201,18 +201,15 @@ static bool keys_differ(const struct conf *conf, struct conf_error *error)
 
 void conf_unknown_ports(const struct conf *conf, const char *text, char *out, size_t size)
 {
-	const char *nearest = NULL, *expected = NULL;
-	const char **names = calloc(conf->group_count + 1, sizeof *names);
+	struct value_guess guess = {.text = text};
+	const char *expected = NULL;
 	struct port_spec spec;
 	char quoted[96], meant[96] = "";
 
-	for (size_t i = 0; names != NULL && i < conf->group_count; i++)
-		names[i] = conf->groups[i].name;
-	if (names != NULL)
-		nearest = value_nearest(text, names, conf->group_count);
-	if (nearest != NULL)
-		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);
-	free(names);
+	for (size_t i = 0; i < conf->group_count; i++)
+		value_consider(&guess, conf->groups[i].name);
+	if (guess.best != NULL)
+		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", guess.best);
 	value_port_spec(&spec, text, &expected);
 	if (text[strcspn(text, "/")] == '\0' && strspn(text, "0123456789") == 0)
 		expected = "ports such as 22/tcp, or a group that `ports` names";
