@@ -15,8 +15,9 @@
 #include "cmd/outfile.h"
 #include "cmd/provision.h"
 #include "cmd/qr.h"
-#include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
+#include "files/write_file.h"
 
 /* A key pair, unless the public half came from the command line: then *secret stays NULL. */
 static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
@@ -24,10 +25,8 @@ static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
 	if (add->public_key_given)
 		return true;
 	*secret = secret_alloc(crypto_sign_SECRETKEYBYTES);
-	if (*secret == NULL) {
-		cli->status = cli_fail(cli, CLI_FAILED, "no locked memory for a private key");
-		return false;
-	}
+	if (*secret == NULL)
+		return cli_refuse(cli, CLI_FAILED, "no locked memory for a private key");
 	crypto_sign_keypair(add->client.public_key, *secret);
 	return true;
 }
@@ -48,19 +47,15 @@ static bool make_codes(
 {
 	codes->qr = qr_encode(json);
 	if (codes->qr == NULL)
-		cli->status = cli_fail_errno(cli, "cannot make a QR code");
-	else if (add->qr_out == NULL)
+		return cli_stop(cli, cli_fail_errno(cli, "cannot make a QR code"));
+	if (add->qr_out == NULL)
 		return true;
-	else if (outfile_open(&codes->picture, add->qr_out)) {
-		if (qr_write_png(codes->qr, codes->picture.file))
-			return true;
-		cli->status = cli_fail(cli, CLI_FAILED, "cannot write %s", add->qr_out);
-	} else if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	return false;
+	if (outfile_open(&codes->picture, add->qr_out))
+		return qr_write_png(codes->qr, codes->picture.file) ||
+		       cli_refuse(cli, CLI_FAILED, "cannot write %s", add->qr_out);
+	if (errno == EEXIST)
+		return cli_refuse(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 }
 
 static void draw_code(const struct qr *qr)
@@ -69,24 +64,6 @@ static void draw_code(const struct qr *qr)
 	bool colour = isatty(STDERR_FILENO) && (refused == NULL || *refused == '\0');
 
 	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
-}
-
-/* Unbuffered, so that no copy of the key stays behind in stdio. */
-static bool write_out(const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t written = write(STDOUT_FILENO, text, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		text += written;
-		left -= (size_t)written;
-	}
-	return true;
 }
 
 /* Undoes conf_add_client, when the profile could not be handed over: nobody has its key. */
@@ -111,7 +88,8 @@ static enum cli_exit hand_over(
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure to be undone */
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
 		status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	if (status == CLI_DONE && !write_out(text)) {
+	/* Unbuffered, so that no copy of the key stays behind in stdio. */
+	if (status == CLI_DONE && !file_write_whole(STDOUT_FILENO, text, strlen(text))) {
 		status = cli_fail_errno(cli, "cannot write the profile to standard output");
 		if (add->qr_out != NULL)
 			unlink(add->qr_out);
@@ -176,8 +154,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
 		; /* it has said why */
 	else if (!conf_add_client(cli->config, &add->client, &error))
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	else
 		cli->status = hand_over(cli, add, text, &codes);
 	outfile_close(&codes.picture);
@@ -189,7 +166,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 
 enum cli_exit add_register(struct cli *cli, struct add *add)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
 	const struct conf_server *server;
 	uint8_t *secret = NULL;
 	struct provision p;

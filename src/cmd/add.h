@@ -9,10 +9,8 @@
 
 /* What an option took that may be given again, or with commas in it. */
 struct add_words {
-	const char *items[ADD_WORDS_MOST]; /* inside texts */
+	const char *items[ADD_WORDS_MOST];
 	size_t count;
-	char *texts[ADD_WORDS_MOST]; /* freed at the end */
-	size_t text_count;
 };
 
 /* What `postern add` was asked for. */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,22 +9,14 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/outfile.h"
 #include "cmd/text.h"
 #include "conf/file.h"
 #include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
 
-enum { OPTION_FORCE = 1 };
-
-static const struct option options[] = {
-    {"key-file", required_argument, NULL, 'k'},
-    {"pub-file", required_argument, NULL, 'p'},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "openspa gen-server-key [OPTION...] [DIR]",
     .help = "Makes the two keys of an OpenSPA server: server.key, which nobody else may read, and\n"
             "server.pub, which every client needs. DIR is where they go, the current folder by\n"
@@ -35,8 +28,6 @@ static const struct cli_syntax syntax = {
             "\n"
             "Examples:\n"
             "  postern openspa gen-server-key /etc/postern\n",
-    .shorts = "k:p:",
-    .options = options,
     .operands = 1,
 };
 
@@ -50,10 +41,8 @@ struct pair {
 
 static bool open_file(struct cli *cli, struct outfile *out, const char *path, bool force)
 {
-	if (!outfile_open(out, path)) {
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-		return false;
-	}
+	if (!outfile_open(out, path))
+		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
 	out->fresh = !force;
 	setvbuf(out->file, NULL, _IONBF, 0); /* no copy of a key elsewhere */
 	return true;
@@ -64,11 +53,8 @@ static bool commit(struct cli *cli, struct outfile *out, const char *path)
 	if (outfile_commit(out))
 		return true;
 	if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-	return false;
+		return cli_refuse(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
 }
 
 static bool put_keys(struct cli *cli, struct pair *pair)
@@ -110,7 +96,6 @@ static void print_pair(const struct cli *cli, const struct pair *pair)
 		json_string(&j, "private_key", pair->key_path);
 		json_string(&j, "public_key", pair->pub_path);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("Private key: %s\nPublic key:  %s\n",
 		    text_escaped(key, sizeof key, pair->key_path),
@@ -139,20 +124,17 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 	const char *key = NULL, *pub = NULL, *folder;
 	char *key_path, *pub_path;
 	bool force = false;
+	const struct option_row options[] = {
+	    {"key-file", 'k', .take = option_text, .place = &key},
+	    {"pub-file", 'p', .take = option_text, .place = &pub},
+	    {"force", .flag = &force},
+	    {0},
+	};
 	enum cli_exit status;
-	int option;
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		if (option == 'k')
-			key = optarg;
-		else if (option == 'p')
-			pub = optarg;
-		else
-			force = true;
-	}
-	folder = optind < argc ? argv[optind] : ".";
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	folder = argv[optind] != NULL ? argv[optind] : ".";
 	key_path = key != NULL ? strdup(key) : file_join(folder, "server.key");
 	pub_path = pub != NULL ? strdup(pub) : file_join(folder, "server.pub");
 	if (key_path == NULL || pub_path == NULL)

@@ -1,41 +1,16 @@
-#include <errno.h>
-#include <signal.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
 #include "cmd/option.h"
 #include "cmd/post_knock.h"
-#include "conf/values.h"
 
 #define DEFAULT_INTERVAL_NS (25 * NS_PER_SECOND)
 
-enum {
-	OPTION_IP = 1,
-	OPTION_CONTINUOUS,
-	OPTION_INTERVAL,
-	OPTION_CHECK,
-	OPTION_BOTH,
-	OPTION_TIMEOUT
-};
-
-static const struct option options[] = {
-    {"ip", required_argument, NULL, OPTION_IP},
-    {"continuous", no_argument, NULL, OPTION_CONTINUOUS},
-    {"interval", required_argument, NULL, OPTION_INTERVAL},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"ipv4", no_argument, NULL, '4'},
-    {"ipv6", no_argument, NULL, '6'},
-    {"both", no_argument, NULL, OPTION_BOTH},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "knock [OPTION...] [PROFILE]",
     .help =
         "Asks the server of a profile (\"default\", or the only one) to open its ports for this\n"
@@ -54,8 +29,6 @@ static const struct cli_syntax syntax = {
         "  postern knock && ssh me@server.example.com\n"
         "  postern knock --check home\n"
         "  postern knock --continuous --interval 20s --quiet &\n",
-    .shorts = "46",
-    .options = options,
     .operands = 1,
 };
 
@@ -65,44 +38,6 @@ struct knock {
 	bool check;
 	int64_t interval_ns;
 };
-
-static bool take_interval(struct cli *cli, struct knock *knock, const char *text)
-{
-	const char *expected = "at least a second";
-
-	return (value_duration(&knock->interval_ns, text, &expected) &&
-	           knock->interval_ns >= NS_PER_SECOND) ||
-	       option_refuse(cli, "--interval", text, expected);
-}
-
-static bool take_knock_option(struct cli *cli, struct knock *knock, int option)
-{
-	switch (option) {
-	case OPTION_IP:
-		return knocking_take_target(cli, &knock->how, optarg);
-	case OPTION_CONTINUOUS:
-		knock->continuous = true;
-		return true;
-	case OPTION_INTERVAL:
-		return take_interval(cli, knock, optarg);
-	case OPTION_CHECK:
-		knock->check = true;
-		return true;
-	case '4':
-		knock->how.families = POSTERN_IPV4;
-		return true;
-	case '6':
-		knock->how.families = POSTERN_IPV6;
-		return true;
-	case OPTION_BOTH:
-		knock->how.families = 0;
-		return true;
-	case OPTION_TIMEOUT:
-		return option_timeout(cli, &knock->how.timeout_ns, optarg, INT64_MAX);
-	default: /* CLI_STOP */
-		return false;
-	}
-}
 
 static void print_host(const struct client_profile *profile)
 {
@@ -142,7 +77,6 @@ static void print_knock_json(
 	if (knock->check && sent)
 		json_bool(&j, "open", status == CLI_DONE);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit knock_once(
@@ -165,28 +99,17 @@ static enum cli_exit knock_once(
 	return status;
 }
 
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	_exit(CLI_DONE); /* nothing is left behind, and a resolver may be hanging */
-}
-
 static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 {
-	struct sigaction action = {.sa_handler = on_interrupt};
 	bool started = false;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	cli_end_when_interrupted();
 	for (int64_t next_ns = clock_boot_ns();; next_ns += knock->interval_ns) {
-		struct timespec until = {
-		    .tv_sec = next_ns / NS_PER_SECOND, .tv_nsec = next_ns % NS_PER_SECOND};
 		struct postern_report report;
 		struct post_knock after = {0};
 		enum cli_exit status;
 
-		while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
-			;
+		cli_sleep_until(next_ns);
 		status = knock_once(cli, knock, &report);
 		/* A network that is away may come back; a bad key stays bad. */
 		if (status == CLI_CONFIG || cli_flush(cli, CLI_DONE) != CLI_DONE)
@@ -230,11 +153,21 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 {
 	struct knock knock = {
 	    .how.timeout_ns = KNOCKING_TIMEOUT_NS, .interval_ns = DEFAULT_INTERVAL_NS};
-	int option;
+	const struct option_row options[] = {
+	    {"ip", .take = knocking_take_target, .place = &knock.how.target},
+	    {"continuous", .flag = &knock.continuous},
+	    {"interval", .take = option_duration, .place = &knock.interval_ns,
+	        .least = NS_PER_SECOND, .most = INT64_MAX},
+	    {"check", .flag = &knock.check},
+	    {"ipv4", '4', .choice = &knock.how.family, .number = AF_INET},
+	    {"ipv6", '6', .choice = &knock.how.family, .number = AF_INET6},
+	    {"both", .choice = &knock.how.family, .number = AF_UNSPEC},
+	    {"timeout", .take = option_duration, .place = &knock.how.timeout_ns, .least = 1,
+	        .most = INT64_MAX},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_knock_option(cli, &knock, option))
-			return cli->status;
-	}
-	return knock_profile(cli, &knock, optind < argc ? argv[optind] : NULL);
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	return knock_profile(cli, &knock, argv[optind]);
 }

@@ -5,13 +5,12 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
-#include "cmd/server_conf.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 
-static const struct option options[] = {{0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "list [OPTION...]",
     .help =
         "Lists the clients of the server configuration: name, fingerprint of the key, ports as\n"
@@ -22,8 +21,6 @@ static const struct cli_syntax syntax = {
         "Examples:\n"
         "  postern list\n"
         "  postern list --json | jq '.clients[] | select(.status == \"expired\").name'\n",
-    .shorts = "",
-    .options = options,
 };
 
 static const char *status_of(bool revoked, int64_t expires_ns, int64_t now_ns)
@@ -182,7 +179,6 @@ static void json_all(const struct conf *conf, const struct daemon_state *state, 
 	}
 	json_close(&j, ']');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
@@ -191,9 +187,9 @@ enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
 	struct daemon_state state;
 	struct conf *conf = NULL;
 
-	while (cli_next(cli, &syntax, argc, argv) != CLI_END)
+	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
-	conf = server_conf_load(cli);
+	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
 	if (daemon_state_ask(cli, &state, &error) != CTL_DONE)

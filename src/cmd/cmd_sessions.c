@@ -8,11 +8,10 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
 
-static const struct option options[] = {{"watch", no_argument, NULL, 'w'}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "sessions [OPTION...]",
     .help = "Shows the grants in force with the time each has left, then when the other clients\n"
             "were last let in. Asks the running daemon.\n"
@@ -22,8 +21,6 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern sessions --watch\n"
             "  postern sessions --json | jq '.active_sessions[].client_name'\n",
-    .shorts = "w",
-    .options = options,
 };
 
 static volatile sig_atomic_t interrupted;
@@ -143,7 +140,6 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
 	json_close(&j, '}');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit show(const struct cli *cli, bool watch)
@@ -193,12 +189,9 @@ static enum cli_exit keep_showing(const struct cli *cli)
 enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)
 {
 	bool watch = false;
-	int option;
+	const struct option_row options[] = {{"watch", 'w', .flag = &watch}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		watch = true;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	return watch ? keep_showing(cli) : show(cli, false);
 }

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "cmd/own_address.h"
+#include "cmd/probe.h"
 
 #define WINDOW_S 300                 /* by how much the two clocks may differ */
 #define PAUSE_NS (3 * NS_PER_SECOND) /* before the next try, when one could not even be sent */
@@ -160,7 +160,7 @@ enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
 	x->sent = 0;
 	for (int64_t done = 0; !taken && (x->tries < 0 || done < x->tries); done++) {
 		if (link < 0)
-			link = own_address_connect(&x->server, x->port);
+			link = probe_connect(&x->server, x->port, SOCK_DGRAM);
 		if (link < 0 || !send_request(x, link)) {
 			error = errno;
 			cli_detail(cli, "cannot send a request: %s", strerror(error));

@@ -22,8 +22,7 @@ struct texts {
 
 static bool fail_memory(struct cli *cli)
 {
-	cli->status = cli_fail(cli, CLI_FAILED, "not enough memory");
-	return false;
+	return cli_refuse(cli, CLI_FAILED, "not enough memory");
 }
 
 static bool read_public(struct cli *cli, struct rsa_public *out, const char *path, const char *what)
@@ -56,10 +55,8 @@ static bool make_pair(struct cli *cli, struct rsa_secret *secret, struct spa_cli
 {
 	if (client->private_key != NULL)
 		return read_pair(cli, secret, client);
-	if (rsa_secret_generate(secret) == RSA_FINE)
-		return true;
-	cli->status = cli_fail(cli, CLI_FAILED, "libcrypto cannot make keys");
-	return false;
+	return rsa_secret_generate(secret) == RSA_FINE ||
+	       cli_refuse(cli, CLI_FAILED, "libcrypto cannot make keys");
 }
 
 static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *client)
@@ -75,10 +72,8 @@ static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *
 	passphrase = client->passphrase.text;
 	if (ok && !(rsa_pem_write_secret(texts->own, &secret, passphrase) &&
 	              rsa_pem_write_public(texts->public, &secret.public_key) &&
-	              rsa_pem_write_public(texts->server, &server))) {
-		cli->status = cli_fail(cli, CLI_FAILED, "libcrypto cannot write the keys");
-		ok = false;
-	}
+	              rsa_pem_write_public(texts->server, &server)))
+		ok = cli_refuse(cli, CLI_FAILED, "libcrypto cannot write the keys");
 	passphrase_free(&client->passphrase);
 	secret_wipe(&secret, sizeof secret);
 	return ok;
@@ -118,11 +113,9 @@ static bool choose_paths(struct cli *cli, struct spa_client *client, char **made
 static bool fail_public(struct cli *cli, const struct spa_client *client)
 {
 	if (errno == EEXIST)
-		cli->status = cli_fail(cli, CLI_FAILED, "%s exists already and was left as it is",
+		return cli_refuse(cli, CLI_FAILED, "%s exists already and was left as it is",
 		    client->public_path);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", client->public_path);
-	return false;
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", client->public_path));
 }
 
 /* The public key goes into its place last: from then on the server takes requests. */
@@ -138,8 +131,7 @@ static bool write_files(struct cli *cli, struct spa_client *client, const char *
 	if (fputs(public_text, out.file) < 0 || fchmod(fileno(out.file), 0644) != 0) {
 		fail_public(cli, client);
 	} else if (!ospa_write(client->ospa_path, &client->ospa, false, &error)) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	} else if (!outfile_commit(&out)) {
 		fail_public(cli, client);
 		unlink(client->ospa_path);

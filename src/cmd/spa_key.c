@@ -24,11 +24,9 @@ bool spa_key_secret(struct cli *cli, struct rsa_secret *out, const char *pem, st
 			error = RSA_LOCKED;
 		}
 	}
-	if (error == RSA_FINE)
-		return true;
-	cli->status = cli_fail(cli, error == RSA_WRONG_PASSPHRASE ? CLI_FAILED : CLI_CONFIG,
-	    "the private key of %s is %s", where, rsa_error_text(error));
-	return false;
+	return error == RSA_FINE ||
+	       cli_refuse(cli, error == RSA_WRONG_PASSPHRASE ? CLI_FAILED : CLI_CONFIG,
+	           "the private key of %s is %s", where, rsa_error_text(error));
 }
 
 bool spa_key_public(
@@ -38,21 +36,16 @@ bool spa_key_public(
 
 	if (error == RSA_FINE)
 		error = rsa_public_check(out);
-	if (error == RSA_FINE)
-		return true;
-	cli->status =
-	    cli_fail(cli, CLI_CONFIG, "the %s of %s is %s", what, where, rsa_error_text(error));
-	return false;
+	return error == RSA_FINE || cli_refuse(cli, CLI_CONFIG, "the %s of %s is %s", what, where,
+	                                rsa_error_text(error));
 }
 
 bool spa_key_belongs(
     struct cli *cli, const struct rsa_secret *key, const struct rsa_public *half, const char *where)
 {
-	if (memcmp(&key->public_key, half, sizeof *half) == 0)
-		return true;
-	cli->status =
-	    cli_fail(cli, CLI_CONFIG, "the public key of %s is not that of the private key", where);
-	return false;
+	return memcmp(&key->public_key, half, sizeof *half) == 0 ||
+	       cli_refuse(
+	           cli, CLI_CONFIG, "the public key of %s is not that of the private key", where);
 }
 
 bool spa_key_file(
@@ -60,9 +53,6 @@ bool spa_key_file(
 {
 	struct conf_error error = {0};
 
-	if (file_read(out, path, secrecy, &error))
-		return true;
-	cli->status =
-	    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
-	return false;
+	return file_read(out, path, secrecy, &error) ||
+	       cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
 }

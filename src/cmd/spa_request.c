@@ -1,5 +1,4 @@
 #include "cmd/spa_request.h"
-#include "cmd/option.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -16,11 +15,8 @@ static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
 	*ospa = (struct ospa){.port = OSPA_PORT};
 	if (path == NULL)
 		return true;
-	if (!ospa_load(ospa, path, &error)) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
-		return false;
-	}
+	if (!ospa_load(ospa, path, &error))
+		return cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
 	if (ospa->unknown[0] != '\0')
 		cli_warn(cli, "%s: %s means nothing to this client", path, ospa->unknown);
 	return true;
@@ -37,7 +33,8 @@ static bool take_device(struct cli *cli, struct openspa_request *ask, const stru
 	else if (ospa_device_parse(ask->device, words->device))
 		return true;
 	else
-		option_refuse(cli, "--client-device-id", words->device, "a UUID");
+		option_refuse(cli, &(struct option_row){"client-device-id", .take = option_text},
+		    words->device, "a UUID");
 	return false;
 }
 
@@ -70,10 +67,8 @@ static bool open_private(
 	bool ok = get_text(
 	    cli, &text, words->private_key, FILE_SECRET, ospa->private_key, words->ospa_file);
 
-	if (ok && text.pem == NULL) {
-		cli->status = cli_misuse(cli, "name an OSPA file, or give --private-key");
-		ok = false;
-	}
+	if (ok && text.pem == NULL)
+		ok = cli_stop(cli, cli_misuse(cli, "name an OSPA file, or give --private-key"));
 	ok = ok && spa_key_secret(cli, secret, text.pem, &words->passphrase, text.where);
 	passphrase_free(&words->passphrase);
 	file_text_free(&text.file);
@@ -105,10 +100,9 @@ static bool open_server_key(
 	bool ok = get_text(cli, &text, words->server_public_key, FILE_PUBLIC,
 	    ospa->server_public_key, words->ospa_file);
 
-	if (ok && text.pem == NULL) {
-		cli->status = cli_misuse(cli, "name an OSPA file, or give --server-public-key");
-		ok = false;
-	}
+	if (ok && text.pem == NULL)
+		ok = cli_stop(
+		    cli, cli_misuse(cli, "name an OSPA file, or give --server-public-key"));
 	ok = ok && spa_key_public(cli, key, text.pem, "server's public key", text.where);
 	file_text_free(&text.file);
 	return ok;
@@ -142,23 +136,17 @@ static bool resolve(struct cli *cli, struct addr *out, const char *name, int fam
 	uint16_t port;
 	int error;
 
-	if (!value_host(name, &expected)) {
-		cli->status = cli_misuse(cli, "--server-ip: expected %s", expected);
-		return false;
-	}
+	if (!value_host(name, &expected))
+		return cli_stop(cli, cli_misuse(cli, "--server-ip: expected %s", expected));
 	error = getaddrinfo(name, NULL, &hints, &list);
-	if (error != 0) {
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", name, gai_strerror(error));
-		return false;
-	}
+	if (error != 0)
+		return cli_refuse(
+		    cli, CLI_FAILED, "cannot resolve %s: %s", name, gai_strerror(error));
 	if (list->ai_addrlen <= sizeof first)
 		memcpy(&first, list->ai_addr, list->ai_addrlen);
 	freeaddrinfo(list);
-	if (addr_from_sockaddr(out, &port, &first))
-		return true;
-	cli->status = cli_fail(cli, CLI_FAILED, "%s has no address of use", name);
-	return false;
+	return addr_from_sockaddr(out, &port, &first) ||
+	       cli_refuse(cli, CLI_FAILED, "%s has no address of use", name);
 }
 
 static bool take_server(

@@ -95,7 +95,6 @@ void conf_unknown_ports(const struct conf *conf, const char *text, char *out, si
 
 const struct conf_group *conf_group_named(const struct conf *conf, const char *name);
 /* What `allowed_ports` means: its own items, or the group `default`. */
-extern const struct conf_list conf_default_ports;
 const struct conf_list *conf_client_ports(const struct conf_client *client);
 
 #endif

@@ -72,23 +72,26 @@ static size_t distance(const char *a, const char *b)
 	return rows[a_length % 3][b_length];
 }
 
+void value_consider(struct value_guess *guess, const char *candidate)
+{
+	size_t length = strnlen(guess->text, WORD_MOST + 1);
+	size_t most = guess->best != NULL ? guess->distance : 2 + length / 4;
+	size_t d;
+
+	if (length > WORD_MOST || strnlen(candidate, WORD_MOST + 1) > WORD_MOST)
+		return;
+	d = distance(guess->text, candidate);
+	if (d < most && d < strlen(candidate)) {
+		guess->distance = d;
+		guess->best = candidate;
+	}
+}
+
 const char *value_nearest(const char *text, const char *const *candidates, size_t count)
 {
-	size_t best = 2 + strnlen(text, WORD_MOST) / 4;
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = text};
 
-	if (strnlen(text, WORD_MOST + 1) > WORD_MOST)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		size_t d;
-
-		if (strnlen(candidates[i], WORD_MOST + 1) > WORD_MOST)
-			continue;
-		d = distance(text, candidates[i]);
-		if (d < best && d < strlen(candidates[i])) {
-			best = d;
-			nearest = candidates[i];
-		}
-	}
-	return nearest;
+	for (size_t i = 0; i < count; i++)
+		value_consider(&guess, candidates[i]);
+	return guess.best;
 }

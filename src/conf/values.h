@@ -65,6 +65,14 @@ bool value_target(const char *text, const char **expected);
 /* `text` in double quotes, cut after `most` bytes, everything but printable ASCII as \xNN.
  * Returns `out`. */
 const char *value_quoted(char *out, size_t size, const char *text, size_t most);
+/* What somebody may have meant by `text`: `best` of all that were considered, or NULL when none is
+ * near enough. */
+struct value_guess {
+	const char *text;
+	const char *best;
+	size_t distance;
+};
+void value_consider(struct value_guess *guess, const char *candidate);
 /* The nearest of `count` candidates, or NULL when none is near enough to be what was meant. */
 const char *value_nearest(const char *text, const char *const *candidates, size_t count);
 

@@ -77,31 +77,31 @@ static const int refused[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access)
 static int filter_fill(scmp_filter_ctx filter)
 {
 	const unsigned int exec = PROT_EXEC;
+	const struct {
+		int call;
+		unsigned int count;
+		struct scmp_arg_cmp arguments[2];
+	} narrow[] = {
+	    /* Memory, but none that can be executed. */
+	    {SCMP_SYS(mmap), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+	    {SCMP_SYS(mprotect), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+	    /* A socket only to tell the service manager that we stop. */
+	    {SCMP_SYS(socket), 2,
+	        {SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+	            SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC, 0)}},
+	    /* Flags of a descriptor, no locks and owners. */
+	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
+	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
+	};
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && failed == 0; i++)
 		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < sizeof refused / sizeof *refused && failed == 0; i++)
 		failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
-	/* Memory, but none that can be executed. */
-	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
-	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
-	/* A socket only to tell the service manager that we stop. */
-	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
-		    SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-	/* Flags of a descriptor, no locks and owners. */
-	if (failed == 0)
-		failed = seccomp_rule_add(
-		    filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0));
-	if (failed == 0)
-		failed = seccomp_rule_add(
-		    filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0));
+	for (size_t i = 0; i < sizeof narrow / sizeof *narrow && failed == 0; i++)
+		failed = seccomp_rule_add_array(
+		    filter, SCMP_ACT_ALLOW, narrow[i].call, narrow[i].count, narrow[i].arguments);
 	return failed;
 }
 

@@ -248,21 +248,15 @@ out:
 
 static bool fail_no_client(const struct conf *conf, const char *name, struct conf_error *error)
 {
-	const char **names = calloc(conf->client_count + 1, sizeof *names);
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = name};
 	char quoted[160];
 
-	for (size_t i = 0; names != NULL && i < conf->client_count; i++)
-		names[i] = conf->clients[i].name;
-	if (names != NULL)
-		nearest = value_nearest(name, names, conf->client_count);
+	for (size_t i = 0; i < conf->client_count; i++)
+		value_consider(&guess, conf->clients[i].name);
 	value_quoted(quoted, sizeof quoted, name, 64);
-	if (nearest != NULL)
-		conf_fail(error, "no client %s; did you mean \"%s\"?", quoted, nearest);
-	else
-		conf_fail(error, "no client %s; `postern list` shows who there is", quoted);
-	free(names);
-	return false;
+	if (guess.best != NULL)
+		return conf_fail(error, "no client %s; did you mean \"%s\"?", quoted, guess.best);
+	return conf_fail(error, "no client %s; `postern list` shows who there is", quoted);
 }
 
 static char *override_text(const char *name, int64_t now_ns)

@@ -107,7 +107,6 @@ static void json_is_escaped_and_punctuated(void **state)
 	json_time(&j, "d", INT64_MAX);
 	json_time(&j, "e", 0);
 	json_close(&j, '}');
-	json_end(&j);
 	fclose(j.to);
 	assert_string_equal(text,
 	    "{\"a\":\"\\\"\\\\\\u000a\\u00ff\",\"b\":[-9223372036854775808,true,{}],\"c\":null,"
