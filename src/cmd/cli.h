@@ -22,6 +22,7 @@ struct conf_error;
 
 struct cli {
 	const char *command;       /* the word the user typed; NULL before there is one */
+	const char *operand;       /* the command's own, NULL: none */
 	const char *config;        /* the server's configuration */
 	const char *client_config; /* NULL: where profiles usually are */
 	const char *control;       /* the daemon's socket */

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -116,7 +115,7 @@ enum cli_exit cmd_add(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	add.client.name = argv[optind];
+	add.client.name = cli->operand;
 	cli->status = check_name(cli, add.client.name);
 	if (cli->status != CLI_DONE)
 		return cli->status;

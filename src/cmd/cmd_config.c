@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,9 +58,9 @@ enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	if (optind == argc)
+	if (cli->operand == NULL)
 		return cli_misuse(cli, "say what to do: check or show");
-	word = argv[optind];
+	word = cli->operand;
 	show = strcmp(word, "show") == 0;
 	if (!show && strcmp(word, "check") != 0)
 		return cli_misuse(cli, "cannot do \"%s\"; expected check or show", word);

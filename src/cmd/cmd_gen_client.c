@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,8 +269,8 @@ enum cli_exit cmd_gen_client(struct cli *cli, int argc, char **argv)
 	};
 
 	if (option_read(cli, &syntax, options, argc, argv)) {
-		if (argv[optind] != NULL)
-			client->server_public_key = argv[optind];
+		if (cli->operand != NULL)
+			client->server_public_key = cli->operand;
 		cli->status = generate(cli, &gen);
 	}
 	for (size_t i = 0; i < FIELDS; i++)

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +133,7 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	folder = argv[optind] != NULL ? argv[optind] : ".";
+	folder = cli->operand != NULL ? cli->operand : ".";
 	key_path = key != NULL ? strdup(key) : file_join(folder, "server.key");
 	pub_path = pub != NULL ? strdup(pub) : file_join(folder, "server.pub");
 	if (key_path == NULL || pub_path == NULL)

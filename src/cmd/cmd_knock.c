@@ -1,12 +1,14 @@
-#include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
 #include "cmd/option.h"
-#include "cmd/post_knock.h"
 
 #define DEFAULT_INTERVAL_NS (25 * NS_PER_SECOND)
 
@@ -99,6 +101,69 @@ static enum cli_exit knock_once(
 	return status;
 }
 
+/* --- The command that a profile wants run once the knock is out */
+
+static bool set_address(const char *variable, const struct postern_outcome *outcome)
+{
+	char text[ADDR_TEXT_BYTES] = "";
+	struct addr address;
+
+	memcpy(address.bytes, outcome->server, ADDR_BYTES);
+	if (outcome->error == POSTERN_OK)
+		addr_text(&address, text);
+	return setenv(variable, text, 1) == 0;
+}
+
+/* Tells our environment what the command needs to know, and copies the command, so that the profile
+ * and its key can be freed. NULL: there is none. */
+static bool post_knock_prepare(
+    char **command, const struct knocking *k, const struct postern_report *report)
+{
+	char port[8];
+
+	*command = NULL;
+	if (k->profile->post_knock == NULL || *k->profile->post_knock == '\0')
+		return true;
+	snprintf(port, sizeof port, "%u", (unsigned int)k->profile->server_udp_port & 0xffffU);
+	*command = strdup(k->profile->post_knock);
+	return *command != NULL && setenv("POSTERN_PROFILE", k->profile->name, 1) == 0 &&
+	       setenv("POSTERN_HOST", k->profile->server_host.text, 1) == 0 &&
+	       setenv("POSTERN_PORT", port, 1) == 0 && set_address("POSTERN_IPV4", &report->ipv4) &&
+	       set_address("POSTERN_IPV6", &report->ipv6);
+}
+
+/* Becomes the shell that runs the command, as openme does: it has our streams, and its status is
+ * ours. Returns only when that failed. */
+static enum cli_exit post_knock_become(const struct cli *cli, const char *command)
+{
+	struct rlimit core;
+
+	/* main took core dumps away for our own sake. */
+	if (getrlimit(RLIMIT_CORE, &core) == 0) {
+		core.rlim_cur = core.rlim_max;
+		setrlimit(RLIMIT_CORE, &core);
+	}
+	fflush(stdout);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	return cli_fail_errno(cli, "cannot run /bin/sh");
+}
+
+/* Starts it beside us; nobody waits for it. */
+static void post_knock_start(const struct cli *cli, const char *command)
+{
+	pid_t child;
+
+	signal(SIGCHLD, SIG_IGN); /* it is reaped by itself */
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		cli_fail_errno(cli, "cannot start post_knock");
+	if (child == 0) {
+		signal(SIGCHLD, SIG_DFL);
+		_exit((int)post_knock_become(cli, command));
+	}
+}
+
 static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 {
 	bool started = false;
@@ -106,8 +171,8 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 	cli_end_when_interrupted();
 	for (int64_t next_ns = clock_boot_ns();; next_ns += knock->interval_ns) {
 		struct postern_report report;
-		struct post_knock after = {0};
 		enum cli_exit status;
+		char *command;
 
 		cli_sleep_until(next_ns);
 		status = knock_once(cli, knock, &report);
@@ -116,9 +181,9 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 			return status;
 		if (status == CLI_DONE && !started) {
 			started = true;
-			if (post_knock_take(&after, &knock->how, &report) && after.command != NULL)
-				post_knock_start(cli, &after);
-			post_knock_free(&after);
+			if (post_knock_prepare(&command, &knock->how, &report) && command != NULL)
+				post_knock_start(cli, command);
+			free(command);
 		}
 	}
 }
@@ -126,8 +191,8 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const char *name)
 {
 	struct client_conf *conf = NULL;
-	struct post_knock after = {0};
 	struct postern_report report;
+	char *command = NULL;
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
@@ -137,15 +202,15 @@ static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const c
 		status = knock_on(cli, knock);
 	else
 		status = knock_once(cli, knock, &report);
-	if (status == CLI_DONE && !post_knock_take(&after, &knock->how, &report))
+	if (status == CLI_DONE && !post_knock_prepare(&command, &knock->how, &report))
 		status = cli_fail(cli, CLI_FAILED, "not enough memory to run post_knock");
 	client_conf_free(conf);
-	if (status == CLI_DONE && after.command != NULL) {
+	if (status == CLI_DONE && command != NULL) {
 		if (!cli->json && !cli->quiet)
-			printf("Running post-knock: %s\n", after.command);
-		status = post_knock_become(cli, &after);
+			printf("Running post-knock: %s\n", command);
+		status = post_knock_become(cli, command);
 	}
-	post_knock_free(&after);
+	free(command);
 	return status;
 }
 
@@ -169,5 +234,5 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	return knock_profile(cli, &knock, argv[optind]);
+	return knock_profile(cli, &knock, cli->operand);
 }

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,8 +106,8 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
 	cli->status = CLI_DONE;
-	if (optind < argc) {
-		profile = knocking_profile(cli, argv[optind], &conf);
+	if (cli->operand != NULL) {
+		profile = knocking_profile(cli, cli->operand, &conf);
 		if (profile != NULL && cli->json) {
 			json_profile(&j, profile);
 		} else if (profile != NULL) {

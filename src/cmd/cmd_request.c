@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -256,7 +255,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	words->ospa_file = argv[optind];
+	words->ospa_file = cli->operand;
 	status = run(cli, &asked);
 	passphrase_free(&words->passphrase);
 	return status;

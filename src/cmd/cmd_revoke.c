@@ -1,5 +1,4 @@
 #include <ctype.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -128,7 +127,7 @@ enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	if (optind == argc)
+	if (cli->operand == NULL)
 		return cli_misuse(cli, "say which client or device to revoke");
-	return revoke(cli, argv[optind], !no_reload);
+	return revoke(cli, cli->operand, !no_reload);
 }

@@ -42,17 +42,10 @@ static void print_session(const struct control_session *s)
 	char client[4 * CLIENT_NAME_BYTES], ports[256], address[ADDR_TEXT_BYTES];
 	char opened[CLOCK_TEXT_BYTES], left[TEXT_DURATION_BYTES];
 
-	if (s->overdue) {
-		printf("  %-18s %-28s %s%-10s%s %-21s %s\n",
-		    text_escaped(client, sizeof client, s->client), addr_text(&s->address, address),
-		    cli_colour(CLI_RED), "overdue", cli_colour(CLI_PLAIN), "-",
-		    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
-		return;
-	}
 	printf("  %-18s %-28s %s%-10s%s %-21s %s\n", text_escaped(client, sizeof client, s->client),
-	    addr_text(&s->address, address), cli_colour(CLI_GREEN),
-	    text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
-	    clock_text(s->opened_ns, opened),
+	    addr_text(&s->address, address), cli_colour(s->overdue ? CLI_RED : CLI_GREEN),
+	    s->overdue ? "overdue" : text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
+	    s->overdue ? "-" : clock_text(s->opened_ns, opened),
 	    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
 }
 

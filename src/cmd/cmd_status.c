@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 
 #include "cmd/cmd.h"
@@ -100,7 +99,7 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
-	status.how.profile = knocking_profile(cli, argv[optind], &conf);
+	status.how.profile = knocking_profile(cli, cli->operand, &conf);
 	if (status.how.profile != NULL)
 		cli->status = look(cli, &status);
 	client_conf_free(conf);

@@ -123,6 +123,7 @@ bool option_read(struct cli *cli, const struct option_syntax *syntax, const stru
 		    stdout);
 		return cli_stop(cli, CLI_DONE);
 	}
+	cli->operand = argv[optind];
 	return argc - optind <= syntax->operands ||
 	       cli_stop(
 	           cli, cli_misuse(cli, "unexpected word \"%s\"", argv[optind + syntax->operands]));

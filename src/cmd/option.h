@@ -33,8 +33,8 @@ struct option_syntax {
 	int operands;      /* most words besides options */
 };
 
-/* Reads all of the command's options (`own` may be NULL). True with optind at the first operand,
- * argv permuted. False when --help was answered or a mistake reported: return cli->status. */
+/* Reads all of the command's options (`own` may be NULL). True with cli->operand set; argv is
+ * permuted. False when --help was answered or a mistake reported: return cli->status. */
 bool option_read(struct cli *cli, const struct option_syntax *syntax, const struct option_row *own,
     int argc, char **argv);
 

@@ -2,9 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/file.h"
 #include "conf/kinds.h"
-#include "conf/openspa.h"
+#include "conf/private.h"
 #include "conf/section.h"
 #include "conf/values.h"
 
@@ -146,9 +145,4 @@ const struct conf_device *conf_device_named(const struct conf *conf, const char 
 			return d;
 	}
 	return NULL;
-}
-
-char *openspa_file(const struct conf *conf, const char *path)
-{
-	return *path == '/' ? strdup(path) : file_join(conf->folder, path);
 }

@@ -12,9 +12,7 @@
 #include "base/exit.h"
 #include "base/secret.h"
 #include "conf/values.h"
-#include "main/capture.h"
 #include "main/config_push.h"
-#include "main/explain_check.h"
 #ifdef HAVE_OPENSPA
 #include "proto/rsa_key.h"
 #endif

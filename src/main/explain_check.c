@@ -1,4 +1,4 @@
-#include "main/explain_check.h"
+#include "main/explain.h"
 
 #include <stdio.h>
 
