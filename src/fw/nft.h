@@ -11,7 +11,8 @@
 #include "fw/fw.h"
 #include "fw/nft_link.h"
 
-#define NFT_TABLE "postern"
+#define NFT_TABLE   "postern"
+#define NFT_COMMENT 0 /* type of a comment in user data, as nft reads it */
 
 /* nft_name.c: a policy is called by a hash of its ports, so that a later process with another
  * configuration recognises it. */
@@ -48,6 +49,8 @@ size_t nft_address_bytes(bool v4); /* at the start of a key */
 struct nft_element nft_element_of(
     const struct addr *address, uint64_t timeout_ms, const char owner[static CLIENT_NAME_BYTES]);
 struct addr nft_element_address(const struct nft_element *e, bool v4);
+/* Adds it to the transaction; it is not there yet. */
+void nft_element_add(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds to the transaction what makes the element be there with its full time. */
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds what makes sure that there is none. */
@@ -133,8 +136,9 @@ uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
 void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns);
-/* Takes what the kernel sends back of a new rule for the fingerprint of the first that has none. */
-void nft_ranges_learn(const struct nlmsghdr *answer, void *ranges);
+/* Commits a transaction, and takes what the kernel sends back of new rules of ranges for the
+ * fingerprints of those that have none. */
+int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges);
 /* Adds set and rule to the transaction, and the range to the list. */
 int nft_ranges_put(
     struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark);
@@ -142,9 +146,6 @@ int nft_ranges_put(
 int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
 /* The ranges that have a set. Returns how many were stored. */
 int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
-
-struct nftnl_expr;
-struct nftnl_rule;
 
 /* nft_host.c: a packet that we accept can still be dropped by another chain of the same hook. One
  * rule of ours at the head of such chains accepts what carries our mark. */
@@ -171,22 +172,17 @@ enum nft_rule_verdict_kind {
 struct nft_rule_verdict {
 	enum nft_rule_verdict_kind meaning;
 	uint64_t handle;
-	char chain[256]; /* of NFT_RULE_JUMP */
+	char chain[NFT_NAME_BYTES]; /* of NFT_RULE_JUMP */
 };
-int nft_pass_read(struct nft_rule_verdict *out, const struct nlmsghdr *rule, uint32_t mark);
+struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark);
 /* Adds the message that puts it at the head of a chain. */
-int nft_pass_insert(
+void nft_pass_insert(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark);
 
-/* Adds an empty expression, which the rule then owns; NULL when memory is short. */
-struct nftnl_expr *nft_rule_add(struct nftnl_rule *rule, const char *name);
-bool nft_rule_add_accept(struct nftnl_rule *rule);
-
-/* nft_watch.c: has anybody changed our table? The rules of ranges come and go by our own doing, so
- * each has a fingerprint of its own; all the rest has one. */
+/* nft_watch.c: has anybody changed our table, where it is not owned? The rules of ranges come and
+ * go by our own doing, so each has a fingerprint of its own; all the rest has one. */
 struct nft_fingerprint {
 	uint8_t digest[crypto_generichash_BYTES];
-	uint32_t rules;
 	uint32_t range_count; /* may be more than there is room for */
 	struct nft_rule_fingerprint ranges[FW_RANGES];
 };
@@ -195,6 +191,8 @@ int nft_watch_open(uint32_t port);
 void nft_watch_drain(int fd);
 /* The fingerprint of our table, its chains and rules; its elements are left out. */
 int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out);
+/* How many transactions the kernel has seen. */
+int nft_generation(struct nft_link *l, uint32_t *out);
 /* Of one rule. */
 void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule);
 /* True when the ranges are as they were. */

@@ -69,28 +69,9 @@ struct printing {
 	struct nft_fingerprint *out;
 };
 
-struct search {
-	uint16_t attribute;
-	const char *name;
-	bool found;
-};
-
-static int names_it(const struct nlattr *a, void *data)
+static bool names(const struct nlattr *a, const char *name)
 {
-	struct search *s = data;
-
-	if (mnl_attr_get_type(a) == s->attribute &&
-	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 &&
-	    strcmp(mnl_attr_get_str(a), s->name) == 0)
-		s->found = true;
-	return MNL_CB_OK;
-}
-
-static bool names(const struct nlmsghdr *answer, uint16_t attribute, const char *name)
-{
-	struct search s = {.attribute = attribute, .name = name};
-
-	return mnl_attr_parse(answer, sizeof(struct nfgenmsg), names_it, &s) >= 0 && s.found;
+	return strcmp(nft_attribute_text(a), name) == 0;
 }
 
 struct adding {
@@ -128,22 +109,14 @@ static int print_table(const struct nlmsghdr *answer, void *data)
 
 static int print_chain(const struct nlmsghdr *answer, void *data)
 {
+	const struct nft_attributes a = nft_attributes_of(answer);
 	struct printing *p = data;
 
-	if (names(answer, NFTA_CHAIN_TABLE, NFT_TABLE))
+	if (names(a.at[NFTA_CHAIN_TABLE], NFT_TABLE))
 		print_add(&p->state, answer,
-		    names(answer, NFTA_CHAIN_NAME, NFT_RANGES_CHAIN) ? NFTA_CHAIN_USE
-		                                                     : NFTA_CHAIN_UNSPEC);
+		    names(a.at[NFTA_CHAIN_NAME], NFT_RANGES_CHAIN) ? NFTA_CHAIN_USE
+		                                                   : NFTA_CHAIN_UNSPEC);
 	return 0;
-}
-
-static int read_handle(const struct nlattr *a, void *data)
-{
-	uint64_t *handle = data;
-
-	if (mnl_attr_get_type(a) == NFTA_RULE_HANDLE && mnl_attr_validate(a, MNL_TYPE_U64) == 0)
-		*handle = be64toh(mnl_attr_get_u64(a));
-	return MNL_CB_OK;
 }
 
 /* Without the neighbour's handle, which is not its own business. */
@@ -151,9 +124,7 @@ void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nl
 {
 	crypto_generichash_state state;
 
-	out->handle = 0;
-	if (mnl_attr_parse(rule, sizeof(struct nfgenmsg), read_handle, &out->handle) < 0)
-		out->handle = 0;
+	out->handle = nft_attribute_u64(nft_attributes_of(rule).at[NFTA_RULE_HANDLE]);
 	crypto_generichash_init(&state, NULL, 0, sizeof out->digest);
 	print_add(&state, rule, NFTA_RULE_POSITION);
 	crypto_generichash_final(&state, out->digest, sizeof out->digest);
@@ -168,16 +139,15 @@ static void print_range(struct nft_fingerprint *out, const struct nlmsghdr *answ
 
 static int print_rule(const struct nlmsghdr *answer, void *data)
 {
+	const struct nft_attributes a = nft_attributes_of(answer);
 	struct printing *p = data;
 
-	if (!names(answer, NFTA_RULE_TABLE, NFT_TABLE))
+	if (!names(a.at[NFTA_RULE_TABLE], NFT_TABLE))
 		return 0;
-	if (names(answer, NFTA_RULE_CHAIN, NFT_RANGES_CHAIN)) {
+	if (names(a.at[NFTA_RULE_CHAIN], NFT_RANGES_CHAIN))
 		print_range(p->out, answer);
-	} else {
+	else
 		print_add(&p->state, answer, NFTA_RULE_UNSPEC);
-		p->out->rules++;
-	}
 	return 0;
 }
 
@@ -185,7 +155,6 @@ static int print_rules(struct nft_link *l, struct printing *p)
 {
 	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP);
 
-	p->out->rules = 0;
 	p->out->range_count = 0;
 	mnl_attr_put_strz(m, NFTA_RULE_TABLE, NFT_TABLE);
 	return nft_ask(l, print_rule, p);
@@ -216,6 +185,17 @@ int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out)
 		err = print_once(l, &p);
 	crypto_generichash_final(&p.state, out->digest, sizeof out->digest);
 	return err;
+}
+
+static int read_generation(const struct nlmsghdr *answer, void *data)
+{
+	return nft_attribute_u32(nft_attributes_of(answer).at[NFTA_GEN_ID], data) ? 0 : -EBADMSG;
+}
+
+int nft_generation(struct nft_link *l, uint32_t *out)
+{
+	nft_ask_start(l, NFT_MSG_GETGEN, NFPROTO_UNSPEC, 0);
+	return nft_ask(l, read_generation, out);
 }
 
 bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges)
