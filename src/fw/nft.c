@@ -22,20 +22,16 @@
 
 #define WAIT_TIMES 100 /* for a predecessor that has not quite ended */
 #define WAIT_MS    20
-#define TRIES      8
 
 struct nft {
 	struct nft_link link;
 	int watch;
 	struct nft_policies policies; /* of the installed snapshot */
 	struct nft_host host;
-	/* Where the table is not owned. */
-	struct nft_fingerprint installed_as;
-	struct nft_fingerprint now; /* to compare with it */
-	bool is_known;              /* installed_as is */
 	struct nft_ranges ranges;
 	bool installed;
 	bool unowned; /* this kernel has no such thing */
+	bool touched; /* by others, since it was installed */
 	bool takes_ports;
 };
 
@@ -155,34 +151,14 @@ static int load_as(struct nft *n, const struct nft_content *c, uint32_t flags)
 
 static int load(struct nft *n, const struct nft_content *c)
 {
-	int err = n->unowned ? -EOPNOTSUPP : load_as(n, c, OWNED);
+	int err;
 
+	n->touched = nft_watch_read(n->watch) || n->touched;
+	err = n->unowned ? -EOPNOTSUPP : load_as(n, c, OWNED);
 	if (err != -EOPNOTSUPP && err != -EINVAL)
 		return err;
 	err = load_as(n, c, 0);
 	n->unowned = n->unowned || err == 0;
-	return err;
-}
-
-/* Where others can change the table, what it looks like now is what we have loaded only if nobody's
- * transaction came in between. Should there always be one, no later look will match, so that
- * nft_disturbed has it loaded again. */
-static int load_and_know(struct nft *n, const struct nft_content *c)
-{
-	int err = 0;
-
-	n->is_known = false;
-	for (int i = 0; err == 0 && !n->is_known && i < TRIES; i++) {
-		uint32_t before = 0, after = 0;
-
-		err = nft_generation(&n->link, &before);
-		if (err == 0)
-			err = load(n, c);
-		if (err != 0 || !n->unowned)
-			return err;
-		n->is_known = nft_fingerprint_take(&n->link, &n->installed_as) == 0 &&
-		              nft_generation(&n->link, &after) == 0 && after == before + 1;
-	}
 	return err;
 }
 
@@ -193,13 +169,14 @@ static int replace_rules(
 	struct nft_policies policies = nft_name_policies(s);
 	struct nft_ranges *ranges = calloc(1, sizeof *ranges);
 	const struct nft_content c = {s, &policies, ranges, open, count};
-	int err = policies.sets == NULL || ranges == NULL ? -ENOMEM : load_and_know(n, &c);
+	int err = policies.sets == NULL || ranges == NULL ? -ENOMEM : load(n, &c);
 
 	if (err == 0) {
 		free(n->policies.sets);
 		n->policies = policies;
 		policies.sets = NULL;
 		n->ranges = *ranges;
+		n->touched = false; /* what others did before is over with this */
 	}
 	free(ranges);
 	free(policies.sets);
@@ -293,28 +270,16 @@ static int nft_watch(struct fw *fw)
 	return n->watch;
 }
 
-/* Whoever was at it while we looked (EINTR) wakes us once more. */
-static bool is_changed(struct nft *n)
-{
-	int err = nft_fingerprint_take(&n->link, &n->now);
-
-	if (err == -EINTR)
-		return false;
-	return err != 0 || !n->is_known ||
-	       memcmp(n->now.digest, n->installed_as.digest, sizeof n->now.digest) != 0 ||
-	       !nft_fingerprint_has_ranges(&n->now, &n->ranges);
-}
-
 /* A chain of the host that lacks our rule has changed itself, not us, and gets it here. */
 static bool nft_disturbed(struct fw *fw)
 {
 	struct nft *n = fw->state;
 	int err = 0;
 
-	nft_watch_drain(n->watch);
+	n->touched = nft_watch_read(n->watch) || n->touched;
 	if (!n->installed)
 		return false;
-	if (n->unowned && is_changed(n))
+	if (n->touched && n->unowned)
 		return true;
 	if (nft_host_lacks(&n->link, &n->host))
 		err = nft_host_settle(&n->link, &n->host, NULL);

@@ -3,7 +3,6 @@
 #ifndef FW_NFT_H
 #define FW_NFT_H
 
-#include <sodium.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,7 +31,6 @@ struct nft_policies {
 struct nft_policies nft_name_policies(const struct snapshot *s);
 /* The same characters that the configuration allows, and no others: what fails is refused. */
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES]);
-bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES]);
 
 /* nft_element.c: what stands in a set. The key is an address, and in some sets a protocol and a
  * port after it, each filled up to 4 bytes. */
@@ -112,10 +110,6 @@ struct nft_range {
 	struct ports ports;
 	bool v4;
 };
-struct nft_rule_fingerprint {
-	uint64_t handle;
-	uint8_t digest[crypto_generichash_BYTES];
-};
 struct nft_range_use {
 	int64_t until_boot_ns; /* nobody holds it afterwards */
 	bool closed;           /* for somebody, so perhaps nobody does before */
@@ -123,7 +117,7 @@ struct nft_range_use {
 /* In the order of their rules. */
 struct nft_ranges {
 	struct nft_range list[FW_RANGES];
-	struct nft_rule_fingerprint rules[FW_RANGES]; /* as the kernel has them; zero: not known */
+	uint64_t rules[FW_RANGES]; /* their handles; zero: not known */
 	struct nft_range_use use[FW_RANGES];
 	uint32_t count;
 };
@@ -136,8 +130,7 @@ uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
 void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns);
-/* Commits a transaction, and takes what the kernel sends back of new rules of ranges for the
- * fingerprints of those that have none. */
+/* Commits a transaction, and learns from what the kernel sends back the handles of new rules. */
 int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges);
 /* Adds set and rule to the transaction, and the range to the list. */
 int nft_ranges_put(
@@ -179,23 +172,10 @@ struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark
 void nft_pass_insert(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark);
 
-/* nft_watch.c: has anybody changed our table, where it is not owned? The rules of ranges come and
- * go by our own doing, so each has a fingerprint of its own; all the rest has one. */
-struct nft_fingerprint {
-	uint8_t digest[crypto_generichash_BYTES];
-	uint32_t range_count; /* may be more than there is room for */
-	struct nft_rule_fingerprint ranges[FW_RANGES];
-};
-/* A socket that wakes for changes made through other netlink ports than `port`; or -errno. */
+/* nft_watch.c: a socket that wakes for changes made through other netlink ports than `port`; or
+ * -errno. */
 int nft_watch_open(uint32_t port);
-void nft_watch_drain(int fd);
-/* The fingerprint of our table, its chains and rules; its elements are left out. */
-int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out);
-/* How many transactions the kernel has seen. */
-int nft_generation(struct nft_link *l, uint32_t *out);
-/* Of one rule. */
-void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule);
-/* True when the ranges are as they were. */
-bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges);
+/* Reads what there is; true when one was, or may have been, of our table. */
+bool nft_watch_read(int fd);
 
 #endif

@@ -69,7 +69,7 @@ uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r)
 	uint32_t at = ranges->count++;
 
 	ranges->list[at] = *r;
-	ranges->rules[at] = (struct nft_rule_fingerprint){0};
+	ranges->rules[at] = 0;
 	ranges->use[at] = (struct nft_range_use){0};
 	return at;
 }
@@ -88,10 +88,11 @@ static void learn(const struct nlmsghdr *answer, void *data)
 
 	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
 		return;
-	while (i < ranges->count && ranges->rules[i].handle != 0)
+	while (i < ranges->count && ranges->rules[i] != 0)
 		i++;
 	if (i < ranges->count)
-		nft_rule_fingerprint_take(&ranges->rules[i], answer);
+		ranges->rules[i] =
+		    nft_attribute_u64(nft_attributes_of(answer).at[NFTA_RULE_HANDLE]);
 }
 
 int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges)
@@ -135,7 +136,7 @@ static bool is_unused(struct nft_link *l, struct nft_ranges *ranges, uint32_t i)
 {
 	struct nft_range_use *use = &ranges->use[i];
 
-	if (ranges->rules[i].handle == 0)
+	if (ranges->rules[i] == 0)
 		return false; /* so that its rule could not be named */
 	if (use->until_boot_ns < clock_boot_ns())
 		return true;
@@ -173,7 +174,7 @@ int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges)
 	nft_batch_begin(l);
 	for (uint32_t i = 0; i < ranges->count; i++) {
 		if (unused[i])
-			put_removal(l, &ranges->list[i], ranges->rules[i].handle);
+			put_removal(l, &ranges->list[i], ranges->rules[i]);
 	}
 	err = nft_batch_commit(l);
 	if (err != 0)

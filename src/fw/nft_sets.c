@@ -20,34 +20,16 @@ static bool all_ports_fit(const struct snapshot *s, struct span span)
 	return true;
 }
 
-static bool networks_fit(const struct snapshot *s, struct span span)
-{
-	const struct cidr *n = snapshot_cidrs(s, span);
-
-	for (uint32_t i = 0; i < span.count; i++) {
-		if (n[i].bits > 128 || (addr_is_v4(&n[i].address) && n[i].bits < 96))
-			return false;
-	}
-	return true;
-}
-
-static bool settings_fit(const struct snapshot *s)
-{
-	const struct settings *set = s->settings;
-	bool one_bit = set->mark != 0 && (set->mark & (set->mark - 1)) == 0;
-
-	return one_bit && (set->interface[0] == '\0' || nft_interface_fits(set->interface)) &&
-	       all_ports_fit(s, set->managed_ports) && all_ports_fit(s, set->guard_allow_ports) &&
-	       networks_fit(s, set->guard_allow_networks);
-}
-
 static bool all_fit(const struct snapshot *s)
 {
+	const struct settings *set = s->settings;
+
 	for (uint32_t i = 0; i < s->policy_count; i++) {
 		if (!all_ports_fit(s, s->policies[i].ports))
 			return false;
 	}
-	return settings_fit(s);
+	return set->mark != 0 && (set->mark & (set->mark - 1)) == 0 &&
+	       all_ports_fit(s, set->managed_ports) && all_ports_fit(s, set->guard_allow_ports);
 }
 
 /* --- Openings */

@@ -469,7 +469,9 @@ static void what_others_do_is_noticed(void **state)
 	disturbance(b, "insert rule inet postern opened_ranges accept", true);
 	disturbance(b, "add rule inet postern opened_ranges accept", true);
 	disturbance(b, "add rule inet postern opened drop", true);
-	disturbance(b, "add set inet postern more { type ipv4_addr; }", false);
+	disturbance(b, "add set inet postern more { type ipv4_addr; }", true);
+	disturbance(b, "add table inet other", false);
+	disturbance(b, "add table ip postern", false);
 }
 
 /* A range that comes after somebody else's change does not make that look like our own. */

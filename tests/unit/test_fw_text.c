@@ -211,21 +211,6 @@ static void networks_of_both_kinds(void **state)
 	free(text);
 }
 
-static void odd_names_are_refused(void **state)
-{
-	static const char *const interfaces[] = {"a\"b", "eth*", "a b", "a\n", "-a", "a/b", "a;"};
-	struct fw_case c;
-
-	(void)state;
-	fw_case_fill(&c);
-	for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++) {
-		snprintf(c.settings.interface, sizeof c.settings.interface, "%s", interfaces[i]);
-		assert_null(fw_nft_ruleset(&c.s));
-	}
-	memset(c.settings.interface, 'a', sizeof c.settings.interface); /* no closing zero */
-	assert_null(fw_nft_ruleset(&c.s));
-}
-
 static void odd_numbers_are_refused(void **state)
 {
 	static const struct ports bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}};
@@ -275,7 +260,6 @@ int main(void)
 	    cmocka_unit_test(connections_by_settings),
 	    cmocka_unit_test(one_interface_alone),
 	    cmocka_unit_test(networks_of_both_kinds),
-	    cmocka_unit_test(odd_names_are_refused),
 	    cmocka_unit_test(odd_numbers_are_refused),
 	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
 	};
