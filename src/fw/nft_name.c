@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,22 +65,11 @@ struct nft_policies nft_name_policies(const struct snapshot *s)
 
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-static bool fits(const char *name, size_t size, const char *first, const char *allowed)
-{
-	size_t length = strnlen(name, size);
-
-	return length > 0 && length < size && strchr(first, name[0]) != NULL &&
-	       strspn(name, allowed) == length;
-}
-
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
 {
-	return fits(owner, CLIENT_NAME_BYTES, LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._@-");
-}
+	size_t length = strnlen(owner, CLIENT_NAME_BYTES);
 
-bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES])
-{
-	/* No '*': nft takes it for "every one that begins so". */
-	return fits(
-	    interface, INTERFACE_NAME_BYTES, LETTERS_AND_DIGITS "_", LETTERS_AND_DIGITS "._:@-");
+	return length > 0 && length < CLIENT_NAME_BYTES &&
+	       strchr(LETTERS_AND_DIGITS, owner[0]) != NULL &&
+	       strspn(owner, LETTERS_AND_DIGITS "._@-") == length;
 }
