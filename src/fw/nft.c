@@ -289,9 +289,9 @@ static bool nft_disturbed(struct fw *fw)
 static bool nft_stands(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	struct nft_fingerprint found;
+	struct table t;
 
-	return nft_fingerprint_take(&n->link, &found) == 0 && found.rules > 0;
+	return look_at_table(&n->link, &t) == 0 && t.there;
 }
 
 const struct fw_ops fw_nft_ops = {
