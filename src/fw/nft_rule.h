@@ -81,10 +81,12 @@ void nft_end_chain(struct nft_writer *w);
 /* A hash set of addresses, with as many of protocol and port after them, that end by themselves. */
 void nft_put_set(struct nft_writer *w, const char *name, bool v4, int more);
 
+/* nft_range.c */
+void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r);
+
 /* nft_rules.c: every chain of the table; the sets come before. */
 void nft_put_chains(struct nft_writer *w, const struct snapshot *s,
     const struct nft_policies *policies, const struct nft_ranges *ranges);
-void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r);
 
 /* nft_sets.c: all that stands in the table; `ranges` becomes those that are open in it. */
 struct nft_content {

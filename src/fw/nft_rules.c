@@ -144,21 +144,6 @@ static void grant_rules(
 	}
 }
 
-void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r)
-{
-	uint16_t first = htobe16(r->ports.first), last = htobe16(r->ports.last);
-	char set[32];
-
-	nft_range_name(set, r);
-	nft_value_add(w, &first, &last, sizeof first);
-	w->chain = NFT_RANGES_CHAIN;
-	w->rule_flags = NLM_F_ECHO; /* for nft_ranges_commit */
-	RULE(w, NFT_PASS, NULL,
-	    LISTED(r->ports.protocol == IPPROTO_TCP ? NFT_TCP_DPORT : NFT_UDP_DPORT),
-	    IN_SET(r->v4 ? NFT_IP_SADDR : NFT_IP6_SADDR, set, 0));
-	w->rule_flags = 0;
-}
-
 /* Openings by port. Each portless protocol is named, so that its set cannot open another; of ICMP
  * there is enough for an echo and for errors, which leaves redirects and the like out. */
 static void opened_chains(struct nft_writer *w, const struct nft_ranges *ranges)
