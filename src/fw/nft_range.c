@@ -2,14 +2,8 @@
  * a hash set of addresses and one rule that knows the range. Both come with the first who asks and
  * go when room is needed and nobody is left. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 
 #include "base/clock.h"
 #include "fw/nft_rule.h"
