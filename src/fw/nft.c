@@ -7,12 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
-
 #include "base/log.h"
 #include "fw/nft_rule.h"
 

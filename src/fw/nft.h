@@ -20,7 +20,8 @@ struct nft_sets {
 	char id[NFT_ID_BYTES];
 	char v4[24]; /* g_<id>_4 */
 	char v6[24];
-	bool twin; /* has the ports of an earlier policy, whose sets and chain serve both */
+	char chain[24]; /* ports_<id> */
+	bool twin;      /* has the ports of an earlier policy, whose sets and chain serve both */
 };
 struct nft_sets nft_policy_sets(const struct snapshot *s, uint32_t policy);
 /* Made once, so that a change need not; the caller frees .sets, NULL when memory is short. */

@@ -4,14 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
-
-#include "fw/nft.h"
+#include "fw/nft_rule.h"
 
 #define V4_BYTES 4
 
@@ -59,15 +52,13 @@ static void put_element(
 {
 	struct nlmsghdr *m =
 	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
-	struct nlattr *list, *element, *key;
+	struct nlattr *list, *element;
 
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
 	element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
-	key = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(m, NFTA_DATA_VALUE, e->key_bytes, e->key);
-	mnl_attr_nest_end(m, key);
+	nft_put_data(m, NFTA_SET_ELEM_KEY, e->key, e->key_bytes);
 	if (type == NFT_MSG_NEWSETELEM) {
 		mnl_attr_put_u64(m, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
 		put_owner(m, e->owner);

@@ -1,15 +1,7 @@
 /* The input chains of others: which of them need our rule, which have it. Asked first, then changed
  * in one transaction; rules without our comment are never touched. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 
 #include "base/log.h"
 #include "fw/nft.h"
@@ -150,20 +142,16 @@ static int list_once(struct nft_link *l, struct host_list *list, uint32_t mark)
 	return err;
 }
 
-/* The caller frees `*out`. */
+/* One at a time. */
 static int list_all(struct nft_link *l, struct host_list **out, uint32_t mark)
 {
-	struct host_list *list = malloc(sizeof *list);
-	int err = list == NULL ? -ENOMEM : -EINTR;
+	static struct host_list list;
+	int err = -EINTR;
 
 	/* -EINTR: changed while we looked; -ENOENT: gone while we looked. */
 	for (int tries = 0; (err == -EINTR || err == -ENOENT) && tries < 8; tries++)
-		err = list_once(l, list, mark);
-	if (err != 0) {
-		free(list);
-		list = NULL;
-	}
-	*out = list;
+		err = list_once(l, &list, mark);
+	*out = &list;
 	return err;
 }
 
@@ -222,9 +210,7 @@ static int settle_once(
 	}
 	if (more != NULL)
 		more(l);
-	err = nft_batch_commit(l);
-	free(list);
-	return err;
+	return nft_batch_commit(l);
 }
 
 int nft_host_settle(
@@ -245,6 +231,5 @@ bool nft_host_lacks(struct nft_link *l, const struct nft_host *host)
 
 	for (uint32_t i = 0; !lacks && i < list->count; i++)
 		lacks = is_wanted(host, &list->chains[i]) && !list->chains[i].has;
-	free(list);
 	return lacks;
 }

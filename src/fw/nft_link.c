@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <sys/socket.h>
 
 #define ANSWER_BYTES 32768U /* the most the kernel puts into one datagram of a dump */

@@ -4,9 +4,15 @@
 #define FW_NFT_LINK_H
 
 #include <libmnl/libmnl.h>
+#include <netinet/in.h> /* before the kernel's twin of it */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 
 #define NFT_BATCH_BYTES   (128U * 1024U)        /* one transaction; a large one gets more room */
 #define NFT_BATCH_MOST    (64U * 1024U * 1024U) /* and this is the most it can get */

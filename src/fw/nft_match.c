@@ -4,29 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
-
 #include "fw/nft_rule.h"
 
 #define NEW_SET "__set%d" /* the kernel fills the number in */
 
 enum source { META, CONNECTION, NETWORK, TRANSPORT };
-
-/* How nft calls types of keys; only its listings care. */
-enum type {
-	NO_TYPE,
-	IPV4_ADDR = 7,
-	IPV6_ADDR,
-	INET_PROTO = 12,
-	INET_SERVICE,
-	ICMP = 14,
-	ICMPV6 = 29
-};
-#define TYPE_BITS 6 /* of each part, where a key has several */
 
 static const struct field {
 	const char *name;
@@ -38,23 +20,24 @@ static const struct field {
 	uint8_t protocol;
 	uint8_t is; /* the one value that is meant */
 } fields[] = {
-    [NFT_IIFNAME] = {"iifname", META, NFT_META_IIFNAME, INTERFACE_NAME_BYTES, NO_TYPE, 0, 0, 0},
-    [NFT_OIFNAME] = {"oifname", META, NFT_META_OIFNAME, INTERFACE_NAME_BYTES, NO_TYPE, 0, 0, 0},
-    [NFT_L4PROTO] = {"meta l4proto", META, NFT_META_L4PROTO, 1, INET_PROTO, 0, 0, 0},
-    [NFT_ESTABLISHED] = {"ct state established", CONNECTION, NFT_CT_STATE, 4, NO_TYPE, 0, 0, 2},
-    [NFT_RELATED] = {"ct state related", CONNECTION, NFT_CT_STATE, 4, NO_TYPE, 0, 0, 4},
-    [NFT_REPLY] = {"ct direction reply", CONNECTION, NFT_CT_DIRECTION, 1, NO_TYPE, 0, 0, 1},
-    [NFT_IP_SADDR] = {"ip saddr", NETWORK, 12, 4, IPV4_ADDR, NFPROTO_IPV4, 0, 0},
-    [NFT_IP6_SADDR] = {"ip6 saddr", NETWORK, 8, 16, IPV6_ADDR, NFPROTO_IPV6, 0, 0},
-    [NFT_IP6_DADDR] = {"ip6 daddr", NETWORK, 24, 16, IPV6_ADDR, NFPROTO_IPV6, 0, 0},
-    [NFT_IP6_HOPLIMIT] = {"ip6 hoplimit", NETWORK, 7, 1, NO_TYPE, NFPROTO_IPV6, 0, 0},
-    [NFT_ICMP_TYPE] = {"icmp type", TRANSPORT, 0, 1, ICMP, NFPROTO_IPV4, IPPROTO_ICMP, 0},
-    [NFT_ICMP_CODE] = {"icmp code", TRANSPORT, 1, 1, NO_TYPE, NFPROTO_IPV4, IPPROTO_ICMP, 0},
-    [NFT_ICMPV6_TYPE] = {"icmpv6 type", TRANSPORT, 0, 1, ICMPV6, NFPROTO_IPV6, IPPROTO_ICMPV6, 0},
-    [NFT_TCP_DPORT] = {"tcp dport", TRANSPORT, 2, 2, INET_SERVICE, 0, IPPROTO_TCP, 0},
-    [NFT_UDP_SPORT] = {"udp sport", TRANSPORT, 0, 2, INET_SERVICE, 0, IPPROTO_UDP, 0},
-    [NFT_UDP_DPORT] = {"udp dport", TRANSPORT, 2, 2, INET_SERVICE, 0, IPPROTO_UDP, 0},
-    [NFT_TH_DPORT] = {"th dport", TRANSPORT, 2, 2, INET_SERVICE, 0, 0, 0},
+    [NFT_IIFNAME] = {"iifname", META, NFT_META_IIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0, 0},
+    [NFT_OIFNAME] = {"oifname", META, NFT_META_OIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0, 0},
+    [NFT_L4PROTO] = {"meta l4proto", META, NFT_META_L4PROTO, 1, NFT_INET_PROTO, 0, 0, 0},
+    [NFT_ESTABLISHED] = {"ct state established", CONNECTION, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 2},
+    [NFT_RELATED] = {"ct state related", CONNECTION, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 4},
+    [NFT_REPLY] = {"ct direction reply", CONNECTION, NFT_CT_DIRECTION, 1, NFT_NO_TYPE, 0, 0, 1},
+    [NFT_IP_SADDR] = {"ip saddr", NETWORK, 12, 4, NFT_IPV4_ADDR, NFPROTO_IPV4, 0, 0},
+    [NFT_IP6_SADDR] = {"ip6 saddr", NETWORK, 8, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
+    [NFT_IP6_DADDR] = {"ip6 daddr", NETWORK, 24, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
+    [NFT_IP6_HOPLIMIT] = {"ip6 hoplimit", NETWORK, 7, 1, NFT_NO_TYPE, NFPROTO_IPV6, 0, 0},
+    [NFT_ICMP_TYPE] = {"icmp type", TRANSPORT, 0, 1, NFT_ICMP, NFPROTO_IPV4, IPPROTO_ICMP, 0},
+    [NFT_ICMP_CODE] = {"icmp code", TRANSPORT, 1, 1, NFT_NO_TYPE, NFPROTO_IPV4, IPPROTO_ICMP, 0},
+    [NFT_ICMPV6_TYPE] = {"icmpv6 type", TRANSPORT, 0, 1, NFT_ICMPV6, NFPROTO_IPV6, IPPROTO_ICMPV6,
+        0},
+    [NFT_TCP_DPORT] = {"tcp dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_TCP, 0},
+    [NFT_UDP_SPORT] = {"udp sport", TRANSPORT, 0, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
+    [NFT_UDP_DPORT] = {"udp dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
+    [NFT_TH_DPORT] = {"th dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, 0, 0},
 };
 
 void nft_value_add(struct nft_writer *w, const void *first, const void *last, size_t size)
@@ -64,41 +47,6 @@ void nft_value_add(struct nft_writer *w, const void *first, const void *last, si
 	memset(v, 0, sizeof *v);
 	memcpy(v->first, first, size);
 	memcpy(v->last, last, size);
-}
-
-/* --- Sets */
-
-/* The last of a key's types is that of its lowest bits. */
-static void put_set(struct nft_link *l, const char *name, uint32_t id, uint32_t flags,
-    uint32_t type, size_t bytes, size_t size)
-{
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE);
-	struct nlattr *nest;
-
-	mnl_attr_put_strz(m, NFTA_SET_TABLE, NFT_TABLE);
-	mnl_attr_put_strz(m, NFTA_SET_NAME, name);
-	mnl_attr_put_u32(m, NFTA_SET_FLAGS, htobe32(flags));
-	mnl_attr_put_u32(m, NFTA_SET_KEY_TYPE, htobe32(type));
-	mnl_attr_put_u32(m, NFTA_SET_KEY_LEN, htobe32((uint32_t)bytes));
-	mnl_attr_put_u32(m, NFTA_SET_ID, htobe32(id));
-	nest = mnl_attr_nest_start(m, NFTA_SET_DESC);
-	mnl_attr_put_u32(m, NFTA_SET_DESC_SIZE, htobe32((uint32_t)size));
-	mnl_attr_nest_end(m, nest);
-}
-
-void nft_put_set(struct nft_writer *w, const char *name, bool v4, int more)
-{
-	static const char *const names[] = {"", " . inet_proto", " . inet_proto . inet_service"};
-	uint32_t type = v4 ? IPV4_ADDR : IPV6_ADDR;
-
-	if (w->text != NULL)
-		fprintf(w->text, "\tset %s {\n\t\ttype %s%s\n\t\tflags timeout\n\t\tsize %d\n\t}\n",
-		    name, v4 ? "ipv4_addr" : "ipv6_addr", names[more], NFT_SET_SIZE);
-	for (int i = 0; i < more; i++)
-		type = type << TYPE_BITS | (i == 0 ? INET_PROTO : INET_SERVICE);
-	if (w->link != NULL)
-		put_set(w->link, name, ++w->sets, NFT_SET_TIMEOUT, type,
-		    nft_address_bytes(v4) + 4 * (size_t)more, NFT_SET_SIZE);
 }
 
 /* --- The values of a rule */
@@ -155,11 +103,9 @@ static struct nlattr *start_values(struct nft_writer *w)
 
 static void put_value(struct nlmsghdr *m, const uint8_t *key, size_t bytes, bool is_end)
 {
-	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM), *nest;
+	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
 
-	nest = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(m, NFTA_DATA_VALUE, bytes, key);
-	mnl_attr_nest_end(m, nest);
+	nft_put_data(m, NFTA_SET_ELEM_KEY, key, bytes);
 	if (is_end)
 		mnl_attr_put_u32(m, NFTA_SET_ELEM_FLAGS, htobe32(NFT_SET_ELEM_INTERVAL_END));
 	mnl_attr_nest_end(m, element);
@@ -178,8 +124,8 @@ static void put_values(struct nft_writer *w, const struct field *f)
 	for (size_t i = 0; i < w->count; i++)
 		ranges = ranges || !is_single(&w->values[i]);
 	values_merge(w, f->bytes, ranges);
-	put_set(w->link, NEW_SET, ++w->sets, ranges ? flags | NFT_SET_INTERVAL : flags, f->type,
-	    f->bytes, ranges ? 2 * w->count + 1 : w->count);
+	nft_new_set(w, NEW_SET, ranges ? flags | NFT_SET_INTERVAL : flags, f->type, f->bytes,
+	    ranges ? 2 * w->count + 1 : w->count);
 	list = start_values(w);
 	if (ranges && memcmp(w->values[0].first, zero, f->bytes) != 0)
 		put_value(w->link->message, zero, f->bytes, true);
@@ -406,36 +352,4 @@ void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int ver
 		nft_rule_end(&b, comment);
 	}
 	w->count = 0;
-}
-
-void nft_put_chain(struct nft_writer *w, const char *name, int hook, int32_t priority)
-{
-	struct nlmsghdr *m;
-	struct nlattr *nest;
-
-	w->chain = name;
-	if (w->text != NULL)
-		fprintf(w->text, "\tchain %s {\n", name);
-	if (w->text != NULL && hook >= 0)
-		fprintf(w->text, "\t\ttype filter hook %s priority %" PRId32 "; policy accept;\n",
-		    hook == NF_INET_LOCAL_IN ? "input" : "output", priority);
-	if (w->link == NULL)
-		return;
-	m = nft_batch_add(w->link, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
-	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, NFT_TABLE);
-	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, name);
-	if (hook < 0)
-		return;
-	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
-	mnl_attr_put_u32(m, NFTA_CHAIN_POLICY, htobe32(NF_ACCEPT));
-	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
-	mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, htobe32((uint32_t)hook));
-	mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, htobe32((uint32_t)priority));
-	mnl_attr_nest_end(m, nest);
-}
-
-void nft_end_chain(struct nft_writer *w)
-{
-	if (w->text != NULL)
-		fputs("\t}\n", w->text);
 }

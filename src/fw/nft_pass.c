@@ -3,12 +3,7 @@
  * expressions that we do not know mean little. */
 #include <string.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
-#include <linux/netlink.h>
 
 #include "base/bytes.h"
 #include "fw/nft_rule.h"

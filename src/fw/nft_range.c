@@ -2,14 +2,8 @@
  * a hash set of addresses and one rule that knows the range. Both come with the first who asks and
  * go when room is needed and nobody is left. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 
 #include "base/clock.h"
 #include "fw/nft_rule.h"
@@ -104,6 +98,24 @@ int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges)
 	err = nft_batch_commit(l);
 	l->echo = NULL;
 	return err;
+}
+
+/* PROTOCOL dport FIRST-LAST ip saddr @SET */
+void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r)
+{
+	uint16_t first = htobe16(r->ports.first), last = htobe16(r->ports.last);
+	char set[32];
+	const struct nft_match matches[] = {
+	    {.field = r->ports.protocol == IPPROTO_TCP ? NFT_TCP_DPORT : NFT_UDP_DPORT,
+	        .listed = true},
+	    {.field = r->v4 ? NFT_IP_SADDR : NFT_IP6_SADDR, .set = set}, {.field = NFT_NO_FIELD}};
+
+	nft_range_name(set, r);
+	nft_value_add(w, &first, &last, sizeof first);
+	w->chain = NFT_RANGES_CHAIN;
+	w->rule_flags = NLM_F_ECHO; /* for nft_ranges_commit */
+	nft_put_rule(w, matches, NFT_PASS, NULL, NULL);
+	w->rule_flags = 0;
 }
 
 int nft_ranges_put(

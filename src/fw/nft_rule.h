@@ -6,7 +6,7 @@
 
 #include "fw/nft.h"
 
-/* nft_expression.c: a rule, expression by expression, as the kernel takes it. */
+/* nft_message.c: a rule, expression by expression, as the kernel takes it. */
 struct nft_building {
 	struct nlmsghdr *message;
 	struct nlattr *expressions, *expression, *data;
@@ -24,6 +24,9 @@ void nft_mask(struct nft_building *b, const void *mask, const void * xor, size_t
 void nft_look_up(struct nft_building *b, const char *set, uint32_t id);
 void nft_set_mark(struct nft_building *b);
 void nft_verdict(struct nft_building *b, int verdict, const char *chain);
+
+/* A nest that holds a value. */
+void nft_put_data(struct nlmsghdr *m, uint16_t type, const void *data, size_t size);
 
 /* nft_match.c: a rule by what it looks at. */
 enum nft_field {
@@ -75,18 +78,29 @@ void nft_value_add(struct nft_writer *w, const void *first, const void *last, si
 /* NULL as `matches`: every packet. `to` is for NFT_JUMP. Uses the values up. */
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,
     const char *to, const char *comment);
-/* Of rules that follow. `hook` is one of NF_INET_*, -1: none. */
+
+/* nft_message.c: a chain, for the rules that follow. `hook` is one of NF_INET_*, -1: none. */
 void nft_put_chain(struct nft_writer *w, const char *name, int hook, int32_t priority);
 void nft_end_chain(struct nft_writer *w);
+/* How nft calls types of keys; only its listings care. */
+enum nft_type {
+	NFT_NO_TYPE,
+	NFT_IPV4_ADDR = 7,
+	NFT_IPV6_ADDR,
+	NFT_INET_PROTO = 12,
+	NFT_INET_SERVICE,
+	NFT_ICMP = 14,
+	NFT_ICMPV6 = 29
+};
+void nft_new_set(struct nft_writer *w, const char *name, uint32_t flags, uint32_t type,
+    size_t bytes, size_t size);
 /* A hash set of addresses, with as many of protocol and port after them, that end by themselves. */
 void nft_put_set(struct nft_writer *w, const char *name, bool v4, int more);
 
-/* nft_rules.c: every chain of the table; the sets come before. */
-void nft_put_chains(struct nft_writer *w, const struct snapshot *s,
-    const struct nft_policies *policies, const struct nft_ranges *ranges);
+/* nft_range.c */
 void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r);
 
-/* nft_sets.c: all that stands in the table; `ranges` becomes those that are open in it. */
+/* All that stands in the table; `ranges` becomes those that are open in it. */
 struct nft_content {
 	const struct snapshot *s;
 	const struct nft_policies *policies; /* of `s` */
@@ -94,6 +108,9 @@ struct nft_content {
 	const struct fw_change *open;
 	size_t count;
 };
+/* nft_rules.c: every chain; the sets come before. */
+void nft_put_chains(struct nft_writer *w, const struct nft_content *c);
+/* nft_sets.c */
 int nft_put_content(struct nft_writer *w, const struct nft_content *c);
 
 #endif

@@ -1,15 +1,8 @@
 /* The chains of our table. Of every packet that comes in, in this order: is it none of our
  * business, an answer to this host, always allowed, granted, a knock; and if nothing of that, does
  * the guard take it? */
-#include <string.h>
-
 #include <netinet/icmp6.h>
-#include <netinet/in.h> /* before the kernel's twin of it */
 #include <netinet/ip_icmp.h>
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
 
 #include "fw/nft_rule.h"
 
@@ -26,22 +19,10 @@
 #define JUMP(w, to, comment, ...) \
 	nft_put_rule(             \
 	    w, (const struct nft_match[]){__VA_ARGS__, HAS(NFT_NO_FIELD)}, NFT_JUMP, to, comment)
-#define IS(field, number)             \
-	{                             \
-		field, .is = (number) \
-	}
-#define HAS(field)             \
-	{                      \
-		field, .is = 0 \
-	}
-#define LISTED(field)                 \
-	{                             \
-		field, .listed = true \
-	}
-#define IN_SET(field, name, keys)                    \
-	{                                            \
-		field, .set = (name), .more = (keys) \
-	}
+#define IS(name, number)     ((struct nft_match){.field = (name), .is = (number)})
+#define HAS(name)            ((struct nft_match){.field = (name)})
+#define LISTED(name)         ((struct nft_match){.field = (name), .listed = true})
+#define IN_SET(name, key, n) ((struct nft_match){.field = (name), .set = (key), .more = (n)})
 /* The values for LISTED. */
 #define LIST(w, ...) list(w, (const uint8_t[]){__VA_ARGS__}, sizeof(const uint8_t[]){__VA_ARGS__})
 
@@ -100,63 +81,32 @@ static void port_rules(struct nft_writer *w, const struct snapshot *s, struct sp
 		RULE(w, verdict, comment, LISTED(NFT_UDP_DPORT));
 }
 
-#define CHAIN_NAME_BYTES (sizeof "ports_" + NFT_ID_BYTES)
-
-static const char *chain_name(char name[static CHAIN_NAME_BYTES], const struct nft_sets *p)
+static bool has_chain(const struct nft_content *c, uint32_t policy)
 {
-	snprintf(name, CHAIN_NAME_BYTES, "ports_%s", p->id);
-	return name;
+	return c->s->policies[policy].ports.count > 0 && !c->policies->sets[policy].twin;
 }
 
-static bool has_chain(
-    const struct snapshot *s, const struct nft_policies *policies, uint32_t policy)
+static void policy_chains(struct nft_writer *w, const struct nft_content *c)
 {
-	return s->policies[policy].ports.count > 0 && !policies->sets[policy].twin;
-}
-
-static void policy_chains(
-    struct nft_writer *w, const struct snapshot *s, const struct nft_policies *policies)
-{
-	char name[CHAIN_NAME_BYTES];
-
-	for (uint32_t i = 0; i < s->policy_count; i++) {
-		if (!has_chain(s, policies, i))
+	for (uint32_t i = 0; i < c->s->policy_count; i++) {
+		if (!has_chain(c, i))
 			continue;
-		nft_put_chain(w, chain_name(name, &policies->sets[i]), -1, 0);
-		port_rules(w, s, s->policies[i].ports, NFT_PASS, NULL);
+		nft_put_chain(w, c->policies->sets[i].chain, -1, 0);
+		port_rules(w, c->s, c->s->policies[i].ports, NFT_PASS, NULL);
 		nft_end_chain(w);
 	}
 }
 
-static void grant_rules(
-    struct nft_writer *w, const struct snapshot *s, const struct nft_policies *policies)
+static void grant_rules(struct nft_writer *w, const struct nft_content *c)
 {
-	char name[CHAIN_NAME_BYTES];
+	for (uint32_t i = 0; i < c->s->policy_count; i++) {
+		const struct nft_sets *p = &c->policies->sets[i];
 
-	for (uint32_t i = 0; i < s->policy_count; i++) {
-		const struct nft_sets *p = &policies->sets[i];
-
-		if (!has_chain(s, policies, i))
+		if (!has_chain(c, i))
 			continue;
-		chain_name(name, p);
-		JUMP(w, name, NULL, IN_SET(NFT_IP_SADDR, p->v4, 0));
-		JUMP(w, name, NULL, IN_SET(NFT_IP6_SADDR, p->v6, 0));
+		JUMP(w, p->chain, NULL, IN_SET(NFT_IP_SADDR, p->v4, 0));
+		JUMP(w, p->chain, NULL, IN_SET(NFT_IP6_SADDR, p->v6, 0));
 	}
-}
-
-void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r)
-{
-	uint16_t first = htobe16(r->ports.first), last = htobe16(r->ports.last);
-	char set[32];
-
-	nft_range_name(set, r);
-	nft_value_add(w, &first, &last, sizeof first);
-	w->chain = NFT_RANGES_CHAIN;
-	w->rule_flags = NLM_F_ECHO; /* for nft_ranges_commit */
-	RULE(w, NFT_PASS, NULL,
-	    LISTED(r->ports.protocol == IPPROTO_TCP ? NFT_TCP_DPORT : NFT_UDP_DPORT),
-	    IN_SET(r->v4 ? NFT_IP_SADDR : NFT_IP6_SADDR, set, 0));
-	w->rule_flags = 0;
 }
 
 /* Openings by port. Each portless protocol is named, so that its set cannot open another; of ICMP
@@ -237,20 +187,21 @@ static void base_chain(struct nft_writer *w, const struct settings *set, const c
 	nft_put_chain(w, name, hook, set->priority);
 	if (set->interface[0] != '\0')
 		RULE(w, NFT_RETURN, "only this interface is guarded",
-		    {device, .except = set->interface});
-	RULE(w, NF_ACCEPT, "the host itself", {device, .interface = "lo"});
+		    ((struct nft_match){.field = device, .except = set->interface}));
+	RULE(w, NF_ACCEPT, "the host itself",
+	    ((struct nft_match){.field = device, .interface = "lo"}));
 }
 
-static void input_chain(
-    struct nft_writer *w, const struct snapshot *s, const struct nft_policies *policies)
+static void input_chain(struct nft_writer *w, const struct nft_content *c)
 {
+	const struct snapshot *s = c->s;
 	const struct settings *set = s->settings;
 
 	base_chain(w, set, "input", NF_INET_LOCAL_IN);
 	connection_rules(w, set);
 	network_rule(w, s, true);
 	network_rule(w, s, false);
-	grant_rules(w, s, policies);
+	grant_rules(w, c);
 	if (nft_ports_wanted(s))
 		nft_put_rule(w, NULL, NFT_JUMP, "opened", "what OpenSPA requests have opened");
 	if (set->open_knock_port && set->openme)
@@ -277,13 +228,12 @@ static void output_chain(struct nft_writer *w, const struct settings *set)
 	nft_end_chain(w);
 }
 
-void nft_put_chains(struct nft_writer *w, const struct snapshot *s,
-    const struct nft_policies *policies, const struct nft_ranges *ranges)
+void nft_put_chains(struct nft_writer *w, const struct nft_content *c)
 {
-	policy_chains(w, s, policies);
-	if (nft_ports_wanted(s))
-		opened_chains(w, ranges);
-	input_chain(w, s, policies);
-	if (s->settings->guard == CONF_GUARD_ALL)
-		output_chain(w, s->settings);
+	policy_chains(w, c);
+	if (nft_ports_wanted(c->s))
+		opened_chains(w, c->ranges);
+	input_chain(w, c);
+	if (c->s->settings->guard == CONF_GUARD_ALL)
+		output_chain(w, c->s->settings);
 }

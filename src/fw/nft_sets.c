@@ -159,7 +159,7 @@ int nft_put_content(struct nft_writer *w, const struct nft_content *c)
 		c->ranges->count = 0;
 		put_sets(w, c->s, c->policies);
 		put_openings(w, c->s, c->ranges, placed, c->count);
-		nft_put_chains(w, c->s, c->policies, c->ranges);
+		nft_put_chains(w, c);
 	}
 	free(placed);
 	free(w->values);

@@ -5,12 +5,6 @@
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <sys/socket.h>
 
 #include "fw/nft.h"

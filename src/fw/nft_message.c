@@ -1,16 +1,78 @@
-/* Expressions as the kernel takes them: a name and attributes, all numbers big-endian. */
+/* Chains, sets and rules as the kernel takes them: messages with attributes, all numbers
+ * big-endian. */
+#include <inttypes.h>
 #include <string.h>
-
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
 
 #include "base/bytes.h"
 #include "fw/nft_rule.h"
 
 #define COMMENT_MOST 127
+#define TYPE_BITS    6 /* of each part, where a key has several */
+
+/* The last of a key's types is that of its lowest bits. */
+void nft_new_set(struct nft_writer *w, const char *name, uint32_t flags, uint32_t type,
+    size_t bytes, size_t size)
+{
+	struct nlmsghdr *m = nft_batch_add(w->link, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE);
+	struct nlattr *nest;
+
+	mnl_attr_put_strz(m, NFTA_SET_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(m, NFTA_SET_NAME, name);
+	mnl_attr_put_u32(m, NFTA_SET_FLAGS, htobe32(flags));
+	mnl_attr_put_u32(m, NFTA_SET_KEY_TYPE, htobe32(type));
+	mnl_attr_put_u32(m, NFTA_SET_KEY_LEN, htobe32((uint32_t)bytes));
+	mnl_attr_put_u32(m, NFTA_SET_ID, htobe32(++w->sets));
+	nest = mnl_attr_nest_start(m, NFTA_SET_DESC);
+	mnl_attr_put_u32(m, NFTA_SET_DESC_SIZE, htobe32((uint32_t)size));
+	mnl_attr_nest_end(m, nest);
+}
+
+void nft_put_set(struct nft_writer *w, const char *name, bool v4, int more)
+{
+	static const char *const names[] = {"", " . inet_proto", " . inet_proto . inet_service"};
+	uint32_t type = v4 ? NFT_IPV4_ADDR : NFT_IPV6_ADDR;
+
+	if (w->text != NULL)
+		fprintf(w->text, "\tset %s {\n\t\ttype %s%s\n\t\tflags timeout\n\t\tsize %d\n\t}\n",
+		    name, v4 ? "ipv4_addr" : "ipv6_addr", names[more], NFT_SET_SIZE);
+	for (int i = 0; i < more; i++)
+		type = type << TYPE_BITS | (i == 0 ? NFT_INET_PROTO : NFT_INET_SERVICE);
+	if (w->link != NULL)
+		nft_new_set(w, name, NFT_SET_TIMEOUT, type,
+		    (v4 ? 4 : ADDR_BYTES) + 4 * (size_t)more, NFT_SET_SIZE);
+}
+
+void nft_put_chain(struct nft_writer *w, const char *name, int hook, int32_t priority)
+{
+	struct nlmsghdr *m;
+	struct nlattr *nest;
+
+	w->chain = name;
+	if (w->text != NULL)
+		fprintf(w->text, "\tchain %s {\n", name);
+	if (w->text != NULL && hook >= 0)
+		fprintf(w->text, "\t\ttype filter hook %s priority %" PRId32 "; policy accept;\n",
+		    hook == NF_INET_LOCAL_IN ? "input" : "output", priority);
+	if (w->link == NULL)
+		return;
+	m = nft_batch_add(w->link, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, name);
+	if (hook < 0)
+		return;
+	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
+	mnl_attr_put_u32(m, NFTA_CHAIN_POLICY, htobe32(NF_ACCEPT));
+	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
+	mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, htobe32((uint32_t)hook));
+	mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, htobe32((uint32_t)priority));
+	mnl_attr_nest_end(m, nest);
+}
+
+void nft_end_chain(struct nft_writer *w)
+{
+	if (w->text != NULL)
+		fputs("\t}\n", w->text);
+}
 
 struct nft_building nft_rule_start(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint16_t flags)
@@ -60,12 +122,12 @@ static void end(struct nft_building *b)
 	mnl_attr_nest_end(b->message, b->expression);
 }
 
-static void put_data(struct nft_building *b, uint16_t type, const void *data, size_t size)
+void nft_put_data(struct nlmsghdr *m, uint16_t type, const void *data, size_t size)
 {
-	struct nlattr *nest = mnl_attr_nest_start(b->message, type);
+	struct nlattr *nest = mnl_attr_nest_start(m, type);
 
-	mnl_attr_put(b->message, NFTA_DATA_VALUE, size, data);
-	mnl_attr_nest_end(b->message, nest);
+	mnl_attr_put(m, NFTA_DATA_VALUE, size, data);
+	mnl_attr_nest_end(m, nest);
 }
 
 void nft_load_meta(struct nft_building *b, uint32_t key, uint32_t reg)
@@ -92,7 +154,7 @@ void nft_load_payload(
 void nft_compare(struct nft_building *b, uint32_t op, const void *data, size_t size)
 {
 	start(b, "cmp", NUMBERS(NFTA_CMP_SREG, NFT_REG_1, NFTA_CMP_OP, op));
-	put_data(b, NFTA_CMP_DATA, data, size);
+	nft_put_data(b->message, NFTA_CMP_DATA, data, size);
 	end(b);
 }
 
@@ -101,8 +163,8 @@ void nft_mask(struct nft_building *b, const void *mask, const void * xor, size_t
 	start(b, "bitwise",
 	    NUMBERS(NFTA_BITWISE_SREG, NFT_REG_1, NFTA_BITWISE_DREG, NFT_REG_1, NFTA_BITWISE_LEN,
 	        (uint32_t)size));
-	put_data(b, NFTA_BITWISE_MASK, mask, size);
-	put_data(b, NFTA_BITWISE_XOR, xor, size);
+	nft_put_data(b->message, NFTA_BITWISE_MASK, mask, size);
+	nft_put_data(b->message, NFTA_BITWISE_XOR, xor, size);
 	end(b);
 }
 
