@@ -47,13 +47,16 @@ static bool open_file(struct cli *cli, struct outfile *out, const char *path, bo
 	return true;
 }
 
+static bool refuse_existing(struct cli *cli, const char *path)
+{
+	return cli_refuse(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
+}
+
 static bool commit(struct cli *cli, struct outfile *out, const char *path)
 {
-	if (outfile_commit(out))
-		return true;
-	if (errno == EEXIST)
-		return cli_refuse(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
-	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
+	return outfile_commit(out) ||
+	       (errno == EEXIST ? refuse_existing(cli, path)
+	                        : cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path)));
 }
 
 static bool put_keys(struct cli *cli, struct pair *pair)
@@ -68,9 +71,7 @@ static bool put_keys(struct cli *cli, struct pair *pair)
 	     fchmod(fileno(pair->pub.file), 0644) == 0;
 	secret_wipe(text, sizeof text);
 	secret_wipe(&secret, sizeof secret);
-	if (!ok)
-		cli->status = cli_fail(cli, CLI_FAILED, "cannot make keys or write them");
-	return ok;
+	return ok || cli_refuse(cli, CLI_FAILED, "cannot make keys or write them");
 }
 
 /* Both or none. */
@@ -102,20 +103,18 @@ static void print_pair(const struct cli *cli, const struct pair *pair)
 	}
 }
 
-static enum cli_exit generate(struct cli *cli, struct pair *pair)
+static void generate(struct cli *cli, struct pair *pair)
 {
+	cli->status = CLI_DONE;
 	/* Said before the work is done, and made sure of when the files are put in place. */
 	if (!pair->force && access(pair->key_path, F_OK) == 0)
-		return cli_fail(
-		    cli, CLI_FAILED, "%s exists already; --force replaces it", pair->key_path);
-	cli->status = CLI_DONE;
-	if (open_file(cli, &pair->key, pair->key_path, pair->force) &&
-	    open_file(cli, &pair->pub, pair->pub_path, pair->force) && put_keys(cli, pair) &&
-	    commit_both(cli, pair))
+		refuse_existing(cli, pair->key_path);
+	else if (open_file(cli, &pair->key, pair->key_path, pair->force) &&
+	         open_file(cli, &pair->pub, pair->pub_path, pair->force) && put_keys(cli, pair) &&
+	         commit_both(cli, pair))
 		print_pair(cli, pair);
 	outfile_close(&pair->key);
 	outfile_close(&pair->pub);
-	return cli->status;
 }
 
 enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
@@ -129,7 +128,6 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 	    {"force", .flag = &force},
 	    {0},
 	};
-	enum cli_exit status;
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
@@ -137,11 +135,10 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 	key_path = key != NULL ? strdup(key) : file_join(folder, "server.key");
 	pub_path = pub != NULL ? strdup(pub) : file_join(folder, "server.pub");
 	if (key_path == NULL || pub_path == NULL)
-		status = cli_fail(cli, CLI_FAILED, "not enough memory");
+		cli_refuse(cli, CLI_FAILED, "not enough memory");
 	else
-		status = generate(cli,
-		    &(struct pair){.key_path = key_path, .pub_path = pub_path, .force = force});
+		generate(cli, &(struct pair){key_path, pub_path, .force = force});
 	free(key_path);
 	free(pub_path);
-	return status;
+	return cli->status;
 }

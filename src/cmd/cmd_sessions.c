@@ -1,7 +1,4 @@
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,14 +19,6 @@ static const struct option_syntax syntax = {
             "  postern sessions --watch\n"
             "  postern sessions --json | jq '.active_sessions[].client_name'\n",
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 static int64_t remaining_ns(const struct control_session *s)
 {
@@ -161,22 +150,15 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 
 static enum cli_exit keep_showing(const struct cli *cli)
 {
-	static const struct timespec second = {.tv_sec = 1};
-	struct sigaction action = {.sa_handler = on_interrupt};
 	enum cli_exit status;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	do {
-		status = show(cli, true);
-		if (status != CLI_DONE)
-			break;
-		if (!interrupted)
-			nanosleep(&second, NULL);
-		if (!interrupted && !cli->json && !isatty(STDOUT_FILENO))
+	cli_end_when_interrupted();
+	while ((status = show(cli, true)) == CLI_DONE) {
+		cli_sleep_until(clock_boot_ns() + NS_PER_SECOND);
+		if (!cli->json && !isatty(STDOUT_FILENO))
 			putchar('\n');
-	} while (!interrupted);
-	return interrupted ? CLI_DONE : status;
+	}
+	return status;
 }
 
 enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -128,10 +127,8 @@ static bool await_answer(const struct cli *cli, struct exchange *x, int link, en
 
 static void pause_before_next(const struct exchange *x, int64_t done)
 {
-	struct timespec pause = {.tv_sec = PAUSE_NS / NS_PER_SECOND};
-
 	if (x->tries == EXCHANGE_WITHOUT_END || done < x->tries)
-		nanosleep(&pause, NULL);
+		cli_sleep_until(clock_boot_ns() + PAUSE_NS);
 }
 
 static enum cli_exit report_silence(

@@ -111,30 +111,12 @@ void knocking_addresses(struct probe *probe, const struct postern_report *report
 
 enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, struct probe *probe)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = k->family}, *list = NULL;
-	bool have[2] = {false, false};
-	int error;
+	const char *host = k->profile->server_host.text;
+	int error = probe_resolve(probe, host, k->family);
 
-	error = getaddrinfo(k->profile->server_host.text, NULL, &hints, &list);
-	if (error != 0)
-		return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s",
-		    k->profile->server_host.text, gai_strerror(error));
-	probe->count = 0;
-	for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-		struct sockaddr_storage name = {0};
-		struct addr address;
-		uint16_t port;
-
-		if (one->ai_addrlen > sizeof name || have[one->ai_family == AF_INET])
-			continue;
-		memcpy(&name, one->ai_addr, one->ai_addrlen);
-		if (!addr_from_sockaddr(&address, &port, &name))
-			continue;
-		have[one->ai_family == AF_INET] = true;
-		add_address(probe, address.bytes);
-	}
-	freeaddrinfo(list);
-	return CLI_DONE;
+	if (error == 0)
+		return CLI_DONE;
+	return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host, gai_strerror(error));
 }
 
 enum cli_exit knocking_look(

@@ -1,6 +1,7 @@
 #include "cmd/probe.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,33 @@ struct attempts {
 	bool refused;
 	int error; /* of the last one that could not even start */
 };
+
+int probe_resolve(struct probe *probe, const char *host, int family)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = family}, *list = NULL;
+	int error = getaddrinfo(host, NULL, &hints, &list);
+	bool have[2] = {false, false};
+
+	probe->count = 0;
+	for (const struct addrinfo *one = error == 0 ? list : NULL; one != NULL;
+	     one = one->ai_next) {
+		struct addr *address = &probe->addresses[probe->count];
+		bool *known = &have[one->ai_family == AF_INET];
+		struct sockaddr_storage name = {0};
+		uint16_t port;
+
+		if (*known || one->ai_addrlen > sizeof name)
+			continue;
+		memcpy(&name, one->ai_addr, one->ai_addrlen);
+		if (!addr_from_sockaddr(address, &port, &name))
+			continue;
+		*known = true;
+		probe->count++;
+	}
+	if (error == 0)
+		freeaddrinfo(list);
+	return error;
+}
 
 int probe_connect(const struct addr *to, uint16_t port, int type)
 {

@@ -27,6 +27,9 @@ struct probe {
 	bool patient; /* a refusal is not the end of it */
 };
 
+/* The first address of each family, or of the one that is wanted, that a name stands for. The value
+ * of getaddrinfo(3). */
+int probe_resolve(struct probe *probe, const char *host, int family);
 /* A socket of that type, connected to `to` or about to be: non-blocking, closed on exec. -1 with
  * errno. */
 int probe_connect(const struct addr *to, uint16_t port, int type);

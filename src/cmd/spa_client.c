@@ -25,38 +25,18 @@ static bool fail_memory(struct cli *cli)
 	return cli_refuse(cli, CLI_FAILED, "not enough memory");
 }
 
-static bool read_public(struct cli *cli, struct rsa_public *out, const char *path, const char *what)
-{
-	struct file_text text = {.data = NULL};
-	bool ok = spa_key_file(cli, &text, path, FILE_PUBLIC) &&
-	          spa_key_public(cli, out, text.data, what, path);
-
-	file_text_free(&text);
-	return ok;
-}
-
-/* The pair that the user has. Where its key is encrypted, the passphrase is kept for the file. */
-static bool read_pair(struct cli *cli, struct rsa_secret *secret, struct spa_client *client)
-{
-	struct file_text text = {.data = NULL};
-	struct rsa_public half;
-	bool ok;
-
-	ok = spa_key_file(cli, &text, client->private_key, FILE_SECRET) &&
-	     spa_key_secret(cli, secret, text.data, &client->passphrase, client->private_key);
-	file_text_free(&text);
-	if (!ok || client->public_key == NULL)
-		return ok;
-	return read_public(cli, &half, client->public_key, "public key") &&
-	       spa_key_belongs(cli, secret, &half, client->public_key);
-}
-
+/* The pair that the user has, or a new one. Where its key is encrypted, the passphrase is kept for
+ * the file. */
 static bool make_pair(struct cli *cli, struct rsa_secret *secret, struct spa_client *client)
 {
-	if (client->private_key != NULL)
-		return read_pair(cli, secret, client);
-	return rsa_secret_generate(secret) == RSA_FINE ||
-	       cli_refuse(cli, CLI_FAILED, "libcrypto cannot make keys");
+	const struct spa_key_place own = {.path = client->private_key};
+	const struct spa_key_place half = {.path = client->public_key};
+
+	if (own.path == NULL)
+		return rsa_secret_generate(secret) == RSA_FINE ||
+		       cli_refuse(cli, CLI_FAILED, "libcrypto cannot make keys");
+	return spa_key_secret(cli, secret, &own, &client->passphrase) &&
+	       (half.path == NULL || spa_key_belongs(cli, secret, &half));
 }
 
 static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *client)
@@ -64,7 +44,8 @@ static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *
 	struct rsa_secret secret = {0};
 	struct rsa_public server;
 	const char *passphrase = NULL;
-	bool ok = read_public(cli, &server, client->server_public_key, "public key") &&
+	bool ok = spa_key_public(cli, &server,
+	              &(struct spa_key_place){.path = client->server_public_key}, "public key") &&
 	          make_pair(cli, &secret, client);
 
 	if (ok && client->encrypt && client->passphrase.text == NULL)

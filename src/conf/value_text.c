@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
 
 #define WORD_MOST 64
 
@@ -36,11 +37,6 @@ const char *value_quoted(char *out, size_t size, const char *text, size_t most)
 	return out;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 static char lower(char c)
 {
 	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -63,10 +59,10 @@ static size_t distance(const char *a, const char *b)
 		for (size_t j = 1; j <= b_length; j++) {
 			bool same = lower(a[i - 1]) == lower(b[j - 1]);
 
-			now[j] = least(before[j - 1] + !same, least(before[j], now[j - 1]) + 1);
+			now[j] = MIN(before[j - 1] + !same, MIN(before[j], now[j - 1]) + 1);
 			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
 			    lower(a[i - 2]) == lower(b[j - 1]))
-				now[j] = least(now[j], earlier[j - 2] + 1);
+				now[j] = MIN(now[j], earlier[j - 2] + 1);
 		}
 	}
 	return rows[a_length % 3][b_length];
