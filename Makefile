@@ -60,6 +60,10 @@ $(COVERED)/build.ninja:
 	meson setup $(COVERED) -Db_coverage=true -Dbuildtype=debug \
 		-Dsandbox=$(if $(filter all,$(COVER)),off,on) $(MESON_FLAGS)
 
+# Small faults in a copy of the code: which of them does no unit test find?
+mutants: tested
+	$(PYTHON) tests/mutants $(MUTANTS)
+
 bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)

@@ -100,8 +100,10 @@ static void serve(struct stage *s)
 	must(openspa_verify(&proof, rsa_key_public(s->client)));
 	envelope_randomness_fill(&randomness);
 	must(openspa_response_build(packet,
-	    &(struct openspa_response){
-	        .protocol = OPENSPA_TCP, .first_port = 22, .last_port = 22, .duration_s = 60},
+	    &(struct openspa_response){.ports.protocol = OPENSPA_TCP,
+	        .ports.first = 22,
+	        .ports.last = 22,
+	        .duration_s = 60},
 	    s->server, rsa_key_public(s->client), &randomness));
 }
 
@@ -127,7 +129,7 @@ static EVP_PKEY_CTX *context(EVP_PKEY *pkey, int (*init)(EVP_PKEY_CTX *), int pa
 int main(int argc, char **argv)
 {
 	static const struct openspa_request request = {
-	    .protocol = OPENSPA_TCP, .first_port = 22, .last_port = 22};
+	    .ports.protocol = OPENSPA_TCP, .ports.first = 22, .ports.last = 22};
 	struct stage s = {0};
 	EVP_PKEY *server = NULL;
 	EVP_PKEY *client = NULL;

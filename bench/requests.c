@@ -52,7 +52,7 @@ static struct rsa_key *read_device(const char *path)
 
 int main(int argc, char **argv)
 {
-	struct openspa_request request = {.protocol = OPENSPA_TCP};
+	struct openspa_request request = {.ports.protocol = OPENSPA_TCP};
 	struct rsa_public server;
 	struct rsa_key *device;
 	char text[RSA_PEM_LIMIT];
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	         NULL, NULL) == 0,
 	    argv[2]);
 	must(rsa_pem_read_public(&server, text, read_file(text, argv[3])) == RSA_FINE, argv[3]);
-	request.first_port = request.last_port = (uint16_t)strtoul(argv[4], NULL, 10);
+	request.ports.first = request.ports.last = (uint16_t)strtoul(argv[4], NULL, 10);
 	count = strtol(argv[5], NULL, 10);
 	first = time(NULL) - count / SAME_STAMP;
 	must(argc == 6 || addr_parse(&request.client_address, argv[6]), "no address");

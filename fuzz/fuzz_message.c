@@ -4,30 +4,34 @@
  * Input: receiver, sender, phase, descriptors, whether the packet is cut and filled to the size
  * that its type should have; packet. */
 #include <setjmp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "fuzz.h"
-#include "proc/message.h"
+#include "proc/channel.h"
 
-#define FDS_SENT 8 /* at most: more than any message may carry */
+#define FDS_SENT (MESSAGE_FDS_MOST + 2) /* at most: more than any message may carry */
 
 struct packet {
 	uint32_t type;
+	uint32_t fds; /* their names, as bits */
 	uint8_t body[sizeof(union message_body) + 8];
 };
+
+#define HEAD_BYTES offsetof(struct packet, body)
 
 static const struct {
 	enum role from;
 	enum role to;
 	enum phase phase;
-	size_t fds;
+	uint32_t fds;
 	size_t size;
 } table[MESSAGE_COUNT] = {
-#define X(id, from, to, phase, fds, body) \
-	{ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(body)},
+#define X(id, from, to, phase, fds, body, handler) \
+	{ROLE_##from, ROLE_##to, PHASE_##phase, fds, sizeof(struct body)},
     MESSAGES(X)
 #undef X
 };
@@ -68,10 +72,10 @@ static void send_packet(int fd, const void *packet, size_t size, size_t fd_count
 static bool allowed(
     const struct channel *c, enum phase phase, const struct packet *p, size_t size, size_t fds)
 {
-	return size >= sizeof p->type && p->type < MESSAGE_COUNT &&
-	       table[p->type].from == c->peer && table[p->type].to == c->self &&
-	       table[p->type].phase == phase && table[p->type].size == size - sizeof p->type &&
-	       table[p->type].fds >= fds;
+	return size >= HEAD_BYTES && p->type < MESSAGE_COUNT && table[p->type].from == c->peer &&
+	       table[p->type].to == c->self && table[p->type].phase == phase &&
+	       table[p->type].size == size - HEAD_BYTES && (p->fds & ~table[p->type].fds) == 0 &&
+	       (size_t)__builtin_popcount(p->fds) == fds;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -90,20 +94,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	length = r.left < sizeof p ? r.left : sizeof p;
 	reader_take(&r, &p, length);
 	if (fitted && p.type < MESSAGE_COUNT)
-		length = sizeof p.type + table[p.type].size;
+		length = HEAD_BYTES + table[p.type].size;
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	c.fd = pair[0];
 	send_packet(pair[1], &p, length, fds);
-	m.fd_count = 0;
+	m.fds = message_fds_none();
 	if (setjmp(ended) == 0) {
 		must(channel_receive(&c, &m, phase) == CHANNEL_MESSAGE);
 		must(allowed(&c, phase, &p, length, fds));
-		must(m.type == p.type && m.fd_count == fds);
-		must(memcmp(&m.body, p.body, length - sizeof p.type) == 0);
+		must(m.type == p.type);
+		for (int i = 0; i < FD_COUNT; i++)
+			must((m.fds.fd[i] >= 0) == ((p.fds & 1U << i) != 0));
+		must(memcmp(&m.body, p.body, length - HEAD_BYTES) == 0);
 	} else {
 		must(!allowed(&c, phase, &p, length, fds));
 	}
-	message_close_fds(&m);
+	message_fds_close(&m.fds);
 	close(pair[0]);
 	close(pair[1]);
 	return 0;

@@ -132,10 +132,16 @@ static void answer(int fd, struct reader r, uint32_t seq)
 	must(send(fd, buffer, done.nlmsg_len, 0) == (ssize_t)done.nlmsg_len);
 }
 
-static bool keep(struct nft_reading *r, const struct nft_element *e)
+static void keep(struct nft_reading *r, const struct nft_element *e)
 {
 	must(e->key_bytes == r->key_bytes && e->timeout_ms > 0 && nft_owner_fits(e->owner));
-	return true;
+}
+
+static void found(void *context, const struct opening *o, const char *owner)
+{
+	(void)context;
+	must(o->ports.protocol == 0 || nft_ports_possible(o));
+	must(o->until_ns > 0 && nft_owner_fits(owner));
 }
 
 static void learn(const struct nlmsghdr *message, void *ranges)
@@ -147,24 +153,25 @@ static void ask(struct nft_link *l, uint8_t who)
 {
 	static const struct nft_host host = {MARK, -1, CONF_HOST_CHAINS_ALL};
 	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
-	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0, 4};
+	static const struct nft_adoption adoption = {found, NULL};
+	static const struct nft_sets sets = {
+	    .v4 = "g_0123456789abcdef_4", .v6 = "g_0123456789abcdef_6"};
+	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0};
 	static struct nft_ranges ranges;
 	static struct nft_range range[4];
-	static struct fw_opening openings[4];
-	static struct nft_print print;
+	static struct nft_fingerprint fingerprint;
 	const struct nft_element element = {.key_bytes = 4};
 
 	switch (who % 8) {
 	case 0:
 		(void)nft_element_read(l, "g_0123456789abcdef_4", &reading);
-		must(reading.count <= reading.most);
 		return;
 	case 1:
 		must(nft_ranges_read(l, range, 4) <= 4);
 		return;
 	case 2:
-		(void)nft_print_take(l, &print);
-		(void)nft_print_has_ranges(&print, &ranges);
+		(void)nft_fingerprint_take(l, &fingerprint);
+		(void)nft_fingerprint_has_ranges(&fingerprint, &ranges);
 		return;
 	case 3:
 		(void)nft_host_lacks(l, &host);
@@ -173,13 +180,18 @@ static void ask(struct nft_link *l, uint8_t who)
 		(void)nft_host_settle(l, &host, NULL);
 		return;
 	case 5:
-		must(nft_ports_read(l, openings, 4) <= 4);
+		(void)nft_adopt_ports(l, &adoption);
+		return;
+	case 6:
+		(void)nft_adopt_policy(l, &sets, 0, &adoption);
 		return;
 	default:
 		ranges = (struct nft_ranges){.count = 2};
 		l->echo = learn;
 		l->echo_data = &ranges;
-		(void)nft_element_delete(l, "g_0123456789abcdef_4", &element);
+		nft_batch_begin(l);
+		nft_element_delete(l, "g_0123456789abcdef_4", &element);
+		(void)nft_batch_commit(l);
 	}
 }
 

@@ -12,7 +12,7 @@
 #include "fuzz.h"
 #include "proc/rule_journal.h"
 
-#define MAGIC 0x50535242U
+#define MAGIC 0x50535232U
 
 static struct rule_journal file;
 
@@ -49,20 +49,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct reader r = reader_of(data, size);
 	int fd = file_of(&r);
 	uint32_t before = rule_journal_left(fd), after = 0;
-	struct rule_journal *book = rule_journal_map(fd);
+	struct rule_journal *journal = rule_journal_map(fd);
 
-	must(book != NULL);
-	must(book->magic == MAGIC && book->layout == sizeof *book);
+	must(journal != NULL);
+	must(journal->magic == MAGIC && journal->layout == sizeof *journal);
 	for (size_t i = 0; i < RULES_MOST; i++) {
-		const struct rule *rule = &book->rules[i];
+		const struct rule *rule = &journal->rules[i];
 
 		must(rule->state == RULE_FREE || rule->state == RULE_REMOVING);
 		after += rule->state != RULE_FREE;
-		must(rule->state == RULE_FREE ||
-		     (rule->first_port <= rule->last_port && rule->behind_nat <= 1));
+		must(
+		    rule->state == RULE_FREE || (ports_fit(&rule->ports) && rule->behind_nat <= 1));
 	}
 	must(after <= before && rule_journal_left(fd) == after);
-	munmap(book, sizeof *book);
+	munmap(journal, sizeof *journal);
 	close(fd);
 	return 0;
 }

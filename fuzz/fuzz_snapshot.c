@@ -73,7 +73,7 @@ static void walk(const struct snapshot *s)
 			last = targets[j].address.bytes[0];
 	}
 	for (uint32_t i = 0; i < s->policy_count; i++) {
-		const struct port_range *ports = snapshot_ports(s, s->policies[i].ports);
+		const struct ports *ports = snapshot_ports(s, s->policies[i].ports);
 
 		for (uint32_t j = 0; j < s->policies[i].ports.count; j++)
 			must(ports[j].first <= ports[j].last);

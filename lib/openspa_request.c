@@ -20,9 +20,9 @@ static struct openspa_request request_in(const struct postern_openspa_request *f
 {
 	struct openspa_request to = {
 	    .timestamp_s = from->timestamp_s,
-	    .protocol = from->protocol,
-	    .first_port = from->first_port,
-	    .last_port = from->last_port,
+	    .ports.protocol = from->protocol,
+	    .ports.first = from->first_port,
+	    .ports.last = from->last_port,
 	    .behind_nat = from->behind_nat,
 	};
 
@@ -39,9 +39,9 @@ static void request_out(struct postern_openspa_request *to, const struct openspa
 	to->timestamp_s = from->timestamp_s;
 	memcpy(to->device, from->device, sizeof to->device);
 	memcpy(to->nonce, from->nonce, sizeof to->nonce);
-	to->protocol = from->protocol;
-	to->first_port = from->first_port;
-	to->last_port = from->last_port;
+	to->protocol = from->ports.protocol;
+	to->first_port = from->ports.first;
+	to->last_port = from->ports.last;
 	to->behind_nat = from->behind_nat;
 	memcpy(to->client_address, from->client_address.bytes, sizeof to->client_address);
 	memcpy(to->server_address, from->server_address.bytes, sizeof to->server_address);
@@ -62,7 +62,7 @@ static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_REQUEST_BYT
 {
 	struct openspa_request inner = request_in(request);
 
-	if (!openspa_ports_fit(inner.protocol, inner.first_port, inner.last_port))
+	if (!ports_fit(&inner.ports))
 		return POSTERN_BAD_ARGUMENT;
 	return openspa_request_build(packet, &inner, client->key, &server->value, randomness)
 	           ? POSTERN_OK

@@ -11,9 +11,9 @@ static struct openspa_response response_in(const struct postern_openspa_response
 {
 	struct openspa_response to = {
 	    .timestamp_s = from->timestamp_s,
-	    .protocol = from->protocol,
-	    .first_port = from->first_port,
-	    .last_port = from->last_port,
+	    .ports.protocol = from->protocol,
+	    .ports.first = from->first_port,
+	    .ports.last = from->last_port,
 	    .duration_s = from->duration_s,
 	};
 
@@ -26,9 +26,9 @@ static void response_out(struct postern_openspa_response *to, const struct opens
 	memset(to, 0, sizeof *to);
 	to->timestamp_s = from->timestamp_s;
 	memcpy(to->nonce, from->nonce, sizeof to->nonce);
-	to->protocol = from->protocol;
-	to->first_port = from->first_port;
-	to->last_port = from->last_port;
+	to->protocol = from->ports.protocol;
+	to->first_port = from->ports.first;
+	to->last_port = from->ports.last;
 	to->duration_s = from->duration_s;
 }
 
@@ -38,8 +38,7 @@ static enum postern_error seal(uint8_t packet[static POSTERN_OPENSPA_RESPONSE_BY
 {
 	struct openspa_response inner = response_in(response);
 
-	if (!openspa_ports_fit(inner.protocol, inner.first_port, inner.last_port) ||
-	    inner.duration_s == 0)
+	if (!ports_fit(&inner.ports) || inner.duration_s == 0)
 		return POSTERN_BAD_ARGUMENT;
 	return openspa_response_build(packet, &inner, server->key, &client->value, randomness)
 	           ? POSTERN_OK

@@ -36,7 +36,7 @@ _postern_names() # COMMAND
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload config knock connect status profiles
+	local commands="init add list revoke sessions reload release config knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --help
 		--version"
@@ -60,6 +60,7 @@ _postern()
 		--no-reload" ;;
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch" ;;
+	release) options+=" --yes" ;;
 	config) options+=" --file" ;;
 	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;

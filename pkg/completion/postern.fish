@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload config knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions reload release config knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
@@ -24,6 +24,8 @@ complete -c postern -n $first -a list -d 'list the registered clients'
 complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
+complete -c postern -n $first -a release -d 'take the rules out of the firewall'
+complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
 complete -c postern -n $first -a config -d 'check or show the server configuration'
 complete -c postern -n $first -a knock -d 'ask a server to open its ports'
 complete -c postern -n $first -a connect -d 'another name for knock'

@@ -83,11 +83,8 @@ static enum verdict verify_request(const struct admission *a, struct knock *k)
 
 static bool within_quota(const struct admission *a, const struct knock *k)
 {
-	const struct ledger_what what = {
-	    k->packet.asked.protocol, k->packet.asked.first_port, k->packet.asked.last_port};
-
-	return ledger_find(a->ledger, k->holder, &k->target, &what) != NULL ||
-	       ledger_held_by(a->ledger, k->holder) < a->config->settings->client_quota;
+	return grant_table_find(a->grants, k->holder, &k->target, &k->packet.asked.ports) != NULL ||
+	       grant_table_held_by(a->grants, k->holder) < a->config->settings->client_quota;
 }
 
 static enum verdict allow_target(
@@ -123,7 +120,7 @@ static enum verdict authorize(
 {
 	uint16_t duration_s = k->program_result.duration_s;
 
-	if (!holds(a, k, CHECK_FAMILY, policy_fits_family(k->packet.asked.protocol, &k->target)))
+	if (!holds(a, k, CHECK_FAMILY, ports_suit(&k->packet.asked.ports, &k->target)))
 		return VERDICT_NO_PORTS;
 	if (a->config->settings->openspa.authorization == CONF_ASKED_NATIVE)
 		duration_s = policy_duration(a->config, device, &k->packet.asked);

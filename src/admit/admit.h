@@ -75,7 +75,7 @@ struct admission {
 	const struct directory *directory;   /* doorman */
 	struct replay *replay;               /* keeper: one for each holder */
 	uint32_t holders;                    /* keeper: how many there are, its own included */
-	const struct ledger *ledger;         /* keeper */
+	const struct grant_table *grants;    /* keeper */
 	int64_t now_ns;                      /* keeper: CLOCK_REALTIME, read once for each packet */
 	/* Told what each check has found, for posternd --explain. NULL: nobody watches. */
 	void (*trace)(void *context, enum check check, bool passed, const struct knock *k);

@@ -50,9 +50,7 @@ static bool open_openspa(struct codec_packet *p)
 	p->asked.timestamp_ns = saturated_ns(request.timestamp_s);
 	p->asked.target = request.client_address;
 	p->asked.server = request.server_address;
-	p->asked.protocol = request.protocol;
-	p->asked.first_port = request.first_port;
-	p->asked.last_port = request.last_port;
+	p->asked.ports = request.ports;
 	p->asked.behind_nat = request.behind_nat;
 	secret_wipe(&request, sizeof request);
 	return true;

@@ -21,9 +21,7 @@ struct asked {
 	struct addr target;
 	struct addr server; /* that the sender means */
 	uint8_t device[DEVICE_UUID_BYTES];
-	uint8_t protocol; /* IP protocol number; 0: the client's ports are the server's to know */
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports; /* protocol 0: the client's ports are the server's to know */
 	bool behind_nat;
 };
 

@@ -1,6 +1,5 @@
 #include "admit/policy.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 static bool in_list(const struct snapshot *s, struct span list, const struct addr *a)
@@ -62,29 +61,16 @@ struct device policy_unlisted(
 	return unlisted;
 }
 
-bool policy_fits_family(uint8_t protocol, const struct addr *target)
-{
-	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_IPIP)
-		return addr_is_v4(target);
-	return protocol != IPPROTO_ICMPV6 || !addr_is_v4(target);
-}
-
 uint16_t policy_duration(
     const struct snapshot *s, const struct device *device, const struct asked *asked)
 {
 	const struct openspa_rule *rules = snapshot_rules(s, device->rules);
 
-	if (!addr_is_wildcard(&asked->target) &&
-	    !policy_fits_family(asked->protocol, &asked->target))
+	if (!addr_is_wildcard(&asked->target) && !ports_suit(&asked->ports, &asked->target))
 		return 0;
 	for (uint32_t i = 0; i < device->rules.count; i++) {
-		const struct openspa_rule *r = &rules[i];
-		bool has_ports = asked->protocol == IPPROTO_TCP || asked->protocol == IPPROTO_UDP;
-
-		if (r->protocol != 0 && r->protocol != asked->protocol)
-			continue;
-		if (!has_ports || (r->first <= asked->first_port && asked->last_port <= r->last))
-			return r->duration_s;
+		if (ports_contain(&rules[i].ports, &asked->ports))
+			return rules[i].duration_s;
 	}
 	return 0;
 }

@@ -23,8 +23,6 @@ uint16_t policy_duration(
 /* OpenSPA: a device that stands in no row, and whose key only a program knows. */
 struct device policy_unlisted(
     const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES]);
-/* ICMP is IPv4's and ICMPv6 IPv6's: false where there is nothing to open. */
-bool policy_fits_family(uint8_t protocol, const struct addr *target);
 /* OpenSPA: true when the request was meant for this server and not re-sealed from another. */
 bool policy_is_our_address(const struct snapshot *s, const struct addr *server);
 

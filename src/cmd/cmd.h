@@ -12,6 +12,7 @@ cmd_fn cmd_list;
 cmd_fn cmd_revoke;
 cmd_fn cmd_sessions;
 cmd_fn cmd_reload;
+cmd_fn cmd_release;
 cmd_fn cmd_config;
 cmd_fn cmd_knock;
 cmd_fn cmd_status;

@@ -107,8 +107,7 @@ static const struct protocol {
 struct asked {
 	struct spa_words words;
 	const struct protocol *protocol;
-	uint16_t first_port;
-	uint16_t last_port; /* 0: the first is the last */
+	struct ports ports; /* last 0: the first is the last */
 	int tries;
 	int64_t timeout_ns;
 	bool auto_mode;
@@ -161,9 +160,9 @@ static bool take_request_option(struct cli *cli, struct asked *asked, int option
 	case OPTION_PROTOCOL:
 		return take_protocol(cli, asked, optarg);
 	case 'p':
-		return option_port(cli, &asked->first_port, "--port", optarg, 0);
+		return option_port(cli, &asked->ports.first, "--port", optarg, 0);
 	case OPTION_END_PORT:
-		return option_port(cli, &asked->last_port, "--end-port", optarg, 0);
+		return option_port(cli, &asked->ports.last, "--end-port", optarg, 0);
 	case 's':
 		return take_word(&words->server, optarg);
 	case OPTION_SERVER_PORT:
@@ -205,27 +204,28 @@ static bool check_ports(struct cli *cli, struct asked *asked)
 {
 	const char *name = asked->protocol->name;
 
-	if (asked->last_port == 0)
-		asked->last_port = asked->first_port;
-	if (openspa_ports_fit(asked->protocol->number, asked->first_port, asked->last_port))
+	if (asked->ports.last == 0)
+		asked->ports.last = asked->ports.first;
+	asked->ports.protocol = asked->protocol->number;
+	if (ports_fit(&asked->ports))
 		return true;
 	if (!asked->protocol->ports)
 		cli->status = cli_misuse(cli, "%s has no ports", name);
-	else if (asked->first_port == 0)
+	else if (asked->ports.first == 0)
 		cli->status = cli_misuse(cli, "%s needs a --port", name);
 	else
-		cli->status = cli_misuse(
-		    cli, "--port %u is behind --end-port %u", asked->first_port, asked->last_port);
+		cli->status = cli_misuse(cli, "--port %u is behind --end-port %u",
+		    asked->ports.first, asked->ports.last);
 	return false;
 }
 
 static const char *ports_text(const struct asked *asked, char text[static 32])
 {
 	*text = '\0';
-	if (asked->protocol->ports && asked->first_port == asked->last_port)
-		snprintf(text, 32, " port %u", asked->first_port);
+	if (asked->protocol->ports && asked->ports.first == asked->ports.last)
+		snprintf(text, 32, " port %u", asked->ports.first);
 	else if (asked->protocol->ports)
-		snprintf(text, 32, " ports %u-%u", asked->first_port, asked->last_port);
+		snprintf(text, 32, " ports %u-%u", asked->ports.first, asked->ports.last);
 	return text;
 }
 
@@ -255,8 +255,8 @@ static void print_request_json(const struct asked *asked, const struct exchange 
 	json_string(&j, "client", addr_text(&x->ask.client_address, client));
 	json_bool(&j, "behind_nat", x->ask.behind_nat);
 	json_string(&j, "protocol", asked->protocol->name);
-	json_number(&j, "first_port", asked->first_port);
-	json_number(&j, "last_port", asked->last_port);
+	json_number(&j, "first_port", asked->ports.first);
+	json_number(&j, "last_port", asked->ports.last);
 	json_number(&j, "requests", (int64_t)x->sent);
 	json_bool(&j, "granted", granted);
 	if (granted) {
@@ -323,9 +323,7 @@ static enum cli_exit run(struct cli *cli, struct asked *asked)
 	if (!rsa_init())
 		return cli_fail(cli, CLI_FAILED, "libcrypto cannot be set up");
 	if (spa_request_prepare(cli, &request, &asked->words)) {
-		x->ask.protocol = asked->protocol->number;
-		x->ask.first_port = asked->first_port;
-		x->ask.last_port = asked->last_port;
+		x->ask.ports = asked->ports;
 		x->tries = asked->tries;
 		x->timeout_ns = asked->timeout_ns;
 		cli->status = asked->auto_mode ? ask_on(cli, asked, &request)

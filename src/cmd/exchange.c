@@ -69,8 +69,7 @@ static enum answer judge_packet(
 {
 	if (!openspa_response_open(answer, packet, size, x->key, x->server_key))
 		return ANSWER_FORGED;
-	if (answer->protocol != x->ask.protocol || answer->first_port != x->ask.first_port ||
-	    answer->last_port != x->ask.last_port)
+	if (!ports_equal(&answer->ports, &x->ask.ports))
 		return ANSWER_OTHER;
 	if (!is_fresh(answer))
 		return ANSWER_STALE;

@@ -22,6 +22,7 @@ static const struct command {
     {"revoke", cmd_revoke, "shut a client or device out, now and from now on"},
     {"sessions", cmd_sessions, "show who has which ports open, and for how long"},
     {"reload", cmd_reload, "have the running daemon read its configuration again"},
+    {"release", cmd_release, "take Postern's rules out of the firewall"},
     {"config", cmd_config, "check or show the server configuration"},
     {"On the client:", NULL, NULL},
     {"knock", cmd_knock, "ask a server to open its ports for this host"},

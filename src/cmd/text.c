@@ -56,7 +56,7 @@ const char *text_protocol(uint8_t protocol, char text[static 4])
 	return text;
 }
 
-static int one_range(char *out, size_t size, const struct port_range *range)
+static int one_range(char *out, size_t size, const struct ports *range)
 {
 	char number[4];
 	const char *protocol = text_protocol(range->protocol, number);
@@ -66,8 +66,7 @@ static int one_range(char *out, size_t size, const struct port_range *range)
 	return snprintf(out, size, "%u-%u/%s", range->first, range->last, protocol);
 }
 
-const char *text_ports(
-    char *out, size_t size, const struct port_range *ports, size_t count, bool more)
+const char *text_ports(char *out, size_t size, const struct ports *ports, size_t count, bool more)
 {
 	static const char comma[] = ", ", dots[] = "...";
 	size_t used = 0, i;

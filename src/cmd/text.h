@@ -16,8 +16,7 @@ const char *text_escaped(char *out, size_t size, const char *text);
 const char *text_duration(int64_t ns, char text[static TEXT_DURATION_BYTES]);
 
 /* "22/tcp, 60000-61000/udp"; "..." at the end when `more` or when `size` is too small. */
-const char *text_ports(
-    char *out, size_t size, const struct port_range *ports, size_t count, bool more);
+const char *text_ports(char *out, size_t size, const struct ports *ports, size_t count, bool more);
 /* "tcp", "udp", or the number. */
 const char *text_protocol(uint8_t protocol, char text[static 4]);
 

@@ -6,7 +6,7 @@
 #include "conf/values.h"
 
 struct ranges {
-	struct port_range *items;
+	struct ports *items;
 	uint32_t count;
 	uint32_t room;
 };
@@ -48,7 +48,7 @@ bool ranges_add_spec(struct ranges *r, const struct port_spec *spec);
 bool ranges_add_all(struct ranges *r, const struct ranges *more);
 /* Sorts, and makes one of what overlaps or touches. */
 void ranges_merge(struct ranges *r);
-/* Of two struct port_range, for qsort. */
+/* Of two struct ports, for qsort. */
 int ranges_compare(const void *a, const void *b);
 bool networks_put(struct networks *n, const struct cidr *network);
 bool networks_add(struct networks *n, const char *text);

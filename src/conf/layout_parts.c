@@ -7,15 +7,14 @@ bool ranges_add(struct ranges *r, uint8_t protocol, uint16_t first, uint16_t las
 {
 	if (r->count == r->room) {
 		uint32_t room = r->room == 0 ? 8 : r->room * 2;
-		struct port_range *more = reallocarray(r->items, room, sizeof *more);
+		struct ports *more = reallocarray(r->items, room, sizeof *more);
 
 		if (more == NULL)
 			return false;
 		r->items = more;
 		r->room = room;
 	}
-	r->items[r->count++] =
-	    (struct port_range){.protocol = protocol, .first = first, .last = last};
+	r->items[r->count++] = (struct ports){.protocol = protocol, .first = first, .last = last};
 	return true;
 }
 
@@ -37,7 +36,7 @@ bool ranges_add_all(struct ranges *r, const struct ranges *more)
 
 int ranges_compare(const void *a, const void *b)
 {
-	const struct port_range *x = a, *y = b;
+	const struct ports *x = a, *y = b;
 
 	if (x->protocol != y->protocol)
 		return x->protocol - y->protocol;
@@ -54,7 +53,7 @@ void ranges_merge(struct ranges *r)
 		return;
 	qsort(r->items, r->count, sizeof *r->items, ranges_compare);
 	for (uint32_t i = 1; i < r->count; i++) {
-		struct port_range *last = &r->items[kept], *next = &r->items[i];
+		struct ports *last = &r->items[kept], *next = &r->items[i];
 
 		if (next->protocol != last->protocol || next->first > (uint32_t)last->last + 1)
 			r->items[++kept] = *next;

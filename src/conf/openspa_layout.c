@@ -16,8 +16,8 @@ static uint16_t seconds(int64_t ns)
 static void put_rule(
     struct parts *p, uint8_t protocol, uint16_t first, uint16_t last, uint16_t duration_s)
 {
-	p->rules[p->rule_count++] = (struct openspa_rule){
-	    .protocol = protocol, .first = first, .last = last, .duration_s = duration_s};
+	p->rules[p->rule_count++] =
+	    (struct openspa_rule){{.protocol = protocol, .first = first, .last = last}, duration_s};
 }
 
 static void put_spec(struct parts *p, const struct rule_spec *spec, uint16_t duration_s)

@@ -137,7 +137,7 @@ extern const struct conf_word conf_answer_words[];
 	X(guard_allow, ALLOW, NULL, 0, 0, NULL, "ports and networks let through regardless")      \
 	X(established, WORD, "keep", 0, 0, conf_established_words,                                \
 	    "what becomes of connections when their grant ends")                                  \
-	X(shutdown, WORD, "remove", 0, 0, conf_shutdown_words,                                    \
+	X(shutdown, WORD, "keep", 0, 0, conf_shutdown_words,                                      \
 	    "what becomes of the rules when the daemon stops")                                    \
 	X(host_chains, WORD, "auto", 0, 0, conf_host_chains_words,                                \
 	    "which chains of the host get a rule that lets granted packets by")                   \

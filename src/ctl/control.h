@@ -46,7 +46,7 @@ struct control_session {
 	uint16_t port_count;
 	bool more; /* the client has more ranges than fit here */
 	bool overdue;
-	struct port_range ports[CONTROL_PORTS_MOST];
+	struct ports ports[CONTROL_PORTS_MOST];
 };
 
 /* The last knock of `client` that was accepted. */

@@ -5,24 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* --- Sessions */
 
-/* What a holder has open: its policy's ports, or what it asked for. */
-static void put_ports(
-    const struct desk *d, const struct message_session *s, struct control_session *to)
+/* What is open: the policy's ports, or what was asked for. */
+static void put_ports(const struct desk *d, const struct opening *o, struct control_session *to)
 {
 	struct span ports;
 
-	if (s->what.protocol != 0) {
-		to->ports[0] = (struct port_range){.protocol = s->what.protocol,
-		    .first = s->what.first_port,
-		    .last = s->what.last_port};
+	if (o->ports.protocol != 0) {
+		to->ports[0] = o->ports;
 		to->port_count = 1;
 		return;
 	}
-	if (s->holder >= d->config.client_count)
+	if (o->policy >= d->config.policy_count)
 		return;
-	ports = d->config.policies[d->config.clients[s->holder].policy].ports;
+	ports = d->config.policies[o->policy].ports;
 	to->more = ports.count > CONTROL_PORTS_MOST;
 	to->port_count = (uint16_t)(to->more ? CONTROL_PORTS_MOST : ports.count);
 	memcpy(to->ports, snapshot_ports(&d->config, ports), to->port_count * sizeof to->ports[0]);
@@ -31,21 +30,24 @@ static void put_ports(
 static void put_session(
     const struct desk *d, const struct message_session *s, struct control_record *record)
 {
+	int64_t left = s->opening.until_ns - clock_boot_ns();
+
 	*record = (struct control_record){.type = CONTROL_SESSION};
 	memcpy(record->session.client, s->name, sizeof record->session.client - 1);
-	record->session.address = s->address;
-	record->session.opened_ns = s->opened_real_ns;
-	record->session.remaining_ms = s->remaining_ms;
+	record->session.address = s->opening.address;
+	record->session.opened_ns = s->real_ns;
 	record->session.overdue = s->kind == SESSION_OVERDUE;
-	put_ports(d, s, &record->session);
+	if (left > 0)
+		record->session.remaining_ms = (uint64_t)((left + NS_PER_MS - 1) / NS_PER_MS);
+	put_ports(d, &s->opening, &record->session);
 }
 
 static void put_last_seen(const struct message_session *s, struct control_record *record)
 {
 	*record = (struct control_record){.type = CONTROL_LAST_SEEN};
 	memcpy(record->last_seen.client, s->name, sizeof record->last_seen.client - 1);
-	record->last_seen.address = s->address;
-	record->last_seen.when_ns = s->opened_real_ns;
+	record->last_seen.address = s->opening.address;
+	record->last_seen.when_ns = s->real_ns;
 }
 
 /* Waits until the tool can take more, or again for its end. */

@@ -52,9 +52,7 @@ size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct messag
     const struct rsa_key *key)
 {
 	struct openspa_response response = {.timestamp_s = clock_real_ns() / NS_PER_SECOND,
-	    .protocol = m->protocol,
-	    .first_port = m->first_port,
-	    .last_port = m->last_port,
+	    .ports = m->ports,
 	    .duration_s = m->duration_s};
 	struct envelope_randomness randomness;
 	bool built;

@@ -8,7 +8,10 @@ static struct slot *fill_slot(struct trial_queue *l, const struct knock *k, enum
 		struct slot *s = &l->slots[i];
 
 		if (s->state == SLOT_FREE) {
-			*s = (struct slot){.knock = *k, .state = state};
+			/* Field by field, the others being zero: a whole struct would be made on
+			 * the stack first, and its key stay there. */
+			s->knock = *k;
+			s->state = state;
 			return s;
 		}
 	}

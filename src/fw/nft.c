@@ -14,16 +14,15 @@
 #include <nftables/libnftables.h>
 
 #include "base/log.h"
-#include "fw/nft.h"
+#include "fw/nft_text.h"
 
 struct nft {
 	struct nft_link link;
 	struct nft_ctx *ctx;
 	int watch;
-	struct nft_sets *sets; /* by policy of the installed snapshot */
-	uint32_t policies;
+	struct nft_policies policies; /* of the installed snapshot */
 	struct nft_host host;
-	struct nft_fingerprint print;
+	struct nft_fingerprint installed_as;
 	struct nft_fingerprint now; /* to compare with it */
 	struct nft_ranges ranges;
 	bool installed;
@@ -48,7 +47,7 @@ static void nft_close(struct fw *fw)
 		close(n->watch);
 	if (n->ctx != NULL)
 		nft_ctx_free(n->ctx);
-	free(n->sets);
+	free(n->policies.sets);
 	free(n);
 	fw->state = NULL;
 }
@@ -92,16 +91,6 @@ static int nft_open(struct fw *fw)
 	return 0;
 }
 
-/* The names of the sets, made once so that a grant need not. NULL when memory is short. */
-static struct nft_sets *make_names(const struct snapshot *s)
-{
-	struct nft_sets *sets = calloc((size_t)s->policy_count + 1, sizeof *sets);
-
-	for (uint32_t i = 0; sets != NULL && i < s->policy_count; i++)
-		sets[i] = nft_policy_sets(s, i);
-	return sets;
-}
-
 static int run_text(struct nft *n, const char *text)
 {
 	if (nft_run_cmd_from_buffer(n->ctx, text) == 0)
@@ -113,45 +102,46 @@ static int run_text(struct nft *n, const char *text)
 
 /* What the rules look like now that they are loaded. Should that fail, or show that somebody was at
  * them already, no later look will match, so that nft_disturbed has them loaded again. */
-static void take_print(struct nft *n, uint32_t rules)
+static void take_fingerprint(struct nft *n, uint32_t rules)
 {
-	if (nft_fingerprint_take(&n->link, &n->print) == 0 && n->print.rules == rules &&
-	    n->print.range_count == n->ranges.count)
-		memcpy(n->ranges.rules, n->print.ranges, sizeof n->ranges.rules);
+	if (nft_fingerprint_take(&n->link, &n->installed_as) == 0 &&
+	    n->installed_as.rules == rules && n->installed_as.range_count == n->ranges.count)
+		memcpy(n->ranges.rules, n->installed_as.ranges, sizeof n->ranges.rules);
 	else
-		n->print.rules = UINT32_MAX;
+		n->installed_as.rules = UINT32_MAX;
 }
 
 /* When it fails the old rules are in force, and with them the names of the old sets. */
-static int replace_rules(struct nft *n, const struct snapshot *s, const struct fw_live *live)
+static int replace_rules(
+    struct nft *n, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
-	struct nft_sets *sets = make_names(s);
+	struct nft_policies policies = nft_name_policies(s);
 	struct nft_ranges *ranges = calloc(1, sizeof *ranges);
-	uint32_t rules = 0;
+	struct nft_text t = {.s = s, .policies = &policies, .ranges = ranges};
 	char *text = NULL;
-	int err = sets == NULL || ranges == NULL ? -ENOMEM : 0;
+	int err = policies.sets == NULL || ranges == NULL ? -ENOMEM : 0;
 
 	if (err == 0) {
-		text = nft_text(s, live, &rules, ranges);
+		text = nft_text(&t, open, count);
 		err = text == NULL ? -errno : run_text(n, text);
 	}
 	if (err == 0) {
-		free(n->sets);
-		n->sets = sets;
-		n->policies = s->policy_count;
-		sets = NULL;
+		free(n->policies.sets);
+		n->policies = policies;
+		policies.sets = NULL;
 		n->ranges = *ranges;
-		take_print(n, rules);
+		take_fingerprint(n, t.rules);
 	}
 	free(text);
 	free(ranges);
-	free(sets);
+	free(policies.sets);
 	return err;
 }
 
 /* The host's chains come first, for the last step must be the one that changes which policy an
  * index means: whoever is told of a failure goes on with the old snapshot. */
-static int nft_install(struct fw *fw, const struct snapshot *s, const struct fw_live *live)
+static int nft_install(
+    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
 	struct nft *n = fw->state;
 	const struct settings *set = s->settings;
@@ -161,7 +151,7 @@ static int nft_install(struct fw *fw, const struct snapshot *s, const struct fw_
 	if (err != 0) {
 		failed("cannot let granted packets by in the host's chains", err);
 	} else {
-		err = replace_rules(n, s, live);
+		err = replace_rules(n, s, open, count);
 		if (err != 0)
 			failed("cannot put the rule set in place", err);
 	}
@@ -176,39 +166,18 @@ static int nft_install(struct fw *fw, const struct snapshot *s, const struct fw_
 	return 0;
 }
 
-static int nft_grant(struct fw *fw, const struct fw_grant *grants, size_t count)
+static int nft_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
 	struct nft *n = fw->state;
-	int err = nft_grant_add(&n->link, n->sets, n->policies, grants, count);
+	const struct nft_change how = {
+	    &n->ranges, &n->policies, n->host.mark, n->installed && n->takes_ports};
+	int err = nft_change_commit(&n->link, &how, changes, count);
 
-	return err == 0 ? 0 : failed("cannot open grants", err);
-}
-
-static int nft_revoke(struct fw *fw, const struct fw_grant *grant)
-{
-	struct nft *n = fw->state;
-	int err = nft_grant_delete(&n->link, n->sets, n->policies, grant);
-
-	return err == 0 ? 0 : failed("cannot close a grant", err);
-}
-
-static int nft_open_ports(struct fw *fw, const struct fw_opening *openings, size_t count)
-{
-	struct nft *n = fw->state;
-	int err;
-
-	if (!n->installed || !n->takes_ports)
-		return failed("cannot open ports", -EINVAL);
-	err = nft_ports_add(&n->link, &n->ranges, n->host.mark, openings, count);
-	return err == 0 ? 0 : failed("cannot open ports", err);
-}
-
-static int nft_close_ports(struct fw *fw, const struct fw_opening *opening)
-{
-	struct nft *n = fw->state;
-	int err = nft_ports_delete(&n->link, &n->ranges, opening);
-
-	return err == 0 ? 0 : failed("cannot close ports", err);
+	if (err != 0)
+		return failed("cannot change what is open", err);
+	for (size_t i = 0; i < count; i++)
+		changes[i].outcome = 0;
+	return 0;
 }
 
 /* Added first, so that deleting it succeeds when it is gone already. */
@@ -233,28 +202,21 @@ static int nft_remove(struct fw *fw)
 	return 0;
 }
 
-static int nft_adopt(struct fw *fw, const struct snapshot *s, struct fw_grant *out, size_t most)
+static int nft_adopt(struct fw *fw, const struct snapshot *s,
+    void (*found)(void *context, const struct opening *o, const char *owner), void *context)
 {
 	struct nft *n = fw->state;
-	size_t count = 0;
+	const struct nft_adoption to = {found, context};
+	int err = 0;
 
-	for (uint32_t i = 0; i < s->policy_count; i++) {
+	for (uint32_t i = 0; err == 0 && i < s->policy_count; i++) {
 		struct nft_sets sets = nft_policy_sets(s, i);
-		int got = nft_grant_read(&n->link, &sets, i, out + count, most - count);
 
-		if (got < 0)
-			return failed("cannot read the grants of a predecessor", got);
-		count += (size_t)got;
+		err = nft_adopt_policy(&n->link, &sets, i, &to);
 	}
-	return (int)count;
-}
-
-static int nft_adopt_ports(struct fw *fw, struct fw_opening *out, size_t most)
-{
-	struct nft *n = fw->state;
-	int got = nft_ports_read(&n->link, out, most);
-
-	return got >= 0 ? got : failed("cannot read the openings of a predecessor", got);
+	if (err == 0)
+		err = nft_adopt_ports(&n->link, &to);
+	return err == 0 ? 0 : failed("cannot read what a predecessor left open", err);
 }
 
 static int nft_watch(struct fw *fw)
@@ -272,9 +234,17 @@ static bool nft_disturbed(struct fw *fw)
 	nft_watch_drain(n->watch);
 	if (!n->installed)
 		return false;
-	return nft_fingerprint_take(&n->link, now) != 0 || now->rules != n->print.rules ||
-	       memcmp(now->digest, n->print.digest, sizeof now->digest) != 0 ||
+	return nft_fingerprint_take(&n->link, now) != 0 || now->rules != n->installed_as.rules ||
+	       memcmp(now->digest, n->installed_as.digest, sizeof now->digest) != 0 ||
 	       !nft_fingerprint_has_ranges(now, &n->ranges) || nft_host_lacks(&n->link, &n->host);
+}
+
+static bool nft_stands(struct fw *fw)
+{
+	struct nft *n = fw->state;
+	struct nft_fingerprint found;
+
+	return nft_fingerprint_take(&n->link, &found) == 0 && found.rules > 0;
 }
 
 const struct fw_ops fw_nft_ops = {
@@ -282,13 +252,10 @@ const struct fw_ops fw_nft_ops = {
     .open = nft_open,
     .close = nft_close,
     .install = nft_install,
-    .grant = nft_grant,
-    .revoke = nft_revoke,
-    .open_ports = nft_open_ports,
-    .close_ports = nft_close_ports,
+    .change = nft_change,
     .remove = nft_remove,
     .adopt = nft_adopt,
-    .adopt_ports = nft_adopt_ports,
     .watch = nft_watch,
     .disturbed = nft_disturbed,
+    .stands = nft_stands,
 };

@@ -16,15 +16,19 @@
 /* nft_name.c: a policy is called by a hash of its ports, so that a later process with another
  * configuration recognises it. */
 #define NFT_ID_BYTES 17
-struct nft_id {
-	char text[NFT_ID_BYTES];
-};
 struct nft_sets {
+	char id[NFT_ID_BYTES];
 	char v4[24]; /* g_<id>_4 */
 	char v6[24];
+	bool twin; /* has the ports of an earlier policy, whose sets and chain serve both */
 };
-struct nft_id nft_policy_id(const struct snapshot *s, uint32_t policy);
 struct nft_sets nft_policy_sets(const struct snapshot *s, uint32_t policy);
+/* Made once, so that a change need not; the caller frees .sets, NULL when memory is short. */
+struct nft_policies {
+	struct nft_sets *sets;
+	uint32_t count;
+};
+struct nft_policies nft_name_policies(const struct snapshot *s);
 /* The same characters that the configuration allows, and no others: what fails is refused. */
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES]);
 bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES]);
@@ -46,46 +50,63 @@ struct nft_element nft_element_of(
 struct addr nft_element_address(const struct nft_element *e, bool v4);
 /* Adds to the transaction what makes the element be there with its full time. */
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e);
-/* A transaction of its own; fine when there is none. */
-int nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e);
+/* Adds what makes sure that there is none. */
+void nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e);
 struct nft_reading {
-	/* Stores what was read as number `count`; false to leave it out. NULL: only count. */
-	bool (*store)(struct nft_reading *r, const struct nft_element *e);
+	/* Takes what was read; NULL: only count. */
+	void (*store)(struct nft_reading *r, const struct nft_element *e);
 	size_t key_bytes;
 	size_t count;
-	size_t most;
 };
 /* Hands over every element that one of us has made. */
 int nft_element_read(struct nft_link *l, const char *set, struct nft_reading *r);
 
-/* nft_ports.c: openings that name their ports. A single port is (address, protocol, port) in one of
- * two sets, a protocol without ports (address, protocol) in one of two others; see nft_range.c. */
+/* nft_place.c: where an opening stands. That of a policy is an address in one of the policy's two
+ * sets; a single port is (address, protocol, port) in one of two sets, a protocol without ports
+ * (address, protocol) in one of two others; for ranges see nft_range.c. */
 #define NFT_PORTS_4     "opened_ports_4"
 #define NFT_PORTS_6     "opened_ports_6"
 #define NFT_PROTOCOLS_4 "opened_protocols_4"
 #define NFT_PROTOCOLS_6 "opened_protocols_6"
 struct nft_place {
 	char set[32];
-	struct nft_element element;
+	struct nft_element element; /* timeout_ms 0: its time is over */
 };
-struct nft_ranges;
 /* Whether there is somebody who asks for ports; if not, there are no sets for them. */
 bool nft_ports_wanted(const struct snapshot *s);
-struct nft_place nft_ports_place(const struct fw_opening *o);
-/* `ranges` becomes what it is afterwards; -ENOSPC when it is full. */
-int nft_ports_add(struct nft_link *l, struct nft_ranges *ranges, uint32_t mark,
-    const struct fw_opening *openings, size_t count);
-int nft_ports_delete(struct nft_link *l, struct nft_ranges *ranges, const struct fw_opening *o);
-/* Returns how many were stored. */
-int nft_ports_read(struct nft_link *l, struct fw_opening *out, size_t most);
+/* Whether what names its ports can be opened at all. */
+bool nft_ports_possible(const struct opening *o);
+/* False when there can be no such opening: policy, ports, owner, and that they go together. */
+bool nft_place_of(struct nft_place *out, const struct nft_policies *policies,
+    const struct fw_change *c, int64_t now_boot_ns);
+
+/* nft_change.c: adds the changes to a transaction and commits it. `ranges` becomes what it is
+ * afterwards; -ENOSPC when it is full. */
+struct nft_ranges;
+struct nft_change {
+	struct nft_ranges *ranges;
+	const struct nft_policies *policies;
+	uint32_t mark;
+	bool takes_ports;
+};
+int nft_change_commit(struct nft_link *l, const struct nft_change *how,
+    const struct fw_change *changes, size_t count);
+
+/* nft_adopt.c */
+struct nft_adoption {
+	void (*found)(void *context, const struct opening *o, const char *owner);
+	void *context;
+};
+/* Openings of one policy, and those that name their ports. */
+int nft_adopt_policy(struct nft_link *l, const struct nft_sets *sets, uint32_t policy,
+    const struct nft_adoption *to);
+int nft_adopt_ports(struct nft_link *l, const struct nft_adoption *to);
 
 /* nft_range.c: each distinct range of ports that somebody has asked for has a set of addresses and
  * a rule of its own. */
 #define NFT_RANGES_CHAIN "opened_ranges"
 struct nft_range {
-	uint16_t first;
-	uint16_t last;
-	uint8_t protocol;
+	struct ports ports;
 	bool v4;
 };
 struct nft_rule_fingerprint {
@@ -103,15 +124,16 @@ struct nft_ranges {
 	struct nft_range_use use[FW_RANGES];
 	uint32_t count;
 };
-struct nft_range nft_range_of(const struct fw_opening *o);
+bool nft_is_range(const struct opening *o);
+struct nft_range nft_range_of(const struct opening *o);
 void nft_range_name(char set[static 32], const struct nft_range *r);
 /* Its place in the list; `count` when it is not there. */
 uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range *r);
 /* Adds the range to the list, with nobody holding it; the caller has made sure that there is room.
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
-void nft_range_hold(struct nft_range_use *use, uint64_t timeout_ms);
-/* Takes what the kernel sends back of a new rule for the print of the first that has none. */
+void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns);
+/* Takes what the kernel sends back of a new rule for the fingerprint of the first that has none. */
 void nft_ranges_learn(const struct nlmsghdr *answer, void *ranges);
 /* Adds set and rule to the transaction, and the range to the list. */
 int nft_ranges_put(
@@ -121,22 +143,8 @@ int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
 /* The ranges that have a set. Returns how many were stored. */
 int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
 
-/* nft_text.c: fw_nft_ruleset; how many rules it has in chains, but for those of the ranges, and
- * these. */
-char *nft_text(const struct snapshot *s, const struct fw_live *live, uint32_t *rules,
-    struct nft_ranges *ranges);
-
 struct nftnl_expr;
 struct nftnl_rule;
-
-/* nft_grant.c. `sets` has one entry for each of `policies` policies. */
-int nft_grant_add(struct nft_link *l, const struct nft_sets *sets, uint32_t policies,
-    const struct fw_grant *grants, size_t count);
-int nft_grant_delete(struct nft_link *l, const struct nft_sets *sets, uint32_t policies,
-    const struct fw_grant *grant);
-/* Reads the elements of one policy. Returns how many were stored. */
-int nft_grant_read(struct nft_link *l, const struct nft_sets *sets, uint32_t policy,
-    struct fw_grant *out, size_t most);
 
 /* nft_host.c: a packet that we accept can still be dropped by another chain of the same hook. One
  * rule of ours at the head of such chains accepts what carries our mark. */
@@ -175,7 +183,7 @@ struct nftnl_expr *nft_rule_add(struct nftnl_rule *rule, const char *name);
 bool nft_rule_add_accept(struct nftnl_rule *rule);
 
 /* nft_watch.c: has anybody changed our table? The rules of ranges come and go by our own doing, so
- * each has a print of its own; all the rest has one. */
+ * each has a fingerprint of its own; all the rest has one. */
 struct nft_fingerprint {
 	uint8_t digest[crypto_generichash_BYTES];
 	uint32_t rules;

@@ -86,14 +86,14 @@ void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_e
 	put_element(l, NFT_MSG_NEWSETELEM, set, e);
 }
 
-int nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e)
+void nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e)
 {
-	int err;
+	struct nft_element one = *e;
 
-	nft_batch_begin(l);
-	put_element(l, NFT_MSG_DELSETELEM, set, e);
-	err = nft_batch_commit(l);
-	return err == -ENOENT ? 0 : err;
+	if (one.timeout_ms == 0)
+		one.timeout_ms = 1; /* the kernel takes 0 for "for ever" */
+	put_element(l, NFT_MSG_NEWSETELEM, set, &one);
+	put_element(l, NFT_MSG_DELSETELEM, set, &one);
 }
 
 /* Places attributes by type in a table of `NFTA_SET_ELEM_MAX + 1`; unknown ones are passed over. */
@@ -151,9 +151,11 @@ static int each_element(const struct nlattr *element, void *data)
 	struct nft_reading *r = data;
 	struct nft_element e = {0};
 
-	if (r->count < r->most && read_element(&e, element, r->key_bytes) &&
-	    (r->store == NULL || r->store(r, &e)))
-		r->count++;
+	if (!read_element(&e, element, r->key_bytes))
+		return MNL_CB_OK;
+	if (r->store != NULL)
+		r->store(r, &e);
+	r->count++;
 	return MNL_CB_OK;
 }
 

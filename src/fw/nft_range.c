@@ -23,15 +23,20 @@
 
 _Static_assert(sizeof "opened_tcp_65535_65535_4" <= 32, "set name");
 
-struct nft_range nft_range_of(const struct fw_opening *o)
+bool nft_is_range(const struct opening *o)
 {
-	return (struct nft_range){o->first, o->last, o->protocol, addr_is_v4(&o->address)};
+	return o->ports.first != o->ports.last;
+}
+
+struct nft_range nft_range_of(const struct opening *o)
+{
+	return (struct nft_range){o->ports, addr_is_v4(&o->address)};
 }
 
 void nft_range_name(char set[static 32], const struct nft_range *r)
 {
-	snprintf(set, 32, "opened_%s_%u_%u_%s", r->protocol == IPPROTO_TCP ? "tcp" : "udp",
-	    r->first, r->last, r->v4 ? "4" : "6");
+	snprintf(set, 32, "opened_%s_%u_%u_%s", r->ports.protocol == IPPROTO_TCP ? "tcp" : "udp",
+	    r->ports.first, r->ports.last, r->v4 ? "4" : "6");
 }
 
 /* Only what nft_range_name would write. */
@@ -45,8 +50,10 @@ static bool range_parse(struct nft_range *out, const char *name)
 	    sscanf(name, "opened_%3[a-z]_%5u_%5u_%c", protocol, &first, &last, &family) != 4 ||
 	    first < 1 || first >= last || last > UINT16_MAX)
 		return false;
-	*out = (struct nft_range){(uint16_t)first, (uint16_t)last,
-	    strcmp(protocol, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP, family == '4'};
+	*out =
+	    (struct nft_range){.ports = {strcmp(protocol, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP,
+	                           0, (uint16_t)first, (uint16_t)last},
+	        .v4 = family == '4'};
 	nft_range_name(again, out);
 	return strcmp(name, again) == 0;
 }
@@ -58,8 +65,7 @@ uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range
 	for (i = 0; i < ranges->count; i++) {
 		const struct nft_range *is = &ranges->list[i];
 
-		if (is->first == r->first && is->last == r->last && is->protocol == r->protocol &&
-		    is->v4 == r->v4)
+		if (ports_equal(&is->ports, &r->ports) && is->v4 == r->v4)
 			break;
 	}
 	return i;
@@ -75,14 +81,10 @@ uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r)
 	return at;
 }
 
-void nft_range_hold(struct nft_range_use *use, uint64_t timeout_ms)
+void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns)
 {
-	const uint64_t ages = INT64_MAX / 2 / NS_PER_MS;
-	int64_t lasts_ms = (int64_t)(timeout_ms < ages ? timeout_ms : ages);
-	int64_t until = clock_boot_ns() + lasts_ms * NS_PER_MS;
-
-	if (use->until_boot_ns < until)
-		use->until_boot_ns = until;
+	if (use->until_boot_ns < until_boot_ns)
+		use->until_boot_ns = until_boot_ns;
 }
 
 void nft_ranges_learn(const struct nlmsghdr *answer, void *data)
@@ -152,10 +154,10 @@ static bool add_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset,
 /* PROTOCOL dport FIRST-LAST */
 static bool add_ports(struct nftnl_rule *rule, const struct nft_range *r)
 {
-	uint16_t first = htobe16(r->first), last = htobe16(r->last);
+	uint16_t first = htobe16(r->ports.first), last = htobe16(r->ports.last);
 
 	return add_meta(rule, NFT_META_L4PROTO) &&
-	       add_compare(rule, NFT_CMP_EQ, &r->protocol, sizeof r->protocol) &&
+	       add_compare(rule, NFT_CMP_EQ, &r->ports.protocol, sizeof r->ports.protocol) &&
 	       add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof first) &&
 	       add_compare(rule, NFT_CMP_GTE, &first, sizeof first) &&
 	       add_compare(rule, NFT_CMP_LTE, &last, sizeof last);
@@ -236,7 +238,7 @@ int nft_ranges_put(
 
 static bool is_empty(struct nft_link *l, const struct nft_range *r)
 {
-	struct nft_reading reading = {.key_bytes = nft_address_bytes(r->v4), .most = 1};
+	struct nft_reading reading = {.key_bytes = nft_address_bytes(r->v4)};
 	char set[32];
 
 	nft_range_name(set, r);

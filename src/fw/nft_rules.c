@@ -29,7 +29,7 @@ __attribute__((format(printf, 2, 3))) static void rule(struct nft_text *t, const
 
 static void put_ports(struct nft_text *t, struct span span, uint8_t protocol)
 {
-	const struct port_range *ports = snapshot_ports(t->s, span);
+	const struct ports *ports = snapshot_ports(t->s, span);
 	const char *before = "";
 
 	for (uint32_t i = 0; i < span.count; i++) {
@@ -44,7 +44,7 @@ static void put_ports(struct nft_text *t, struct span span, uint8_t protocol)
 
 static bool any_port(const struct nft_text *t, struct span span, uint8_t protocol)
 {
-	const struct port_range *ports = snapshot_ports(t->s, span);
+	const struct ports *ports = snapshot_ports(t->s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
 		if (ports[i].protocol == protocol)
@@ -102,9 +102,9 @@ static void policy_chains(struct nft_text *t)
 	for (uint32_t i = 0; i < t->s->policy_count; i++) {
 		struct span ports = t->s->policies[i].ports;
 
-		if (ports.count == 0 || t->policies[i].twin)
+		if (ports.count == 0 || t->policies->sets[i].twin)
 			continue;
-		nft_put(t, "\tchain ports_%s {\n", t->policies[i].id.text);
+		nft_put(t, "\tchain ports_%s {\n", t->policies->sets[i].id);
 		for (size_t k = 0; k < sizeof protocols; k++) {
 			if (port_rule(t, ports, protocols[k]))
 				nft_put(t, PASS "\n", t->s->settings->mark);
@@ -116,12 +116,12 @@ static void policy_chains(struct nft_text *t)
 static void grant_rules(struct nft_text *t)
 {
 	for (uint32_t i = 0; i < t->s->policy_count; i++) {
-		const struct nft_text_policy *p = &t->policies[i];
+		const struct nft_sets *p = &t->policies->sets[i];
 
 		if (t->s->policies[i].ports.count == 0 || p->twin)
 			continue;
-		rule(t, "ip saddr @%s jump ports_%s\n", p->sets.v4, p->id.text);
-		rule(t, "ip6 saddr @%s jump ports_%s\n", p->sets.v6, p->id.text);
+		rule(t, "ip saddr @%s jump ports_%s\n", p->v4, p->id);
+		rule(t, "ip6 saddr @%s jump ports_%s\n", p->v6, p->id);
 	}
 }
 
@@ -134,7 +134,7 @@ static void range_rules(struct nft_text *t)
 
 		nft_range_name(set, r);
 		nft_put(t, "\t\t%s dport %u-%u %s saddr @%s " PASS "\n",
-		    r->protocol == IPPROTO_TCP ? "tcp" : "udp", r->first, r->last,
+		    r->ports.protocol == IPPROTO_TCP ? "tcp" : "udp", r->ports.first, r->ports.last,
 		    r->v4 ? "ip" : "ip6", set, t->s->settings->mark);
 	}
 }

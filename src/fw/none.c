@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 static int none_open(struct fw *fw)
@@ -20,9 +21,10 @@ static void none_close(struct fw *fw)
 	(void)fw;
 }
 
-static int none_install(struct fw *fw, const struct snapshot *s, const struct fw_live *live)
+static int none_install(
+    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
-	char *text = fw_nft_ruleset(s, live);
+	char *text = fw_nft_ruleset(s, open, count);
 	char *rest = text, *line;
 
 	(void)fw;
@@ -37,54 +39,38 @@ static int none_install(struct fw *fw, const struct snapshot *s, const struct fw
 	return 0;
 }
 
-static void say(const char *message, const struct fw_grant *grant)
+/* Left of its time, rounded up. */
+static void say_time(char text[static 24], const struct opening *o)
 {
-	char address[ADDR_TEXT_BYTES], policy[16], timeout[24];
+	int64_t left = o->until_ns - clock_boot_ns();
 
-	snprintf(policy, sizeof policy, "%" PRIu32, grant->policy);
-	snprintf(timeout, sizeof timeout, "%" PRIu64 "ms", grant->timeout_ms);
-	log_event(LOG_LEVEL_INFO, message, "address", addr_text(&grant->address, address), "policy",
-	    policy, "timeout", timeout, "owner", grant->owner, NULL);
+	snprintf(text, 24, "%" PRId64 "ms",
+	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
 }
 
-static int none_grant(struct fw *fw, const struct fw_grant *grants, size_t count)
+static int none_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
+	char address[ADDR_TEXT_BYTES], number[16], ports[16], timeout[24];
+
 	(void)fw;
-	for (size_t i = 0; i < count; i++)
-		say("dry run: would open", &grants[i]);
-	return 0;
-}
+	for (size_t i = 0; i < count; i++) {
+		const struct opening *o = &changes[i].opening;
+		const char *what =
+		    changes[i].close ? "dry run: would close" : "dry run: would open";
 
-static int none_revoke(struct fw *fw, const struct fw_grant *grant)
-{
-	(void)fw;
-	say("dry run: would close", grant);
-	return 0;
-}
-
-static void say_ports(const char *message, const struct fw_opening *o)
-{
-	char address[ADDR_TEXT_BYTES], protocol[8], ports[16], timeout[24];
-
-	snprintf(protocol, sizeof protocol, "%u", o->protocol);
-	snprintf(ports, sizeof ports, "%u-%u", o->first, o->last);
-	snprintf(timeout, sizeof timeout, "%" PRIu64 "ms", o->timeout_ms);
-	log_event(LOG_LEVEL_INFO, message, "address", addr_text(&o->address, address), "protocol",
-	    protocol, "ports", ports, "timeout", timeout, "owner", o->owner, NULL);
-}
-
-static int none_open_ports(struct fw *fw, const struct fw_opening *openings, size_t count)
-{
-	(void)fw;
-	for (size_t i = 0; i < count; i++)
-		say_ports("dry run: would open", &openings[i]);
-	return 0;
-}
-
-static int none_close_ports(struct fw *fw, const struct fw_opening *opening)
-{
-	(void)fw;
-	say_ports("dry run: would close", opening);
+		addr_text(&o->address, address);
+		say_time(timeout, o);
+		snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
+		snprintf(number, sizeof number, "%" PRIu32,
+		    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
+		if (o->ports.protocol == 0)
+			log_event(LOG_LEVEL_INFO, what, "address", address, "policy", number,
+			    "timeout", timeout, "owner", changes[i].owner, NULL);
+		else
+			log_event(LOG_LEVEL_INFO, what, "address", address, "protocol", number,
+			    "ports", ports, "timeout", timeout, "owner", changes[i].owner, NULL);
+		changes[i].outcome = 0;
+	}
 	return 0;
 }
 
@@ -95,47 +81,11 @@ static int none_remove(struct fw *fw)
 	return 0;
 }
 
-static int none_adopt(struct fw *fw, const struct snapshot *s, struct fw_grant *out, size_t most)
-{
-	(void)fw;
-	(void)s;
-	(void)out;
-	(void)most;
-	return 0;
-}
-
-static int none_adopt_ports(struct fw *fw, struct fw_opening *out, size_t most)
-{
-	(void)fw;
-	(void)out;
-	(void)most;
-	return 0;
-}
-
-static int none_watch(struct fw *fw)
-{
-	(void)fw;
-	return -1;
-}
-
-static bool none_disturbed(struct fw *fw)
-{
-	(void)fw;
-	return false;
-}
-
 const struct fw_ops fw_none_ops = {
     .name = "none",
     .open = none_open,
     .close = none_close,
     .install = none_install,
-    .grant = none_grant,
-    .revoke = none_revoke,
-    .open_ports = none_open_ports,
-    .close_ports = none_close_ports,
+    .change = none_change,
     .remove = none_remove,
-    .adopt = none_adopt,
-    .adopt_ports = none_adopt_ports,
-    .watch = none_watch,
-    .disturbed = none_disturbed,
 };

@@ -3,147 +3,139 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-struct ledger {
-	struct ledger_entry **buckets; /* by address */
+struct grant_table {
+	struct grant **buckets; /* by address */
 	size_t bucket_mask;
 	size_t count;
 	size_t capacity;
-	uint32_t *held; /* by holder: how many entries */
+	uint32_t *held; /* by holder: how many grants */
 	uint32_t holders;
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
 
-struct ledger *ledger_new(size_t capacity, uint32_t holders)
+struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 {
-	struct ledger *l = calloc(1, sizeof *l);
+	struct grant_table *t = calloc(1, sizeof *t);
 	size_t buckets = 1;
 
-	if (l == NULL)
+	if (t == NULL)
 		return NULL;
 	while (buckets < capacity)
 		buckets *= 2;
-	l->buckets = calloc(buckets, sizeof *l->buckets);
-	l->held = calloc((size_t)holders + 1, sizeof *l->held);
-	if (l->buckets == NULL || l->held == NULL) {
-		free(l->buckets);
-		free(l->held);
-		free(l);
+	t->buckets = calloc(buckets, sizeof *t->buckets);
+	t->held = calloc((size_t)holders + 1, sizeof *t->held);
+	if (t->buckets == NULL || t->held == NULL) {
+		free(t->buckets);
+		free(t->held);
+		free(t);
 		return NULL;
 	}
-	l->holders = holders;
-	l->bucket_mask = buckets - 1;
-	l->capacity = capacity;
-	crypto_shorthash_keygen(l->hash_key);
-	return l;
+	t->holders = holders;
+	t->bucket_mask = buckets - 1;
+	t->capacity = capacity;
+	crypto_shorthash_keygen(t->hash_key);
+	return t;
 }
 
-static void free_entry(struct ledger_entry *entry, void *context)
+static void free_grant(struct grant *grant, void *context)
 {
-	ledger_remove(context, entry);
+	grant_table_remove(context, grant);
 }
 
-void ledger_free(struct ledger *l)
+void grant_table_free(struct grant_table *t)
 {
-	if (l == NULL)
+	if (t == NULL)
 		return;
-	ledger_each(l, free_entry, l);
-	free(l->buckets);
-	free(l->held);
-	free(l);
+	grant_table_each(t, free_grant, t);
+	free(t->buckets);
+	free(t->held);
+	free(t);
 }
 
-bool ledger_same(const struct ledger_what *a, const struct ledger_what *b)
+size_t grant_table_count(const struct grant_table *t)
 {
-	return a->protocol == b->protocol && a->first_port == b->first_port &&
-	       a->last_port == b->last_port;
+	return t->count;
 }
 
-size_t ledger_count(const struct ledger *l)
-{
-	return l->count;
-}
-
-static struct ledger_entry **bucket_of(const struct ledger *l, const struct addr *address)
+static struct grant **bucket_of(const struct grant_table *t, const struct addr *address)
 {
 	uint64_t hash;
 
-	crypto_shorthash((uint8_t *)&hash, address->bytes, ADDR_BYTES, l->hash_key);
-	return &l->buckets[hash & l->bucket_mask];
+	crypto_shorthash((uint8_t *)&hash, address->bytes, ADDR_BYTES, t->hash_key);
+	return &t->buckets[hash & t->bucket_mask];
 }
 
-const struct ledger_entry *ledger_at(const struct ledger *l, const struct addr *address)
+const struct grant *grant_table_at(const struct grant_table *t, const struct addr *address)
 {
-	return *bucket_of(l, address);
+	return *bucket_of(t, address);
 }
 
-struct ledger_entry *ledger_find(const struct ledger *l, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what)
+struct grant *grant_table_find(const struct grant_table *t, uint32_t holder,
+    const struct addr *address, const struct ports *ports)
 {
-	for (struct ledger_entry *e = *bucket_of(l, address); e != NULL; e = e->next) {
-		if (e->holder == holder && addr_equal(&e->address, address) &&
-		    ledger_same(&e->what, what))
-			return e;
+	for (struct grant *g = *bucket_of(t, address); g != NULL; g = g->next) {
+		if (g->opening.holder == holder && addr_equal(&g->opening.address, address) &&
+		    ports_equal(&g->opening.ports, ports))
+			return g;
 	}
 	return NULL;
 }
 
-uint32_t ledger_held_by(const struct ledger *l, uint32_t holder)
+uint32_t grant_table_held_by(const struct grant_table *t, uint32_t holder)
 {
-	return holder < l->holders ? l->held[holder] : 0;
+	return holder < t->holders ? t->held[holder] : 0;
 }
 
-struct ledger_entry *ledger_add(
-    struct ledger *l, uint32_t holder, const struct addr *address, const struct ledger_what *what)
+struct grant *grant_table_add(struct grant_table *t, const struct opening *opening)
 {
-	struct ledger_entry **bucket = bucket_of(l, address);
-	struct ledger_entry *e;
+	struct grant **bucket = bucket_of(t, &opening->address);
+	struct grant *g;
 
-	if (l->count == l->capacity || holder >= l->holders)
+	if (t->count == t->capacity || opening->holder >= t->holders)
 		return NULL;
-	e = calloc(1, sizeof *e);
-	if (e == NULL)
+	g = calloc(1, sizeof *g);
+	if (g == NULL)
 		return NULL;
-	e->holder = holder;
-	e->address = *address;
-	e->what = *what;
-	e->next = *bucket;
-	*bucket = e;
-	l->count++;
-	l->held[holder]++;
-	return e;
+	g->opening = *opening;
+	g->wanted_ns = opening->until_ns;
+	g->next = *bucket;
+	*bucket = g;
+	t->count++;
+	t->held[opening->holder]++;
+	return g;
 }
 
-void ledger_remove(struct ledger *l, struct ledger_entry *entry)
+void grant_table_remove(struct grant_table *t, struct grant *grant)
 {
-	struct ledger_entry **link = bucket_of(l, &entry->address);
+	struct grant **link = bucket_of(t, &grant->opening.address);
 
-	while (*link != entry)
+	while (*link != grant)
 		link = &(*link)->next;
-	*link = entry->next;
-	l->count--;
-	l->held[entry->holder]--;
-	free(entry);
+	*link = grant->next;
+	t->count--;
+	t->held[grant->opening.holder]--;
+	free(grant);
 }
 
-void ledger_each(
-    struct ledger *l, void (*visit)(struct ledger_entry *entry, void *context), void *context)
+void grant_table_each(
+    struct grant_table *t, void (*visit)(struct grant *grant, void *context), void *context)
 {
-	for (size_t i = 0; i <= l->bucket_mask && l->count > 0; i++) {
-		struct ledger_entry *next;
+	for (size_t i = 0; i <= t->bucket_mask && t->count > 0; i++) {
+		struct grant *next;
 
-		for (struct ledger_entry *e = l->buckets[i]; e != NULL; e = next) {
-			next = e->next;
-			visit(e, context);
+		for (struct grant *g = t->buckets[i]; g != NULL; g = next) {
+			next = g->next;
+			visit(g, context);
 		}
 	}
 }
 
-size_t ledger_parts(const struct ledger *l)
+size_t grant_table_parts(const struct grant_table *t)
 {
-	return l->bucket_mask + 1;
+	return t->bucket_mask + 1;
 }
 
-const struct ledger_entry *ledger_part(const struct ledger *l, size_t part)
+const struct grant *grant_table_part(const struct grant_table *t, size_t part)
 {
-	return part <= l->bucket_mask ? l->buckets[part] : NULL;
+	return part <= t->bucket_mask ? t->buckets[part] : NULL;
 }

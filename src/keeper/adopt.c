@@ -1,71 +1,99 @@
 #include "keeper/adopt.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "keeper/live.h"
 
-#define ADOPT_MOST 65536
+#define NOBODY UINT32_MAX
+
+/* Holders by name, for there may be many of them and much that was left. Several may have one name.
+ */
+struct adoption {
+	struct keeper_state *state;
+	uint32_t *slots; /* holders, or NOBODY */
+	uint32_t mask;
+	uint32_t adopted;
+};
+
+static uint32_t first_slot(const struct adoption *a, const char *name)
+{
+	static const uint8_t key[crypto_shorthash_KEYBYTES]; /* all names are the administrator's */
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint32_t slot;
+
+	crypto_shorthash(hash, (const uint8_t *)name, strlen(name), key);
+	memcpy(&slot, hash, sizeof slot);
+	return slot & a->mask;
+}
+
+static bool index_names(struct adoption *a)
+{
+	const struct snapshot *s = &a->state->config;
+	size_t slots = 1;
+
+	while (slots < 2 * (size_t)snapshot_holders(s) + 1)
+		slots *= 2;
+	a->mask = (uint32_t)(slots - 1);
+	a->slots = malloc(slots * sizeof *a->slots);
+	if (a->slots == NULL)
+		return false;
+	memset(a->slots, 0xff, slots * sizeof *a->slots);
+	for (uint32_t h = 0; h < snapshot_holders(s); h++) {
+		uint32_t i = first_slot(a, snapshot_holder_name(s, h));
+
+		while (a->slots[i] != NOBODY)
+			i = (i + 1) & a->mask;
+		a->slots[i] = h;
+	}
+	return true;
+}
+
+/* Once, though the firewall may hand it over twice: it reads anew when rules change meanwhile. */
+static void adopt_opening(struct adoption *a, const struct opening *o)
+{
+	struct grant_table *grants = a->state->grants;
+	struct grant *g = grant_table_find(grants, o->holder, &o->address, &o->ports);
+
+	if (g != NULL)
+		return;
+	g = grant_table_add(grants, o);
+	if (g == NULL)
+		return;
+	g->opened_real_ns = clock_real_ns();
+	a->adopted++;
+}
 
 /* Enters what a predecessor left open, if a holder of that name may still have it. */
-static bool adopt_one(struct keeper_state *state, const char *owner, const struct addr *address,
-    const struct ledger_what *what, uint32_t policy, uint64_t timeout_ms)
+static void found(void *context, const struct opening *left, const char *owner)
 {
-	int64_t now_real = clock_real_ns();
+	struct adoption *a = context;
+	const struct keeper_state *k = a->state;
+	struct opening o = *left;
 
-	for (uint32_t h = 0; h < snapshot_holders(&state->config); h++) {
-		struct ledger_entry *e;
-
-		if (strcmp(snapshot_holder_name(&state->config, h), owner) != 0 ||
-		    !keeper_state_may_hold(state, h, address, what, now_real) ||
-		    (what->protocol == 0 && state->config.clients[h].policy != policy))
-			continue;
-		e = ledger_add(state->ledger, h, address, what);
-		if (e == NULL)
-			return false;
-		e->opened_real_ns = now_real;
-		e->expires_boot_ns = clock_boot_ns() + (int64_t)timeout_ms * NS_PER_MS;
-		return true;
+	if (keeper_live_by_program(k, left))
+		return;
+	for (uint32_t i = first_slot(a, owner); a->slots[i] != NOBODY; i = (i + 1) & a->mask) {
+		o.holder = a->slots[i];
+		if (strcmp(snapshot_holder_name(&k->config, o.holder), owner) == 0 &&
+		    keeper_state_policy(k, o.holder) == o.policy &&
+		    keeper_state_may_hold(k, &o, clock_real_ns())) {
+			adopt_opening(a, &o);
+			return;
+		}
 	}
-	return false;
-}
-
-static uint32_t adopt_grants(struct fw *fw, struct keeper_state *state)
-{
-	static const struct ledger_what by_policy;
-	struct fw_grant *left = calloc(ADOPT_MOST, sizeof *left);
-	int count = left == NULL ? 0 : fw->ops->adopt(fw, &state->config, left, ADOPT_MOST);
-	uint32_t adopted = 0;
-
-	for (int i = 0; i < count; i++)
-		adopted += adopt_one(state, left[i].owner, &left[i].address, &by_policy,
-		    left[i].policy, left[i].timeout_ms);
-	free(left);
-	return adopted;
-}
-
-static uint32_t adopt_openings(struct fw *fw, struct keeper_state *state)
-{
-	struct fw_opening *left = calloc(ADOPT_MOST, sizeof *left);
-	int count = left == NULL ? 0 : fw->ops->adopt_ports(fw, left, ADOPT_MOST);
-	uint32_t adopted = 0;
-
-	for (int i = 0; i < count; i++) {
-		const struct ledger_what what = {left[i].protocol, left[i].first, left[i].last};
-
-		adopted +=
-		    adopt_one(state, left[i].owner, &left[i].address, &what, 0, left[i].timeout_ms);
-	}
-	free(left);
-	return adopted;
 }
 
 void keeper_adopt(struct fw *fw, struct keeper_state *state)
 {
-	bool ours = state->config.settings->openspa.firewall == CONF_ASKED_NATIVE;
-	uint32_t adopted = adopt_grants(fw, state) + (ours ? adopt_openings(fw, state) : 0);
+	struct adoption a = {.state = state};
 
-	if (adopted > 0)
-		log_line(LOG_LEVEL_INFO, "took over %u grants that a predecessor left", adopted);
+	if (fw->ops->adopt != NULL && index_names(&a))
+		fw->ops->adopt(fw, &state->config, found, &a);
+	free(a.slots);
+	if (a.adopted > 0)
+		log_line(LOG_LEVEL_INFO, "took over %u grants that a predecessor left", a.adopted);
 }

@@ -1,105 +1,84 @@
-/* From an admitted knock to an open port: what waits together goes into one transaction. */
+/* From a knock to an open port, on one path whatever opens it: admitted, entered into the grant
+ * table, changed in the firewall, reported. What waits together goes into one transaction. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "keeper/keeper.h"
 #include "keeper/live.h"
 
 int keeper_install(struct keeper *k, const struct keeper_state *state)
 {
-	struct keeper_live live;
-	int error;
+	size_t count;
+	struct fw_change *live = keeper_live_collect(&count, state, clock_boot_ns());
+	int error =
+	    live == NULL ? -ENOMEM : k->fw.ops->install(&k->fw, &state->config, live, count);
 
-	if (!keeper_live_collect(&live, state, clock_boot_ns()))
-		return -ENOMEM;
-	error = k->fw.ops->install(&k->fw, &state->config,
-	    &(struct fw_live){live.grants, live.grant_count, live.openings, live.opening_count});
-	keeper_live_free(&live);
+	free(live);
 	return error;
 }
 
-/* How long the element is to live: never shorter than anyone who holds it was told. */
-static uint64_t timeout_of(const struct keeper *k, const struct admitted *a, int64_t now_boot_ns)
-{
-	int64_t until = keeper_live_until(&k->state, a->knock.holder, &a->knock.target, &a->what);
+/* --- Admission */
 
-	if (until < a->expires_boot_ns)
-		until = a->expires_boot_ns;
-	return (uint64_t)((until - now_boot_ns + NS_PER_MS - 1) / NS_PER_MS);
-}
-
-void keeper_grant(struct keeper *k)
+/* In the table from now on, so that the quota counts it; when it is full nothing is opened that
+ * would be in nobody's sight. */
+static enum verdict enter(struct keeper *k, const struct knock *knock)
 {
 	struct admitted *a = &k->batch[k->batch_count];
-	const struct asked *asked = &a->knock.packet.asked;
-	int64_t now = clock_boot_ns();
+	const struct opening o = {.address = knock->target,
+	    .ports = knock->packet.asked.ports,
+	    .policy = keeper_state_policy(&k->state, knock->holder),
+	    .holder = knock->holder};
+	struct grant *g = grant_table_find(k->state.grants, o.holder, &o.address, &o.ports);
 
-	a->what = (struct ledger_what){asked->protocol, asked->first_port, asked->last_port};
-	a->expires_boot_ns = now + a->knock.duration_ns;
-	a->timeout_ms = timeout_of(k, a, now);
+	if (g == NULL)
+		g = grant_table_add(k->state.grants, &o);
+	if (g == NULL)
+		return VERDICT_NO_MEMORY;
+	a->knock = *knock;
+	secret_wipe(a->knock.packet.key, sizeof a->knock.packet.key);
+	a->grant = g;
+	a->until_ns = clock_boot_ns() + knock->duration_ns;
+	g->pending++;
+	if (g->wanted_ns < a->until_ns)
+		g->wanted_ns = a->until_ns;
 	k->batch_count++;
+	return VERDICT_GRANTED;
 }
 
-bool keeper_enter(struct keeper *k, const struct admitted *a)
+static void report(struct keeper *k, enum verdict v, const struct knock *knock)
 {
-	struct keeper_state *s = &k->state;
-	int64_t now_real = clock_real_ns();
-	struct ledger_entry *e =
-	    ledger_find(s->ledger, a->knock.holder, &a->knock.target, &a->what);
+	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
+}
 
-	s->seen[a->knock.holder] = (struct seen){a->knock.target, now_real};
-	if (e == NULL) {
-		e = ledger_add(s->ledger, a->knock.holder, &a->knock.target, &a->what);
-		if (e == NULL)
-			return false;
-		e->opened_real_ns = now_real;
-		if (ledger_count(s->ledger) == 1)
-			keeper_tick(k, true);
+enum verdict keeper_admit(struct keeper *k, struct knock *knock)
+{
+	const struct admission admission = {.side = ADMIT_KEEPER,
+	    .config = &k->state.config,
+	    .replay = k->state.replay,
+	    .holders = keeper_state_holders(&k->state),
+	    .grants = k->state.grants,
+	    .now_ns = clock_real_ns()};
+	enum verdict v;
+
+	if (knock->program_result.has_key)
+		knock->holder = keeper_state_place(&k->state, knock->packet.asked.device);
+	v = admit(&admission, knock);
+	if (v == VERDICT_GRANTED) {
+		keeper_state_admitted(&k->state, knock->holder);
+		v = enter(k, knock);
 	}
-	if (a->expires_boot_ns > e->expires_boot_ns)
-		e->expires_boot_ns = a->expires_boot_ns;
-	return true;
+	if (v != VERDICT_GRANTED)
+		report(k, v, knock);
+	return v;
 }
 
-/* Opens a run of the batch at once: all of it by policy, or all of it by ports. */
-static int open_run(struct keeper *k, const struct admitted *a, size_t count)
-{
-	struct fw_grant grants[KEEPER_BATCH];
-	struct fw_opening openings[KEEPER_BATCH];
+/* --- Outcomes */
 
-	for (size_t i = 0; i < count; i++) {
-		const char *owner = keeper_state_name(&k->state, a[i].knock.holder);
-
-		if (a->what.protocol == 0) {
-			grants[i] = (struct fw_grant){.address = a[i].knock.target,
-			    .policy = k->state.config.clients[a[i].knock.holder].policy,
-			    .timeout_ms = a[i].timeout_ms};
-			memcpy(grants[i].owner, owner, sizeof grants[i].owner);
-		} else {
-			openings[i] = (struct fw_opening){.address = a[i].knock.target,
-			    .protocol = a[i].what.protocol,
-			    .first = a[i].what.first_port,
-			    .last = a[i].what.last_port,
-			    .timeout_ms = a[i].timeout_ms};
-			memcpy(openings[i].owner, owner, sizeof openings[i].owner);
-		}
-	}
-	return a->what.protocol == 0 ? k->fw.ops->grant(&k->fw, grants, count)
-	                             : k->fw.ops->open_ports(&k->fw, openings, count);
-}
-
-/* The same; when our rules are gone, puts them back and tries again. */
-static int open_grants(struct keeper *k, const struct admitted *a, size_t count)
-{
-	int error = open_run(k, a, count);
-
-	if (error == -ENOENT && keeper_install(k, &k->state) == 0)
-		error = open_run(k, a, count);
-	return error;
-}
-
-void keeper_send_response(struct keeper *k, const struct knock *knock)
+/* An OpenSPA client is told, once the firewall has confirmed. */
+static void send_response(struct keeper *k, const struct knock *knock)
 {
 	const struct record *r = &knock->packet.record;
 	const struct asked *asked = &knock->packet.asked;
@@ -108,45 +87,154 @@ void keeper_send_response(struct keeper *k, const struct knock *knock)
 	    .source = r->source,
 	    .local = r->local,
 	    .source_port = r->source_port,
-	    .protocol = asked->protocol,
-	    .first_port = asked->first_port,
-	    .last_port = asked->last_port,
+	    .ports = asked->ports,
 	    .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND)};
 
-	if (asked->protocol == 0 || s->answer == CONF_ANSWER_NEVER ||
+	if (asked->ports.protocol == 0 || s->answer == CONF_ANSWER_NEVER ||
 	    (s->answer == CONF_ANSWER_SOURCE_MATCHES && !addr_equal(&r->source, &knock->target)))
 		return;
 	/* An answer that finds no room is lost as on the network: the client asks again. */
 	channel_try_send(&k->doorman.channel, MESSAGE_GRANTED, &m);
 }
 
-static void commit_run(struct keeper *k, const struct admitted *run, size_t count)
+static enum verdict verdict_of(int error)
 {
-	int together = open_grants(k, run, count);
-
-	for (size_t i = 0; i < count; i++) {
-		/* One that cannot be opened does not take the others with it. */
-		int error = together != 0 && count > 1 ? open_grants(k, &run[i], 1) : together;
-		enum verdict v = error == 0 ? VERDICT_GRANTED : VERDICT_FIREWALL_FAILED;
-
-		if (error == 0) {
-			/* A full ledger only shows less: the kernel ends the grant all the same. */
-			(void)keeper_enter(k, &run[i]);
-			keeper_send_response(k, &run[i].knock);
-		}
-		report_verdict(&k->report, v, &run[i].knock, &k->state.config, clock_real_ns());
-	}
+	if (error == 0)
+		return VERDICT_GRANTED;
+	if (error == -EBUSY)
+		return VERDICT_BUSY;
+	return error == -ENOMEM ? VERDICT_NO_MEMORY : VERDICT_FIREWALL_FAILED;
 }
 
-/* How a knock is put into force: by policy and by ports in nftables, or by a program. */
-enum way { BY_POLICY, BY_PORTS, BY_PROGRAM };
-
-static enum way way_of(const struct keeper *k, const struct admitted *a)
+static void conclude(struct keeper *k, enum verdict v, const struct knock *knock)
 {
-	if (a->what.protocol == 0)
-		return BY_POLICY;
-	return k->state.config.settings->openspa.firewall == CONF_ASKED_NATIVE ? BY_PORTS
-	                                                                       : BY_PROGRAM;
+	if (v == VERDICT_GRANTED)
+		send_response(k, knock);
+	report(k, v, knock);
+}
+
+/* A copy that waited. */
+static void forget(struct knock *knock)
+{
+	if (knock != NULL)
+		codec_wipe(&knock->packet);
+	free(knock);
+}
+
+/* What the table says of it follows what the firewall has. */
+static void settle_grant(struct keeper *k, const struct admitted *a, bool stands)
+{
+	struct grant *g = a->grant;
+	int64_t now_real = clock_real_ns();
+
+	g->pending--;
+	if (stands) {
+		k->state.seen[a->knock.holder] = (struct seen){a->knock.target, now_real};
+		if (g->opening.until_ns == 0)
+			g->opened_real_ns = now_real;
+		if (g->opening.until_ns < a->until_ns)
+			g->opening.until_ns = a->until_ns;
+		keeper_tick(k, true);
+	}
+	if (g->pending > 0)
+		return;
+	g->wanted_ns = g->opening.until_ns;
+	if (g->opening.until_ns == 0)
+		grant_table_remove(k->state.grants, g);
+}
+
+static void settle(struct keeper *k, const struct admitted *a, const struct fw_change *c)
+{
+	settle_grant(k, a, c->outcome >= 0);
+	if (c->outcome == FW_LATER)
+		return; /* keeper_outcome goes on */
+	forget(c->waiting);
+	conclude(k, verdict_of(c->outcome), &a->knock);
+}
+
+/* Why there is no grant any more that somebody has waited for. */
+static enum verdict why_ended(const struct keeper *k, uint32_t holder, const struct knock *knock)
+{
+	const struct opening o = {
+	    .address = knock->target, .ports = knock->packet.asked.ports, .holder = holder};
+
+	return keeper_state_may_hold(&k->state, &o, clock_real_ns()) ? VERDICT_FIREWALL_FAILED
+	                                                             : VERDICT_REVOKED;
+}
+
+void keeper_outcome(void *context, void *waiting, int error)
+{
+	struct keeper *k = context;
+	struct knock *knock = waiting;
+	/* Its number may have changed meanwhile. */
+	uint32_t holder = keeper_state_device(&k->state, knock->packet.asked.device);
+	struct grant *g =
+	    grant_table_find(k->state.grants, holder, &knock->target, &knock->packet.asked.ports);
+	bool stands = g != NULL && g->opening.until_ns > clock_boot_ns() && !k->stopping;
+	enum verdict v = verdict_of(error);
+
+	if (error == -ECANCELED || (error == 0 && !stands))
+		v = why_ended(k, holder, knock);
+	else if (error != 0 && g != NULL)
+		grant_table_remove(k->state.grants, g);
+	conclude(k, v, knock);
+	forget(knock);
+}
+
+/* --- Changes */
+
+static struct fw *back_end(struct keeper *k, const struct opening *o)
+{
+	return k->programs.ops != NULL && keeper_live_by_program(&k->state, o) ? &k->programs
+	                                                                       : &k->fw;
+}
+
+static struct fw_change change_of(
+    const struct keeper *k, const struct fw *fw, const struct admitted *a)
+{
+	const struct asked *asked = &a->knock.packet.asked;
+	struct fw_change c = {.opening = a->grant->opening,
+	    .owner = keeper_state_name(&k->state, a->knock.holder),
+	    .request = {.device = asked->device,
+	        .server = asked->server,
+	        .duration_s = (uint16_t)(a->knock.duration_ns / NS_PER_SECOND),
+	        .behind_nat = asked->behind_nat}};
+
+	/* Never shorter than anyone who holds it was told. */
+	c.opening.until_ns = keeper_live_until(&k->state, &c.opening);
+	if (fw->ops->by_program)
+		c.waiting = malloc(sizeof a->knock);
+	if (c.waiting != NULL)
+		memcpy(c.waiting, &a->knock, sizeof a->knock);
+	return c;
+}
+
+/* When our rules are gone, puts them back and tries again. */
+static int apply(struct keeper *k, struct fw *fw, struct fw_change *changes, size_t count)
+{
+	int error = fw->ops->change(fw, changes, count);
+
+	if (error == -ENOENT && keeper_install(k, &k->state) == 0)
+		error = fw->ops->change(fw, changes, count);
+	for (size_t i = 0; error != 0 && i < count; i++)
+		changes[i].outcome = error;
+	return error;
+}
+
+static void commit_run(struct keeper *k, struct fw *fw, const struct admitted *run, size_t count)
+{
+	struct fw_change changes[KEEPER_BATCH];
+	int together;
+
+	for (size_t i = 0; i < count; i++)
+		changes[i] = change_of(k, fw, &run[i]);
+	together = apply(k, fw, changes, count);
+	for (size_t i = 0; i < count; i++) {
+		/* One that cannot be opened does not take the others with it. */
+		if (together != 0 && count > 1)
+			apply(k, fw, &changes[i], 1);
+		settle(k, &run[i], &changes[i]);
+	}
 }
 
 void keeper_commit(struct keeper *k)
@@ -154,15 +242,12 @@ void keeper_commit(struct keeper *k)
 	size_t start = 0;
 
 	while (start < k->batch_count) {
-		enum way way = way_of(k, &k->batch[start]);
+		struct fw *fw = back_end(k, &k->batch[start].grant->opening);
 		size_t end = start + 1;
 
-		while (end < k->batch_count && way_of(k, &k->batch[end]) == way)
+		while (end < k->batch_count && back_end(k, &k->batch[end].grant->opening) == fw)
 			end++;
-		for (size_t i = start; way == BY_PROGRAM && i < end; i++)
-			keeper_rules_grant(k, &k->batch[i]);
-		if (way != BY_PROGRAM)
-			commit_run(k, &k->batch[start], end - start);
+		commit_run(k, fw, &k->batch[start], end - start);
 		start = end;
 	}
 	for (size_t i = 0; i < k->batch_count; i++)
@@ -170,11 +255,16 @@ void keeper_commit(struct keeper *k)
 	k->batch_count = 0;
 }
 
-bool keeper_grants_for(const struct keeper *k, uint32_t holder)
+void keeper_close(struct keeper *k, const struct grant *g)
 {
-	for (size_t i = 0; i < k->batch_count; i++) {
-		if (k->batch[i].knock.holder == holder)
-			return true;
-	}
-	return false;
+	const struct opening *o = &g->opening;
+	struct holder_identity who = keeper_state_identity(&k->state, o->holder);
+	struct fw_change c = {.opening = *o,
+	    .owner = keeper_state_name(&k->state, o->holder),
+	    .request.device = who.bytes,
+	    .close = true};
+
+	/* Whatever the configuration says now: one of before may have had it opened. */
+	if (k->programs.ops != NULL && o->ports.protocol != 0)
+		k->programs.ops->change(&k->programs, &c, 1);
 }

@@ -14,38 +14,13 @@
 #include "keeper/sessions.h"
 #include "proc/counters.h"
 
-#define TICK_NS   NS_PER_SECOND
 #define REPAIR_NS (200 * NS_PER_MS)
+#define SLEPT_NS  (100 * NS_PER_MS) /* less is added up until it is worth while */
 
 /* After a page for the desk four times as long as it took is for the knocks. */
 #define DESK_SHARE        4
 #define DESK_PAUSE_NS     (200 * NS_PER_MS / 1000)
 #define DESK_PAUSE_MAX_NS (100 * NS_PER_MS)
-
-/* --- The end */
-
-/* What programs have opened is shut in any case: nothing else would end it. */
-static void stop(struct keeper *k, bool keep_rules)
-{
-	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
-		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
-	if (k->stopping)
-		return;
-	k->stopping = true;
-	peer_close(&k->doorman);
-	peer_close(&k->desk);
-	keeper_rules_stop(k);
-	k->left_before = keeper_rules_left(k);
-	if (k->left_before == 0)
-		loop_stop(&k->process.loop);
-	else
-		keeper_tick(k, true);
-}
-
-void keeper_deserted(struct keeper *k)
-{
-	stop(k, true);
-}
 
 /* Gives a knock back unjudged. A doorman that has no room for it loses it: waiting for a process
  * that waits for us would be worse. */
@@ -70,7 +45,7 @@ static void repair(void *context)
 	struct keeper *k = context;
 
 	timer_read(k->repair_timer.fd);
-	if (k->state.ledger == NULL || k->stopping)
+	if (k->state.grants == NULL || k->stopping)
 		return;
 	if (keeper_install(k, &k->state) == 0)
 		log_line(LOG_LEVEL_WARN, "somebody changed our rules in the firewall; repaired");
@@ -88,53 +63,26 @@ static void rules_changed(void *context)
 
 /* --- Knocks */
 
-enum verdict keeper_admit(struct keeper *k)
-{
-	struct knock *knock = &k->batch[k->batch_count].knock;
-	const struct admission admission = {.side = ADMIT_KEEPER,
-	    .config = &k->state.config,
-	    .replay = k->state.replay,
-	    .holders = keeper_state_holders(&k->state),
-	    .ledger = k->state.ledger,
-	    .now_ns = clock_real_ns()};
-	enum verdict v;
-
-	if (knock->program_result.has_key)
-		knock->holder = keeper_state_place(&k->state, knock->packet.asked.device);
-	v = admit(&admission, knock);
-	if (v == VERDICT_GRANTED) {
-		secret_wipe(knock->packet.key, sizeof knock->packet.key);
-		keeper_state_admitted(&k->state, knock->holder);
-		keeper_grant(k);
-		return v;
-	}
-	report_verdict(&k->report, v, knock, &k->state.config, admission.now_ns);
-	if (v == VERDICT_ASKED)
-		keeper_ask(k, knock);
-	codec_wipe(&knock->packet);
-	return v;
-}
-
 static void judge(struct keeper *k, const struct message_knock *m)
 {
-	struct knock *knock;
+	struct knock *knock = &k->judged;
+	enum verdict v;
 
-	if (k->state.ledger == NULL || m->generation != k->state.config.header->generation) {
+	if (k->state.grants == NULL || m->generation != k->state.config.header->generation) {
 		give_back(k, m, true);
 		return;
 	}
-	/* The quota counts what the ledger holds: one holder's knocks do not share a batch. Whose a
-	 * request is shows later. */
-	if (m->record.protocol == RECORD_OPENSPA || keeper_grants_for(k, m->holder))
-		keeper_commit(k);
-	knock = &k->batch[k->batch_count].knock;
 	knock->packet.record = m->record;
 	memcpy(knock->packet.key, m->key, sizeof knock->packet.key);
 	/* Whose a request is, we see for ourselves. */
 	knock->holder = m->record.protocol == RECORD_OPENSPA ? DIRECTORY_NOBODY : m->holder;
 	knock->program_result = (struct program_result){0};
-	if (keeper_admit(k) == VERDICT_WRONG_SIGNER && m->guessed)
+	v = keeper_admit(k, knock);
+	if (v == VERDICT_ASKED)
+		keeper_ask(k, knock);
+	if (v == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);
+	codec_wipe(&knock->packet);
 }
 
 bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)
@@ -159,31 +107,25 @@ static bool end_with_peer(void *context)
 
 /* --- Time */
 
-static void drop_ended(struct ledger_entry *e, void *context)
+static void drop_ended(struct grant *g, void *context)
 {
 	struct keeper *k = context;
 	char address[ADDR_TEXT_BYTES];
 
-	if (e->expires_boot_ns > clock_boot_ns())
+	if (g->opening.until_ns > clock_boot_ns())
 		return;
-	log_event(LOG_LEVEL_INFO, "grant ended", "client", keeper_state_name(&k->state, e->holder),
-	    "target", addr_text(&e->address, address), NULL);
-	ledger_remove(k->state.ledger, e);
-}
-
-/* While it runs it is left alone: whoever can have it set anew could put it off for ever. */
-void keeper_tick(struct keeper *k, bool on)
-{
-	if (on != k->ticking)
-		timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
-	k->ticking = on;
+	log_event(LOG_LEVEL_INFO, "grant ended", "client",
+	    keeper_state_name(&k->state, g->opening.holder), "target",
+	    addr_text(&g->opening.address, address), NULL);
+	keeper_close(k, g);
+	grant_table_remove(k->state.grants, g);
 }
 
 /* Main waits for as long as there are fewer every time. */
 static void say_how_far(struct keeper *k)
 {
 	static const struct message_empty nothing;
-	uint32_t left = keeper_rules_left(k);
+	uint32_t left = keeper_left(k);
 
 	if (left < k->left_before)
 		channel_try_send(&k->process.main.channel, MESSAGE_KEEPER_STOPPING, &nothing);
@@ -192,21 +134,41 @@ static void say_how_far(struct keeper *k)
 		loop_stop(&k->process.loop);
 }
 
-/* The kernel has ended its grants already, and the book only follows; those of programs end here.
+/* Programs have something to do, or to shut; and the grant table is looked at while there is need.
  */
+static void go_on(struct keeper *k)
+{
+	if (k->programs.ops != NULL)
+		k->programs.ops->tick(&k->programs);
+	keeper_tick(k, k->stopping || grant_table_count(k->state.grants) > 0 || keeper_left(k) > 0);
+}
+
+/* The kernel's timers have stood still while the machine slept, and grants would outlive their time
+ * by that: they are set anew for what is left. */
+static void make_up_for_sleep(struct keeper *k)
+{
+	int64_t asleep_ns = clock_asleep_ns();
+
+	if (asleep_ns - k->asleep_ns < SLEPT_NS || k->stopping || keeper_install(k, &k->state) != 0)
+		return; /* the next tick tries again */
+	k->asleep_ns = asleep_ns;
+	log_line(LOG_LEVEL_INFO, "the machine has slept: grants go on for what is left of them");
+}
+
+/* The kernel has ended its grants already, unless it slept, and the table only follows; those of
+ * programs end here. */
 static void tick(void *context)
 {
 	struct keeper *k = context;
 
 	timer_read(k->tick.fd);
-	if (k->state.ledger == NULL)
+	if (k->state.grants == NULL)
 		return;
-	ledger_each(k->state.ledger, drop_ended, k);
-	keeper_rules_sweep(k);
+	grant_table_each(k->state.grants, drop_ended, k);
+	make_up_for_sleep(k);
+	go_on(k);
 	if (k->stopping)
 		say_how_far(k);
-	else if (ledger_count(k->state.ledger) == 0 && keeper_rules_left(k) == 0)
-		keeper_tick(k, false);
 }
 
 /* --- The desk's questions */
@@ -243,7 +205,7 @@ bool keeper_take_sessions_wanted(
 	int64_t began = clock_boot_ns();
 
 	(void)fds;
-	if (k->state.ledger != NULL)
+	if (k->state.grants != NULL)
 		keeper_sessions(k, m->next, &sessions);
 	/* A desk that asks and does not listen must not hold up the knocks. */
 	if (!channel_try_send(&k->desk.channel, MESSAGE_SESSIONS, &sessions) && errno != EAGAIN)
@@ -253,6 +215,25 @@ bool keeper_take_sessions_wanted(
 }
 
 /* --- Configuration */
+
+/* Closes what nobody may have any more under the next configuration. The rules of nftables are new
+ * anyway. */
+static void close_lost(struct keeper *k, const struct keeper_state *next)
+{
+	int64_t now = clock_real_ns();
+
+	for (size_t part = 0; k->programs.ops != NULL && k->state.grants != NULL &&
+	                      part < grant_table_parts(k->state.grants);
+	     part++) {
+		for (const struct grant *g = grant_table_part(k->state.grants, part); g != NULL;
+		     g = g->next) {
+			struct opening o = g->opening;
+
+			if (!keeper_state_inherit(next, &k->state, &o, now))
+				keeper_close(k, g);
+		}
+	}
+}
 
 /* Takes over a new configuration, all of it or nothing; an errno, or 0. */
 static int change_config(struct keeper *k, int fd)
@@ -275,11 +256,10 @@ static int change_config(struct keeper *k, int fd)
 		keeper_state_free(&next);
 		return -error;
 	}
+	close_lost(k, &next);
 	keeper_state_replace(&k->state, &next);
 	k->fw_is_open = true;
-	keeper_rules_sweep(k);
-	if (ledger_count(k->state.ledger) > 0 || keeper_rules_left(k) > 0)
-		keeper_tick(k, true);
+	go_on(k);
 	return 0;
 }
 
@@ -297,7 +277,7 @@ bool keeper_take_stop(void *context, const struct message_stop *m, struct messag
 	struct keeper *k = context;
 
 	(void)fds;
-	stop(k, m->keep_rules);
+	keeper_stop(k, m->keep_rules);
 	return !k->process.loop.stopped;
 }
 
@@ -322,10 +302,12 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	if (counters == NULL || !codec_prepare(m->openspa) || fw_open(&k->fw, m->firewall) != 0)
 		return false;
 	report_init(&k->report, counters);
+	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};
 	k->desk_pause = (struct loop_source){timer_open(), listen_to_desk, k};
-	k->watch = (struct loop_source){k->fw.ops->watch(&k->fw), rules_changed, k};
+	k->watch = (struct loop_source){
+	    k->fw.ops->watch == NULL ? -1 : k->fw.ops->watch(&k->fw), rules_changed, k};
 	return k->tick.fd >= 0 && k->repair_timer.fd >= 0 && k->desk_pause.fd >= 0 &&
 	       loop_add(&k->process.loop, &k->tick) &&
 	       loop_add(&k->process.loop, &k->repair_timer) &&

@@ -1,4 +1,4 @@
-/* What the keeper's ledger means for the firewall: of all who hold the same thing open for the same
+/* What the keeper's grants mean for the firewall: of all who hold the same thing open for the same
  * address, one element, until the last of them has ended. */
 #ifndef KEEPER_LIVE_H
 #define KEEPER_LIVE_H
@@ -6,21 +6,14 @@
 #include "fw/fw.h"
 #include "keeper/state.h"
 
-/* What the firewall is to hold open, each element once. */
-struct keeper_live {
-	struct fw_grant *grants;
-	size_t grant_count;
-	struct fw_opening *openings;
-	size_t opening_count;
-};
-
-/* Until when the element of that holder is open (CLOCK_BOOTTIME): the latest of all who share it.
+/* Until when it is to be open (CLOCK_BOOTTIME): the latest that anyone who shares it has asked for.
  */
-int64_t keeper_live_until(const struct keeper_state *k, uint32_t holder, const struct addr *address,
-    const struct ledger_what *what);
-/* False when memory is short. */
-bool keeper_live_collect(
-    struct keeper_live *out, const struct keeper_state *k, int64_t now_boot_ns);
-void keeper_live_free(struct keeper_live *live);
+int64_t keeper_live_until(const struct keeper_state *k, const struct opening *o);
+/* True when a program opens and shuts it: it is not in our rules. */
+bool keeper_live_by_program(const struct keeper_state *k, const struct opening *o);
+/* What the firewall is to hold open by itself, each element once; the caller frees it. NULL when
+ * memory is short. */
+struct fw_change *keeper_live_collect(
+    size_t *count, const struct keeper_state *k, int64_t now_boot_ns);
 
 #endif

@@ -82,10 +82,8 @@ static struct runner_request request_of(const struct knock *knock, uint32_t tick
 	if (knock->question == QUESTION_KEY)
 		return r;
 	r.task = RUNNER_AUTHORIZE;
-	r.protocol = asked->protocol;
+	r.ports = asked->ports;
 	r.behind_nat = asked->behind_nat;
-	r.first_port = asked->first_port;
-	r.last_port = asked->last_port;
 	r.client_address = knock->target;
 	r.server_address = asked->server;
 	r.timestamp_s = asked->timestamp_ns / NS_PER_SECOND;
@@ -117,7 +115,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 }
 
 /* False, and the verdict, when the answer ends it. */
-static bool take_advice(struct knock *knock, const struct runner_reply *r, enum verdict *v)
+static bool take_program_result(struct knock *knock, const struct runner_reply *r, enum verdict *v)
 {
 	bool about_key = knock->question == QUESTION_KEY;
 
@@ -148,7 +146,7 @@ static bool take_advice(struct knock *knock, const struct runner_reply *r, enum 
 
 static void take_answer(struct keeper *k, const struct runner_reply *r)
 {
-	struct knock *next = &k->batch[k->batch_count].knock;
+	struct knock *next = &k->judged;
 	struct question_slot *s = NULL;
 	enum verdict v;
 
@@ -163,12 +161,11 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	}
 	*next = s->knock;
 	release(s);
-	if (take_advice(next, r, &v)) {
-		keeper_admit(k);
-	} else {
+	if (!take_program_result(next, r, &v))
 		refuse(k, v, next);
-		codec_wipe(&next->packet);
-	}
+	else if (keeper_admit(k, next) == VERDICT_ASKED)
+		keeper_ask(k, next);
+	codec_wipe(&next->packet);
 	keeper_commit(k);
 }
 

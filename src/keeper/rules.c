@@ -1,6 +1,5 @@
-/* Ports that programs of the administrator's open and shut. A rule follows its grant in the ledger:
- * it is opened when the grant is entered and shut when the grant is gone. The privileged runner is
- * asked one thing about a rule at a time. */
+/* A rule follows its grant: it is opened when that is entered and shut when it is gone. All of it
+ * is in the journal, so that whoever comes after a crash can shut it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +14,8 @@
 #define RETRY_MOST_NS  (300 * NS_PER_SECOND)
 #define TRIES_AT_STOP  3
 #define WAITING_MOST   8 /* for one rule */
-#define ADDITIONS_MOST                                                                            \
-	16                 /* of one device at once: the privileged runner's queue is everybody's \
-	                    */
+/* Of one device at once: the privileged runner's queue is everybody's. */
+#define ADDITIONS_MOST  16
 #define REMOVALS_MOST   64 /* that the privileged runner is asked at once: grants come in between */
 #define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
 #define LOG_BURST       20
@@ -25,181 +23,109 @@
 
 _Static_assert(RULES_MOST <= 0x10000, "an index fits a ticket");
 
-/* Somebody who waits for a rule to be opened. */
-struct waiting {
-	struct knock knock;
-	struct waiting *next;
-};
-
 struct rule_work {
-	uint32_t ticket;         /* of what the privileged runner is doing about it; 0: nothing */
-	uint32_t tries;          /* to shut it, in vain */
-	int64_t next_try_ns;     /* CLOCK_BOOTTIME; RULE_REMOVING */
-	struct waiting *waiting; /* while RULE_REMOVING: it is to be opened again */
+	uint32_t ticket;     /* of what the privileged runner is doing about it; 0: nothing */
+	uint32_t tries;      /* to shut it, in vain */
+	int64_t next_try_ns; /* CLOCK_BOOTTIME; RULE_REMOVING */
+	bool wanted;         /* there is a grant; else it is to be shut */
+	struct rule anew;    /* RULE_REMOVING and wanted: how it is to be opened afterwards */
+	void *waiting[WAITING_MOST]; /* for it to be opened */
+	uint32_t waiting_count;
 };
 
-static struct rule *rule_at(const struct keeper *k, size_t i)
+static struct rule *rule_at(const struct keeper_rules *r, size_t i)
 {
-	return &k->rules.book->rules[i];
-}
-
-static struct ledger_what what_of(const struct rule *r)
-{
-	return (struct ledger_what){r->protocol, r->first_port, r->last_port};
-}
-
-/* The grant that it follows, NULL when that has ended. */
-static struct ledger_entry *grant_of(const struct keeper *k, const struct rule *r)
-{
-	const struct ledger_what what = what_of(r);
-	uint32_t holder = keeper_state_device(&k->state, r->device);
-	struct ledger_entry *e = holder == DIRECTORY_NOBODY || k->state.ledger == NULL
-	                             ? NULL
-	                             : ledger_find(k->state.ledger, holder, &r->client, &what);
-
-	return e != NULL && e->expires_boot_ns > clock_boot_ns() ? e : NULL;
-}
-
-/* Why there is no grant any more that somebody has waited for. */
-static enum verdict why_ended(const struct keeper *k, const struct rule *r)
-{
-	const struct ledger_what what = what_of(r);
-	uint32_t holder = keeper_state_device(&k->state, r->device);
-
-	return keeper_state_may_hold(&k->state, holder, &r->client, &what, clock_real_ns())
-	           ? VERDICT_FIREWALL_FAILED
-	           : VERDICT_REVOKED;
-}
-
-static void report(struct keeper *k, enum verdict v, const struct knock *knock)
-{
-	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
+	return &r->journal->rules[i];
 }
 
 /* Ends the wait of everybody who asked for it. */
-static void answer_waiting(struct keeper *k, struct rule_work *w, enum verdict v)
+static void answer_waiting(const struct fw *fw, struct rule_work *w, int error)
 {
-	while (w->waiting != NULL) {
-		struct waiting *first = w->waiting;
-
-		report(k, v, &first->knock);
-		if (v == VERDICT_GRANTED)
-			keeper_send_response(k, &first->knock);
-		w->waiting = first->next;
-		codec_wipe(&first->knock.packet);
-		free(first);
-	}
-}
-
-/* VERDICT_PASS, or why it cannot wait. */
-static enum verdict wait_for(struct rule_work *w, const struct knock *knock)
-{
-	struct waiting *one;
-	uint32_t count = 0;
-
-	for (one = w->waiting; one != NULL; one = one->next)
-		count++;
-	if (count >= WAITING_MOST)
-		return VERDICT_BUSY;
-	one = malloc(sizeof *one);
-	if (one == NULL)
-		return VERDICT_NO_MEMORY;
-	*one = (struct waiting){*knock, w->waiting};
-	w->waiting = one;
-	return VERDICT_PASS;
+	while (w->waiting_count > 0)
+		fw->outcome(fw->context, w->waiting[--w->waiting_count], error);
 }
 
 /* --- Asking */
 
-static bool ask(struct keeper *k, size_t i, enum runner_task task)
+static bool ask(struct keeper_rules *rules, size_t i, enum runner_task task)
 {
-	const struct rule *r = rule_at(k, i);
-	struct rule_work *w = &k->rules.work[i];
+	const struct rule *r = rule_at(rules, i);
 	struct runner_request request = {
-	    .ticket = (uint32_t)++k->rules.last_ticket << 16 | (uint32_t)i,
+	    .ticket = (uint32_t)++rules->last_ticket << 16 | (uint32_t)i,
 	    .task = (uint8_t)task,
-	    .protocol = r->protocol,
 	    .behind_nat = r->behind_nat != 0,
-	    .first_port = r->first_port,
-	    .last_port = r->last_port,
+	    .ports = r->ports,
 	    .duration_s = r->duration_s,
 	    .client_address = r->client,
 	    .server_address = r->server};
 
 	memcpy(request.device, r->device, sizeof request.device);
 	if (request.ticket == 0)
-		request.ticket = (uint32_t)++k->rules.last_ticket << 16 | (uint32_t)i;
-	if (!channel_try_send(&k->rules.runner.channel, MESSAGE_RULE, &request)) {
+		request.ticket = (uint32_t)++rules->last_ticket << 16 | (uint32_t)i;
+	if (!channel_try_send(&rules->runner.channel, MESSAGE_RULE, &request)) {
 		if (errno != EAGAIN)
-			loop_stop(&k->process.loop);
+			loop_stop(rules->loop);
 		return false;
 	}
-	w->ticket = request.ticket;
-	k->rules.removals += task == RUNNER_RULE_REMOVE;
+	rules->work[i].ticket = request.ticket;
+	rules->removals += task == RUNNER_RULE_REMOVE;
 	return true;
 }
 
-static void forget_rule(struct keeper *k, size_t i)
+static void forget_rule(struct keeper_rules *rules, size_t i)
 {
-	answer_waiting(k, &k->rules.work[i], VERDICT_FIREWALL_FAILED);
-	*rule_at(k, i) = (struct rule){0};
-	k->rules.work[i] = (struct rule_work){0};
+	*rule_at(rules, i) = (struct rule){0};
+	rules->work[i] = (struct rule_work){0};
 }
 
-static void end_grant(struct keeper *k, const struct rule *r)
+/* As `anew` says; its state comes last, for a crash in between leaves it to the next. */
+static bool begin_add(struct keeper_rules *rules, size_t i)
 {
-	struct ledger_entry *e = grant_of(k, r);
+	struct rule *r = rule_at(rules, i);
 
-	if (e != NULL)
-		ledger_remove(k->state.ledger, e);
+	*r = rules->work[i].anew;
+	r->state = RULE_ADDING;
+	return ask(rules, i, RUNNER_RULE_ADD);
 }
 
-/* Nothing was opened. */
-static void give_up(struct keeper *k, size_t i, enum verdict why)
+static void begin_remove(struct keeper_rules *rules, size_t i)
 {
-	end_grant(k, rule_at(k, i));
-	answer_waiting(k, &k->rules.work[i], why);
-	forget_rule(k, i);
-}
+	struct rule_work *w = &rules->work[i];
 
-static void fill_rule(struct rule *r, const struct knock *knock)
-{
-	const struct asked *asked = &knock->packet.asked;
-
-	r->protocol = asked->protocol;
-	r->behind_nat = asked->behind_nat;
-	r->first_port = asked->first_port;
-	r->last_port = asked->last_port;
-	r->duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND);
-	memcpy(r->device, asked->device, sizeof r->device);
-	r->client = knock->target;
-	r->server = asked->server;
-}
-
-static void begin_add(struct keeper *k, size_t i)
-{
-	rule_at(k, i)->state = RULE_ADDING;
-	if (!ask(k, i, RUNNER_RULE_ADD))
-		give_up(k, i, VERDICT_BUSY);
-}
-
-static void begin_remove(struct keeper *k, size_t i)
-{
-	struct rule_work *w = &k->rules.work[i];
-
-	rule_at(k, i)->state = RULE_REMOVING;
+	rule_at(rules, i)->state = RULE_REMOVING;
+	w->wanted = false;
 	w->tries = 0;
 	w->next_try_ns = clock_boot_ns();
-	ask(k, i, RUNNER_RULE_REMOVE); /* with no room for it, the next sweep asks */
+	ask(rules, i, RUNNER_RULE_REMOVE); /* with no room for it, the next sweep asks */
+}
+
+/* Has shut what no grant stands behind any more, and tries again what failed. */
+static void sweep(struct keeper_rules *rules)
+{
+	int64_t now = clock_boot_ns();
+
+	for (size_t i = 0; i < RULES_MOST && rules->removals < REMOVALS_MOST; i++) {
+		const struct rule *r = rule_at(rules, i);
+		const struct rule_work *w = &rules->work[i];
+
+		if (w->ticket != 0)
+			continue;
+		if (r->state == RULE_OPEN && (rules->stopping || !w->wanted))
+			begin_remove(rules, i);
+		else if (r->state == RULE_REMOVING && w->next_try_ns <= now &&
+		         (!rules->stopping || w->tries < TRIES_AT_STOP))
+			ask(rules, i, RUNNER_RULE_REMOVE);
+	}
 }
 
 /* --- Answers */
 
-static void log_overdue(struct keeper *k, const struct rule *r, uint32_t tries, int64_t pause_ns)
+static void log_overdue(
+    struct keeper_rules *rules, const struct rule *r, uint32_t tries, int64_t pause_ns)
 {
 	char device[UUID_TEXT_BYTES], target[ADDR_TEXT_BYTES], failed[16], next[32];
 
-	if (!rate_take(&k->rules.log_rate, clock_boot_ns()))
+	if (!rate_take(&rules->log_rate, clock_boot_ns()))
 		return;
 	snprintf(failed, sizeof failed, "%u", tries);
 	snprintf(next, sizeof next, "%lld s", (long long)(pause_ns / NS_PER_SECOND));
@@ -208,9 +134,9 @@ static void log_overdue(struct keeper *k, const struct rule *r, uint32_t tries, 
 	    "again in", next, NULL);
 }
 
-static void removal_failed(struct keeper *k, size_t i, uint8_t outcome)
+static void removal_failed(struct keeper_rules *rules, size_t i, uint8_t outcome)
 {
-	struct rule_work *w = &k->rules.work[i];
+	struct rule_work *w = &rules->work[i];
 	int64_t pause = RETRY_FIRST_NS;
 
 	for (uint32_t t = 0; t < w->tries && pause < RETRY_MOST_NS; t++)
@@ -218,194 +144,203 @@ static void removal_failed(struct keeper *k, size_t i, uint8_t outcome)
 	if (pause > RETRY_MOST_NS)
 		pause = RETRY_MOST_NS;
 	if (outcome != RUNNER_BUSY)
-		log_overdue(k, rule_at(k, i), ++w->tries, pause);
-	w->next_try_ns = clock_boot_ns() + (k->stopping ? 0 : pause);
+		log_overdue(rules, rule_at(rules, i), ++w->tries, pause);
+	w->next_try_ns = clock_boot_ns() + (rules->stopping ? 0 : pause);
 }
 
 /* Opened anew for who has waited, if they may still have it, and as they asked last. */
-static void removal_done(struct keeper *k, size_t i)
+static void removal_done(struct fw *fw, size_t i)
 {
-	struct rule_work *w = &k->rules.work[i];
-	struct rule *r = rule_at(k, i);
+	struct keeper_rules *rules = fw->state;
+	struct rule_work *w = &rules->work[i];
+	int error = -ECANCELED;
 
-	if (w->waiting == NULL || k->stopping) {
-		forget_rule(k, i);
-	} else if (grant_of(k, r) == NULL) {
-		answer_waiting(k, w, why_ended(k, r));
-		forget_rule(k, i);
-	} else {
+	if (w->wanted && !rules->stopping) {
 		w->tries = 0;
-		fill_rule(r, &w->waiting->knock);
-		begin_add(k, i);
+		if (begin_add(rules, i))
+			return;
+		error = -EBUSY;
 	}
+	answer_waiting(fw, w, error);
+	forget_rule(rules, i);
 }
 
-static void addition_done(struct keeper *k, size_t i, uint8_t outcome)
+static void addition_done(struct fw *fw, size_t i, uint8_t outcome)
 {
-	struct rule_work *w = &k->rules.work[i];
-	struct rule *r = rule_at(k, i);
+	struct keeper_rules *rules = fw->state;
+	struct rule_work *w = &rules->work[i];
 
-	if (outcome == RUNNER_DONE && grant_of(k, r) != NULL && !k->stopping) {
-		r->state = RULE_OPEN;
-		answer_waiting(k, w, VERDICT_GRANTED);
-	} else if (outcome == RUNNER_DONE) {
-		answer_waiting(k, w, why_ended(k, r));
-		begin_remove(k, i);
+	if (outcome == RUNNER_DONE && w->wanted && !rules->stopping) {
+		rule_at(rules, i)->state = RULE_OPEN;
+		answer_waiting(fw, w, 0);
 	} else if (outcome == RUNNER_REFUSED || outcome == RUNNER_BUSY) {
-		give_up(k, i, outcome == RUNNER_BUSY ? VERDICT_BUSY : VERDICT_FIREWALL_FAILED);
+		answer_waiting(fw, w, outcome == RUNNER_BUSY ? -EBUSY : -EPERM);
+		forget_rule(rules, i); /* nothing was opened */
 	} else {
-		/* Nobody knows how far it came. */
-		end_grant(k, r);
-		answer_waiting(k, w, VERDICT_FIREWALL_FAILED);
-		begin_remove(k, i);
+		/* Of what has failed nobody knows how far it came. */
+		answer_waiting(fw, w, outcome == RUNNER_DONE ? -ECANCELED : -EIO);
+		begin_remove(rules, i);
 	}
 }
 
 static void take_answer(struct keeper *k, const struct runner_reply *reply)
 {
+	struct keeper_rules *rules = &k->rules;
 	size_t i = TICKET_INDEX(reply->ticket);
-	struct rule_work *w = &k->rules.work[i % RULES_MOST];
+	struct rule_work *w = &rules->work[i % RULES_MOST];
 
 	if (i >= RULES_MOST || reply->ticket == 0 || w->ticket != reply->ticket) {
 		log_line(LOG_LEVEL_ERROR, "the privileged runner answered what was not asked");
-		loop_stop(&k->process.loop);
+		loop_stop(rules->loop);
 		return;
 	}
 	w->ticket = 0;
-	k->rules.removals -= rule_at(k, i)->state == RULE_REMOVING;
-	if (rule_at(k, i)->state == RULE_ADDING)
-		addition_done(k, i, reply->outcome);
+	rules->removals -= rule_at(rules, i)->state == RULE_REMOVING;
+	if (rule_at(rules, i)->state == RULE_ADDING)
+		addition_done(&k->programs, i, reply->outcome);
 	else if (reply->outcome == RUNNER_DONE)
-		removal_done(k, i);
+		removal_done(&k->programs, i);
 	else
-		removal_failed(k, i, reply->outcome);
+		removal_failed(rules, i, reply->outcome);
 	/* There is room for the next, unless it was for want of room. */
 	if (reply->outcome != RUNNER_BUSY)
-		keeper_rules_sweep(k);
-	if (k->stopping && keeper_rules_left(k) == 0)
-		loop_stop(&k->process.loop);
+		sweep(rules);
+	if (rules->stopping && keeper_left(k) == 0)
+		loop_stop(rules->loop);
 }
 
-/* --- Grants */
+/* --- Changes */
+
+static bool is_device(const struct rule *r, const struct fw_change *c)
+{
+	return memcmp(r->device, c->request.device, sizeof r->device) == 0;
+}
 
 /* The rule for the same, or a free place; RULES_MOST when there is none. */
-static size_t find_rule(const struct keeper *k, const struct admitted *a)
+static size_t find_rule(const struct keeper_rules *rules, const struct fw_change *c)
 {
-	const struct asked *asked = &a->knock.packet.asked;
 	size_t free_place = RULES_MOST;
 
 	for (size_t i = 0; i < RULES_MOST; i++) {
-		const struct rule *r = rule_at(k, i);
-		const struct ledger_what what = what_of(r);
+		const struct rule *r = rule_at(rules, i);
 
 		if (r->state == RULE_FREE)
 			free_place = free_place == RULES_MOST ? i : free_place;
-		else if (ledger_same(&what, &a->what) && addr_equal(&r->client, &a->knock.target) &&
-		         memcmp(r->device, asked->device, sizeof r->device) == 0)
+		else if (ports_equal(&r->ports, &c->opening.ports) &&
+		         addr_equal(&r->client, &c->opening.address) && is_device(r, c))
 			return i;
 	}
 	return free_place;
 }
 
-/* VERDICT_PASS, or why nothing more can be opened, at that index. */
-static enum verdict room_for(const struct keeper *k, const struct admitted *a, size_t i)
+/* 0, or why nothing more can be opened, at that index. */
+static int room_for(const struct keeper_rules *rules, const struct fw_change *c, size_t i)
 {
 	uint32_t additions = 0;
 
-	if (k->stopping)
-		return VERDICT_FIREWALL_FAILED;
-	if (i == RULES_MOST)
-		return VERDICT_NO_MEMORY;
-	for (size_t j = 0; j < RULES_MOST && rule_at(k, i)->state == RULE_FREE; j++)
-		additions += rule_at(k, j)->state == RULE_ADDING &&
-		             memcmp(rule_at(k, j)->device, a->knock.packet.asked.device,
-		                 DEVICE_UUID_BYTES) == 0;
-	return additions < ADDITIONS_MOST ? VERDICT_PASS : VERDICT_BUSY;
+	if (rules->stopping)
+		return -ESHUTDOWN;
+	if (i == RULES_MOST || c->waiting == NULL)
+		return -ENOMEM;
+	if (rule_at(rules, i)->state != RULE_FREE)
+		return rules->work[i].waiting_count < WAITING_MOST ? 0 : -EBUSY;
+	for (size_t j = 0; j < RULES_MOST; j++)
+		additions +=
+		    rule_at(rules, j)->state == RULE_ADDING && is_device(rule_at(rules, j), c);
+	return additions < ADDITIONS_MOST ? 0 : -EBUSY;
 }
 
-void keeper_rules_grant(struct keeper *k, const struct admitted *a)
+static void fill_rule(struct rule *r, const struct fw_change *c)
 {
-	size_t i = find_rule(k, a);
-	enum verdict v = room_for(k, a, i);
-	struct rule *r;
-
-	/* A rule that stands in no ledger would be shut at once. */
-	if (v == VERDICT_PASS && !keeper_enter(k, a))
-		v = VERDICT_NO_MEMORY;
-	if (v != VERDICT_PASS) {
-		report(k, v, &a->knock);
-		return;
-	}
-	r = rule_at(k, i);
-	keeper_tick(k, true);
-	if (r->state == RULE_OPEN) {
-		report(k, VERDICT_GRANTED, &a->knock);
-		keeper_send_response(k, &a->knock);
-		return;
-	}
-	v = wait_for(&k->rules.work[i], &a->knock);
-	if (v != VERDICT_PASS) {
-		report(k, v, &a->knock);
-		return;
-	}
-	if (r->state == RULE_FREE) {
-		fill_rule(r, &a->knock);
-		begin_add(k, i);
-	} else if (r->state == RULE_REMOVING && k->rules.work[i].ticket == 0) {
-		ask(k, i, RUNNER_RULE_REMOVE);
-	}
+	*r = (struct rule){.behind_nat = c->request.behind_nat,
+	    .ports = c->opening.ports,
+	    .duration_s = c->request.duration_s,
+	    .client = c->opening.address,
+	    .server = c->request.server};
+	memcpy(r->device, c->request.device, sizeof r->device);
 }
 
-/* --- Shutting */
-
-void keeper_rules_sweep(struct keeper *k)
+static int open_rule(struct keeper_rules *rules, const struct fw_change *c)
 {
-	int64_t now = clock_boot_ns();
+	size_t i = find_rule(rules, c);
+	int refused = room_for(rules, c, i);
+	struct rule_work *w = &rules->work[i % RULES_MOST];
+	struct rule *r = rule_at(rules, i % RULES_MOST);
 
-	for (size_t i = 0; k->rules.book != NULL && i < RULES_MOST; i++) {
-		const struct rule *r = rule_at(k, i);
-		const struct rule_work *w = &k->rules.work[i];
-
-		if (k->rules.removals >= REMOVALS_MOST)
-			return;
-		if (w->ticket != 0)
-			continue;
-		if (r->state == RULE_OPEN && (k->stopping || grant_of(k, r) == NULL))
-			begin_remove(k, i);
-		else if (r->state == RULE_REMOVING && w->next_try_ns <= now &&
-		         (!k->stopping || w->tries < TRIES_AT_STOP))
-			ask(k, i, RUNNER_RULE_REMOVE);
+	if (refused != 0)
+		return refused;
+	w->wanted = true;
+	if (r->state == RULE_OPEN)
+		return 0;
+	fill_rule(&w->anew, c);
+	if (r->state == RULE_FREE && !begin_add(rules, i)) {
+		forget_rule(rules, i);
+		return -EBUSY;
 	}
+	if (r->state == RULE_REMOVING && w->ticket == 0)
+		ask(rules, i, RUNNER_RULE_REMOVE);
+	w->waiting[w->waiting_count++] = c->waiting;
+	return FW_LATER;
 }
 
-void keeper_rules_stop(struct keeper *k)
+/* The next sweep has it shut. */
+static int close_rule(struct keeper_rules *rules, const struct fw_change *c)
 {
-	for (size_t i = 0; k->rules.book != NULL && i < RULES_MOST; i++) {
-		k->rules.work[i].tries = 0;
-		k->rules.work[i].next_try_ns = 0;
-	}
-	keeper_rules_sweep(k);
+	size_t i = find_rule(rules, c);
+
+	if (i < RULES_MOST)
+		rules->work[i].wanted = false;
+	return 0;
 }
 
-uint32_t keeper_rules_left(const struct keeper *k)
+static int rules_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
+	for (size_t i = 0; i < count; i++)
+		changes[i].outcome = changes[i].close ? close_rule(fw->state, &changes[i])
+		                                      : open_rule(fw->state, &changes[i]);
+	return 0;
+}
+
+/* Also what has failed so often that it would be left for later. */
+static int rules_remove(struct fw *fw)
+{
+	struct keeper_rules *rules = fw->state;
+
+	rules->stopping = true;
+	for (size_t i = 0; i < RULES_MOST; i++) {
+		rules->work[i].tries = 0;
+		rules->work[i].next_try_ns = 0;
+	}
+	sweep(rules);
+	return 0;
+}
+
+static void rules_tick(struct fw *fw)
+{
+	sweep(fw->state);
+}
+
+/* When stopping, those that have failed too often are left out. */
+static uint32_t rules_pending(const struct fw *fw)
+{
+	const struct keeper_rules *rules = fw->state;
 	uint32_t left = 0;
 
-	for (size_t i = 0; k->rules.book != NULL && i < RULES_MOST; i++) {
-		const struct rule_work *w = &k->rules.work[i];
+	for (size_t i = 0; i < RULES_MOST; i++) {
+		const struct rule_work *w = &rules->work[i];
 
-		if (rule_at(k, i)->state != RULE_FREE &&
-		    (!k->stopping || w->ticket != 0 || w->tries < TRIES_AT_STOP))
+		if (rule_at(rules, i)->state != RULE_FREE &&
+		    (!rules->stopping || w->ticket != 0 || w->tries < TRIES_AT_STOP))
 			left++;
 	}
 	return left;
 }
 
-const struct rule *keeper_rules_overdue(const struct keeper *k, uint32_t index)
+const struct rule *keeper_rules_overdue(const struct keeper_rules *rules, uint32_t index)
 {
-	return k->rules.book != NULL && index < RULES_MOST &&
-	               rule_at(k, index)->state == RULE_REMOVING && k->rules.work[index].tries > 0
-	           ? rule_at(k, index)
+	return rules->journal != NULL && index < RULES_MOST &&
+	               rule_at(rules, index)->state == RULE_REMOVING && rules->work[index].tries > 0
+	           ? rule_at(rules, index)
 	           : NULL;
 }
 
@@ -418,6 +353,15 @@ bool keeper_take_rule_result(void *context, const struct runner_reply *m, struct
 	return true;
 }
 
+static const struct fw_ops rules_ops = {
+    .name = "programs",
+    .by_program = true,
+    .change = rules_change,
+    .remove = rules_remove,
+    .tick = rules_tick,
+    .pending = rules_pending,
+};
+
 /* The mapping is what is used, but the file stays open: main's lock on it ends with it. */
 bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 {
@@ -426,9 +370,11 @@ bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 	rules->runner.channel.fd = -1;
 	if (fds->fd[FD_PRIVILEGED_RUNNER] < 0)
 		return true;
-	rules->book = rule_journal_map(message_fds_take(fds, FD_RULE_JOURNAL));
+	rules->journal = rule_journal_map(message_fds_take(fds, FD_RULE_JOURNAL));
 	rules->work = calloc(RULES_MOST, sizeof *rules->work);
 	rules->log_rate = rate_of(LOG_RATE, LOG_BURST);
-	return rules->book != NULL && rules->work != NULL &&
+	rules->loop = &k->process.loop;
+	k->programs = (struct fw){&rules_ops, rules, keeper_outcome, k};
+	return rules->journal != NULL && rules->work != NULL &&
 	       process_open_peer(&k->process, &rules->runner, ROLE_PRIVILEGED_RUNNER, fds);
 }

@@ -1,11 +1,11 @@
-/* What the desk may know of the keeper's ledger. */
+/* What the desk may know of the keeper's grants. */
 #ifndef KEEPER_SESSIONS_H
 #define KEEPER_SESSIONS_H
 
 #include "keeper/keeper.h"
 
-/* Fills a zeroed message from the cursor on: first the ledger's parts, then the rules that should
- * be shut and are not, then the holders last seen; m->next is the cursor for more. */
+/* Fills a zeroed message from the cursor on: first the grant table's parts, then the rules that
+ * should be shut and are not, then the holders last seen; m->next is the cursor for more. */
 void keeper_sessions(const struct keeper *k, uint32_t cursor, struct message_sessions *m);
 
 #endif

@@ -6,7 +6,7 @@
 #include "admit/policy.h"
 #include "base/clock.h"
 
-#define LEDGER_CAPACITY 65536
+#define GRANTS_MOST 65536
 
 uint32_t keeper_state_holders(const struct keeper_state *k)
 {
@@ -22,8 +22,7 @@ const char *keeper_state_name(const struct keeper_state *k, uint32_t holder)
 	return k->unlisted->places[holder - known].name;
 }
 
-/* Of a holder who is there. */
-static struct holder_identity identity_of(const struct keeper_state *k, uint32_t holder)
+struct holder_identity keeper_state_identity(const struct keeper_state *k, uint32_t holder)
 {
 	const struct snapshot *s = &k->config;
 	struct holder_identity who = {.device = holder >= s->client_count};
@@ -71,7 +70,7 @@ static bool may_go(const void *context, uint32_t place)
 	const struct keeper_state *k = context;
 	uint32_t holder = snapshot_holders(&k->config) + place;
 
-	return ledger_held_by(k->ledger, holder) == 0 &&
+	return grant_table_held_by(k->grants, holder) == 0 &&
 	       !replay_matters(
 	           &k->replay[holder], clock_real_ns(), k->config.settings->openspa.window_ns);
 }
@@ -79,7 +78,7 @@ static bool may_go(const void *context, uint32_t place)
 /* What was kept of it when it left the configuration. */
 static bool take_back_guard(struct keeper_state *k, uint32_t holder)
 {
-	struct holder_identity who = identity_of(k, holder);
+	struct holder_identity who = keeper_state_identity(k, holder);
 
 	for (size_t i = 0; i < k->departed_count; i++) {
 		struct departed *d = &k->departed[i];
@@ -123,12 +122,9 @@ void keeper_state_admitted(struct keeper_state *k, uint32_t holder)
 
 /* What a program said yes to stands until it ends: it is not asked again. */
 static bool device_may_hold(const struct keeper_state *k, const struct device *d,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+    const struct opening *o, int64_t now_real_ns)
 {
-	const struct asked asked = {.target = *address,
-	    .protocol = what->protocol,
-	    .first_port = what->first_port,
-	    .last_port = what->last_port};
+	const struct asked asked = {.target = o->address, .ports = o->ports};
 
 	return !d->revoked && now_real_ns <= d->expires_ns &&
 	       (k->config.settings->openspa.authorization != CONF_ASKED_NATIVE ||
@@ -136,54 +132,67 @@ static bool device_may_hold(const struct keeper_state *k, const struct device *d
 }
 
 static bool unlisted_may_hold(const struct keeper_state *k, const struct unlisted_device *v,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+    const struct opening *o, int64_t now_real_ns)
 {
 	const struct device device = policy_unlisted(&k->config, v->uuid);
 
-	return v->admitted && device_may_hold(k, &device, address, what, now_real_ns);
+	return v->admitted && device_may_hold(k, &device, o, now_real_ns);
 }
 
-bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns)
+uint32_t keeper_state_policy(const struct keeper_state *k, uint32_t holder)
+{
+	return holder < k->config.client_count ? k->config.clients[holder].policy : 0;
+}
+
+bool keeper_state_may_hold(
+    const struct keeper_state *k, const struct opening *o, int64_t now_real_ns)
 {
 	const struct snapshot *s = &k->config;
+	uint32_t holder = o->holder;
 	const struct client *c;
 
 	if (holder >= keeper_state_holders(k) ||
-	    (what->protocol != 0) != (holder >= s->client_count))
+	    (o->ports.protocol != 0) != (holder >= s->client_count))
 		return false;
 	if (holder >= snapshot_holders(s))
-		return unlisted_may_hold(k, &k->unlisted->places[holder - snapshot_holders(s)],
-		    address, what, now_real_ns);
+		return unlisted_may_hold(
+		    k, &k->unlisted->places[holder - snapshot_holders(s)], o, now_real_ns);
 	if (holder >= s->client_count)
-		return device_may_hold(
-		    k, &s->devices[holder - s->client_count], address, what, now_real_ns);
+		return device_may_hold(k, &s->devices[holder - s->client_count], o, now_real_ns);
 	c = &s->clients[holder];
 	return !c->revoked && now_real_ns <= c->expires_ns &&
 	       s->policies[c->policy].ports.count > 0;
 }
 
+bool keeper_state_inherit(const struct keeper_state *next, const struct keeper_state *old,
+    struct opening *o, int64_t now_real_ns)
+{
+	struct holder_identity who = keeper_state_identity(old, o->holder);
+
+	o->holder = find_holder(next, &who);
+	o->policy = keeper_state_policy(next, o->holder);
+	return keeper_state_may_hold(next, o, now_real_ns);
+}
+
 /* Grants of holders that may still have them. */
-static bool carry_ledger(struct keeper_state *next, const struct keeper_state *old)
+static bool carry_grants(struct keeper_state *next, const struct keeper_state *old)
 {
 	int64_t now = clock_real_ns();
 
-	if (old->ledger == NULL)
+	if (old->grants == NULL)
 		return true;
-	for (size_t part = 0; part < ledger_parts(old->ledger); part++) {
-		for (const struct ledger_entry *e = ledger_part(old->ledger, part); e != NULL;
-		     e = e->next) {
-			struct holder_identity who = identity_of(old, e->holder);
-			uint32_t holder = find_holder(next, &who);
-			struct ledger_entry *copy;
+	for (size_t part = 0; part < grant_table_parts(old->grants); part++) {
+		for (const struct grant *g = grant_table_part(old->grants, part); g != NULL;
+		     g = g->next) {
+			struct opening o = g->opening;
+			struct grant *copy;
 
-			if (!keeper_state_may_hold(next, holder, &e->address, &e->what, now))
+			if (!keeper_state_inherit(next, old, &o, now))
 				continue;
-			copy = ledger_add(next->ledger, holder, &e->address, &e->what);
+			copy = grant_table_add(next->grants, &o);
 			if (copy == NULL)
 				return false;
-			copy->opened_real_ns = e->opened_real_ns;
-			copy->expires_boot_ns = e->expires_boot_ns;
+			copy->opened_real_ns = g->opened_real_ns;
 		}
 	}
 	return true;
@@ -197,7 +206,7 @@ static void carry_seen(struct keeper_state *next, const struct keeper_state *old
 
 		if (!is_there(old, i))
 			continue;
-		who = identity_of(old, i);
+		who = keeper_state_identity(old, i);
 		holder = find_holder(next, &who);
 		if (holder != DIRECTORY_NOBODY)
 			next->seen[holder] = old->seen[i];
@@ -235,10 +244,10 @@ bool keeper_state_next(
 	next->directory = directory_new(&next->config);
 	next->replay = calloc((size_t)holders + 1, sizeof *next->replay); /* never of nothing */
 	next->seen = calloc((size_t)holders + 1, sizeof *next->seen);
-	next->ledger = ledger_new(LEDGER_CAPACITY, holders);
+	next->grants = grant_table_new(GRANTS_MOST, holders);
 	next->departed = calloc(leaving, sizeof *next->departed);
 	if (!unlisted || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
-	    next->ledger == NULL || next->departed == NULL || !carry_ledger(next, old)) {
+	    next->grants == NULL || next->departed == NULL || !carry_grants(next, old)) {
 		next->config = (struct snapshot){0}; /* still the caller's */
 		keeper_state_free(next);
 		return false;
@@ -277,7 +286,7 @@ void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 
 		if (!is_there(state, i))
 			continue;
-		who = identity_of(state, i);
+		who = keeper_state_identity(state, i);
 		move_guard(next, &who, &state->replay[i]);
 	}
 	for (size_t i = 0; i < state->departed_count; i++)
@@ -297,7 +306,7 @@ void keeper_state_free(struct keeper_state *state)
 	directory_free(state->directory);
 	free(state->replay);
 	free(state->seen);
-	ledger_free(state->ledger);
+	grant_table_free(state->grants);
 	free(state->departed);
 	free(state->unlisted);
 	snapshot_unmap(&state->config);

@@ -1,4 +1,5 @@
-/* What the keeper knows: the configuration in force, what it remembers of each holder, the ledger.
+/* What the keeper knows: the configuration in force, what it remembers of each holder, the
+ * grants.
  * A new configuration carries all of it over by the holders' identities.
  *
  * Holders are those of the snapshot, clients and then devices, and behind them, where a program is
@@ -38,7 +39,7 @@ struct keeper_state {
 	struct directory *directory;
 	struct replay *replay; /* one for each holder */
 	struct seen *seen;     /* one for each holder */
-	struct ledger *ledger;
+	struct grant_table *grants;
 	struct departed *departed;
 	size_t departed_count;
 };
@@ -55,6 +56,8 @@ void keeper_state_free(struct keeper_state *state);
 
 /* How many holders there are, places for unlisted included. */
 uint32_t keeper_state_holders(const struct keeper_state *k);
+/* Of one who is there: a client's public key, a device's UUID. */
+struct holder_identity keeper_state_identity(const struct keeper_state *k, uint32_t holder);
 /* CLIENT_NAME_BYTES of memory, closed by a zero. `holder` is one who is there. */
 const char *keeper_state_name(const struct keeper_state *k, uint32_t holder);
 /* The holder that is this device, or DIRECTORY_NOBODY. */
@@ -66,8 +69,14 @@ uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DE
 /* The holder was admitted: a unlisted's place is its own from now on. */
 void keeper_state_admitted(struct keeper_state *k, uint32_t holder);
 
-/* True when that holder may have `what` open for `address`, now. */
-bool keeper_state_may_hold(const struct keeper_state *k, uint32_t holder,
-    const struct addr *address, const struct ledger_what *what, int64_t now_real_ns);
+/* The index of the policy by which a holder opens; 0 for a device, which names its ports. */
+uint32_t keeper_state_policy(const struct keeper_state *k, uint32_t holder);
+/* True when its holder may have that open, now. */
+bool keeper_state_may_hold(
+    const struct keeper_state *k, const struct opening *o, int64_t now_real_ns);
+/* Makes of an opening of `old` that of the same holder in `next`; false when nobody there may have
+ * it. */
+bool keeper_state_inherit(const struct keeper_state *next, const struct keeper_state *old,
+    struct opening *o, int64_t now_real_ns);
 
 #endif

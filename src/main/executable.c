@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/trusted_file.h"
+#include "proc/child.h"
 
 const char *executable_name(enum role role)
 {
@@ -35,7 +37,7 @@ static bool beside(char *path, size_t size, const char *name)
 	slash = strrchr(path, '/');
 	if (slash == NULL || (size_t)(slash - path) + strlen(name) + 2 > size)
 		return false;
-	strcpy(slash + 1, name);
+	memcpy(slash + 1, name, strlen(name) + 1);
 	return access(path, F_OK) == 0;
 }
 
@@ -55,9 +57,8 @@ static bool is_trusted(int fd, const char *path, char why[static TRUSTED_TEXT_BY
 	return trusted_stat(&wanted, &st, path, why);
 }
 
-int executable_open(enum role role)
+static int open_trusted(const char *name)
 {
-	const char *name = executable_name(role);
 	char path[PATH_MAX], why[TRUSTED_TEXT_BYTES];
 	int fd;
 
@@ -66,9 +67,41 @@ int executable_open(enum role role)
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (is_trusted(fd, path, why))
 		return fd;
-	log_event(LOG_LEVEL_ERROR, "cannot use the executable of a process", "process",
-	    role_name(role), "path", path, "why", why, NULL);
+	log_event(LOG_LEVEL_ERROR, "cannot use the executable of a process", "process", name,
+	    "path", path, "why", why, NULL);
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int executable_open(enum role role)
+{
+	return open_trusted(executable_name(role));
+}
+
+_Noreturn static void become_guard(int executable, const struct main_options *o)
+{
+	const char *const words[] = {"postern-guard", "-c", o->config, "--state-dir", o->state_dir,
+	    "--log-format", o->log_format == LOG_FORMAT_JSON ? "json" : "text", NULL};
+	const int fds[3] = {-1, STDERR_FILENO, STDERR_FILENO};
+	char *argv[sizeof words / sizeof *words];
+
+	memcpy(argv, words, sizeof argv); /* execveat only reads them */
+	if (child_set_up(fds))
+		execveat(executable, "", argv, environ, AT_EMPTY_PATH);
+	child_give_up("postern-guard");
+}
+
+void executable_run_guard(const struct main_options *options)
+{
+	int executable = open_trusted("postern-guard");
+	pid_t pid = executable < 0 ? -1 : fork();
+
+	if (pid == 0)
+		become_guard(executable, options);
+	if (executable >= 0)
+		close(executable);
+	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+		log_line(
+		    LOG_LEVEL_ERROR, "the guard could not be run: see that the ports are shut");
 }

@@ -2,6 +2,7 @@
 #ifndef MAIN_EXECUTABLE_H
 #define MAIN_EXECUTABLE_H
 
+#include "main/main.h"
 #include "proc/role.h"
 
 /* The name that ps shows. */
@@ -9,5 +10,7 @@ const char *executable_name(enum role role);
 /* Opens it, to be executed. -1, having said why: it is not there, or others than root and the owner
  * of posternd's own executable could change it. */
 int executable_open(enum role role);
+/* Runs postern-guard, so that the ports are shut although the daemon cannot start. */
+void executable_run_guard(const struct main_options *options);
 
 #endif

@@ -39,7 +39,7 @@ static enum verdict judge(
 	static struct budget budget;
 	uint32_t holders = snapshot_holders(x->config);
 	struct directory *directory = directory_new(x->config);
-	struct ledger *ledger = ledger_new(1, holders);
+	struct grant_table *grants = grant_table_new(1, holders);
 	struct replay *replay = calloc((size_t)holders + 1, sizeof *replay);
 	struct admission a = {.side = ADMIT_DOORMAN,
 	    .config = x->config,
@@ -48,14 +48,14 @@ static enum verdict judge(
 	    .directory = directory,
 	    .replay = replay,
 	    .holders = holders,
-	    .ledger = ledger,
+	    .grants = grants,
 	    .now_ns = x->now_ns,
 	    .trace = explain_check,
 	    .trace_context = x};
 	enum verdict v = VERDICT_NO_MEMORY;
 
 	budget_init(&budget);
-	if (directory != NULL && ledger != NULL && replay != NULL)
+	if (directory != NULL && grants != NULL && replay != NULL)
 		v = admit(&a, k);
 	if (v == VERDICT_HANDED_ON && k->packet.record.protocol == RECORD_OPENME)
 		k->holder = find_signer(x->config, k);
@@ -66,7 +66,7 @@ static enum verdict judge(
 	for (uint32_t i = 0; replay != NULL && i < holders; i++)
 		replay_clear(&replay[i]);
 	free(replay);
-	ledger_free(ledger);
+	grant_table_free(grants);
 	directory_free(directory);
 	/* The doorman tries every key before it says so. */
 	return v == VERDICT_WRONG_SIGNER ? VERDICT_UNKNOWN_SIGNER : v;

@@ -18,21 +18,21 @@ void explain_seconds(double seconds)
 	printf("%.*f s", seconds < 10 ? 3 : 0, seconds);
 }
 
-static void print_port(uint8_t protocol, uint16_t first, uint16_t last)
+static void print_ports(const struct ports *p)
 {
 	static const char *const names[UINT8_MAX + 1] = {[IPPROTO_ICMP] = "icmp",
 	    [IPPROTO_IPIP] = "ipv4",
 	    [IPPROTO_TCP] = "tcp",
 	    [IPPROTO_UDP] = "udp",
 	    [IPPROTO_ICMPV6] = "icmpv6"};
-	const char *name = names[protocol] == NULL ? "?" : names[protocol];
+	const char *name = names[p->protocol] == NULL ? "?" : names[p->protocol];
 
-	if (first == 0)
+	if (p->first == 0)
 		fputs(name, stdout);
-	else if (first == last)
-		printf("%u/%s", first, name);
+	else if (p->first == p->last)
+		printf("%u/%s", p->first, name);
 	else
-		printf("%u-%u/%s", first, last, name);
+		printf("%u-%u/%s", p->first, p->last, name);
 }
 
 void explain_ports(const struct snapshot *s, const struct knock *k)
@@ -40,16 +40,14 @@ void explain_ports(const struct snapshot *s, const struct knock *k)
 	const struct asked *asked = &k->packet.asked;
 	struct span span;
 
-	if (asked->protocol != 0) {
-		print_port(asked->protocol, asked->first_port, asked->last_port);
+	if (asked->ports.protocol != 0) {
+		print_ports(&asked->ports);
 		return;
 	}
 	span = s->policies[s->clients[k->holder].policy].ports;
 	for (uint32_t i = 0; i < span.count; i++) {
-		const struct port_range *p = &snapshot_ports(s, span)[i];
-
 		fputs(i == 0 ? "" : ", ", stdout);
-		print_port(p->protocol, p->first, p->last);
+		print_ports(&snapshot_ports(s, span)[i]);
 	}
 	if (span.count == 0)
 		fputs("none", stdout);

@@ -11,6 +11,7 @@
 #include "base/notify.h"
 #include "main/config_push.h"
 #include "main/control_socket.h"
+#include "main/executable.h"
 #include "main/processes.h"
 #include "proc/sandbox.h"
 
@@ -128,6 +129,8 @@ static void run(struct main_process *m, struct conf *conf)
 			m->exit_status = EXIT_FAILED;
 	}
 	main_stop_roles(m);
+	if (!started)
+		executable_run_guard(m->options);
 }
 
 int role_main(const struct main_options *options)
@@ -141,6 +144,7 @@ int role_main(const struct main_options *options)
 
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
+		executable_run_guard(options);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
 	warn(conf);

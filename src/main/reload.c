@@ -10,6 +10,7 @@
 #include "main/config_push.h"
 #include "main/processes.h"
 #include "proto/rsa_value.h"
+#include "snapshot/accepted.h"
 
 /* After a reload for the desk four times as long as it took is for everything else. */
 #define DESK_SHARE        4
@@ -77,6 +78,10 @@ bool main_push_config(struct main_process *m, const struct conf *conf, const str
 			main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
 		return false;
 	}
+	if (!accepted_save(m->options->state_dir, &h->snapshot))
+		log_event(LOG_LEVEL_WARN,
+		    "cannot keep what is shut for a start with a broken configuration", "folder",
+		    m->options->state_dir, "error", strerror(errno), NULL);
 	m->settings = *h->snapshot.settings;
 	m->clients = h->snapshot.client_count;
 	m->devices = h->snapshot.device_count;

@@ -13,7 +13,7 @@
 
 #include "admit/verdict.h"
 #include "base/log.h"
-#include "grant/grant_table.h"
+#include "grant/opening.h"
 #include "intake/record.h"
 #include "proc/program.h"
 #include "proc/role.h"
@@ -188,9 +188,7 @@ struct message_granted {
 	struct addr source; /* of the request, and where the answer goes */
 	struct addr local;
 	uint16_t source_port;
-	uint8_t protocol;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s;
 };
 
@@ -202,18 +200,15 @@ struct message_cursor {
 enum session_kind { SESSION_OPEN, SESSION_OVERDUE, SESSION_SEEN };
 
 struct message_session {
-	uint8_t kind; /* enum session_kind */
-	struct addr address;
-	struct ledger_what what;
+	uint8_t kind;           /* enum session_kind */
+	struct opening opening; /* SEEN: the address alone; OVERDUE: ended */
 	char name[CLIENT_NAME_BYTES];
-	uint32_t holder;        /* OPEN: of what the snapshot says that it may have */
-	int64_t opened_real_ns; /* OPEN: since when; SEEN: when last */
-	uint64_t remaining_ms;  /* OPEN */
+	int64_t real_ns; /* OPEN: since when; SEEN: when last */
 };
 
 #define MESSAGE_SESSIONS_MOST 32
 struct message_sessions {
-	uint64_t generation; /* of the snapshot that `holder` is an index of */
+	uint64_t generation; /* of the snapshot that policies are indices of */
 	uint32_t count;
 	uint32_t next; /* cursor for more; 0: that was all */
 	struct message_session sessions[MESSAGE_SESSIONS_MOST];

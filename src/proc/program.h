@@ -38,10 +38,8 @@ enum runner_outcome {
 struct runner_request {
 	uint32_t ticket; /* the keeper's, handed back */
 	uint8_t task;    /* enum runner_task */
-	uint8_t protocol;
 	bool behind_nat;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s;
 	uint8_t device[DEVICE_UUID_BYTES];
 	struct addr client_address;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 
 #include "base/log.h"
 
-#define RULE_JOURNAL_MAGIC 0x50535242U /* "PSRB" */
+#define RULE_JOURNAL_MAGIC 0x50535232U /* "PSR2" */
 
 static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_id])
 {
@@ -29,26 +28,17 @@ static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_i
 
 static bool rule_sound(const struct rule *r)
 {
-	switch (r->protocol) {
-	case IPPROTO_ICMP:
-	case IPPROTO_IPIP:
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_ICMPV6:
-		return r->state <= RULE_REMOVING && r->behind_nat <= 1 && r->zero == 0 &&
-		       r->first_port <= r->last_port && r->duration_s > 0;
-	default:
-		return false;
-	}
+	return ports_fit(&r->ports) && r->ports.zero == 0 && r->state <= RULE_REMOVING &&
+	       r->behind_nat <= 1 && r->duration_s > 0;
 }
 
 /* Whatever a predecessor was about, the rule may be there: so it is shut. */
-static void take_over(struct rule_journal *book)
+static void take_over(struct rule_journal *journal)
 {
 	uint32_t left = 0, unsound = 0;
 
 	for (size_t i = 0; i < RULES_MOST; i++) {
-		struct rule *r = &book->rules[i];
+		struct rule *r = &journal->rules[i];
 
 		if (r->state == RULE_FREE)
 			continue;
@@ -70,54 +60,55 @@ static void take_over(struct rule_journal *book)
 		    unsound);
 }
 
-static void begin_anew(struct rule_journal *book, const char *boot_id)
+static void begin_anew(struct rule_journal *journal, const char *boot_id)
 {
-	memset(book, 0, sizeof *book);
-	book->magic = RULE_JOURNAL_MAGIC;
-	book->layout = sizeof *book;
-	snprintf(book->boot_id, sizeof book->boot_id, "%s", boot_id);
+	memset(journal, 0, sizeof *journal);
+	journal->magic = RULE_JOURNAL_MAGIC;
+	journal->layout = sizeof *journal;
+	snprintf(journal->boot_id, sizeof journal->boot_id, "%s", boot_id);
 }
 
 uint32_t rule_journal_left(int fd)
 {
 	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
-	struct rule_journal *book = malloc(sizeof *book);
+	struct rule_journal *journal = malloc(sizeof *journal);
 	uint32_t left = 0;
 
-	if (book != NULL && read_boot_id(boot_id) &&
-	    pread(fd, book, sizeof *book, 0) == (ssize_t)sizeof *book &&
-	    book->magic == RULE_JOURNAL_MAGIC && book->layout == sizeof *book &&
-	    strncmp(book->boot_id, boot_id, sizeof boot_id) == 0) {
+	if (journal != NULL && read_boot_id(boot_id) &&
+	    pread(fd, journal, sizeof *journal, 0) == (ssize_t)sizeof *journal &&
+	    journal->magic == RULE_JOURNAL_MAGIC && journal->layout == sizeof *journal &&
+	    strncmp(journal->boot_id, boot_id, sizeof boot_id) == 0) {
 		for (size_t i = 0; i < RULES_MOST; i++)
-			left += book->rules[i].state != RULE_FREE;
+			left += journal->rules[i].state != RULE_FREE;
 	}
-	free(book);
+	free(journal);
 	return left;
 }
 
 struct rule_journal *rule_journal_map(int fd)
 {
 	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
-	struct rule_journal *book;
+	struct rule_journal *journal;
 	struct stat st;
 
 	if (!read_boot_id(boot_id) || fstat(fd, &st) != 0)
 		return NULL;
 	/* All of it on the disk in any case: what is written to a hole of a full one is fatal. */
-	if ((st.st_size != sizeof *book && ftruncate(fd, 0) != 0) ||
-	    (errno = posix_fallocate(fd, 0, sizeof *book)) != 0)
+	if ((st.st_size != sizeof *journal && ftruncate(fd, 0) != 0) ||
+	    (errno = posix_fallocate(fd, 0, sizeof *journal)) != 0)
 		return NULL;
-	book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (book == MAP_FAILED)
+	journal = mmap(NULL, sizeof *journal, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (journal == MAP_FAILED)
 		return NULL;
-	if (st.st_size != 0 && (book->magic != RULE_JOURNAL_MAGIC || book->layout != sizeof *book))
+	if (st.st_size != 0 &&
+	    (journal->magic != RULE_JOURNAL_MAGIC || journal->layout != sizeof *journal))
 		log_line(LOG_LEVEL_ERROR,
 		    "the state directory's file of rules is damaged, or another version's: begun "
 		    "anew; look for rules that nothing will shut");
-	else if (strncmp(book->boot_id, boot_id, sizeof boot_id) == 0) {
-		take_over(book);
-		return book;
+	else if (strncmp(journal->boot_id, boot_id, sizeof boot_id) == 0) {
+		take_over(journal);
+		return journal;
 	}
-	begin_anew(book, boot_id);
-	return book;
+	begin_anew(journal, boot_id);
+	return journal;
 }

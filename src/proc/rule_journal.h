@@ -16,12 +16,9 @@ enum rule_state { RULE_FREE, RULE_ADDING, RULE_OPEN, RULE_REMOVING };
 
 /* Everything a script is told, so that it can be told again. */
 struct rule {
-	uint8_t state; /* enum rule_state */
-	uint8_t protocol;
+	uint8_t state;      /* enum rule_state */
 	uint8_t behind_nat; /* 0 or 1 */
-	uint8_t zero;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s;
 	uint8_t device[DEVICE_UUID_BYTES];
 	struct addr client;
@@ -36,11 +33,11 @@ struct rule_journal {
 };
 
 /* Maps `fd`, a file open for reading and writing, which stays the caller's. Rules that it holds
- * from this boot are left in state RULE_REMOVING; what is not a sound book is begun anew, which is
- * said. NULL with errno. */
+ * from this boot are left in state RULE_REMOVING; what is not a sound journal is begun anew, which
+ * is said. NULL with errno. */
 struct rule_journal *rule_journal_map(int fd);
 
-/* How many rules of this boot the file holds, read only; 0 for what is not a sound book. */
+/* How many rules of this boot the file holds, read only; 0 for what is not a sound journal. */
 uint32_t rule_journal_left(int fd);
 
 #endif

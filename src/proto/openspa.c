@@ -25,30 +25,9 @@ _Static_assert(RSA_DIGEST_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
 static const uint8_t request_header[OPENSPA_HEADER_BYTES] = {0x10, 0x01};
 static const uint8_t response_header[OPENSPA_HEADER_BYTES] = {0x18, 0x01};
 
-bool openspa_ports_fit(uint8_t protocol, uint16_t first, uint16_t last)
-{
-	switch (protocol) {
-	case OPENSPA_TCP:
-	case OPENSPA_UDP:
-		return first >= 1 && first <= last;
-	case OPENSPA_ICMP:
-	case OPENSPA_ICMPV6:
-	case OPENSPA_IPV4:
-		return first == 0 && last == 0;
-	default:
-		return false;
-	}
-}
-
-static bool request_fits(const struct openspa_request *request)
-{
-	return openspa_ports_fit(request->protocol, request->first_port, request->last_port);
-}
-
 static bool response_fits(const struct openspa_response *response)
 {
-	return openspa_ports_fit(response->protocol, response->first_port, response->last_port) &&
-	       response->duration_s != 0;
+	return ports_fit(&response->ports) && response->duration_s != 0;
 }
 
 static bool request_read(
@@ -62,9 +41,9 @@ static bool request_read(
 	out->timestamp_s = (int64_t)reader_u64(&r);
 	reader_take(&r, out->device, sizeof out->device);
 	reader_take(&r, out->nonce, sizeof out->nonce);
-	out->protocol = reader_u8(&r);
-	out->first_port = reader_u16(&r);
-	out->last_port = reader_u16(&r);
+	out->ports = (struct ports){.protocol = reader_u8(&r)};
+	out->ports.first = reader_u16(&r);
+	out->ports.last = reader_u16(&r);
 	method = reader_u8(&r);
 	flags = reader_u8(&r);
 	reserved = reader_u16(&r);
@@ -72,7 +51,7 @@ static bool request_read(
 	reader_take(&r, out->server_address.bytes, sizeof out->server_address.bytes);
 	out->behind_nat = flags == FLAG_BEHIND_NAT;
 	return reader_done(&r) && method == SIGNATURE_RSA_SHA256 &&
-	       (flags & ~FLAG_BEHIND_NAT) == 0 && reserved == 0 && request_fits(out);
+	       (flags & ~FLAG_BEHIND_NAT) == 0 && reserved == 0 && ports_fit(&out->ports);
 }
 
 static void request_write(struct writer *w, const struct openspa_request *request)
@@ -80,9 +59,9 @@ static void request_write(struct writer *w, const struct openspa_request *reques
 	writer_u64(w, (uint64_t)request->timestamp_s);
 	writer_put(w, request->device, sizeof request->device);
 	writer_put(w, request->nonce, sizeof request->nonce);
-	writer_u8(w, request->protocol);
-	writer_u16(w, request->first_port);
-	writer_u16(w, request->last_port);
+	writer_u8(w, request->ports.protocol);
+	writer_u16(w, request->ports.first);
+	writer_u16(w, request->ports.last);
 	writer_u8(w, SIGNATURE_RSA_SHA256);
 	writer_u8(w, request->behind_nat ? FLAG_BEHIND_NAT : 0);
 	writer_u16(w, 0);
@@ -99,9 +78,9 @@ static bool response_read(
 
 	out->timestamp_s = (int64_t)reader_u64(&r);
 	reader_take(&r, out->nonce, sizeof out->nonce);
-	out->protocol = reader_u8(&r);
-	out->first_port = reader_u16(&r);
-	out->last_port = reader_u16(&r);
+	out->ports = (struct ports){.protocol = reader_u8(&r)};
+	out->ports.first = reader_u16(&r);
+	out->ports.last = reader_u16(&r);
 	out->duration_s = reader_u16(&r);
 	method = reader_u8(&r);
 	reserved = reader_u8(&r) | reader_u32(&r);
@@ -113,9 +92,9 @@ static void response_write(struct writer *w, const struct openspa_response *resp
 {
 	writer_u64(w, (uint64_t)response->timestamp_s);
 	writer_put(w, response->nonce, sizeof response->nonce);
-	writer_u8(w, response->protocol);
-	writer_u16(w, response->first_port);
-	writer_u16(w, response->last_port);
+	writer_u8(w, response->ports.protocol);
+	writer_u16(w, response->ports.first);
+	writer_u16(w, response->ports.last);
 	writer_u16(w, response->duration_s);
 	writer_u8(w, SIGNATURE_RSA_SHA256);
 	writer_u8(w, 0);
@@ -243,7 +222,7 @@ bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
 	struct writer p = writer_of(payload, sizeof payload);
 
 	request_write(&p, request);
-	if (!request_fits(request) || !writer_filled(&p, sizeof payload)) {
+	if (!ports_fit(&request->ports) || !writer_filled(&p, sizeof payload)) {
 		memset(packet, 0, OPENSPA_REQUEST_BYTES);
 		return false;
 	}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/ports.h"
 #include "proto/envelope.h"
 #include "proto/rsa_key.h"
 
@@ -50,9 +51,7 @@ struct openspa_request {
 	int64_t timestamp_s; /* since the Unix epoch; any value may arrive */
 	uint8_t device[OPENSPA_DEVICE_BYTES];
 	uint8_t nonce[OPENSPA_NONCE_BYTES];
-	uint8_t protocol; /* enum openspa_protocol */
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports; /* enum openspa_protocol */
 	bool behind_nat;
 	struct addr client_address; /* any; nothing but the signature vouches for it */
 	struct addr server_address;
@@ -62,9 +61,7 @@ struct openspa_request {
 struct openspa_response {
 	int64_t timestamp_s;
 	uint8_t nonce[OPENSPA_NONCE_BYTES]; /* the server's own, not the request's */
-	uint8_t protocol;
-	uint16_t first_port;
-	uint16_t last_port;
+	struct ports ports;
 	uint16_t duration_s; /* never 0 */
 };
 
@@ -74,9 +71,6 @@ struct openspa_proof {
 	uint8_t statement[OPENSPA_REQUEST_SIGNED_BYTES]; /* header, payload */
 	uint8_t signature[OPENSPA_SIGNATURE_BYTES];
 };
-
-/* TCP and UDP: 1 <= first <= last. ICMP, ICMPv6, IPv4: both 0. Other protocols: false. */
-bool openspa_ports_fit(uint8_t protocol, uint16_t first, uint16_t last);
 
 /* Cheap tests that no honest client fails. */
 bool openspa_right_size(size_t size);

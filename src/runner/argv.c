@@ -66,9 +66,9 @@ static void add_target(struct runner_argv *a, const struct runner_request *q, bo
 {
 	add_address(a, &q->client_address, with_family);
 	add_address(a, &q->server_address, with_family);
-	add(a, "%s", runner_protocol_name(q->protocol));
-	add(a, "%u", q->first_port);
-	add(a, "%u", q->last_port);
+	add(a, "%s", runner_protocol_name(q->ports.protocol));
+	add(a, "%u", q->ports.first);
+	add(a, "%u", q->ports.last);
 }
 
 bool runner_argv_build(struct runner_argv *out, const char *program, const struct runner_request *q)
@@ -82,7 +82,7 @@ bool runner_argv_build(struct runner_argv *out, const char *program, const struc
 		add(out, "%s", program);
 		return out->count < RUNNER_WORDS_MOST;
 	}
-	if (q->task != RUNNER_PUBLIC_KEY && runner_protocol_name(q->protocol) == NULL)
+	if (q->task != RUNNER_PUBLIC_KEY && runner_protocol_name(q->ports.protocol) == NULL)
 		return false;
 	add(out, "%s", program);
 	if (q->task == RUNNER_PUBLIC_KEY)

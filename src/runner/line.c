@@ -14,7 +14,7 @@ size_t runner_line_write(
 {
 	static const char *const tasks[RUNNER_TASK_COUNT] = {
 	    "publicKey", "authorization", "ruleAdd", "ruleRemove"};
-	const char *protocol = runner_protocol_name(q->protocol);
+	const char *protocol = runner_protocol_name(q->ports.protocol);
 	char device[UUID_TEXT_BYTES], client[ADDR_TEXT_BYTES], server[ADDR_TEXT_BYTES];
 	char rest[RUNNER_LINE_BYTES / 2] = "", last[64] = "";
 	int size;
@@ -27,7 +27,7 @@ size_t runner_line_write(
 		    ",\"clientAddress\":\"%s\",\"serverAddress\":\"%s\",\"protocol\":\"%s\","
 		    "\"firstPort\":%u,\"lastPort\":%u,\"behindNat\":%s",
 		    addr_text(&q->client_address, client), addr_text(&q->server_address, server),
-		    protocol, q->first_port, q->last_port, q->behind_nat ? "true" : "false");
+		    protocol, q->ports.first, q->ports.last, q->behind_nat ? "true" : "false");
 	if (q->task == RUNNER_AUTHORIZE)
 		snprintf(last, sizeof last, ",\"timestamp\":%" PRId64, q->timestamp_s);
 	else if (q->task != RUNNER_PUBLIC_KEY)

@@ -212,12 +212,6 @@ bool runner_worker_init(struct runner_worker *w, struct runner_context *bench)
 	return w->output != NULL;
 }
 
-void runner_worker_free(struct runner_worker *w)
-{
-	free(w->output);
-	w->output = NULL;
-}
-
 static bool start(struct runner_worker *w, char *const argv[], const char *folder)
 {
 	const struct runner_settings *s = w->bench->settings;

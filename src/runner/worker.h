@@ -43,8 +43,6 @@ struct runner_worker {
 };
 
 bool runner_worker_init(struct runner_worker *w, struct runner_context *bench);
-/* After runner_worker_ended. */
-void runner_worker_free(struct runner_worker *w);
 
 /* Starts the script for this question. False: it could not be started, and nothing was answered. */
 bool runner_worker_run(

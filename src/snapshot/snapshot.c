@@ -37,8 +37,8 @@ struct counts {
 static uint32_t layout_number(void)
 {
 	static const size_t sizes[] = {sizeof(struct snapshot_header), sizeof(struct settings),
-	    sizeof(struct client), sizeof(struct policy), sizeof(struct port_range),
-	    sizeof(struct cidr), sizeof(struct device), sizeof(struct openspa_rule)};
+	    sizeof(struct client), sizeof(struct policy), sizeof(struct ports), sizeof(struct cidr),
+	    sizeof(struct device), sizeof(struct openspa_rule)};
 	uint32_t number = 2166136261U;
 
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -60,7 +60,7 @@ static struct plan plan_of(const struct counts *n)
 
 	p.clients = array_after(&p.size, n->clients, sizeof(struct client));
 	p.policies = array_after(&p.size, n->policies, sizeof(struct policy));
-	p.ports = array_after(&p.size, n->ports, sizeof(struct port_range));
+	p.ports = array_after(&p.size, n->ports, sizeof(struct ports));
 	p.cidrs = array_after(&p.size, n->cidrs, sizeof(struct cidr));
 	p.devices = array_after(&p.size, n->devices, sizeof(struct device));
 	p.rules = array_after(&p.size, n->rules, sizeof(struct openspa_rule));
@@ -223,7 +223,7 @@ void snapshot_unmap(struct snapshot *s)
 	memset(s, 0, sizeof *s);
 }
 
-const struct port_range *snapshot_ports(const struct snapshot *s, struct span span)
+const struct ports *snapshot_ports(const struct snapshot *s, struct span span)
 {
 	return s->ports + span.first;
 }
@@ -269,13 +269,12 @@ bool snapshot_same_policy(
     const struct snapshot *a, uint32_t policy_a, const struct snapshot *b, uint32_t policy_b)
 {
 	struct span in_a = a->policies[policy_a].ports, in_b = b->policies[policy_b].ports;
-	const struct port_range *x = snapshot_ports(a, in_a), *y = snapshot_ports(b, in_b);
+	const struct ports *x = snapshot_ports(a, in_a), *y = snapshot_ports(b, in_b);
 
 	if (in_a.count != in_b.count)
 		return false;
 	for (uint32_t i = 0; i < in_a.count; i++) {
-		if (x[i].protocol != y[i].protocol || x[i].first != y[i].first ||
-		    x[i].last != y[i].last)
+		if (!ports_equal(&x[i], &y[i]))
 			return false;
 	}
 	return true;

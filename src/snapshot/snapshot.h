@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/ports.h"
 
 #define CLIENT_NAME_BYTES    64 /* with the closing zero; [A-Za-z0-9][A-Za-z0-9._@-]* */
 #define INTERFACE_NAME_BYTES 16
@@ -30,18 +31,10 @@ struct span {
 	uint32_t count;
 };
 
-/* Both ends included; protocol is an IP protocol number (6 TCP, 17 UDP). */
-struct port_range {
-	uint8_t protocol;
-	uint8_t zero;
-	uint16_t first;
-	uint16_t last;
-};
-
 /* One distinct set of ports, sorted, overlaps merged: clients with the same ports share it.
  * The health port is in it unless the client has it disabled. */
 struct policy {
-	struct span ports; /* of port_range */
+	struct span ports; /* of struct ports */
 };
 
 struct client {
@@ -55,12 +48,10 @@ struct client {
 	bool revoked;
 };
 
-/* What an OpenSPA device may ask for: ports inside `first`..`last` of `protocol`, for so long. */
+/* What an OpenSPA device may ask for: what is inside `ports` (protocol 0: anything), for so long.
+ */
 struct openspa_rule {
-	uint8_t protocol; /* 1, 4, 6, 17, 58; 0: any */
-	uint8_t zero;
-	uint16_t first; /* TCP and UDP: both ends included */
-	uint16_t last;
+	struct ports ports;
 	uint16_t duration_s; /* 1..65535 */
 };
 
@@ -115,8 +106,8 @@ struct settings {
 	uint32_t mark;                        /* one bit, set on granted packets */
 	int32_t priority;                     /* of our base chain */
 	uint32_t client_quota;                /* addresses one client may hold open at once */
-	struct span managed_ports;        /* of port_range: every port of any policy and group */
-	struct span guard_allow_ports;    /* of port_range: open to everyone under guard: all */
+	struct span managed_ports;        /* of struct ports: every port of any policy and group */
+	struct span guard_allow_ports;    /* of struct ports: open to everyone under guard: all */
 	struct span guard_allow_networks; /* of cidr: let through under either guard */
 	struct span own_addresses;        /* of cidr: this host's, when the snapshot was made */
 	struct openspa_settings openspa;
@@ -134,7 +125,7 @@ struct snapshot_header {
 	uint32_t cidr_count;
 	uint32_t device_count;
 	uint32_t rule_count;
-	/* client[], policy[], port_range[], cidr[], device[], openspa_rule[] follow, each aligned
+	/* client[], policy[], ports[], cidr[], device[], openspa_rule[] follow, each aligned
 	 * to 8 bytes */
 };
 
@@ -144,7 +135,7 @@ struct snapshot {
 	const struct settings *settings;
 	const struct client *clients;
 	const struct policy *policies;
-	const struct port_range *ports;
+	const struct ports *ports;
 	const struct cidr *cidrs;
 	const struct device *devices;
 	const struct openspa_rule *rules;
@@ -162,7 +153,7 @@ struct snapshot_parts {
 	uint32_t client_count;
 	const struct policy *policies;
 	uint32_t policy_count;
-	const struct port_range *ports;
+	const struct ports *ports;
 	uint32_t port_count;
 	const struct cidr *cidrs;
 	uint32_t cidr_count;
@@ -182,7 +173,7 @@ bool snapshot_map(struct snapshot *out, int fd);
 void snapshot_unmap(struct snapshot *s);
 
 /* First element of a span; the span was checked when the snapshot was mapped. */
-const struct port_range *snapshot_ports(const struct snapshot *s, struct span span);
+const struct ports *snapshot_ports(const struct snapshot *s, struct span span);
 const struct cidr *snapshot_cidrs(const struct snapshot *s, struct span span);
 const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span span);
 /* Index of the device with that uuid, or -1. */

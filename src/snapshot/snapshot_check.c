@@ -67,29 +67,18 @@ static bool client_sound(const struct snapshot_header *h, const struct client *c
 	       is_bool(&c->revoked);
 }
 
-static bool range_sound(const struct port_range *r)
+static bool range_sound(const struct ports *r)
 {
 	return (r->protocol == IPPROTO_TCP || r->protocol == IPPROTO_UDP) && r->zero == 0 &&
-	       r->first > 0 && r->first <= r->last;
+	       ports_fit(r);
 }
 
 static bool rule_sound(const struct openspa_rule *r)
 {
-	if (r->zero != 0 || r->duration_s == 0)
-		return false;
-	switch (r->protocol) {
-	case 0: /* any */
-		return r->first == 0 && r->last == UINT16_MAX;
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-		return r->first > 0 && r->first <= r->last;
-	case IPPROTO_ICMP:
-	case IPPROTO_IPIP:
-	case IPPROTO_ICMPV6:
-		return r->first == 0 && r->last == 0;
-	default:
-		return false;
-	}
+	static const struct ports any = {.last = UINT16_MAX};
+
+	return r->ports.zero == 0 && r->duration_s > 0 &&
+	       (ports_equal(&r->ports, &any) || ports_fit(&r->ports));
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)

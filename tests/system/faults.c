@@ -36,10 +36,12 @@ static void crashed(int number)
 
 __attribute__((constructor)) static void begin(int argc, char **argv)
 {
-	const char *role = argc == 2 && argv[1][0] == '@' ? argv[1] + 1 : "main";
 	const char *where = getenv("FAULT_ROLE"), *at = getenv("FAULT_AT");
 	const char *slash = strrchr(argv[0], '/');
 	const char *program = slash == NULL ? argv[0] : slash + 1;
+	const char *role = strncmp(program, "postern-", 8) == 0 ? program + 8 : "main";
+
+	(void)argc;
 
 	signal(SIGSEGV, crashed);
 	signal(SIGABRT, crashed);

@@ -116,9 +116,9 @@ static void ask(const struct channel *keeper, const char *line)
 	parse_device(q.device, device);
 	q.ticket = ticket;
 	q.task = (uint8_t)(task_of(task) < 0 ? RUNNER_TASK_COUNT : task_of(task));
-	q.protocol = (uint8_t)protocol;
-	q.first_port = (uint16_t)first;
-	q.last_port = (uint16_t)last;
+	q.ports.protocol = (uint8_t)protocol;
+	q.ports.first = (uint16_t)first;
+	q.ports.last = (uint16_t)last;
 	q.behind_nat = nat != 0;
 	q.duration_s = (uint16_t)duration;
 	q.timestamp_s = timestamp;

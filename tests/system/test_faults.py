@@ -76,7 +76,7 @@ class CommandFaults(ToolTest):
     def test_check(self):
         self.init()
         self.tool("add", "alice", "--no-reload")
-        for call, at_least in (("memory", 100), ("open", 3), ("map", 3)):
+        for call, at_least in (("memory", 100), ("open", 2), ("map", 3)):
             self.sweep(call, program("posternd"), "--check", "-c", self.config,
                        before=lambda: None, after=lambda done: None, at_least=at_least)
 

@@ -229,6 +229,8 @@ class MovingGuideTest(GuideTest, SpaWorldTest):
         self.assert_shut(port=22)
         self.server.run("iptables", "-P", "INPUT", "DROP")
         self.assertEqual(self.daemon.stop(), 0)
+        self.assertNotEqual(self.input_rules(), host)
+        self.postern("release", "--yes")
         self.assertEqual(self.input_rules(), host)
         self.shell(self.server, self.take("server-stopped"))
         self.assertEqual(self.left, [])

@@ -58,7 +58,7 @@ class LogTest(WorldTest):
         for end in ends:
             self.addCleanup(os.close, end)
         self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
-                             self.configuration(), "--log-level", "debug")
+                             self.configuration(shutdown="remove"), "--log-level", "debug")
         self.daemon.start(log=ends[1])
 
     def assert_lives_on(self, ends):
@@ -178,7 +178,7 @@ class DeskTest(WorldTest):
             shutil.copy(program(name), programs / name)
         shutil.copy(program("tests/system/rogue_desk"), programs / "postern-desk")
         self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
-                             self.configuration())
+                             self.configuration(shutdown="remove"))
         command = self.daemon.command
         self.daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
         self.daemon.start()
@@ -210,7 +210,7 @@ class DeskTest(WorldTest):
         # A client is revoked, by SIGHUP.
         self.knock()
         self.assert_opens()
-        self.daemon.configure(self.configuration({"alice": None}))
+        self.daemon.configure(self.configuration({"alice": None}, shutdown="remove"))
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
             lambda: self.daemon.events(message="reloaded: 2 clients, 0 devices"), 2))

@@ -34,6 +34,8 @@ table ip6 late {
 
 
 class HostRulesTest(WorldTest):
+    server_settings = {"shutdown": "remove"}
+
     def ruleset(self):
         return self.server.run("nft", "--stateless", "list", "ruleset")
 

@@ -33,10 +33,11 @@ class LifetimeTest(WorldTest):
         return self.server.run("nft", "list", "ruleset")
 
     def test_sigterm_removes_our_table_and_nothing_else(self):
+        """Where the configuration asks for that."""
         self.server.nft(HOST_RULES)
         before = self.ruleset()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.start()
+            self.start(self.configuration(shutdown="remove"))
             self.knock()
             self.assert_opens()
             self.assertNotEqual(self.table(), [])
@@ -49,7 +50,7 @@ class LifetimeTest(WorldTest):
     def test_sigterm_to_all_is_one_to_main(self):
         """As a process group gets it, or by systemctl kill."""
         for others_first in (True, False, True, False):
-            self.start()
+            self.start(self.configuration(shutdown="remove"))
             self.knock()
             self.assert_opens()
             pids = self.daemon.living()
@@ -93,7 +94,8 @@ class LifetimeTest(WorldTest):
                 self.assert_opens(family, space=self.other)
                 self.daemon.kill()
                 self.leave_strays(family)
-                self.daemon.configure(self.configuration({"bob": None}, knock_timeout="60s"))
+                self.daemon.configure(self.configuration(
+                    {"bob": None}, knock_timeout="60s", shutdown="remove"))
                 self.daemon.start()
                 self.assertEqual(len([i for i in self.table() if "table" in i]), 1)
                 self.assertNotIn("stray", self.ruleset())

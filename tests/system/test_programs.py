@@ -131,7 +131,9 @@ class ServerScriptsTest(ProgramsTest):
 
     def test_stop_comes_after_the_keeper(self):
         roles = "ps -o args= --ppid $(ps -o ppid= -p $PPID) >$OUT/roles\n"
-        self.run_with({"server_stop": roles + self.LOOK})
+        daemon = self.make({"server_stop": roles + self.LOOK})
+        daemon.configure(daemon.file.read_text().replace("server:", "server:\n  shutdown: remove"))
+        daemon.start()
         self.assertEqual(list(self.out(".").glob("*")), [], "not at the start")
         self.assertEqual(self.daemon.stop(), 0)
         self.assertNotIn("postern-keeper", self.out("roles").read_text())
@@ -156,7 +158,7 @@ class ServerScriptsTest(ProgramsTest):
                 event, = daemon.events(message="a script of the server did not do its work")
                 self.assertEqual((event["task"], event["why"], event["level"]),
                                  ("serverStart", why, "error"))
-                self.assertEqual(self.table(), [])
+                self.assertEqual(self.granted(), set())
                 self.assertFalse(self.out("stopped").exists())
                 self.assertFalse(daemon.notices.wait_for("READY=1", daemon.process, 0.1))
 

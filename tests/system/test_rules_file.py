@@ -32,7 +32,7 @@ class RulesFileTest(ProgramsTest):
         event, = self.daemon.events(message=COMPLAINT)
         self.assertEqual((event["folder"], event["file"]), (str(self.daemon.state), "rules"))
         self.assertIn(why, event["why"])
-        self.assertEqual(self.table(), [])
+        self.assertEqual(self.granted(), set())
 
     def test_made_for_root_alone(self):
         daemon = self.run_with(RULES)
@@ -41,7 +41,7 @@ class RulesFileTest(ProgramsTest):
 
     def test_only_with_programs_for_rules(self):
         daemon = self.run_with({"authorization": "echo 60", "server_start": "exit 0"})
-        self.assertEqual(list(daemon.state.iterdir()), [])
+        self.assertEqual([path.name for path in daemon.state.iterdir()], ["accepted"])
 
     def test_locked_as_long_as_the_daemon_lives(self):
         daemon, path = self.made()

@@ -12,8 +12,8 @@
 struct fw_bench {
 	struct fw_case c;
 	struct fw fw;
-	struct fw_grant found[FW_BENCH_MOST];
-	struct fw_opening opened[FW_BENCH_MOST];
+	struct fw_case_element found[FW_BENCH_MOST];
+	struct fw_case_element opened[FW_BENCH_MOST];
 };
 
 /* Group setup and teardown. Without root the program ends as one that was not run. */

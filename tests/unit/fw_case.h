@@ -10,7 +10,7 @@ struct fw_case {
 	struct snapshot s;
 	struct settings settings;
 	struct policy policies[3];
-	struct port_range ports[8];
+	struct ports ports[8];
 	struct cidr cidrs[4];
 };
 
@@ -19,7 +19,25 @@ struct fw_case {
 void fw_case_fill(struct fw_case *c);
 /* The same with policies 0 and 1 in each other's place. */
 void fw_case_swap(struct fw_case *c);
-struct fw_grant fw_case_grant(
+/* What a test opens, or finds open: for so long from now. */
+struct fw_case_element {
+	struct addr address;
+	uint32_t policy;
+	struct ports ports;
+	uint64_t timeout_ms;
+	char owner[CLIENT_NAME_BYTES];
+};
+struct fw_case_element fw_case_grant(
     const char *address, uint32_t policy, uint64_t timeout_ms, const char *owner);
+
+/* The calls of a back-end, as they answer. */
+int fw_case_install(
+    struct fw *fw, const struct snapshot *s, const struct fw_case_element *e, size_t count);
+int fw_case_open(struct fw *fw, const struct fw_case_element *e, size_t count);
+int fw_case_close(struct fw *fw, const struct fw_case_element *e);
+char *fw_case_ruleset(const struct snapshot *s, const struct fw_case_element *e, size_t count);
+/* How many were left that name their ports, or that do not: stored in `out`. */
+int fw_case_adopt(struct fw *fw, const struct snapshot *s, bool by_ports,
+    struct fw_case_element *out, size_t most);
 
 #endif

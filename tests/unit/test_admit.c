@@ -25,10 +25,8 @@ static struct {
 	struct snapshot snapshot;
 	struct directory *directory;
 	struct replay replay[CLIENTS];
-	struct ledger *ledger;
+	struct grant_table *grants;
 } world;
-
-static const struct ledger_what by_policy;
 
 static struct addr address(const char *text)
 {
@@ -76,15 +74,15 @@ static int set_up(void **state)
 	    .client_count = CLIENTS,
 	    .policy_count = 2};
 	world.directory = directory_new(&world.snapshot);
-	world.ledger = ledger_new(16, CLIENTS);
-	return world.directory == NULL || world.ledger == NULL;
+	world.grants = grant_table_new(16, CLIENTS);
+	return world.directory == NULL || world.grants == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	directory_free(world.directory);
-	ledger_free(world.ledger);
+	grant_table_free(world.grants);
 	for (int i = 0; i < CLIENTS; i++)
 		replay_clear(&world.replay[i]);
 	return 0;
@@ -122,7 +120,7 @@ static enum verdict by_the_keeper(struct knock *k, int64_t now)
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.snapshot,
 	    .replay = world.replay,
-	    .ledger = world.ledger,
+	    .grants = world.grants,
 	    .now_ns = now};
 
 	return admit(&a, k);
@@ -286,9 +284,11 @@ static void quota_counts_addresses(void **state)
 	struct addr first = address("192.0.2.1"), second = address("192.0.2.2");
 
 	(void)state;
-	assert_non_null(ledger_add(world.ledger, ALICE, &first, &by_policy));
+	assert_non_null(
+	    grant_table_add(world.grants, &(struct opening){.address = first, .holder = ALICE}));
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
-	assert_non_null(ledger_add(world.ledger, ALICE, &second, &by_policy));
+	assert_non_null(
+	    grant_table_add(world.grants, &(struct opening){.address = second, .holder = ALICE}));
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.3", NOW), VERDICT_OVER_QUOTA);
 	assert_int_equal(verdict_of(ALICE, "::", "192.0.2.2", NOW), VERDICT_GRANTED);
 	assert_int_equal(verdict_of(BOB, "::", "192.0.2.3", NOW), VERDICT_GRANTED);
@@ -389,7 +389,7 @@ static void who_watches_sees_each_check(void **state)
 		const struct admission a = {.side = ADMIT_KEEPER,
 		    .config = &world.snapshot,
 		    .replay = world.replay,
-		    .ledger = world.ledger,
+		    .grants = world.grants,
 		    .now_ns = NOW,
 		    .trace = watch,
 		    .trace_context = &w};
@@ -400,6 +400,30 @@ static void who_watches_sees_each_check(void **state)
 		assert_int_equal(w.last, cases[i].last);
 		assert_int_equal(w.last_passed, cases[i].verdict == VERDICT_GRANTED);
 	}
+}
+
+/* Behind the last client there may be something that looks like one. */
+static void only_as_many_as_there_are(void **state)
+{
+	struct knock k = knock_by(CLIENTS - 2, "::", "192.0.2.7", NOW);
+
+	(void)state;
+	world.snapshot.client_count = CLIENTS - 2;
+	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_WRONG_SIGNER);
+	assert_int_equal(world.replay[CLIENTS - 2].count, 0);
+	world.snapshot.client_count = CLIENTS - 1;
+	world.clients[CLIENTS - 2].expires_ns = NEVER_NS;
+	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_GRANTED);
+}
+
+/* The moment itself is still allowed. */
+static void expiry_to_the_nanosecond(void **state)
+{
+	(void)state;
+	world.clients[LATE].expires_ns = NOW;
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_GRANTED);
+	world.clients[LATE].expires_ns = NOW - 1;
+	assert_int_equal(verdict_of(LATE, "::", "192.0.2.7", NOW), VERDICT_EXPIRED);
 }
 
 static void noise_is_screened_first(void **state)
@@ -484,6 +508,30 @@ static struct addr numbered(uint32_t number)
 	return source;
 }
 
+/* With the same hash in each, somebody could choose sources that push out those of others. */
+static void nobody_knows_who_pushes_out_whom(void **state)
+{
+	struct directory *other = directory_new(&world.snapshot);
+	uint32_t differ = 0;
+
+	(void)state;
+	assert_non_null(other);
+	for (uint32_t i = 0; i < 8000; i++) {
+		struct addr source = numbered(i);
+
+		directory_seen(world.directory, &source, BOB);
+		directory_seen(other, &source, BOB);
+	}
+	for (uint32_t i = 0; i < 8000; i++) {
+		struct addr source = numbered(i);
+
+		differ +=
+		    directory_guess(world.directory, &source) != directory_guess(other, &source);
+	}
+	directory_free(other);
+	assert_true(differ > 1000);
+}
+
 /* Of a thousand about five are pushed out by others; it would be a hundred if each source had one
  * place only to be. */
 static void sources_keep_their_clients(void **state)
@@ -547,10 +595,13 @@ int main(void)
 	    TEST(keeper_believes_nobody),
 	    TEST(verified_is_said_anew),
 	    TEST(who_watches_sees_each_check),
+	    TEST(only_as_many_as_there_are),
+	    TEST(expiry_to_the_nanosecond),
 	    TEST(noise_is_screened_first),
 	    TEST(guesses_follow_the_source),
 	    TEST(a_source_has_a_few_recent_clients),
 	    TEST(sources_keep_their_clients),
+	    TEST(nobody_knows_who_pushes_out_whom),
 	    TEST(guesses_outlive_where_the_snapshot_stood),
 	};
 

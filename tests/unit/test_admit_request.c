@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "admit/admit.h"
+#include "admit/policy.h"
 #include "base/secret.h"
 #include "openspa_case.h"
 
@@ -26,7 +27,7 @@ static struct {
 	struct cidr cidrs[1]; /* none is used; a mapped snapshot always has the place */
 	struct snapshot snapshot;
 	struct replay replay[HOLDERS];
-	struct ledger *ledger;
+	struct grant_table *grants;
 	struct budget budget;
 } world;
 
@@ -41,7 +42,7 @@ static int set_up(void **state)
 	settings->window_ns = 300 * S;
 	settings->rules.count = 1;
 	world.header.settings.client_quota = 2;
-	world.rules[0] = (struct openspa_rule){.last = UINT16_MAX, .duration_s = 30};
+	world.rules[0] = (struct openspa_rule){.ports.last = UINT16_MAX, .duration_s = 30};
 	memcpy(world.devices[0].uuid, LISTED, sizeof LISTED);
 	memcpy(world.devices[0].modulus, world.keys.client_public.modulus, RSA_KEY_BYTES);
 	memcpy(world.devices[0].exponent, world.keys.client_public.exponent, RSA_EXPONENT_BYTES);
@@ -54,16 +55,16 @@ static int set_up(void **state)
 	    .cidrs = world.cidrs,
 	    .device_count = 1,
 	    .rule_count = 1};
-	world.ledger = ledger_new(16, HOLDERS);
+	world.grants = grant_table_new(16, HOLDERS);
 	budget_init(&world.budget);
-	return world.ledger == NULL;
+	return world.grants == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	openspa_case_close(&world.keys);
-	ledger_free(world.ledger);
+	grant_table_free(world.grants);
 	for (int i = 0; i < HOLDERS; i++)
 		replay_clear(&world.replay[i]);
 	return 0;
@@ -77,13 +78,11 @@ static struct addr address(const char *text)
 	return a;
 }
 
-static struct knock request_by(
-    const uint8_t device[static DEVICE_UUID_BYTES], const char *target, int64_t stamp)
+static struct knock request_for(const uint8_t device[static DEVICE_UUID_BYTES], const char *target,
+    int64_t stamp, uint8_t protocol, uint16_t port)
 {
 	struct openspa_request request = {.timestamp_s = stamp / S,
-	    .protocol = OPENSPA_TCP,
-	    .first_port = 22,
-	    .last_port = 22,
+	    .ports = {protocol, 0, port, port},
 	    .behind_nat = true,
 	    .client_address = address(target),
 	    .server_address = address("192.0.2.1")};
@@ -99,6 +98,12 @@ static struct knock request_by(
 	assert_true(openspa_request_build(
 	    k.packet.record.bytes, &request, world.keys.client, server, &randomness));
 	return k;
+}
+
+static struct knock request_by(
+    const uint8_t device[static DEVICE_UUID_BYTES], const char *target, int64_t stamp)
+{
+	return request_for(device, target, stamp, OPENSPA_TCP, 22);
 }
 
 static enum verdict at_the_door(struct knock *k)
@@ -118,7 +123,7 @@ static enum verdict by_the_keeper(struct knock *k)
 	    .config = &world.snapshot,
 	    .replay = world.replay,
 	    .holders = HOLDERS,
-	    .ledger = world.ledger,
+	    .grants = world.grants,
 	    .now_ns = NOW};
 
 	return admit(&a, k);
@@ -175,7 +180,7 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	world.header.settings.openspa.directory = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
-	assert_int_equal(ledger_count(world.ledger), 0);
+	assert_int_equal(grant_table_count(world.grants), 0);
 	assert_int_equal(world.replay[UNLISTED_HOLDER].count, 0);
 	k.program_result.has_key = true;
 	k.program_result.key = world.keys.client_public;
@@ -273,6 +278,188 @@ static void revoked_while_a_program_thinks(void **state)
 	assert_int_equal(by_the_keeper(&k), VERDICT_REVOKED);
 }
 
+/* A place just behind the last of the keeper's. */
+static void no_place_behind_the_last(void **state)
+{
+	struct knock k = request_by(STRANGER, "192.0.2.7", NOW);
+
+	(void)state;
+	world.header.settings.openspa.directory = CONF_ASKED_HELPER;
+	assert_int_equal(through(&k), VERDICT_ASKED);
+	k.program_result.has_key = true;
+	k.program_result.key = world.keys.client_public;
+	k.holder = HOLDERS;
+	assert_int_equal(by_the_keeper(&k), VERDICT_NO_MEMORY);
+	k.holder = HOLDERS - 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
+}
+
+/* What costs an RSA operation is rationed before it is done, for each source and for all. */
+static void work_for_strangers_is_rationed(void **state)
+{
+	static const struct rate one = {.interval_ns = INT64_MAX, .burst = 1, .tokens = 1};
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+
+	(void)state;
+	for (int i = 0; i < BUDGET_SOURCES; i++)
+		world.budget.sources[i] = one;
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	memset(k.packet.key, 0, sizeof k.packet.key);
+	assert_int_equal(at_the_door(&k), VERDICT_BUSY);
+	for (size_t i = 0; i < sizeof k.packet.key; i++)
+		assert_int_equal(k.packet.key[i], 0); /* not unsealed */
+	/* What is not a request at all takes none of it. */
+	budget_init(&world.budget);
+	world.budget.all = one;
+	k.packet.record.size--;
+	assert_int_equal(at_the_door(&k), VERDICT_BAD_SIZE);
+	k.packet.record.size++;
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	k.packet.record.source = address("198.51.100.1");
+	assert_int_equal(at_the_door(&k), VERDICT_BUSY);
+}
+
+static void a_device_expires_as_a_client_does(void **state)
+{
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+
+	(void)state;
+	world.devices[0].expires_ns = NOW - 1;
+	assert_int_equal(through(&k), VERDICT_EXPIRED);
+	world.devices[0].expires_ns = NOW;
+	assert_int_equal(through(&k), VERDICT_GRANTED);
+}
+
+static void protocols_of_one_family(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		enum verdict v4, v6;
+	} cases[] = {
+	    {OPENSPA_ICMP, VERDICT_GRANTED, VERDICT_NO_PORTS},
+	    {OPENSPA_IPV4, VERDICT_GRANTED, VERDICT_NO_PORTS},
+	    {OPENSPA_ICMPV6, VERDICT_NO_PORTS, VERDICT_GRANTED},
+	};
+
+	(void)state;
+	world.header.settings.client_quota = 10;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct knock four = request_for(LISTED, "192.0.2.7", NOW, cases[i].protocol, 0);
+		struct knock six = request_for(LISTED, "2001:db8::7", NOW, cases[i].protocol, 0);
+
+		assert_int_equal(through(&four), cases[i].v4);
+		assert_int_equal(through(&six), cases[i].v6);
+	}
+	/* Also where the source decides, and a program says yes to all. */
+	world.header.settings.openspa.authorization = CONF_ASKED_SCRIPT;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct knock k = request_for(LISTED, "0.0.0.0", NOW, cases[i].protocol, 0);
+
+		k.program_result.duration_s = 30;
+		assert_int_equal(through(&k), cases[i].v4);
+		k = request_for(LISTED, "::", NOW, cases[i].protocol, 0);
+		k.packet.record.source = address("2001:db8::7");
+		k.program_result.duration_s = 30;
+		assert_int_equal(through(&k), cases[i].v6);
+	}
+}
+
+static void what_no_rule_allows(void **state)
+{
+	struct knock good = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 22);
+	struct knock bad = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 23);
+
+	(void)state;
+	world.rules[0] = (struct openspa_rule){{6, 0, 22, 22}, 30};
+	assert_int_equal(through(&bad), VERDICT_NO_PORTS);
+	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(through(&good), VERDICT_GRANTED);
+}
+
+static uint16_t duration_of(uint8_t protocol, uint16_t first, uint16_t last)
+{
+	const struct asked asked = {
+	    .target = address("192.0.2.7"), .ports = {protocol, 0, first, last}};
+
+	return policy_duration(&world.snapshot, &world.devices[0], &asked);
+}
+
+/* Both ends of a rule belong to it, and the first rule that fits decides. */
+static void the_ends_of_a_rule(void **state)
+{
+	static const struct openspa_rule rules[] = {{{6, 0, 100, 200}, 10}, {{17, 0, 100, 200}, 20},
+	    {{1, 0, 0, 0}, 30}, {{6, 0, 150, 300}, 40}};
+
+	(void)state;
+	world.snapshot.rules = rules;
+	world.snapshot.rule_count = 4;
+	world.devices[0].rules.count = 4;
+	assert_int_equal(duration_of(6, 100, 100), 10);
+	assert_int_equal(duration_of(6, 100, 200), 10);
+	assert_int_equal(duration_of(6, 200, 200), 10);
+	assert_int_equal(duration_of(6, 99, 200), 0);
+	assert_int_equal(duration_of(6, 99, 99), 0);
+	assert_int_equal(duration_of(6, 100, 201), 0);
+	assert_int_equal(duration_of(6, 150, 201), 40);
+	assert_int_equal(duration_of(6, 300, 300), 40);
+	assert_int_equal(duration_of(6, 300, 301), 0);
+	assert_int_equal(duration_of(17, 100, 200), 20);
+	assert_int_equal(duration_of(17, 150, 300), 0);
+	assert_int_equal(duration_of(1, 0, 0), 30);
+	assert_int_equal(duration_of(4, 0, 0), 0);
+	world.devices[0].rules.count = 1;
+	assert_int_equal(duration_of(17, 100, 200), 0);
+	assert_int_equal(duration_of(1, 0, 0), 0);
+}
+
+static void meant_for_this_server(void **state)
+{
+	static struct cidr networks[1];
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+
+	(void)state;
+	assert_true(cidr_parse(&networks[0], "192.0.2.2"));
+	world.snapshot.cidrs = networks;
+	world.header.settings.openspa.server_addresses = (struct span){0, 1};
+	assert_int_equal(through(&k), VERDICT_WRONG_SERVER);
+	assert_true(cidr_parse(&networks[0], "192.0.2.1"));
+	assert_int_equal(through(&k), VERDICT_GRANTED);
+}
+
+static void each_opening_counts_for_the_quota(void **state)
+{
+	const struct ports what[] = {{6, 0, 22, 22}, {6, 0, 22, 23}};
+	const struct addr target = address("192.0.2.7");
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+	struct knock other = request_for(LISTED, "192.0.2.7", NOW, OPENSPA_TCP, 23);
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_non_null(grant_table_add(world.grants,
+		    &(struct opening){
+		        .address = target, .ports = what[i], .holder = LISTED_HOLDER}));
+	assert_int_equal(through(&k), VERDICT_GRANTED); /* it is there already */
+	assert_int_equal(through(&other), VERDICT_OVER_QUOTA);
+}
+
+static void what_cannot_be_opened(void **state)
+{
+	static const struct codec_secrets none;
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+	const struct admission without_key = {.side = ADMIT_DOORMAN,
+	    .config = &world.snapshot,
+	    .secrets = &none,
+	    .budget = &world.budget};
+
+	(void)state;
+	assert_int_equal(admit(&without_key, &k), VERDICT_BAD_KEY);
+	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_BAD_SEAL);
+	k.packet.key[0] ^= 1;
+	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -287,6 +474,15 @@ int main(void)
 	    T(authorization_is_asked_last),
 	    T(the_same_request_twice_while_a_program_thinks),
 	    T(revoked_while_a_program_thinks),
+	    T(no_place_behind_the_last),
+	    T(what_cannot_be_opened),
+	    T(work_for_strangers_is_rationed),
+	    T(a_device_expires_as_a_client_does),
+	    T(protocols_of_one_family),
+	    T(what_no_rule_allows),
+	    T(the_ends_of_a_rule),
+	    T(meant_for_this_server),
+	    T(each_opening_counts_for_the_quota),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

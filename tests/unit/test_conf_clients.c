@@ -235,7 +235,7 @@ static void the_snapshot_says_the_same(void **state)
 	                    "  c: {ed25519_pubkey: " CLIENT_2
 	                    ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
 	                    " revoked: true}\n");
-	const struct port_range *ports;
+	const struct ports *ports;
 
 	(void)state;
 	assert_int_equal(s.header->generation, 9);

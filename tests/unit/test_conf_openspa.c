@@ -198,18 +198,18 @@ static void both_protocols_in_one_file(void **state)
 	assert_int_equal(s.devices[1].expires_ns, 1893456000 * 1000000000LL);
 	assert_int_equal(s.devices[1].rules.count, 5);
 	rules = snapshot_rules(&s, s.devices[1].rules);
-	assert_memory_equal(&rules[0], (&(struct openspa_rule){6, 0, 22, 22, 90}), 8);
-	assert_memory_equal(&rules[1], (&(struct openspa_rule){6, 0, 8000, 8010, 30}), 8);
-	assert_memory_equal(&rules[2], (&(struct openspa_rule){17, 0, 8000, 8010, 30}), 8);
-	assert_memory_equal(&rules[3], (&(struct openspa_rule){1, 0, 0, 0, 90}), 8);
-	assert_memory_equal(&rules[4], (&(struct openspa_rule){0, 0, 0, 65535, 65535}), 8);
+	assert_memory_equal(&rules[0], (&(struct openspa_rule){{6, 0, 22, 22}, 90}), 8);
+	assert_memory_equal(&rules[1], (&(struct openspa_rule){{6, 0, 8000, 8010}, 30}), 8);
+	assert_memory_equal(&rules[2], (&(struct openspa_rule){{17, 0, 8000, 8010}, 30}), 8);
+	assert_memory_equal(&rules[3], (&(struct openspa_rule){{1, 0, 0, 0}, 90}), 8);
+	assert_memory_equal(&rules[4], (&(struct openspa_rule){{0, 0, 0, 65535}, 65535}), 8);
 	assert_string_equal(s.devices[0].name, DEVICE_0);
 	assert_int_equal(s.devices[0].targets, CONF_TARGETS_LIST);
 	assert_int_equal(snapshot_cidrs(&s, s.devices[0].target_list)->bits, 120);
 	assert_int_equal(s.devices[0].expires_ns, NEVER_NS);
 	rules = snapshot_rules(&s, s.devices[0].rules);
 	assert_int_equal(s.devices[0].rules.count, 1);
-	assert_memory_equal(&rules[0], (&(struct openspa_rule){0, 0, 0, 65535, 90}), 8);
+	assert_memory_equal(&rules[0], (&(struct openspa_rule){{0, 0, 0, 65535}, 90}), 8);
 	snapshot_unmap(&s);
 	conf_free(conf);
 }
@@ -404,8 +404,8 @@ static void devices_of_a_script_may_have_rules(void **state)
 	(void)state;
 	assert_int_equal(s.device_count, 1);
 	assert_int_equal(s.devices[0].modulus[0], 0);
-	assert_int_equal(snapshot_rules(&s, s.devices[0].rules)->last, 65535);
-	assert_int_equal(snapshot_rules(&s, s.devices[0].rules)->first, 1);
+	assert_int_equal(snapshot_rules(&s, s.devices[0].rules)->ports.last, 65535);
+	assert_int_equal(snapshot_rules(&s, s.devices[0].rules)->ports.first, 1);
 	snapshot_unmap(&s);
 	conf_free(conf);
 }

@@ -21,7 +21,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(s->default_profile.text, "default");
 	assert_int_equal(s->guard, CONF_GUARD_PORTS);
 	assert_int_equal(s->established, CONF_ESTABLISHED_KEEP);
-	assert_int_equal(s->shutdown, CONF_SHUTDOWN_REMOVE);
+	assert_int_equal(s->shutdown, CONF_SHUTDOWN_KEEP);
 	assert_int_equal(s->host_chains, CONF_HOST_CHAINS_AUTO);
 	assert_int_equal(s->mark, 0x40000000);
 	assert_int_equal(s->priority, -10);

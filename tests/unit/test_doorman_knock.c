@@ -26,7 +26,7 @@ static struct {
 	struct policy policy;
 	struct counters counters;
 	struct replay replay[CLIENTS];
-	struct ledger *ledger;
+	struct grant_table *grants;
 	struct channel keeper; /* the keeper's end */
 	struct doorman doorman;
 	int openings;
@@ -83,9 +83,9 @@ static int set_up(void **state)
 		world.clients[i].expires_ns = NEVER_NS;
 		world.clients[i].wildcard = true;
 	}
-	world.ledger = ledger_new(16, CLIENTS);
+	world.grants = grant_table_new(16, CLIENTS);
 	open_doorman(&world.doorman);
-	return world.ledger == NULL;
+	return world.grants == NULL;
 }
 
 static int tear_down(void **state)
@@ -95,7 +95,7 @@ static int tear_down(void **state)
 	(void)state;
 	for (int i = 0; i < CLIENTS; i++)
 		replay_clear(&world.replay[i]);
-	ledger_free(world.ledger);
+	grant_table_free(world.grants);
 	directory_free(d->directory);
 	secret_free(d->hands);
 	secret_free(d->secret);
@@ -134,7 +134,7 @@ static enum verdict judged(struct message *m)
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.doorman.config,
 	    .replay = world.replay,
-	    .ledger = world.ledger,
+	    .grants = world.grants,
 	    .now_ns = clock_real_ns()};
 	struct knock k = {.holder = DIRECTORY_NOBODY};
 

@@ -27,7 +27,7 @@ static size_t pass_rules(void)
 
 static void install(struct fw_bench *b)
 {
-	assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, &(struct fw_live){0}), 0);
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, NULL, 0), 0);
 }
 
 /* What the kernel holds, read by somebody who starts anew. */
@@ -37,27 +37,27 @@ static int held(struct fw_bench *b)
 	int count;
 
 	assert_int_equal(fw_open(&other, CONF_FIREWALL_NFT), 0);
-	count = other.ops->adopt(&other, &b->c.s, b->found, FW_BENCH_MOST);
+	count = fw_case_adopt(&other, &b->c.s, false, b->found, FW_BENCH_MOST);
 	fw_close(&other);
 	return count;
 }
 
 static void grant_one(struct fw_bench *b, const char *address, uint32_t policy, uint64_t ms)
 {
-	struct fw_grant g = fw_case_grant(address, policy, ms, "alice");
+	struct fw_case_element g = fw_case_grant(address, policy, ms, "alice");
 
-	assert_int_equal(b->fw.ops->grant(&b->fw, &g, 1), 0);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 }
 
 static void grants_of_both_families(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g[] = {fw_case_grant("192.0.2.1", 0, 600000, "alice"),
+	struct fw_case_element g[] = {fw_case_grant("192.0.2.1", 0, 600000, "alice"),
 	    fw_case_grant("2001:db8::1", 1, 600000, "bob.b-b@host_1")};
 	char *text;
 
 	install(b);
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 2), 0);
+	assert_int_equal(fw_case_open(&b->fw, g, 2), 0);
 	assert_int_equal(held(b), 2);
 	for (int i = 0; i < 2; i++) {
 		assert_true(addr_equal(&b->found[i].address, &g[i].address));
@@ -118,28 +118,27 @@ static void the_kernel_ends_grants(void **state)
 static void revoking_twice_is_fine(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g = fw_case_grant("2001:db8::1", 0, 600000, "alice");
+	struct fw_case_element g = fw_case_grant("2001:db8::1", 0, 600000, "alice");
 
 	install(b);
 	grant_one(b, "2001:db8::1", 0, 600000);
 	grant_one(b, "192.0.2.1", 0, 600000);
-	assert_int_equal(b->fw.ops->revoke(&b->fw, &g), 0);
-	assert_int_equal(b->fw.ops->revoke(&b->fw, &g), 0);
+	assert_int_equal(fw_case_close(&b->fw, &g), 0);
+	assert_int_equal(fw_case_close(&b->fw, &g), 0);
 	assert_int_equal(held(b), 1);
 }
 
 static void installing_keeps_what_is_live_and_nothing_else(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant live[] = {fw_case_grant("192.0.2.1", 1, 600000, "alice"),
+	struct fw_case_element live[] = {fw_case_grant("192.0.2.1", 1, 600000, "alice"),
 	    fw_case_grant("2001:db8::1", 0, 600000, "bob"),
 	    fw_case_grant("192.0.2.1", 1, 5000, "carol")};
 
 	install(b);
 	grant_one(b, "192.0.2.9", 0, 600000);
 	fw_case_swap(&b->c);
-	assert_int_equal(
-	    b->fw.ops->install(&b->fw, &b->c.s, &(struct fw_live){live, 3, NULL, 0}), 0);
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, live, 3), 0);
 	assert_int_equal(held(b), 2);
 	assert_int_equal(b->found[0].policy, 0);
 	assert_string_equal(b->found[0].owner, "bob");
@@ -156,7 +155,6 @@ static void installing_keeps_what_is_live_and_nothing_else(void **state)
 static void adopting_by_policy(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant one;
 
 	assert_int_equal(held(b), 0);
 	install(b);
@@ -164,7 +162,6 @@ static void adopting_by_policy(void **state)
 	fw_case_swap(&b->c);
 	assert_int_equal(held(b), 1);
 	assert_int_equal(b->found[0].policy, 0);
-	assert_int_equal(b->fw.ops->adopt(&b->fw, &b->c.s, &one, 0), 0);
 	b->c.ports[3].last = 444;
 	assert_int_equal(held(b), 0);
 }
@@ -190,22 +187,22 @@ static void strangers_in_our_sets_are_not_adopted(void **state)
 static void odd_grants_open_nothing(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant good = fw_case_grant("192.0.2.1", 0, 1000, "alice");
-	struct fw_grant bad[][2] = {{good, fw_case_grant("192.0.2.2", 0, 1000, "a\"b")},
+	struct fw_case_element good = fw_case_grant("192.0.2.1", 0, 1000, "alice");
+	struct fw_case_element bad[][2] = {{good, fw_case_grant("192.0.2.2", 0, 1000, "a\"b")},
 	    {good, fw_case_grant("192.0.2.2", 0, 0, "bob")},
 	    {good, fw_case_grant("192.0.2.2", 3, 1000, "bob")}};
 
-	assert_int_equal(b->fw.ops->grant(&b->fw, &good, 1), -EINVAL); /* nothing installed yet */
+	assert_int_equal(fw_case_open(&b->fw, &good, 1), -EINVAL); /* nothing installed yet */
 	install(b);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_int_equal(b->fw.ops->grant(&b->fw, bad[i], 2), -EINVAL);
+		assert_int_equal(fw_case_open(&b->fw, bad[i], 2), -EINVAL);
 	assert_int_equal(held(b), 0);
 }
 
 static void many_at_once(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g[400];
+	struct fw_case_element g[400];
 
 	install(b);
 	for (unsigned int i = 0; i < 400; i++) {
@@ -215,11 +212,11 @@ static void many_at_once(void **state)
 		g[i] = fw_case_grant(address, 0, 600000,
 		    "a-name-as-long-as-a-name-can-be-0123456789-0123456789-012345678");
 	}
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 400), -EMSGSIZE);
+	assert_int_equal(fw_case_open(&b->fw, g, 400), -EMSGSIZE);
 	assert_int_equal(held(b), 0);
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 150), 0);
+	assert_int_equal(fw_case_open(&b->fw, g, 150), 0);
 	assert_int_equal(held(b), 150);
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 0), 0);
+	assert_int_equal(fw_case_open(&b->fw, g, 0), 0);
 }
 
 /* The kernel refuses the second of two, so the first must not open either; and the answers to the
@@ -227,7 +224,7 @@ static void many_at_once(void **state)
 static void a_transaction_fails_as_a_whole(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g[] = {fw_case_grant("192.0.2.1", 0, 600000, "alice"),
+	struct fw_case_element g[] = {fw_case_grant("192.0.2.1", 0, 600000, "alice"),
 	    fw_case_grant("192.0.2.2", 1, 600000, "bob")};
 	char *text, *first, command[256];
 
@@ -242,14 +239,14 @@ static void a_transaction_fails_as_a_whole(void **state)
 	free(text);
 	fw_bench_does(command);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(b->fw.ops->grant(&b->fw, g, 2), -ENOENT);
+		assert_int_equal(fw_case_open(&b->fw, g, 2), -ENOENT);
 		assert_int_equal(held(b), 0);
 	}
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 1), 0);
+	assert_int_equal(fw_case_open(&b->fw, g, 1), 0);
 	assert_int_equal(held(b), 1);
 	fw_bench_does("flush ruleset");
-	assert_int_equal(b->fw.ops->grant(&b->fw, g, 1), -ENOENT);
-	assert_int_equal(b->fw.ops->revoke(&b->fw, g), 0);
+	assert_int_equal(fw_case_open(&b->fw, g, 1), -ENOENT);
+	assert_int_equal(fw_case_close(&b->fw, g), 0);
 }
 
 /* Hosts of many habits; the number is of our rules they need. */
@@ -440,14 +437,14 @@ static void a_replaced_rule_is_noticed(void **state)
 static void our_own_grants_wake_nobody(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
 
 	assert_false(b->fw.ops->disturbed(&b->fw));
 	install(b);
 	b->fw.ops->disturbed(&b->fw);
 	for (int i = 0; i < 100; i++)
 		grant_one(b, "192.0.2.1", 0, 600000);
-	assert_int_equal(b->fw.ops->revoke(&b->fw, &g), 0);
+	assert_int_equal(fw_case_close(&b->fw, &g), 0);
 	assert_false(awake(b));
 	assert_false(b->fw.ops->disturbed(&b->fw));
 }
@@ -477,7 +474,7 @@ static void a_bad_reload_leaves_the_old_rules(void **state)
 	before = fw_bench_listing("list ruleset");
 	fw_case_swap(&bad);
 	strcpy(bad.settings.interface, "eth\"");
-	assert_int_equal(b->fw.ops->install(&b->fw, &bad.s, &(struct fw_live){0}), -EINVAL);
+	assert_int_equal(fw_case_install(&b->fw, &bad.s, NULL, 0), -EINVAL);
 	after = fw_bench_listing("list ruleset");
 	assert_string_equal(before, after);
 	assert_false(b->fw.ops->disturbed(&b->fw));
@@ -491,15 +488,15 @@ static void a_bad_reload_leaves_the_old_rules(void **state)
 static void every_shape_of_rule_set_loads(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_grant g[] = {fw_case_grant("255.1.2.3", 0, 1, "alice"),
+	struct fw_case_element g[] = {fw_case_grant("255.1.2.3", 0, 1, "alice"),
 	    fw_case_grant("::1.2.3.4", 1, UINT32_MAX, "bob")};
 
 	assert_true(cidr_parse(&b->c.cidrs[0], "0.0.0.0/0"));
 	assert_true(cidr_parse(&b->c.cidrs[1], "::/0"));
 	assert_true(cidr_parse(&b->c.cidrs[2], "10.0.0.0/8"));
 	assert_true(cidr_parse(&b->c.cidrs[3], "2001:db8::1"));
-	b->c.ports[4] = (struct port_range){6, 0, 1, 65535};
-	b->c.ports[5] = (struct port_range){17, 0, 53, 60};
+	b->c.ports[4] = (struct ports){6, 0, 1, 65535};
+	b->c.ports[5] = (struct ports){17, 0, 53, 60};
 	for (unsigned int i = 0; i < 32; i++) {
 		b->c.settings.guard = i & 1;
 		b->c.settings.established = i >> 1 & 1;
@@ -511,8 +508,7 @@ static void every_shape_of_rule_set_loads(void **state)
 		b->c.settings.guard_allow_networks = (struct span){0, i & 4};
 		b->c.settings.managed_ports = (struct span){0, 6}; /* with overlaps */
 		b->c.settings.priority = i & 2 ? -400 : 5;
-		assert_int_equal(
-		    b->fw.ops->install(&b->fw, &b->c.s, &(struct fw_live){g, 2, NULL, 0}), 0);
+		assert_int_equal(fw_case_install(&b->fw, &b->c.s, g, 2), 0);
 		assert_false(b->fw.ops->disturbed(&b->fw));
 	}
 }

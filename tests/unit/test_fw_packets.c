@@ -242,11 +242,10 @@ static bool reaches_ping(const char *from)
 	return system(command) == 0;
 }
 
-static struct fw_opening opening(const char *address, int protocol, int first, int last)
+static struct fw_case_element opening(const char *address, int protocol, int first, int last)
 {
-	struct fw_opening o = {.protocol = (uint8_t)protocol,
-	    .first = (uint16_t)first,
-	    .last = (uint16_t)last,
+	struct fw_case_element o = {
+	    .ports = {(uint8_t)protocol, 0, (uint16_t)first, (uint16_t)last},
 	    .timeout_ms = 600000,
 	    .owner = "alice"};
 
@@ -254,9 +253,8 @@ static struct fw_opening opening(const char *address, int protocol, int first, i
 	return o;
 }
 
-static void install(struct fw_bench *b, const struct fw_opening *o, size_t count)
+static void install(struct fw_bench *b, const struct fw_case_element *o, size_t count)
 {
-	struct fw_live live = {.openings = o, .opening_count = count};
 
 	fw_bench_does("flush ruleset; table inet host { "
 	              "chain early { type filter hook input priority -200; meta mark set 0x5; }; "
@@ -266,25 +264,25 @@ static void install(struct fw_bench *b, const struct fw_opening *o, size_t count
 	              "meta mark & 0x5 != 0x5 drop; }; }");
 	b->c.settings.guard = CONF_GUARD_ALL;
 	b->c.settings.openspa.enabled = true;
-	assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, &live), 0);
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, o, count), 0);
 }
 
 /* Both ways in: by a message of its own, and with the whole rule set. */
 static void open_these(
-    struct fw_bench *b, const struct fw_opening *o, size_t count, bool with_the_rules)
+    struct fw_bench *b, const struct fw_case_element *o, size_t count, bool with_the_rules)
 {
 	if (with_the_rules) {
 		install(b, o, count);
 		return;
 	}
 	install(b, NULL, 0);
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 }
 
 static void a_single_port(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[] = {
+	struct fw_case_element o[] = {
 	    opening(CLIENT_4, IPPROTO_TCP, 22, 22), opening(CLIENT_6, IPPROTO_UDP, 53, 53)};
 
 	install(b, NULL, 0);
@@ -301,7 +299,7 @@ static void a_single_port(void **state)
 		assert_silence(reaches_port(STRANGER_6, IPPROTO_UDP, 53));
 		assert_silence(reaches_ping(CLIENT_4));
 	}
-	assert_int_equal(b->fw.ops->close_ports(&b->fw, &o[0]), 0);
+	assert_int_equal(fw_case_close(&b->fw, &o[0]), 0);
 	assert_silence(reaches_port(CLIENT_4, IPPROTO_TCP, 22));
 	assert_arrives(reaches_port(CLIENT_6, IPPROTO_UDP, 53));
 }
@@ -313,7 +311,7 @@ static void ranges_that_overlap(void **state)
 
 	for (int i = 0; i < 4; i++) {
 		const char *from = clients[i & 1];
-		struct fw_opening o[] = {opening(from, IPPROTO_TCP, 1000, 2000),
+		struct fw_case_element o[] = {opening(from, IPPROTO_TCP, 1000, 2000),
 		    opening(from, IPPROTO_TCP, 1500, 2500), opening(from, IPPROTO_UDP, 3000, 3001)};
 
 		open_these(b, o, 3, i >= 2);
@@ -326,7 +324,7 @@ static void ranges_that_overlap(void **state)
 		assert_arrives(reaches_port(from, IPPROTO_UDP, 3001));
 		assert_silence(reaches_port(i & 1 ? STRANGER_6 : STRANGER_4, IPPROTO_TCP, 1600));
 		assert_silence(reaches_port(clients[~i & 1], IPPROTO_TCP, 1600));
-		assert_int_equal(b->fw.ops->close_ports(&b->fw, &o[0]), 0);
+		assert_int_equal(fw_case_close(&b->fw, &o[0]), 0);
 		assert_silence(reaches_port(from, IPPROTO_TCP, 1400));
 		assert_arrives(reaches_port(from, IPPROTO_TCP, 1600));
 	}
@@ -335,7 +333,7 @@ static void ranges_that_overlap(void **state)
 static void every_port(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o = opening(CLIENT_4, IPPROTO_TCP, 1, 65535);
+	struct fw_case_element o = opening(CLIENT_4, IPPROTO_TCP, 1, 65535);
 
 	for (int with_the_rules = 0; with_the_rules < 2; with_the_rules++) {
 		open_these(b, &o, 1, with_the_rules);
@@ -350,7 +348,7 @@ static void every_port(void **state)
 static void echoes_and_errors(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[] = {
+	struct fw_case_element o[] = {
 	    opening(CLIENT_4, IPPROTO_ICMP, 0, 0), opening(CLIENT_6, IPPROTO_ICMPV6, 0, 0)};
 
 	install(b, NULL, 0);
@@ -376,7 +374,7 @@ static void packets_in_packets(void **state)
 {
 	struct fw_bench *b = *state;
 	static const char packet[] = "\x45...............probe.......probe";
-	struct fw_opening o[] = {
+	struct fw_case_element o[] = {
 	    opening(CLIENT_4, IPPROTO_IPIP, 0, 0), opening(CLIENT_6, IPPROTO_IPIP, 0, 0)};
 
 	install(b, NULL, 0);

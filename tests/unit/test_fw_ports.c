@@ -17,32 +17,30 @@
 #define TCP 6
 #define UDP 17
 
-static struct fw_opening opening(
+static struct fw_case_element opening(
     const char *address, uint8_t protocol, uint16_t first, uint16_t last, uint64_t ms)
 {
-	struct fw_opening o = {
-	    .protocol = protocol, .first = first, .last = last, .timeout_ms = ms, .owner = "alice"};
+	struct fw_case_element o = {
+	    .ports = {protocol, 0, first, last}, .timeout_ms = ms, .owner = "alice"};
 
 	assert_true(addr_parse(&o.address, address));
 	return o;
 }
 
-static void install(struct fw_bench *b, const struct fw_opening *live, size_t count)
+static void install(struct fw_bench *b, const struct fw_case_element *live, size_t count)
 {
-	struct fw_live all = {.openings = live, .opening_count = count};
-
 	b->c.settings.openspa.enabled = true;
-	assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, &all), 0);
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, live, count), 0);
 }
 
-static int open_one(struct fw_bench *b, struct fw_opening o)
+static int open_one(struct fw_bench *b, struct fw_case_element o)
 {
-	return b->fw.ops->open_ports(&b->fw, &o, 1);
+	return fw_case_open(&b->fw, &o, 1);
 }
 
-static int close_one(struct fw_bench *b, struct fw_opening o)
+static int close_one(struct fw_bench *b, struct fw_case_element o)
 {
-	return b->fw.ops->close_ports(&b->fw, &o);
+	return fw_case_close(&b->fw, &o);
 }
 
 /* What the kernel holds, read by somebody who starts anew. */
@@ -52,34 +50,33 @@ static int held(struct fw_bench *b)
 	int count;
 
 	assert_int_equal(fw_open(&other, CONF_FIREWALL_NFT), 0);
-	count = other.ops->adopt_ports(&other, b->opened, FW_BENCH_MOST);
+	count = fw_case_adopt(&other, &b->c.s, true, b->opened, FW_BENCH_MOST);
 	fw_close(&other);
 	return count;
 }
 
-static const struct fw_opening *find(
-    const struct fw_bench *b, int count, const struct fw_opening *o)
+static const struct fw_case_element *find(
+    const struct fw_bench *b, int count, const struct fw_case_element *o)
 {
 	for (int i = 0; i < count; i++) {
-		const struct fw_opening *is = &b->opened[i];
+		const struct fw_case_element *is = &b->opened[i];
 
-		if (addr_equal(&is->address, &o->address) && is->protocol == o->protocol &&
-		    is->first == o->first && is->last == o->last)
+		if (addr_equal(&is->address, &o->address) && ports_equal(&is->ports, &o->ports))
 			return is;
 	}
 	return NULL;
 }
 
 /* How long it lasts; 0 when it is not there. */
-static uint64_t time_left(struct fw_bench *b, const struct fw_opening *o)
+static uint64_t time_left(struct fw_bench *b, const struct fw_case_element *o)
 {
-	const struct fw_opening *is = find(b, held(b), o);
+	const struct fw_case_element *is = find(b, held(b), o);
 
 	return is == NULL ? 0 : is->timeout_ms;
 }
 
 /* One of each kind and family; ranges that overlap, and all ports. */
-static size_t fill(struct fw_opening *o)
+static size_t fill(struct fw_case_element *o)
 {
 	size_t count = 0;
 
@@ -99,11 +96,11 @@ static size_t fill(struct fw_opening *o)
 	return count;
 }
 
-static void assert_all_held(struct fw_bench *b, const struct fw_opening *o, size_t count)
+static void assert_all_held(struct fw_bench *b, const struct fw_case_element *o, size_t count)
 {
 	assert_int_equal(held(b), count);
 	for (size_t i = 0; i < count; i++) {
-		const struct fw_opening *is = find(b, (int)count, &o[i]);
+		const struct fw_case_element *is = find(b, (int)count, &o[i]);
 
 		if (is == NULL) {
 			fail_msg("number %zu is not open", i);
@@ -117,22 +114,20 @@ static void assert_all_held(struct fw_bench *b, const struct fw_opening *o, size
 static void every_kind_opens_and_is_adopted(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 
 	assert_int_equal(held(b), 0); /* not even a table */
 	install(b, NULL, 0);
 	strcpy(o[3].owner, "bob.b-b@host_1");
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 	assert_all_held(b, o, count);
-	assert_int_equal(b->fw.ops->adopt_ports(&b->fw, b->opened, 3), 3);
-	assert_int_equal(b->fw.ops->adopt_ports(&b->fw, b->opened, 0), 0);
 }
 
 static void installing_keeps_what_is_live_and_nothing_else(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32], gone = opening("192.0.2.9", TCP, 3000, 3001, 600000);
+	struct fw_case_element o[32], gone = opening("192.0.2.9", TCP, 3000, 3001, 600000);
 	size_t count = fill(o);
 
 	install(b, NULL, 0);
@@ -143,7 +138,7 @@ static void installing_keeps_what_is_live_and_nothing_else(void **state)
 	/* and they are known: closed, opened again, without a second set */
 	assert_int_equal(close_one(b, o[3]), 0);
 	assert_int_equal(held(b), count - 1);
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 	assert_all_held(b, o, count);
 	assert_false(b->fw.ops->disturbed(&b->fw));
 	install(b, NULL, 0);
@@ -154,14 +149,13 @@ static void installing_keeps_what_is_live_and_nothing_else(void **state)
 static void only_where_wanted(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o = opening("192.0.2.1", TCP, 22, 22, 600000);
-	struct fw_live live = {.openings = &o, .opening_count = 1};
+	struct fw_case_element o = opening("192.0.2.1", TCP, 22, 22, 600000);
 	char *text;
 
 	for (int scripts = 0; scripts < 2; scripts++) {
 		b->c.settings.openspa.enabled = scripts;
 		b->c.settings.openspa.firewall = scripts ? CONF_ASKED_SCRIPT : CONF_ASKED_NATIVE;
-		assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, &live), 0);
+		assert_int_equal(fw_case_install(&b->fw, &b->c.s, &o, 1), 0);
 		assert_int_equal(open_one(b, o), -EINVAL);
 		assert_int_equal(close_one(b, o), 0);
 		text = fw_bench_listing("list ruleset");
@@ -178,7 +172,7 @@ static void only_where_wanted(void **state)
 static void of_two_installed_the_longer_counts(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[] = {opening("192.0.2.1", TCP, 22, 22, 5000),
+	struct fw_case_element o[] = {opening("192.0.2.1", TCP, 22, 22, 5000),
 	    opening("192.0.2.1", TCP, 22, 22, 600000), opening("192.0.2.1", TCP, 1, 2, 600000),
 	    opening("192.0.2.1", TCP, 1, 2, 5000)};
 
@@ -194,13 +188,13 @@ static void of_two_installed_the_longer_counts(void **state)
 static void a_refresh_touches_nothing_else(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 
 	install(b, NULL, 0);
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 	for (size_t i = 0; i < count; i++) {
-		struct fw_opening again = o[i];
+		struct fw_case_element again = o[i];
 		int holds;
 
 		again.timeout_ms = 900000;
@@ -211,7 +205,7 @@ static void a_refresh_touches_nothing_else(void **state)
 		holds = held(b);
 		assert_int_equal(holds, count);
 		for (size_t k = 0; k < count; k++) {
-			const struct fw_opening *is = find(b, holds, &o[k]);
+			const struct fw_case_element *is = find(b, holds, &o[k]);
 
 			if (is == NULL)
 				fail();
@@ -227,7 +221,7 @@ static void a_refresh_touches_nothing_else(void **state)
 static void closing_touches_nothing_else(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 
 	install(b, o, count);
@@ -243,14 +237,14 @@ static void closing_touches_nothing_else(void **state)
 static void the_kernel_ends_them(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 	int left = 1;
 
 	install(b, NULL, 0);
 	for (size_t i = 0; i < count; i++)
 		o[i].timeout_ms = 50;
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 	fw_close(&b->fw); /* as if killed */
 	for (int i = 0; i < 1000 && left > 0; i++) {
 		usleep(10000);
@@ -263,28 +257,26 @@ static void the_kernel_ends_them(void **state)
 static void odd_ones_open_nothing(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening good = opening("192.0.2.1", TCP, 1000, 2000, 600000);
-	struct fw_opening bad[] = {opening("192.0.2.1", TCP, 0, 22, 1000),
+	struct fw_case_element good = opening("192.0.2.1", TCP, 1000, 2000, 600000);
+	struct fw_case_element bad[] = {opening("192.0.2.1", TCP, 0, 22, 1000),
 	    opening("192.0.2.1", TCP, 0, 0, 1000), opening("192.0.2.1", UDP, 23, 22, 1000),
 	    opening("192.0.2.1", TCP, 22, 22, 0), opening("192.0.2.1", 1, 8, 8, 1000),
 	    opening("192.0.2.1", 4, 0, 1, 1000), opening("192.0.2.1", 58, 0, 0, 1000),
 	    opening("2001:db8::1", 1, 0, 0, 1000), opening("192.0.2.1", 47, 0, 0, 1000),
-	    opening("192.0.2.1", 0, 0, 0, 1000), good};
+	    opening("192.0.2.1", 2, 0, 0, 1000), good};
 
 	strcpy(bad[sizeof bad / sizeof *bad - 1].owner, "a\"b");
 	assert_int_equal(open_one(b, good), -EINVAL); /* nothing installed yet */
 	install(b, NULL, 0);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		struct fw_opening two[] = {good, bad[i]};
-		struct fw_live live = {.openings = two, .opening_count = 2};
+		struct fw_case_element two[] = {good, bad[i]};
 
-		assert_false(fw_opening_fits(&bad[i]));
-		assert_int_equal(b->fw.ops->open_ports(&b->fw, two, 2), -EINVAL);
+		assert_int_equal(fw_case_open(&b->fw, two, 2), -EINVAL);
 		assert_int_equal(held(b), 0);
 		if (bad[i].timeout_ms > 0)
-			assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, &live), -EINVAL);
+			assert_int_equal(fw_case_install(&b->fw, &b->c.s, two, 2), -EINVAL);
 	}
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, NULL, 0), 0);
+	assert_int_equal(fw_case_open(&b->fw, NULL, 0), 0);
 	assert_int_equal(open_one(b, good), 0);
 	assert_false(b->fw.ops->disturbed(&b->fw));
 }
@@ -292,18 +284,18 @@ static void odd_ones_open_nothing(void **state)
 static void many_at_once(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[64];
+	struct fw_case_element o[64];
 
 	install(b, NULL, 0);
 	for (uint16_t i = 0; i < 64; i++) {
 		o[i] = opening("2001:db8::1", TCP, (uint16_t)(10000 + i), 60000, 600000);
 		strcpy(o[i].owner, "a-name-as-long-as-a-name-can-be-0123456789-0123456789-0123456");
 	}
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, 64), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, 64), 0);
 	assert_all_held(b, o, 64);
 }
 
-static struct fw_opening nth_range(unsigned int i)
+static struct fw_case_element nth_range(unsigned int i)
 {
 	return opening(
 	    i % 2 ? "192.0.2.1" : "2001:db8::1", TCP, (uint16_t)(i + 1), (uint16_t)(i + 2), 600000);
@@ -312,7 +304,7 @@ static struct fw_opening nth_range(unsigned int i)
 static void ranges_are_bounded(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening both[] = {nth_range(3), opening("192.0.2.7", UDP, 7, 9, 600000)};
+	struct fw_case_element both[] = {nth_range(3), opening("192.0.2.7", UDP, 7, 9, 600000)};
 
 	install(b, NULL, 0);
 	for (unsigned int i = 0; i < 300; i++)
@@ -320,7 +312,7 @@ static void ranges_are_bounded(void **state)
 	assert_int_equal(held(b), FW_RANGES);
 	assert_int_equal(open_one(b, nth_range(7)), 0); /* what is there goes on */
 	assert_int_equal(open_one(b, opening("192.0.2.1", TCP, 22, 22, 600000)), 0);
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, both, 2), -ENOSPC);
+	assert_int_equal(fw_case_open(&b->fw, both, 2), -ENOSPC);
 	assert_int_equal(held(b), FW_RANGES + 1);
 	assert_false(b->fw.ops->disturbed(&b->fw));
 }
@@ -340,7 +332,7 @@ static void unused_ranges_make_room(void **state)
 	assert_int_equal(open_one(b, nth_range(999)), -ENOSPC);
 	assert_int_equal(held(b), FW_RANGES);
 	for (unsigned int i = 0; i < FW_RANGES; i++) {
-		struct fw_opening o = nth_range(i % 3 == 0 ? 1000 + i : i);
+		struct fw_case_element o = nth_range(i % 3 == 0 ? 1000 + i : i);
 
 		assert_non_null(find(b, FW_RANGES, &o));
 	}
@@ -355,8 +347,8 @@ static void unused_ranges_make_room(void **state)
 static void only_unused_ranges_go(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening other = opening("192.0.2.77", TCP, 4, 5, 600000);
-	struct fw_opening live[FW_RANGES];
+	struct fw_case_element other = opening("192.0.2.77", TCP, 4, 5, 600000);
+	struct fw_case_element live[FW_RANGES];
 	int refused;
 
 	for (unsigned int i = 0; i < FW_RANGES; i++)
@@ -383,7 +375,7 @@ static void only_unused_ranges_go(void **state)
 static void installing_too_many_ranges_keeps_the_rest(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[300];
+	struct fw_case_element o[300];
 
 	for (unsigned int i = 0; i < 299; i++)
 		o[i] = nth_range(i);
@@ -397,7 +389,7 @@ static void installing_too_many_ranges_keeps_the_rest(void **state)
 static void a_transaction_fails_as_a_whole(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[] = {opening("192.0.2.1", TCP, 22, 22, 600000),
+	struct fw_case_element o[] = {opening("192.0.2.1", TCP, 22, 22, 600000),
 	    opening("192.0.2.1", TCP, 5, 9, 600000), opening("2001:db8::1", TCP, 22, 22, 600000)};
 
 	install(b, NULL, 0);
@@ -405,17 +397,17 @@ static void a_transaction_fails_as_a_whole(void **state)
 	              "ipv4_addr . inet_proto . inet_service; flags timeout; size 65536; }; "
 	              "chain opened_ranges { }; }");
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(b->fw.ops->open_ports(&b->fw, o, 3), -ENOENT);
+		assert_int_equal(fw_case_open(&b->fw, o, 3), -ENOENT);
 		assert_int_equal(held(b), 0);
 	}
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, 2), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, 2), 0);
 	assert_int_equal(held(b), 2);
 }
 
 static void a_flush_is_told_by_every_kind(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32], new = opening("192.0.2.1", TCP, 5, 9, 600000);
+	struct fw_case_element o[32], new = opening("192.0.2.1", TCP, 5, 9, 600000);
 	size_t count = fill(o);
 
 	install(b, o, count);
@@ -441,7 +433,7 @@ static bool awake(struct fw_bench *b)
 static void our_own_openings_wake_nobody(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 
 	install(b, NULL, 0);
@@ -459,7 +451,7 @@ static void our_own_openings_wake_nobody(void **state)
 
 static void disturbance(struct fw_bench *b, const char *what, bool expected)
 {
-	struct fw_opening o[] = {
+	struct fw_case_element o[] = {
 	    opening("192.0.2.1", TCP, 5, 9, 600000), opening("192.0.2.1", TCP, 15, 19, 600000)};
 
 	install(b, o, 1);
@@ -496,7 +488,7 @@ static void a_new_range_hides_nothing(void **state)
 	struct fw_bench *b = *state;
 
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-		struct fw_opening o = opening("192.0.2.1", TCP, 5, 9, 600000);
+		struct fw_case_element o = opening("192.0.2.1", TCP, 5, 9, 600000);
 
 		install(b, &o, 1);
 		fw_bench_does(changes[i]);
@@ -508,7 +500,7 @@ static void a_new_range_hides_nothing(void **state)
 static void a_replaced_rule_is_noticed(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[] = {
+	struct fw_case_element o[] = {
 	    opening("192.0.2.1", TCP, 5, 9, 600000), opening("192.0.2.1", TCP, 15, 19, 600000)};
 
 	for (int i = 0; i < 2; i++) {
@@ -569,12 +561,12 @@ static void strangers_are_not_adopted(void **state)
 static void removing_leaves_nothing(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_opening o[32];
+	struct fw_case_element o[32];
 	size_t count = fill(o);
 	char *text;
 
 	install(b, NULL, 0);
-	assert_int_equal(b->fw.ops->open_ports(&b->fw, o, count), 0);
+	assert_int_equal(fw_case_open(&b->fw, o, count), 0);
 	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
 	text = fw_bench_listing("list ruleset");
 	assert_string_equal(text, "");

@@ -52,15 +52,17 @@ static void opens_every_captured_request(void **state)
 		struct openspa_request got;
 		char text[ADDR_TEXT_BYTES];
 
+		memset(&got, 0xff, sizeof got);
 		openspa_case_open(&c, i);
 		assert_true(
 		    openspa_case_accepts(&c, c.vector->request, sizeof c.vector->request, &got));
 		assert_int_equal(got.timestamp_s, seconds_of(c.vector->signed_payload));
 		assert_device(got.device, c.vector->client_device_id);
 		assert_memory_equal(got.nonce, c.vector->signed_payload + 24, sizeof got.nonce);
-		assert_string_equal(protocol_name(got.protocol), c.vector->protocol);
-		assert_int_equal(got.first_port, c.vector->start_port);
-		assert_int_equal(got.last_port, c.vector->end_port);
+		assert_string_equal(protocol_name(got.ports.protocol), c.vector->protocol);
+		assert_int_equal(got.ports.zero, 0); /* nothing of our memory goes on with it */
+		assert_int_equal(got.ports.first, c.vector->start_port);
+		assert_int_equal(got.ports.last, c.vector->end_port);
 		assert_int_equal(got.behind_nat, c.vector->behind_nat);
 		assert_string_equal(addr_text(&got.client_address, text), c.vector->client_ip);
 		assert_string_equal(addr_text(&got.server_address, text), c.vector->server_ip);
@@ -116,14 +118,16 @@ static void opens_every_captured_response(void **state)
 		struct openspa_case c;
 		struct openspa_response got;
 
+		memset(&got, 0xff, sizeof got);
 		openspa_case_open(&c, i);
 		assert_true(
 		    openspa_case_answers(&c, c.vector->response, sizeof c.vector->response, &got));
 		assert_int_equal(got.timestamp_s, seconds_of(c.vector->response_payload));
 		assert_memory_equal(got.nonce, c.vector->response_payload + 8, sizeof got.nonce);
-		assert_string_equal(protocol_name(got.protocol), c.vector->protocol);
-		assert_int_equal(got.first_port, c.vector->start_port);
-		assert_int_equal(got.last_port, c.vector->end_port);
+		assert_string_equal(protocol_name(got.ports.protocol), c.vector->protocol);
+		assert_int_equal(got.ports.zero, 0); /* nothing of our memory goes on with it */
+		assert_int_equal(got.ports.first, c.vector->start_port);
+		assert_int_equal(got.ports.last, c.vector->end_port);
 		assert_int_equal(got.duration_s, c.vector->duration_s);
 		openspa_case_close(&c);
 	}
@@ -147,8 +151,10 @@ static void response_of_another_server_is_refused(void **state)
 static void mapped_addresses_are_told_by_their_prefix(void **state)
 {
 	struct openspa_case c;
-	struct openspa_request request = {
-	    .timestamp_s = INT64_MIN, .protocol = OPENSPA_TCP, .first_port = 1, .last_port = 2};
+	struct openspa_request request = {.timestamp_s = INT64_MIN,
+	    .ports.protocol = OPENSPA_TCP,
+	    .ports.first = 1,
+	    .ports.last = 2};
 	struct openspa_request got;
 	struct envelope_randomness randomness;
 	uint8_t packet[OPENSPA_REQUEST_BYTES];
@@ -199,9 +205,9 @@ static void built_response_opens(void **state)
 {
 	static const struct openspa_response response = {.timestamp_s = -1,
 	    .nonce = {1, 2, 3},
-	    .protocol = OPENSPA_UDP,
-	    .first_port = 1,
-	    .last_port = UINT16_MAX,
+	    .ports.protocol = OPENSPA_UDP,
+	    .ports.first = 1,
+	    .ports.last = UINT16_MAX,
 	    .duration_s = UINT16_MAX};
 	struct openspa_case c;
 	struct openspa_response got;
@@ -216,9 +222,9 @@ static void built_response_opens(void **state)
 	assert_true(openspa_case_answers(&c, packet, sizeof packet, &got));
 	assert_true(got.timestamp_s == response.timestamp_s);
 	assert_memory_equal(got.nonce, response.nonce, sizeof got.nonce);
-	assert_int_equal(got.protocol, response.protocol);
-	assert_int_equal(got.first_port, response.first_port);
-	assert_int_equal(got.last_port, response.last_port);
+	assert_int_equal(got.ports.protocol, response.ports.protocol);
+	assert_int_equal(got.ports.first, response.ports.first);
+	assert_int_equal(got.ports.last, response.ports.last);
 	assert_int_equal(got.duration_s, response.duration_s);
 	openspa_case_close(&c);
 }
@@ -230,9 +236,10 @@ static void assert_zeroed(const uint8_t *bytes, size_t size)
 
 static void nothing_is_built_that_would_be_refused(void **state)
 {
-	struct openspa_request request = {.protocol = OPENSPA_TCP, .first_port = 2, .last_port = 1};
+	struct openspa_request request = {
+	    .ports.protocol = OPENSPA_TCP, .ports.first = 2, .ports.last = 1};
 	struct openspa_response response = {
-	    .protocol = OPENSPA_TCP, .first_port = 1, .last_port = 1, .duration_s = 0};
+	    .ports.protocol = OPENSPA_TCP, .ports.first = 1, .ports.last = 1, .duration_s = 0};
 	struct rsa_public unusable = {{0}, {0}};
 	struct openspa_case c;
 	struct envelope_randomness randomness;
@@ -248,7 +255,7 @@ static void nothing_is_built_that_would_be_refused(void **state)
 	assert_false(
 	    openspa_response_build(answer, &response, c.client, &c.client_public, &randomness));
 	assert_zeroed(answer, sizeof answer);
-	request.last_port = 2;
+	request.ports.last = 2;
 	response.duration_s = 1;
 	packet[0] = answer[0] = 1;
 	assert_false(openspa_request_build(packet, &request, c.client, &unusable, &randomness));

@@ -180,14 +180,17 @@ static void ports_must_fit_the_protocol(void **state)
 		bool with_ports = protocol == 6 || protocol == 17;
 		bool without = protocol == 1 || protocol == 4 || protocol == 58;
 
-		assert_int_equal(openspa_ports_fit((uint8_t)protocol, 0, 0), without);
-		assert_int_equal(openspa_ports_fit((uint8_t)protocol, 1, 1), with_ports);
-		assert_int_equal(openspa_ports_fit((uint8_t)protocol, 1, UINT16_MAX), with_ports);
+		assert_int_equal(ports_fit(&(struct ports){(uint8_t)protocol, 0, 0, 0}), without);
 		assert_int_equal(
-		    openspa_ports_fit((uint8_t)protocol, UINT16_MAX, UINT16_MAX), with_ports);
-		assert_false(openspa_ports_fit((uint8_t)protocol, 0, 1));
-		assert_false(openspa_ports_fit((uint8_t)protocol, 2, 1));
-		assert_false(openspa_ports_fit((uint8_t)protocol, 1, 0));
+		    ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, 1}), with_ports);
+		assert_int_equal(
+		    ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, UINT16_MAX}), with_ports);
+		assert_int_equal(
+		    ports_fit(&(struct ports){(uint8_t)protocol, 0, UINT16_MAX, UINT16_MAX}),
+		    with_ports);
+		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 0, 1}));
+		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 2, 1}));
+		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, 0}));
 	}
 }
 

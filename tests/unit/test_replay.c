@@ -153,6 +153,80 @@ static void matters_until_it_is_past(void **state)
 	replay_clear(&r);
 }
 
+/* With nothing left but the floor, below which everything is refused. */
+static void the_floor_matters_too(void **state)
+{
+	const struct replay r = {.has_floor = true, .floor_ns = NOW};
+
+	(void)state;
+	assert_true(replay_matters(&r, NOW, WINDOW));
+	assert_true(replay_matters(&r, NOW + 60 * S, WINDOW));
+	assert_false(replay_matters(&r, NOW + 60 * S + 1, WINDOW));
+	assert_true(replay_matters(&r, NOW - 3600 * S, WINDOW));
+}
+
+/* The clock has been set back an hour: what is stamped ahead of it has not left the window for
+ * good. If it went, the floor would shut its client out for that hour. */
+static void stamped_ahead_is_not_past(void **state)
+{
+	struct replay r = {0};
+	int64_t now = NOW - 3600 * S;
+
+	(void)state;
+	assert_true(admitted(&r, NOW, 1, NOW));
+	assert_true(replay_matters(&r, now, WINDOW));
+	assert_true(admitted(&r, now, 2, now));
+	assert_false(r.has_floor);
+	assert_true(admitted(&r, now + 1, 3, now + 1));
+	assert_int_equal(r.count, 3);
+	assert_false(admitted(&r, NOW, 1, NOW));
+	replay_clear(&r);
+}
+
+/* What goes for want of room takes nothing with it that is younger. */
+static void the_oldest_goes_first(void **state)
+{
+	struct replay r = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++)
+		assert_true(admitted(&r, NOW + (i * 7 % REPLAY_ENTRIES), i, NOW));
+	for (int64_t i = 0; i < REPLAY_ENTRIES; i++) {
+		assert_true(admitted(&r, NOW + 1000 + i, (uint32_t)(1000 + i), NOW));
+		assert_true(r.floor_ns == NOW + i);
+		assert_int_equal(r.count, REPLAY_ENTRIES);
+	}
+	replay_clear(&r);
+	assert_null(r.entries);
+	assert_false(r.has_floor);
+}
+
+static bool memory_is_short;
+
+/* The linker puts it in place of the real one (--wrap). */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return memory_is_short ? NULL : __real_calloc(count, size);
+}
+
+/* What cannot be remembered must not be let in. */
+static void without_memory_nobody_is_admitted(void **state)
+{
+	struct replay r = {0};
+	bool let_in;
+
+	(void)state;
+	memory_is_short = true;
+	let_in = admitted(&r, NOW, 1, NOW);
+	memory_is_short = false;
+	assert_false(let_in);
+	assert_true(admitted(&r, NOW, 1, NOW));
+	replay_clear(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +238,10 @@ int main(void)
 	    cmocka_unit_test(many_never_get_in_twice),
 	    cmocka_unit_test(clock_set_back_lets_nothing_in),
 	    cmocka_unit_test(matters_until_it_is_past),
+	    cmocka_unit_test(the_floor_matters_too),
+	    cmocka_unit_test(stamped_ahead_is_not_past),
+	    cmocka_unit_test(the_oldest_goes_first),
+	    cmocka_unit_test(without_memory_nobody_is_admitted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

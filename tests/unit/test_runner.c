@@ -69,9 +69,9 @@ static struct runner_request request_of(uint8_t task, const char *line)
 	parse_device(q.device, device);
 	assert_true(addr_parse(&q.client_address, client));
 	assert_true(addr_parse(&q.server_address, server));
-	q.protocol = protocol_of(protocol);
-	q.first_port = (uint16_t)first;
-	q.last_port = (uint16_t)last;
+	q.ports.protocol = protocol_of(protocol);
+	q.ports.first = (uint16_t)first;
+	q.ports.last = (uint16_t)last;
 	q.behind_nat = nat != 0;
 	q.duration_s = (uint16_t)duration;
 	q.timestamp_s = timestamp;
@@ -127,9 +127,9 @@ static void test_recorded_arguments(void **state)
 static struct runner_request sample(uint8_t task)
 {
 	struct runner_request q = {.task = task,
-	    .protocol = OPENSPA_TCP,
-	    .first_port = 22,
-	    .last_port = 23,
+	    .ports.protocol = OPENSPA_TCP,
+	    .ports.first = 22,
+	    .ports.last = 23,
 	    .duration_s = 180,
 	    .behind_nat = true,
 	    .timestamp_s = 1795206947};
@@ -215,7 +215,7 @@ static void test_arguments_refused(void **state)
 	char path[2 * RUNNER_PATH_BYTES];
 
 	(void)state;
-	q.protocol = 47;
+	q.ports.protocol = 47;
 	assert_false(runner_argv_build(&argv, "/p", &q));
 	q = sample(RUNNER_TASK_COUNT);
 	assert_false(runner_argv_build(&argv, "/p", &q));
@@ -315,7 +315,7 @@ static void test_questions(void **state)
 		}
 		assert_int_equal(runner_line_write(line, 7, &q), strlen(wanted[task]));
 		assert_string_equal(line, wanted[task]);
-		q.protocol = 255;
+		q.ports.protocol = 255;
 		assert_int_equal(runner_line_write(line, 7, &q),
 		    task == RUNNER_PUBLIC_KEY ? strlen(wanted[0]) : 0);
 	}
@@ -328,8 +328,8 @@ static void test_longest_question(void **state)
 	char line[RUNNER_LINE_BYTES];
 
 	(void)state;
-	q.protocol = OPENSPA_ICMPV6;
-	q.first_port = q.last_port = 65535;
+	q.ports.protocol = OPENSPA_ICMPV6;
+	q.ports.first = q.ports.last = 65535;
 	q.behind_nat = false;
 	q.timestamp_s = INT64_MIN;
 	memset(q.client_address.bytes, 0xee, sizeof q.client_address.bytes);

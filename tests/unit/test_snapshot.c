@@ -12,7 +12,7 @@
 
 #include "snapshot/snapshot.h"
 
-static const struct port_range ports[] = {{6, 0, 22, 22}, {17, 0, 53, 60}, {6, 0, 22, 22}};
+static const struct ports ports[] = {{6, 0, 22, 22}, {17, 0, 53, 60}, {6, 0, 22, 22}};
 static const struct policy policies[] = {{{0, 2}}, {{2, 1}}, {{0, 1}}, {{3, 0}}};
 static const struct cidr cidrs[] = {{{{0x20, 0x01, 0x0d, 0xb8}}, 32}};
 static const struct client clients[] = {
@@ -26,7 +26,7 @@ static const struct client clients[] = {
 };
 
 static const struct openspa_rule rules[] = {
-    {6, 0, 22, 25, 30}, {1, 0, 0, 0, 1}, {0, 0, 0, 65535, 9}};
+    {{6, 0, 22, 25}, 30}, {{1, 0, 0, 0}, 1}, {{0, 0, 0, 65535}, 9}};
 
 /* Keys of the right form, no more. */
 #define KEY .modulus = {[0] = 0x80, [255] = 1}, .exponent = {[5] = 1, [7] = 1}
@@ -220,7 +220,7 @@ static void no_change_leads_outside(void **state)
 				struct span span = s.devices[i].rules;
 
 				for (uint32_t r = 0; r < span.count; r++)
-					sum += snapshot_rules(&s, span)[r].last;
+					sum += snapshot_rules(&s, span)[r].ports.last;
 				span = s.devices[i].target_list;
 				for (uint32_t n = 0; n < span.count; n++)
 					sum += snapshot_cidrs(&s, span)[n].bits;
@@ -237,7 +237,7 @@ static void no_change_leads_outside(void **state)
 	do {                                                 \
 		struct snapshot_parts parts = sound_parts(); \
 		struct client c[2];                          \
-		struct port_range r[3];                      \
+		struct ports r[3];                           \
 		struct policy p[4];                          \
 		struct cidr n[1];                            \
 		struct device d[3];                          \
@@ -309,14 +309,14 @@ static void every_device_and_rule_is_checked(void **state)
 	REFUSED(d[0].target_list.count = 2);
 	REFUSED(d[0].targets = 3);
 	REFUSED(memset(&d[0].revoked, 2, 1));
-	REFUSED(u[0].zero = 1);
+	REFUSED(u[0].ports.zero = 1);
 	REFUSED(u[0].duration_s = 0);
-	REFUSED(u[0].first = 0);
-	REFUSED(u[0].last = 21);
-	REFUSED(u[0].protocol = 2);
-	REFUSED(u[1].last = 1);
-	REFUSED(u[2].first = 1);
-	REFUSED(u[2].last = 1);
+	REFUSED(u[0].ports.first = 0);
+	REFUSED(u[0].ports.last = 21);
+	REFUSED(u[0].ports.protocol = 2);
+	REFUSED(u[1].ports.last = 1);
+	REFUSED(u[2].ports.first = 1);
+	REFUSED(u[2].ports.last = 1);
 	REFUSED(memset(&parts.settings.openme, 2, 1));
 	REFUSED(memset(&parts.settings.openspa.enabled, 2, 1));
 	REFUSED(parts.settings.openspa.port = 0);

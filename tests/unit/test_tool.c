@@ -59,7 +59,7 @@ static void durations_round_up(void **state)
 
 static void ports_that_do_not_fit_are_hinted_at(void **state)
 {
-	static const struct port_range ports[] = {{.protocol = 6, .first = 22, .last = 22},
+	static const struct ports ports[] = {{.protocol = 6, .first = 22, .last = 22},
 	    {.protocol = 17, .first = 60000, .last = 61000},
 	    {.protocol = 132, .first = 1, .last = 1}};
 	char out[64], tight[20];

@@ -103,12 +103,23 @@ static void a_full_set(void **state)
 	free(v);
 }
 
+static void nobody_knows_who_shares_a_set(void **state)
+{
+	struct unlisted_devices *one = unlisted_new(), *two = unlisted_new();
+
+	(void)state;
+	assert_memory_not_equal(one->hash_key, two->hash_key, sizeof one->hash_key);
+	free(one);
+	free(two);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_place_is_its_own_once_admitted),
 	    cmocka_unit_test(thousands_have_places),
 	    cmocka_unit_test(a_full_set),
+	    cmocka_unit_test(nobody_knows_who_shares_a_set),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

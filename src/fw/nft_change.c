@@ -1,0 +1,115 @@
+/* Changes as elements of sets. What is known already is refreshed without text, library objects or
+ * allocation; a new range brings a set and a rule with it. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "fw/nft.h"
+
+/* The place of its range; `count` when it is new or no range. */
+static uint32_t range_at(const struct nft_ranges *ranges, const struct opening *o)
+{
+	struct nft_range r;
+
+	if (!nft_is_range(o))
+		return ranges->count;
+	r = nft_range_of(o);
+	return nft_ranges_find(ranges, &r);
+}
+
+static bool is_new_range(const struct nft_ranges *ranges, const struct fw_change *c)
+{
+	return nft_is_range(&c->opening) && range_at(ranges, &c->opening) == ranges->count;
+}
+
+/* Ranges that come twice among them count twice: this only decides when to tidy up. */
+static uint32_t count_new(
+    const struct nft_ranges *ranges, const struct fw_change *changes, size_t count)
+{
+	uint32_t new = 0;
+
+	for (size_t i = 0; i < count; i++)
+		new += !changes[i].close &&is_new_range(ranges, &changes[i]);
+	return new;
+}
+
+static int put_change(struct nft_link *l, const struct nft_change *how, const struct fw_change *c)
+{
+	struct nft_place p;
+	int err = 0;
+
+	if (!nft_place_of(&p, how->policies, c, clock_boot_ns()) ||
+	    (!c->close && p.element.timeout_ms == 0))
+		return -EINVAL;
+	if (c->close) {
+		if (!is_new_range(how->ranges, c))
+			nft_element_delete(l, p.set, &p.element);
+		return 0;
+	}
+	if (c->opening.ports.protocol != 0 && !how->takes_ports)
+		return -EINVAL;
+	if (is_new_range(how->ranges, c)) {
+		struct nft_range r = nft_range_of(&c->opening);
+
+		err = nft_ranges_put(l, how->ranges, &r, how->mark);
+	}
+	if (err == 0)
+		nft_element_refresh(l, p.set, &p.element);
+	return err;
+}
+
+static void note_range(struct nft_ranges *ranges, const struct fw_change *c)
+{
+	uint32_t at = range_at(ranges, &c->opening);
+
+	if (at == ranges->count)
+		return;
+	if (c->close)
+		ranges->use[at].closed = true;
+	else
+		nft_range_hold(&ranges->use[at], c->opening.until_ns);
+}
+
+static int commit(struct nft_link *l, struct nft_ranges *ranges)
+{
+	int err;
+
+	l->echo = nft_ranges_learn;
+	l->echo_data = ranges;
+	err = nft_batch_commit(l);
+	l->echo = NULL;
+	return err;
+}
+
+static bool only_closes(const struct fw_change *changes, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && changes[i].close)
+		i++;
+	return i == count;
+}
+
+int nft_change_commit(
+    struct nft_link *l, const struct nft_change *how, const struct fw_change *changes, size_t count)
+{
+	struct nft_ranges *ranges = how->ranges;
+	uint32_t before;
+	int err = 0;
+
+	if (count_new(ranges, changes, count) > FW_RANGES - ranges->count)
+		err = nft_ranges_sweep(l, ranges);
+	before = ranges->count;
+	nft_batch_begin(l);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = put_change(l, how, &changes[i]);
+	if (err == 0)
+		err = commit(l, ranges);
+	/* Where our rules are gone nothing of ours is open. */
+	if (err == -ENOENT && only_closes(changes, count))
+		err = 0;
+	if (err != 0)
+		ranges->count = before;
+	for (size_t i = 0; err == 0 && i < count; i++)
+		note_range(ranges, &changes[i]);
+	return err;
+}

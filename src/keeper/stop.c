@@ -1,0 +1,42 @@
+/* The keeper's second hand, and its end. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "keeper/keeper.h"
+
+#define TICK_NS NS_PER_SECOND
+
+uint32_t keeper_left(const struct keeper *k)
+{
+	return k->programs.ops == NULL ? 0 : k->programs.ops->pending(&k->programs);
+}
+
+/* While it runs it is left alone: whoever can have it set anew could put it off for ever. */
+void keeper_tick(struct keeper *k, bool on)
+{
+	if (on != k->ticking)
+		timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
+	k->ticking = on;
+}
+
+void keeper_stop(struct keeper *k, bool keep_rules)
+{
+	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
+		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
+	if (k->stopping)
+		return;
+	k->stopping = true;
+	peer_close(&k->doorman);
+	peer_close(&k->desk);
+	if (k->programs.ops != NULL)
+		k->programs.ops->remove(&k->programs);
+	k->left_before = keeper_left(k);
+	if (k->left_before == 0)
+		loop_stop(&k->process.loop);
+	else
+		keeper_tick(k, true);
+}
+
+void keeper_deserted(struct keeper *k)
+{
+	keeper_stop(k, true);
+}

@@ -1,0 +1,184 @@
+"""What is shut stays shut: without the daemon, with a broken configuration, before the network, and
+until somebody says otherwise."""
+
+import os
+import pty
+import subprocess
+import threading
+
+from daemon import program
+from netns import eventually
+from world import FAMILIES, SERVICE_PORT, WorldTest
+
+FAILED, CONFIG = 1, 78
+RESTARTS = 100
+
+
+class Stranger(threading.Thread):
+    """Tries to connect without a pause, and counts what gets through."""
+
+    def __init__(self, space, address):
+        super().__init__()
+        self.tries = self.connections = 0
+        self.ends = threading.Event()
+        self.space, self.address = space, address
+
+    def run(self):
+        while not self.ends.is_set():
+            self.tries += 1
+            self.connections += self.space.connects(self.address, SERVICE_PORT, timeout=0.02)
+
+    def count(self):
+        self.ends.set()
+        self.join()
+        return self.connections
+
+
+class ShutTest(WorldTest):
+    server_settings = {"knock_timeout": "30s"}
+
+    def guard(self, *words, code=0):
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.server.name, program("postern-guard"), "-c", self.daemon.file,
+             "--state-dir", self.daemon.state, *words], text=True, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stderr
+
+    def break_configuration(self):
+        self.good = self.daemon.file.read_text()
+        self.daemon.configure(self.good + "nonsense: 1\n")
+
+    def assert_all_shut(self):
+        for family in FAMILIES:
+            self.assert_shut(family)
+
+    def test_a_stop_leaves_the_ports_shut_and_grants_their_time(self):
+        self.start(self.configuration(knock_timeout="4s"))
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertTrue(self.reaches(), "a stop took a grant away")
+        self.assert_shut(space=self.other)
+        self.assertTrue(eventually(lambda: not self.reaches(), within=6), "a grant outlived its time")
+        self.assert_all_shut()
+
+    def test_remove_is_still_there(self):
+        self.start(self.configuration(shutdown="remove"))
+        self.assert_all_shut()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.table(), [])
+        self.assert_opens()
+
+    def test_a_restart_with_a_broken_file(self):
+        self.start()
+        self.knock()
+        self.assert_opens()
+        self.daemon.stop()
+        self.break_configuration()
+        self.daemon.start(ready=False)
+        self.assertEqual(self.daemon.process.wait(10), CONFIG)
+        self.assertIn("nonsense", self.daemon.log_path.read_text())
+        self.assertTrue(self.reaches(), "the grant is gone")
+        self.assert_shut(space=self.other)
+        self.daemon.configure(self.good)
+        self.daemon.start()
+        self.assertTrue(self.reaches(), "the grant is gone")
+        self.assertIn("alice", self.postern("sessions"))
+
+    def test_a_boot_with_a_broken_file(self):
+        """The kernel has forgotten everything; the last good rules are put in place."""
+        self.start()
+        self.daemon.stop()
+        self.break_configuration()
+        for starts in (self.guard, lambda: self.daemon.start(ready=False).process.wait(10)):
+            self.server.run("nft", "flush", "ruleset")
+            self.assert_opens()  # as the host's own rules leave it
+            starts()
+            self.assert_all_shut()
+            self.assertTrue(self.table())
+
+    def test_a_boot_with_a_sound_file(self):
+        self.make_daemon()
+        self.guard()
+        self.assert_all_shut()
+        self.assertIn("left as they are", self.guard())
+        self.daemon.start()
+        self.knock()
+        self.assert_opens()
+        self.assert_shut(space=self.other)
+
+    def make_daemon(self):
+        self.start()
+        self.daemon.stop()
+        self.server.run("nft", "flush", "ruleset")
+
+    def test_nothing_to_go_by(self):
+        self.make_daemon()
+        self.break_configuration()
+        accepted = self.daemon.state / "accepted"
+        good = accepted.read_bytes()
+        damaged = [b"", good[:-1], good[1:], good + b"x", bytes([good[0] ^ 1]) + good[1:]]
+        damaged += [good[:i] + bytes([good[i] ^ 0x80]) + good[i + 1:] for i in range(8, len(good), 7)]
+        for data in damaged:
+            accepted.write_bytes(data)
+            self.assertIn("nothing is shut", self.guard(code=CONFIG))
+            self.assertEqual(self.table(), [])
+        accepted.write_bytes(good)
+        accepted.chmod(0o644)
+        self.assertIn("others could have changed it", self.guard(code=CONFIG))
+        accepted.unlink()
+        self.assertIn("there is none yet", self.guard(code=CONFIG))
+
+    def test_a_start_that_fails_shuts(self):
+        """The knock port is in use: no daemon, and nobody gets in."""
+        self.make_daemon()
+        taken = self.server.socket(10, 2)
+        taken.bind(("::", 54154))
+        self.daemon.start(ready=False)
+        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assert_all_shut()
+        taken.close()
+        self.daemon.start()
+        self.knock()
+        self.assert_opens()
+
+    def test_release(self):
+        self.start()
+        tool = ["ip", "netns", "exec", self.server.name, program("postern"), "--control", self.daemon.control]
+        refused = subprocess.run([*tool, "release", "--yes"], text=True, stderr=subprocess.PIPE)
+        self.assertEqual(refused.returncode, FAILED)
+        self.assertIn("stop it first", refused.stderr)
+        self.assert_all_shut()
+        self.daemon.stop()
+        self.server.run("nft", "add", "table", "inet", "mine")
+        asked = subprocess.run([*tool, "release"], text=True, stderr=subprocess.PIPE,
+                               stdin=subprocess.DEVNULL)
+        self.assertEqual(asked.returncode, 2)
+        self.assert_all_shut()
+        for answer, code in ((b"no\n", FAILED), (b"yes\n", 0)):
+            person, terminal = pty.openpty()
+            os.write(person, answer)
+            done = subprocess.run([*tool, "release"], stdin=terminal, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, code)
+            os.close(person)
+            os.close(terminal)
+        self.assertEqual(self.table(), [])
+        self.assertIn("mine", self.server.run("nft", "list", "tables"))
+        self.assert_opens()
+
+    def test_restarts_under_a_stranger(self):
+        """Not one connection, no grant lost."""
+        self.start()
+        self.knock()
+        self.assert_opens()
+        stranger = Stranger(self.other, self.server.addresses[2][4])
+        stranger.start()
+        try:
+            for i in range(RESTARTS):
+                self.daemon.stop() if i % 2 else self.daemon.kill()
+                self.assertTrue(self.reaches(), f"the grant is gone after end {i}")
+                self.daemon.start()
+                self.assertTrue(self.reaches(), f"the grant is gone after start {i}")
+        finally:
+            self.assertEqual(stranger.count(), 0)
+        self.assertGreater(stranger.tries, RESTARTS)

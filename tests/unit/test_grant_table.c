@@ -1,0 +1,121 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rate.h"
+#include "base/secret.h"
+#include "grant/grant_table.h"
+
+static const struct ports by_policy;
+
+static struct addr address(uint8_t last)
+{
+	return (struct addr){{[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = last}};
+}
+
+static struct grant *add(struct grant_table *t, uint32_t holder, const struct addr *a)
+{
+	return grant_table_add(t, &(struct opening){.address = *a, .holder = holder});
+}
+
+static void grants_are_found_by_client_and_address(void **state)
+{
+	struct grant_table *t = grant_table_new(8, 3);
+	struct addr a = address(1), b = address(2);
+	struct grant *g;
+
+	(void)state;
+	assert_null(grant_table_find(t, 0, &a, &by_policy));
+	g = add(t, 0, &a);
+	assert_non_null(g);
+	assert_non_null(add(t, 1, &a));
+	assert_ptr_equal(grant_table_find(t, 0, &a, &by_policy), g);
+	assert_null(grant_table_find(t, 2, &a, &by_policy));
+	assert_null(grant_table_find(t, 0, &b, &by_policy));
+	assert_int_equal(grant_table_count(t), 2);
+	grant_table_remove(t, g);
+	assert_null(grant_table_find(t, 0, &a, &by_policy));
+	assert_non_null(grant_table_find(t, 1, &a, &by_policy));
+	grant_table_free(t);
+}
+
+static void capacity_and_clients_are_limits(void **state)
+{
+	struct grant_table *t = grant_table_new(2, 1);
+	struct addr a = address(1), b = address(2), c = address(3);
+
+	(void)state;
+	assert_null(add(t, 1, &a));
+	assert_non_null(add(t, 0, &a));
+	assert_non_null(add(t, 0, &b));
+	assert_null(add(t, 0, &c));
+	assert_int_equal(grant_table_held_by(t, 0), 2);
+	assert_int_equal(grant_table_held_by(t, 1), 0);
+	grant_table_remove(t, grant_table_find(t, 0, &a, &by_policy));
+	assert_int_equal(grant_table_held_by(t, 0), 1);
+	assert_non_null(add(t, 0, &c));
+	grant_table_free(t);
+}
+
+static void count_one(struct grant *g, void *context)
+{
+	struct grant_table *t = context;
+
+	grant_table_remove(t, g);
+}
+
+static void all_are_in_the_parts_once(void **state)
+{
+	struct grant_table *t = grant_table_new(256, 4);
+	size_t seen = 0;
+
+	(void)state;
+	for (uint8_t i = 0; i < 200; i++) {
+		struct addr a = address(i);
+
+		assert_non_null(add(t, i % 4, &a));
+	}
+	for (size_t part = 0; part < grant_table_parts(t); part++) {
+		for (const struct grant *g = grant_table_part(t, part); g != NULL; g = g->next)
+			seen++;
+	}
+	assert_int_equal(seen, 200);
+	assert_null(grant_table_part(t, grant_table_parts(t)));
+	grant_table_each(t, count_one, t);
+	assert_int_equal(grant_table_count(t), 0);
+	grant_table_free(t);
+}
+
+static void bucket_refills_and_never_overflows(void **state)
+{
+	static const struct {
+		int64_t pause_ns;
+		bool given;
+	} steps[] = {{0, true}, {0, true}, {0, true}, {0, false}, {99999999, false}, {1, true},
+	    {0, false}, {250000000, true}, {0, true}, {0, false}, {49999999, false}, {1, true},
+	    {3600000000000, true}, {0, true}, {0, true}, {0, false}};
+	struct rate r = rate_of(10, 3);
+	int64_t now = 1000000000000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		now += steps[i].pause_ns;
+		assert_int_equal(rate_take(&r, now), steps[i].given);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(grants_are_found_by_client_and_address),
+	    cmocka_unit_test(capacity_and_clients_are_limits),
+	    cmocka_unit_test(all_are_in_the_parts_once),
+	    cmocka_unit_test(bucket_refills_and_never_overflows),
+	};
+
+	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}

@@ -1,0 +1,566 @@
+/* From a knock that the doorman hands on to an open port, and its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "keeper_bench.h"
+
+#define HOME  "192.0.2.7"
+#define AWAY  "198.51.100.9"
+#define KNOCK (BENCH_KNOCK_S * 1000)
+
+static void a_knock_opens_and_ends(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), 0);
+	assert_string_equal(bench_shown(HOME, BENCH_AS(ALICE)), "alice");
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	assert_int_equal(bench_sessions(SESSION_SEEN), 1);
+	assert_true(bench_keeper()->ticking);
+	bench_pass_ms(KNOCK - 1);
+	bench_tick();
+	assert_int_equal(bench_session_ms("alice", HOME), 1);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 1);
+	bench_pass_ms(1);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 0);
+	assert_true(bench_keeper()->ticking);
+	bench_tick();
+	assert_false(bench_keeper()->ticking);
+	assert_int_equal(grant_table_count(bench_keeper()->state.grants), 0);
+	assert_int_equal(bench_sessions(SESSION_SEEN), 1);
+	assert_int_equal(bench_given_back(), BENCH_NOT_BACK);
+	assert_int_equal(bench_told(BENCH_AS(ALICE)), 0);
+}
+
+static void a_second_knock_extends(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_pass_ms(20000);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 1);
+}
+
+/* The firewall's timers have not gone on: grants end in time all the same. */
+static void a_sleep_prolongs_nothing(void **state)
+{
+	uint32_t installs = bench_installs();
+
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_pass_ms(10000);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	bench_tick();
+	assert_int_equal(bench_installs(), installs);
+	bench_sleep_ms(KNOCK - 15000);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 10000); /* too long */
+	bench_fail_installs(1, -ENOBUFS);
+	bench_tick();
+	bench_tick();
+	assert_int_equal(bench_installs(), installs + 1);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 5000);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(CAROL)), 15000);
+	bench_tick();
+	assert_int_equal(bench_installs(), installs + 1);
+	bench_sleep_ms(5000);
+	bench_tick();
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 0);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(CAROL)), 10000);
+	/* The last one ends in a sleep: nobody else would tell the firewall. */
+	bench_sleep_ms(3600000);
+	bench_tick();
+	assert_int_equal(bench_open_count(), 0);
+	assert_false(bench_keeper()->ticking);
+}
+
+/* Short ones count together. */
+static void many_short_sleeps(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	for (int i = 0; i < 1000; i++) {
+		bench_sleep_ms(30);
+		bench_tick();
+	}
+	assert_in_range(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 30000, KNOCK - 30000 + 100);
+	assert_in_range(bench_installs(), 100, 400);
+}
+
+/* Half the time is configured meanwhile: what was promised stays, on both sides. */
+static void a_shorter_grant_cuts_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_config()->settings.knock_timeout_ns = 10 * BENCH_S;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	bench_pass_ms(KNOCK - 5000);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 10000);
+	assert_int_equal(bench_session_ms("alice", HOME), 10000);
+}
+
+/* Alice and Bob share one element: it lives as long as the longer of the two grants. */
+static void those_who_share_do_not_cut_each_other(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_config()->settings.knock_timeout_ns = 10 * BENCH_S;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(BOB)), KNOCK);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	assert_int_equal(bench_session_ms("bob", HOME), 10000);
+	/* Carol's ports are others, and another address is another element. */
+	assert_int_equal(bench_knock(CAROL, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), 10000);
+	assert_int_equal(bench_knock(BOB, AWAY), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(BOB)), 10000);
+	assert_int_equal(bench_open_count(), 3);
+	/* And so when the rules are put back. */
+	bench_flush();
+	bench_config()->settings.client_quota++;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 3);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(BOB)), KNOCK);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), 10000);
+}
+
+static void rules_that_are_gone_are_put_back(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_flush();
+	assert_int_equal(bench_open_count(), 0);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(CAROL)), KNOCK);
+	assert_int_equal(bench_installs(), 2);
+}
+
+/* Once, and no more: a firewall that goes on saying so is broken. */
+static void rules_that_stay_gone(void **state)
+{
+	uint32_t changes = bench_changes();
+
+	(void)state;
+	bench_fail_next(2, -ENOENT);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_changes() - changes, 2);
+	assert_int_equal(bench_open_count(), 0);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 0);
+	bench_fail_next(1, -ENOENT);
+	bench_fail_installs(1, -EPERM);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_changes() - changes, 3);
+}
+
+static void other_failures_put_nothing_back(void **state)
+{
+	(void)state;
+	bench_fail_next(1, -ENOSPC);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_installs(), 1);
+	assert_int_equal(bench_sessions(SESSION_OPEN) + bench_sessions(SESSION_SEEN), 0);
+}
+
+static void send_three(void)
+{
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	bench_send(&(struct bench_knock){.by = BOB, .source = AWAY});
+	bench_send(&(struct bench_knock){.by = CAROL, .source = HOME});
+	bench_run();
+}
+
+static void what_waits_together_goes_together(void **state)
+{
+	uint32_t changes = bench_changes();
+
+	(void)state;
+	send_three();
+	assert_int_equal(bench_changes() - changes, 1);
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 3);
+	assert_int_equal(bench_open_count(), 3);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 3);
+}
+
+static void one_that_fails_takes_no_others_with_it(void **state)
+{
+	uint32_t changes = bench_changes();
+
+	(void)state;
+	bench_fail_for(AWAY, -ENOSPC);
+	send_three();
+	assert_int_equal(bench_changes() - changes, 4);
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 2);
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 1);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), KNOCK);
+	assert_int_equal(bench_session_ms("bob", AWAY), -1);
+	/* What fails twice has failed: each was tried once together and once alone. */
+	bench_fail_next(8, -ENOSPC);
+	send_three();
+	assert_int_equal(bench_changes() - changes, 8);
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 4);
+}
+
+/* What waits for the firewall counts for the quota. */
+static void the_quota_holds_within_a_batch(void **state)
+{
+	static const char *const from[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3"};
+	uint32_t changes;
+
+	(void)state;
+	bench_config()->settings.client_quota = 2;
+	assert_int_equal(bench_configure(), 0);
+	changes = bench_changes();
+	for (int i = 0; i < 3; i++)
+		bench_send(&(struct bench_knock){.by = ALICE, .source = from[i]});
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 2);
+	assert_int_equal(bench_counted(VERDICT_OVER_QUOTA), 1);
+	assert_int_equal(bench_changes() - changes, 1);
+}
+
+static void send_request(enum bench_device by, uint16_t port)
+{
+	bench_send_request(
+	    &(struct bench_request){.by = by, .source = HOME, .what = BENCH_TCP(port, port)});
+}
+
+/* Requests as well as knocks, whoever they are from. */
+static void requests_go_together_too(void **state)
+{
+	uint32_t changes;
+
+	(void)state;
+	bench_config()->settings.client_quota = 2;
+	assert_int_equal(bench_configure(), 0);
+	changes = bench_changes();
+	send_request(LAPTOP, 22);
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	send_request(PHONE, 22);
+	send_request(LAPTOP, 23);
+	send_request(LAPTOP, 24);
+	bench_run();
+	assert_int_equal(bench_changes() - changes, 1);
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 4);
+	assert_int_equal(bench_counted(VERDICT_OVER_QUOTA), 1);
+	assert_int_equal(bench_open_count(), 3);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 4);
+}
+
+/* The same for as long as the longer one, though both come in one transaction. */
+static void who_comes_together_does_not_cut_the_other(void **state)
+{
+	(void)state;
+	bench_config()->devices[PHONE].rules = (struct span){1, 1};
+	assert_int_equal(bench_configure(), 0);
+	send_request(PHONE, 22);
+	send_request(LAPTOP, 22);
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 2);
+	assert_int_equal(bench_open_ms(HOME, BENCH_TCP(22, 22)), 90000);
+	assert_int_equal(bench_session_ms("laptop", HOME), BENCH_RULE_S * 1000);
+}
+
+/* Of what the firewall refuses nothing is left: neither in the table nor for the quota. */
+static void what_was_refused_counts_no_more(void **state)
+{
+	(void)state;
+	bench_config()->settings.client_quota = 1;
+	assert_int_equal(bench_configure(), 0);
+	bench_fail_for(AWAY, -ENOSPC);
+	assert_int_equal(bench_knock(ALICE, AWAY), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_grants(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	/* And what stood before stands as before. */
+	bench_fail_for(HOME, -ENOSPC);
+	bench_pass_ms(1000);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_FIREWALL_FAILED);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK - 1000);
+	bench_fail_for(NULL, 0);
+	bench_flush();
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 1000);
+}
+
+/* Nor is anybody who shares it given what another was refused. */
+static void what_was_refused_prolongs_nothing(void **state)
+{
+	(void)state;
+	bench_config()->devices[PHONE].rules = (struct span){1, 1};
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_request(PHONE, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	bench_pass_ms(50000);
+	bench_fail_for(HOME, -ENOSPC);
+	assert_int_equal(bench_request(PHONE, HOME, BENCH_TCP(22, 22)), VERDICT_FIREWALL_FAILED);
+	bench_fail_for(NULL, 0);
+	assert_int_equal(bench_request(LAPTOP, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_TCP(22, 22)), 40000);
+}
+
+/* What would be in nobody's sight is not opened. */
+static void a_full_table_opens_nothing(void **state)
+{
+	char address[40];
+
+	(void)state;
+	for (unsigned int i = 0; i < 65536; i++) {
+		snprintf(address, sizeof address, "2001:db8::%x", i);
+		bench_hold(ALICE, address, BENCH_AS(ALICE));
+	}
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_NO_MEMORY);
+	assert_int_equal(bench_open_count(), 0);
+	bench_pass_ms(BENCH_RULE_S * 1000);
+	bench_tick();
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_GRANTED);
+}
+
+static void more_than_a_batch_holds(void **state)
+{
+	char from[32];
+
+	(void)state;
+	bench_config()->settings.client_quota = 100;
+	assert_int_equal(bench_configure(), 0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(from, sizeof from, "192.0.2.%d", i + 1);
+		bench_send(&(struct bench_knock){
+		    .by = (enum bench_client)(i % BENCH_CLIENTS), .source = from});
+	}
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 100);
+	assert_int_equal(bench_open_count(), 100);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 100);
+}
+
+/* --- What the doorman gets back */
+
+static void a_wrong_guess_is_given_back(void **state)
+{
+	(void)state;
+	bench_send(&(struct bench_knock){
+	    .by = ALICE, .source = HOME, .passed_off = true, .holder = BOB, .guessed = true});
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_WRONG_SIGNER);
+	assert_int_equal(bench_given_back(), BENCH_WRONG_GUESS);
+	assert_int_equal(bench_given_back(), BENCH_NOT_BACK);
+	assert_int_equal(bench_open_count(), 0);
+}
+
+/* A doorman that has tried the key and says so wrongly would have it back for ever. */
+static void what_was_not_guessed_is_not_given_back(void **state)
+{
+	(void)state;
+	bench_send(
+	    &(struct bench_knock){.by = ALICE, .source = HOME, .passed_off = true, .holder = BOB});
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_WRONG_SIGNER);
+	assert_int_equal(bench_given_back(), BENCH_NOT_BACK);
+	/* Nor what was guessed right and refused for another reason. */
+	bench_send(
+	    &(struct bench_knock){.by = ALICE, .source = HOME, .guessed = true, .stamped_s = -61});
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_STALE);
+	assert_int_equal(bench_given_back(), BENCH_NOT_BACK);
+}
+
+static void numbers_of_nobody(void **state)
+{
+	static const uint32_t numbers[] = {
+	    BENCH_CLIENTS, BENCH_CLIENTS + 1, BENCH_CLIENTS + BENCH_DEVICES, DIRECTORY_NOBODY};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		bench_send(&(struct bench_knock){
+		    .by = ALICE, .source = HOME, .passed_off = true, .holder = numbers[i]});
+		bench_run();
+		assert_int_equal(bench_outcome(), VERDICT_WRONG_SIGNER);
+	}
+	/* The last one there is. */
+	assert_int_equal(bench_knock(CAROL, HOME), VERDICT_GRANTED);
+}
+
+static void another_generation_is_given_back_unjudged(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_configure(), 0);
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME, .old_config = true});
+	bench_run();
+	assert_int_equal(bench_outcome(), BENCH_NOTHING);
+	assert_int_equal(bench_given_back(), BENCH_OLD_CONFIG);
+	assert_false(bench_key_is_left());
+	assert_int_equal(bench_open_count(), 0);
+	/* Unjudged: the same one is good afterwards. */
+	bench_send_again();
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+}
+
+static void before_there_is_a_configuration(void **state)
+{
+	(void)state;
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	bench_run();
+	assert_int_equal(bench_given_back(), BENCH_OLD_CONFIG);
+	assert_int_equal(bench_changes(), 0);
+	bench_tick();
+	assert_false(bench_stopped());
+}
+
+/* A doorman that takes nothing back loses it, and nobody waits for it. */
+static void a_doorman_that_does_not_listen(void **state)
+{
+	uint32_t lost = 0;
+
+	(void)state;
+	for (int i = 0; i < 5000 && lost == 0; i++) {
+		bench_send(&(struct bench_knock){.by = ALICE,
+		    .source = HOME,
+		    .passed_off = true,
+		    .holder = BOB,
+		    .guessed = true});
+		bench_run();
+		lost = bench_counted(VERDICT_BUSY);
+	}
+	assert_int_equal(lost, 1);
+	assert_false(bench_stopped());
+}
+
+static void no_key_is_left(void **state)
+{
+	static const struct bench_knock knocks[] = {
+	    {.by = ALICE, .source = HOME},
+	    {.by = ALICE, .source = HOME, .passed_off = true, .holder = BOB, .guessed = true},
+	    {.by = ALICE, .source = HOME, .old_config = true},
+	    {.by = ALICE, .source = HOME, .wrong_key = true},
+	    {.by = ALICE, .source = HOME, .target = "127.0.0.1"},
+	};
+	static const struct asked nothing;
+
+	(void)state;
+	assert_int_equal(bench_configure(), 0);
+	for (size_t i = 0; i < sizeof knocks / sizeof *knocks; i++) {
+		bench_send(&knocks[i]);
+		assert_false(bench_key_on_stack());
+		assert_false(bench_key_is_left());
+		assert_memory_equal(
+		    &bench_keeper()->batch[0].knock.packet.asked, &nothing, sizeof nothing);
+	}
+}
+
+/* --- The rule set as a whole */
+
+static void repaired_until_it_works(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_false(bench_repair());
+	bench_flush();
+	bench_fail_installs(2, -EPERM);
+	bench_keeper()->watch.ready(bench_keeper());
+	assert_true(bench_repair());
+	assert_int_equal(bench_open_count(), 0);
+	assert_true(bench_repair());
+	assert_false(bench_repair());
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	/* What is as it was is left alone. */
+	bench_keeper()->watch.ready(bench_keeper());
+	assert_int_equal(bench_installs(), 2);
+}
+
+/* No element is made of what has less than a millisecond left: the kernel takes 0 for "for ever".
+ */
+static void what_has_no_time_left_is_not_put_back(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	bench_pass_ms(KNOCK - 1);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 2);
+	bench_pass_ms(1);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 0);
+	assert_false(bench_change_was_odd());
+}
+
+static void stopping(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_stop(false);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 1);
+}
+
+static void stopping_with_rules_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_stop(true);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 0);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+}
+
+static void a_doorman_that_ends_leaves_the_rules(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_doorman_ends();
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    BENCH_TEST(a_knock_opens_and_ends),
+	    BENCH_TEST(a_second_knock_extends),
+	    BENCH_TEST(a_sleep_prolongs_nothing),
+	    BENCH_TEST(many_short_sleeps),
+	    BENCH_TEST(a_shorter_grant_cuts_nothing),
+	    BENCH_TEST(those_who_share_do_not_cut_each_other),
+	    BENCH_TEST(rules_that_are_gone_are_put_back),
+	    BENCH_TEST(rules_that_stay_gone),
+	    BENCH_TEST(other_failures_put_nothing_back),
+	    BENCH_TEST(what_waits_together_goes_together),
+	    BENCH_TEST(one_that_fails_takes_no_others_with_it),
+	    BENCH_TEST(the_quota_holds_within_a_batch),
+	    BENCH_TEST(requests_go_together_too),
+	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
+	    BENCH_TEST(what_was_refused_counts_no_more),
+	    BENCH_TEST(what_was_refused_prolongs_nothing),
+	    BENCH_TEST(a_full_table_opens_nothing),
+	    BENCH_TEST(more_than_a_batch_holds),
+	    BENCH_TEST(a_wrong_guess_is_given_back),
+	    BENCH_TEST(what_was_not_guessed_is_not_given_back),
+	    BENCH_TEST(numbers_of_nobody),
+	    BENCH_TEST(another_generation_is_given_back_unjudged),
+	    BENCH_TEST_NEW(before_there_is_a_configuration),
+	    BENCH_TEST(a_doorman_that_does_not_listen),
+	    BENCH_TEST(no_key_is_left),
+	    BENCH_TEST(repaired_until_it_works),
+	    BENCH_TEST(what_has_no_time_left_is_not_put_back),
+	    BENCH_TEST(stopping),
+	    BENCH_TEST(stopping_with_rules_kept),
+	    BENCH_TEST(a_doorman_that_ends_leaves_the_rules),
+	};
+
+	return cmocka_run_group_tests(tests, bench_group_setup, NULL);
+}

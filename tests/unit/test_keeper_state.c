@@ -1,0 +1,468 @@
+/* What the keeper carries over from one configuration to the next, and from one process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "keeper_bench.h"
+
+#define HOME          "192.0.2.7"
+#define AWAY          "198.51.100.9"
+#define KNOCK         (BENCH_KNOCK_S * 1000)
+#define SSH           BENCH_TCP(22, 22)
+#define LAPTOP_NUMBER (BENCH_CLIENTS + LAPTOP)
+
+static const char STRANGER_NAME[] = "03000000-0000-0000-0000-000000000000";
+
+/* Alice goes to the end, where Carol was. */
+static void turn_clients(void)
+{
+	struct client *c = bench_config()->clients, first = c[0];
+
+	memmove(c, c + 1, (BENCH_CLIENTS - 1) * sizeof *c);
+	c[BENCH_CLIENTS - 1] = first;
+}
+
+static void leave_out_first_client(void)
+{
+	turn_clients();
+	bench_config()->client_count--;
+}
+
+static void take_back_last_client(void)
+{
+	bench_config()->client_count++;
+}
+
+static int again(void)
+{
+	bench_send_again();
+	bench_run();
+	return bench_outcome();
+}
+
+static void grants_follow_their_holder(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	bench_pass_ms(1000);
+	turn_clients();
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK - 1000);
+	assert_int_equal(bench_session_ms("carol", AWAY), KNOCK - 1000);
+	assert_int_equal(bench_open_count(), 2);
+	assert_string_equal(bench_shown(HOME, BENCH_AS(0)), "alice");
+	assert_int_equal(bench_sessions(SESSION_SEEN), 2);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	assert_int_equal(bench_sessions(SESSION_OPEN), 2);
+}
+
+static void openings_follow_their_device(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	assert_int_equal(bench_request(PHONE, HOME, SSH), VERDICT_GRANTED);
+	c->devices[0] = c->devices[1];
+	c->device_count = 1;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_session_ms("phone", HOME), BENCH_RULE_S * 1000);
+	assert_int_equal(again(), VERDICT_REPLAYED);
+	c->device_count = 0;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 0);
+	assert_int_equal(bench_grants(), 0);
+}
+
+static void who_may_not_any_more_loses_it(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	for (int i = 0; i < BENCH_CLIENTS; i++)
+		assert_int_equal(bench_knock((enum bench_client)i, HOME), VERDICT_GRANTED);
+	c->clients[ALICE].revoked = true;
+	c->clients[BOB].policy = 2; /* no ports */
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 1);
+	assert_int_equal(bench_open_count(), 1);
+	assert_int_equal(bench_session_ms("carol", HOME), KNOCK);
+	c->client_count = 0;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 0);
+	assert_int_equal(bench_open_count(), 0);
+}
+
+/* The moment itself is still allowed, here as in the admission. */
+static void expiry_to_the_nanosecond(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	c->clients[ALICE].expires_ns = c->devices[LAPTOP].expires_ns = BENCH_NOW_NS;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 2);
+	bench_set_real(BENCH_NOW_NS + 1);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_EXPIRED);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_EXPIRED);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 0);
+}
+
+static void a_rule_that_is_gone_ends_what_it_allowed(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
+	assert_int_equal(bench_request(LAPTOP, HOME, BENCH_TCP(22, 23)), VERDICT_GRANTED);
+	c->devices[LAPTOP].rules = (struct span){2, 1}; /* 22 alone */
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_open_ms(HOME, BENCH_TCP(22, 23)), 0);
+	/* What a program said yes to is not asked again by our rules. */
+	c->settings.openspa.authorization = CONF_ASKED_SCRIPT;
+	c->devices[LAPTOP].rules.count = 0;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	c->devices[LAPTOP].revoked = true;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 0);
+}
+
+/* --- The guard against replays */
+
+/* Every one's last packet, after every turn. */
+static void nobody_is_let_in_twice(void **state)
+{
+	(void)state;
+	for (int i = 0; i < BENCH_CLIENTS; i++) {
+		assert_int_equal(bench_knock((enum bench_client)i, HOME), VERDICT_GRANTED);
+		for (int turn = 0; turn < BENCH_CLIENTS; turn++) {
+			assert_int_equal(again(), VERDICT_REPLAYED);
+			turn_clients();
+			assert_int_equal(bench_configure(), 0);
+		}
+	}
+}
+
+static void who_comes_back_is_remembered(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	leave_out_first_client();
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_keeper()->state.departed_count, 1);
+	assert_int_equal(bench_configure(), 0); /* and again while he is away */
+	take_back_last_client();
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_keeper()->state.departed_count, 0);
+	assert_int_equal(again(), VERDICT_REPLAYED);
+}
+
+static void remembered_for_as_long_as_it_matters(void **state)
+{
+	(void)state;
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME, .stamped_s = 60});
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	leave_out_first_client();
+	assert_int_equal(bench_configure(), 0);
+	bench_pass_ms(120000); /* stamped a minute ahead, and good for one more */
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_keeper()->state.departed_count, 1);
+	bench_pass_ms(1);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_keeper()->state.departed_count, 0);
+}
+
+/* A device's window is OpenSPA's. */
+static void a_device_that_comes_back(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	assert_int_equal(bench_request(PHONE, HOME, SSH), VERDICT_GRANTED);
+	c->device_count = 1;
+	assert_int_equal(bench_configure(), 0);
+	bench_pass_ms(299000);
+	c->device_count = 2;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(again(), VERDICT_REPLAYED);
+}
+
+/* --- Configurations that cannot be had */
+
+static void what_the_firewall_refuses_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_config()->clients[ALICE].revoked = true;
+	bench_fail_installs(1, -EPERM);
+	assert_int_equal(bench_configure(), EPERM);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	assert_int_equal(again(), VERDICT_REPLAYED);
+	assert_int_equal(bench_knock(ALICE, AWAY), VERDICT_GRANTED);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 0);
+}
+
+static void an_unsound_one_changes_nothing(void **state)
+{
+	(void)state;
+	bench_config()->clients[ALICE].policy = 99;
+	assert_int_not_equal(bench_configure(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+}
+
+/* --- Visitors: devices that only a program knows */
+
+static void asks_for_keys(void)
+{
+	bench_config()->settings.openspa.directory = CONF_ASKED_SCRIPT;
+	assert_int_equal(bench_configure(), 0);
+}
+
+static int visit(enum bench_device by, const char *source)
+{
+	struct bench_question q;
+
+	assert_int_equal(bench_request(by, source, SSH), VERDICT_ASKED);
+	assert_true(bench_runner_asked(&q));
+	bench_runner_gives_key(&q, false);
+	return bench_outcome();
+}
+
+static void a_visitor_stays_over_a_reload(void **state)
+{
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_session_ms(STRANGER_NAME, HOME), BENCH_RULE_S * 1000);
+	turn_clients();
+	bench_config()->client_count--;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_session_ms(STRANGER_NAME, HOME), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	bench_send_again();
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_ASKED); /* whose key is asked first */
+}
+
+static void a_visitor_s_guard_stays_over_a_reload(void **state)
+{
+	struct bench_question q;
+
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(again(), VERDICT_ASKED);
+	assert_true(bench_runner_asked(&q));
+	bench_runner_gives_key(&q, false);
+	assert_int_equal(bench_outcome(), VERDICT_REPLAYED);
+}
+
+/* It is listed now: one holder, with its grant and its guard, and no visitor beside it. */
+static void a_visitor_that_is_listed(void **state)
+{
+	struct bench_config *c = bench_config();
+	struct device phone = c->devices[PHONE];
+	struct bench_question q;
+
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	c->devices[PHONE].uuid[0] = STRANGER + 1;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_session_ms("phone", HOME), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_session_ms(STRANGER_NAME, HOME), -1);
+	assert_int_equal(again(), VERDICT_REPLAYED);
+	/* And back: what it has used stays used. */
+	c->devices[PHONE] = phone;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(again(), VERDICT_ASKED);
+	assert_int_equal(bench_keeper()->state.departed_count, 1);
+	assert_true(bench_runner_asked(&q));
+	bench_runner_gives_key(&q, false);
+	assert_int_equal(bench_outcome(), VERDICT_REPLAYED);
+	assert_int_equal(bench_keeper()->state.departed_count, 0);
+}
+
+static void visitors_go_with_the_program(void **state)
+{
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	bench_config()->settings.openspa.directory = CONF_ASKED_NATIVE;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 0);
+	assert_int_equal(bench_open_count(), 0);
+	assert_int_equal(again(), VERDICT_UNKNOWN_SIGNER);
+	/* Its guard waits for it. */
+	assert_int_equal(bench_keeper()->state.departed_count, 1);
+}
+
+/* Until no place is left for the next; the number of that one. */
+static uint32_t fill_a_set(void)
+{
+	for (uint32_t number = 0;; number++) {
+		uint32_t holder = bench_unlisted(number);
+
+		if (holder == DIRECTORY_NOBODY)
+			return number;
+		keeper_state_admitted(&bench_keeper()->state, holder);
+		bench_remember(holder);
+		bench_keeper()->state.seen[holder].real_ns = BENCH_NOW_NS;
+	}
+}
+
+/* Whoever has something open, or whose packets could be replayed, is not pushed out. */
+static void only_who_has_nothing_left_makes_room(void **state)
+{
+	static const struct seen never;
+	uint32_t next, place;
+
+	(void)state;
+	asks_for_keys();
+	next = fill_a_set();
+	bench_pass_ms(300000);
+	assert_int_equal(bench_unlisted(next), DIRECTORY_NOBODY);
+	for (uint32_t i = 0; i < next; i++)
+		bench_hold(bench_unlisted(i), HOME, SSH);
+	bench_pass_ms(1);
+	assert_int_equal(bench_unlisted(next), DIRECTORY_NOBODY);
+	bench_pass_ms(BENCH_RULE_S * 1000);
+	bench_tick();
+	assert_int_equal(bench_grants(), 0);
+	place = bench_unlisted(next);
+	assert_int_not_equal(place, DIRECTORY_NOBODY);
+	/* Nothing of who was there before is its own. */
+	assert_int_equal(bench_keeper()->state.replay[place].count, 0);
+	assert_false(bench_keeper()->state.replay[place].has_floor);
+	assert_memory_equal(&bench_keeper()->state.seen[place], &never, sizeof never);
+}
+
+/* Of all whose packets could be replayed the one whose could not. */
+static void the_right_one_makes_room(void **state)
+{
+	uint32_t next, holder = 0, place = DIRECTORY_NOBODY;
+
+	(void)state;
+	asks_for_keys();
+	next = fill_a_set();
+	for (uint32_t i = 0; i < next && place == DIRECTORY_NOBODY; i++) {
+		holder = bench_unlisted(i);
+		replay_clear(&bench_keeper()->state.replay[holder]);
+		place = bench_unlisted(next);
+		if (place == DIRECTORY_NOBODY)
+			bench_remember(holder);
+	}
+	assert_int_not_equal(place, DIRECTORY_NOBODY);
+	assert_int_equal(place, holder);
+}
+
+static void numbers_below_the_visitors(void **state)
+{
+	(void)state;
+	asks_for_keys();
+	assert_true(bench_unlisted(1) >= BENCH_CLIENTS + BENCH_DEVICES);
+	assert_true(bench_unlisted(1) < keeper_state_holders(&bench_keeper()->state));
+	assert_string_equal(keeper_state_name(&bench_keeper()->state, LAPTOP_NUMBER), "laptop");
+	assert_string_equal(keeper_state_name(&bench_keeper()->state, LAPTOP_NUMBER + 1), "phone");
+	assert_string_equal(keeper_state_name(&bench_keeper()->state, CAROL), "carol");
+}
+
+/* --- What a predecessor left */
+
+static void what_was_left_is_taken_over(void **state)
+{
+	(void)state;
+	bench_left_before("alice", HOME, BENCH_AS(ALICE), 5000);
+	bench_left_before("laptop", HOME, SSH, 6000);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_count(), 2);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 5000);
+	assert_int_equal(bench_open_ms(HOME, SSH), 6000);
+	assert_int_equal(bench_session_ms("alice", HOME), 5000);
+	assert_int_equal(bench_session_ms("laptop", HOME), 6000);
+	assert_true(bench_keeper()->ticking);
+	bench_pass_ms(6000);
+	bench_tick();
+	assert_int_equal(bench_grants(), 0);
+	/* At the first configuration alone. */
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 0);
+}
+
+static void what_nobody_may_have_is_not(void **state)
+{
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	c->clients[BOB].revoked = true;
+	c->devices[PHONE].expires_ns = BENCH_NOW_NS - 1;
+	bench_left_before("dave", HOME, BENCH_AS(ALICE), 5000);
+	bench_left_before("bob", HOME, BENCH_AS(BOB), 5000);
+	bench_left_before("alice", HOME, BENCH_AS(CAROL), 5000); /* other ports than hers */
+	bench_left_before("alice", HOME, SSH, 5000);             /* as if she were a device */
+	bench_left_before("laptop", HOME, BENCH_AS(ALICE), 5000);
+	bench_left_before("phone", HOME, SSH, 5000);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 0);
+	assert_int_equal(bench_open_count(), 0);
+}
+
+/* Ports that scripts open are not ours to hold open. */
+static void openings_are_not_taken_over_for_scripts(void **state)
+{
+	(void)state;
+	bench_config()->settings.openspa.firewall = CONF_ASKED_SCRIPT;
+	bench_left_before("laptop", HOME, SSH, 5000);
+	bench_left_before("alice", HOME, BENCH_AS(ALICE), 5000);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 1);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 5000);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    BENCH_TEST(grants_follow_their_holder),
+	    BENCH_TEST(openings_follow_their_device),
+	    BENCH_TEST(who_may_not_any_more_loses_it),
+	    BENCH_TEST(expiry_to_the_nanosecond),
+	    BENCH_TEST(a_rule_that_is_gone_ends_what_it_allowed),
+	    BENCH_TEST(nobody_is_let_in_twice),
+	    BENCH_TEST(who_comes_back_is_remembered),
+	    BENCH_TEST(remembered_for_as_long_as_it_matters),
+	    BENCH_TEST(a_device_that_comes_back),
+	    BENCH_TEST(what_the_firewall_refuses_changes_nothing),
+	    BENCH_TEST(an_unsound_one_changes_nothing),
+	    BENCH_TEST(a_visitor_stays_over_a_reload),
+	    BENCH_TEST(a_visitor_s_guard_stays_over_a_reload),
+	    BENCH_TEST(a_visitor_that_is_listed),
+	    BENCH_TEST(visitors_go_with_the_program),
+	    BENCH_TEST(only_who_has_nothing_left_makes_room),
+	    BENCH_TEST(the_right_one_makes_room),
+	    BENCH_TEST(numbers_below_the_visitors),
+	    BENCH_TEST_NEW(what_was_left_is_taken_over),
+	    BENCH_TEST_NEW(what_nobody_may_have_is_not),
+	    BENCH_TEST_NEW(openings_are_not_taken_over_for_scripts),
+	};
+
+	return cmocka_run_group_tests(tests, bench_group_setup, NULL);
+}

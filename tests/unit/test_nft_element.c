@@ -1,0 +1,209 @@
+/* Elements as they go to the kernel and come back, byte by byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* As it is: what comes back is read by functions of its own. */
+#include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define LONGEST "a123456789b123456789c123456789d123456789e123456789f123456789abc"
+
+_Static_assert(sizeof LONGEST == CLIENT_NAME_BYTES, "as long as a name can be");
+
+/* What the kernel would say of an element, with room for what it would not. */
+struct told {
+	bool no_expiration, no_owner, no_key;
+	uint64_t expiration_ms;
+	const void *owner;
+	size_t owner_bytes;
+	size_t key_bytes;
+};
+
+static bool reads(const struct told *t, struct nft_element *out)
+{
+	static char buffer[2048];
+	static const uint8_t key[NFT_KEY_BYTES] = {192, 0, 2, 1};
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM), *nest;
+
+	if (!t->no_key) {
+		nest = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
+		mnl_attr_put(m, NFTA_DATA_VALUE, t->key_bytes, key);
+		mnl_attr_nest_end(m, nest);
+	}
+	if (!t->no_expiration)
+		mnl_attr_put_u64(m, NFTA_SET_ELEM_EXPIRATION, htobe64(t->expiration_ms));
+	if (!t->no_owner)
+		mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, t->owner_bytes, t->owner);
+	mnl_attr_nest_end(m, element);
+	memset(out, 0, sizeof *out);
+	return read_element(out, element, V4_BYTES);
+}
+
+#define OWNER(bytes) .owner = (bytes), .owner_bytes = sizeof(bytes) - 1
+#define ALICE        OWNER("\0\6alice\0")
+
+static void one_of_ours(void **state)
+{
+	const struct told t = {.expiration_ms = 1234, ALICE, .key_bytes = V4_BYTES};
+	struct nft_element e;
+
+	(void)state;
+	assert_true(reads(&t, &e));
+	assert_int_equal(e.timeout_ms, 1234);
+	assert_string_equal(e.owner, "alice");
+	assert_int_equal(e.key_bytes, V4_BYTES);
+	assert_memory_equal(e.key, "\xc0\0\2\1", V4_BYTES);
+}
+
+/* One that ends this moment, or never, would be kept for ever. */
+static void without_time_left(void **state)
+{
+	struct told t = {.expiration_ms = 1, ALICE, .key_bytes = V4_BYTES};
+	struct nft_element e;
+
+	(void)state;
+	assert_true(reads(&t, &e));
+	t.expiration_ms = 0;
+	assert_false(reads(&t, &e));
+	t.expiration_ms = 1;
+	t.no_expiration = true;
+	assert_false(reads(&t, &e));
+}
+
+static void of_another_shape(void **state)
+{
+	struct told t = {.expiration_ms = 1, ALICE, .key_bytes = V4_BYTES + 4};
+	struct nft_element e;
+
+	(void)state;
+	assert_false(reads(&t, &e));
+	t.key_bytes = V4_BYTES;
+	assert_true(reads(&t, &e));
+	t.no_key = true;
+	assert_false(reads(&t, &e));
+	t.no_key = false;
+	t.no_owner = true;
+	assert_false(reads(&t, &e));
+}
+
+/* Reads it into memory that ends with the owner; how much of what lies behind is changed. */
+static size_t bytes_of_owner(const char *data, size_t size)
+{
+	static char buffer[512];
+	struct {
+		char owner[CLIENT_NAME_BYTES];
+		char behind[256];
+	} memory;
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+	size_t changed = 0;
+	char *owner = memory.owner;
+
+	__asm__("" : "+r"(owner)); /* the compiler is not to know where it ends */
+	memset(&memory, 0x55, sizeof memory);
+	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, size, data);
+	read_owner(owner, mnl_nlmsg_get_payload(m));
+	for (size_t i = 0; i < sizeof memory.behind; i++)
+		changed += memory.behind[i] != 0x55;
+	return changed;
+}
+
+static void owners_of_any_length(void **state)
+{
+	static const struct told good[] = {
+	    {.expiration_ms = 1, OWNER("\0\2a\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\x40" LONGEST "\0"), .key_bytes = V4_BYTES},
+	    /* More behind it is somebody else's to read. */
+	    {.expiration_ms = 1, OWNER("\0\2a\0\1\2xy"), .key_bytes = V4_BYTES},
+	};
+	static const struct told bad[] = {
+	    {.expiration_ms = 1, OWNER(""), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\1\0"), .key_bytes = V4_BYTES},      /* empty */
+	    {.expiration_ms = 1, OWNER("\1\6alice\0"), .key_bytes = V4_BYTES}, /* no comment */
+	    {.expiration_ms = 1, OWNER("\0\7alice\0"), .key_bytes = V4_BYTES}, /* past the end */
+	    {.expiration_ms = 1, OWNER("\0\6al ce\0"), .key_bytes = V4_BYTES}, /* no name */
+	    {.expiration_ms = 1, OWNER("\0\x40" LONGEST "x"), .key_bytes = V4_BYTES}, /* no end */
+	    {.expiration_ms = 1, OWNER("\0\x41" LONGEST "x\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\xff" LONGEST "\0"), .key_bytes = V4_BYTES},
+	};
+	struct nft_element e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_true(reads(&good[i], &e));
+	assert_string_equal(e.owner, "a");
+	assert_true(reads(&good[1], &e));
+	assert_string_equal(e.owner, LONGEST);
+	assert_int_equal(bytes_of_owner("\0\x41" LONGEST "x", sizeof LONGEST + 3), 0);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		if (reads(&bad[i], &e))
+			fail_msg("bad owner %zu", i);
+	}
+}
+
+/* As nft writes and reads comments: type, length with the closing zero, text. */
+static void written_as_nft_reads_it(void **state)
+{
+	static const char *const owners[] = {"a", "alice", LONGEST};
+	static char buffer[2048];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+		const struct nlattr *a;
+		const uint8_t *data;
+		char read_back[CLIENT_NAME_BYTES];
+
+		put_owner(m, owners[i]);
+		a = mnl_nlmsg_get_payload(m);
+		data = mnl_attr_get_payload(a);
+		assert_int_equal(mnl_attr_get_type(a), NFTA_SET_ELEM_USERDATA);
+		assert_int_equal(mnl_attr_get_payload_len(a), strlen(owners[i]) + 3);
+		assert_int_equal(data[0], 0);
+		assert_int_equal(data[1], strlen(owners[i]) + 1);
+		assert_memory_equal(data + 2, owners[i], strlen(owners[i]) + 1);
+		assert_true(read_owner(read_back, a));
+		assert_string_equal(read_back, owners[i]);
+	}
+}
+
+static void addresses_there_and_back(void **state)
+{
+	static const char *const addresses[] = {"192.0.2.1", "2001:db8::1"};
+	static const char owner[CLIENT_NAME_BYTES] = "alice";
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct addr a, back;
+		struct nft_element e;
+
+		assert_true(addr_parse(&a, addresses[i]));
+		e = nft_element_of(&a, 77, owner);
+		assert_int_equal(e.key_bytes, i == 0 ? 4 : 16);
+		assert_int_equal(e.timeout_ms, 77);
+		assert_string_equal(e.owner, "alice");
+		back = nft_element_address(&e, i == 0);
+		assert_true(addr_equal(&a, &back));
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_of_ours),
+	    cmocka_unit_test(without_time_left),
+	    cmocka_unit_test(of_another_shape),
+	    cmocka_unit_test(owners_of_any_length),
+	    cmocka_unit_test(written_as_nft_reads_it),
+	    cmocka_unit_test(addresses_there_and_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
