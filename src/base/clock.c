@@ -20,6 +20,13 @@ int64_t clock_boot_ns(void)
 	return now(CLOCK_BOOTTIME);
 }
 
+int64_t clock_asleep_ns(void)
+{
+	int64_t boot_ns = now(CLOCK_BOOTTIME);
+
+	return boot_ns - now(CLOCK_MONOTONIC);
+}
+
 const char *clock_text(int64_t real_ns, char text[static CLOCK_TEXT_BYTES])
 {
 	int64_t rest = real_ns % NS_PER_SECOND;

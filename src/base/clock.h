@@ -10,6 +10,9 @@
 
 int64_t clock_real_ns(void);
 int64_t clock_boot_ns(void);
+/* For how long the machine has slept since it was started. CLOCK_BOOTTIME goes on meanwhile; what
+ * the kernel times by its own ticks, such as elements of nftables' sets, does not. */
+int64_t clock_asleep_ns(void);
 
 #define CLOCK_TEXT_BYTES 32
 /* RFC 3339 UTC with whole seconds, "2026-11-21T10:00:00Z". Returns `text`. */

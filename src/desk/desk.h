@@ -38,6 +38,7 @@ struct desk {
 	struct snapshot config;
 	uid_t allowed_uid;
 	struct conversation conversations[DESK_CONVERSATIONS];
+	bool reload_asked;            /* of main, which has not done it yet */
 	bool keeper_asked;            /* and has not answered yet */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */
 	uint32_t page_sent;

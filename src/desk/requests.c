@@ -165,13 +165,14 @@ static void begin_reload(struct conversation *c)
 	static const struct message_empty nothing;
 	struct desk *d = c->desk;
 
-	if (conversation_in(d, CONVERSATION_RELOADS) != NULL)
+	if (d->reload_asked)
 		conversation_end_with_fault(
 		    c, CONTROL_FAULT_FAILED, "a reload is under way already");
 	else if (!channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing))
 		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "main does not answer");
 	else
 		c->state = CONVERSATION_RELOADS;
+	d->reload_asked = d->reload_asked || c->state == CONVERSATION_RELOADS;
 }
 
 bool desk_take_reload_done(void *context, const struct message_text *m, struct message_fds *fds)
@@ -182,6 +183,7 @@ bool desk_take_reload_done(void *context, const struct message_text *m, struct m
 	    .type = CONTROL_STAT, .stat = {.name = "clients", .value = d->config.client_count}};
 
 	(void)fds;
+	d->reload_asked = false;
 	if (m->text[MESSAGE_TEXT_BYTES - 1] != '\0')
 		return false;
 	if (c == NULL)

@@ -15,6 +15,7 @@
 #include "proc/counters.h"
 
 #define REPAIR_NS (200 * NS_PER_MS)
+#define SLEPT_NS  (100 * NS_PER_MS) /* less is added up until it is worth while */
 
 /* After a page for the desk four times as long as it took is for the knocks. */
 #define DESK_SHARE        4
@@ -142,8 +143,20 @@ static void go_on(struct keeper *k)
 	keeper_tick(k, k->stopping || grant_table_count(k->state.grants) > 0 || keeper_left(k) > 0);
 }
 
-/* The kernel has ended its grants already, and the table only follows; those of programs end here.
- */
+/* The kernel's timers have stood still while the machine slept, and grants would outlive their time
+ * by that: they are set anew for what is left. */
+static void make_up_for_sleep(struct keeper *k)
+{
+	int64_t asleep_ns = clock_asleep_ns();
+
+	if (asleep_ns - k->asleep_ns < SLEPT_NS || k->stopping || keeper_install(k, &k->state) != 0)
+		return; /* the next tick tries again */
+	k->asleep_ns = asleep_ns;
+	log_line(LOG_LEVEL_INFO, "the machine has slept: grants go on for what is left of them");
+}
+
+/* The kernel has ended its grants already, unless it slept, and the table only follows; those of
+ * programs end here. */
 static void tick(void *context)
 {
 	struct keeper *k = context;
@@ -152,6 +165,7 @@ static void tick(void *context)
 	if (k->state.grants == NULL)
 		return;
 	grant_table_each(k->state.grants, drop_ended, k);
+	make_up_for_sleep(k);
 	go_on(k);
 	if (k->stopping)
 		say_how_far(k);
@@ -288,6 +302,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	if (counters == NULL || !codec_prepare(m->openspa) || fw_open(&k->fw, m->firewall) != 0)
 		return false;
 	report_init(&k->report, counters);
+	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};
 	k->desk_pause = (struct loop_source){timer_open(), listen_to_desk, k};

@@ -35,6 +35,8 @@ struct keeper {
 	struct loop_source tick;
 	bool ticking;
 	struct loop_source repair_timer;
+	int64_t
+	    asleep_ns; /* how long the machine had slept when the rules' times were last right */
 	struct loop_source watch; /* fd -1: the back-end has none */
 	struct report report;
 	struct fw fw;

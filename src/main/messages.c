@@ -53,14 +53,18 @@ bool main_take_stopping(void *context, const struct message_empty *m, struct mes
 	return true;
 }
 
-/* From the loop, not from here: the desk may ask while a reload is under way, and without end. */
+/* One at a time, the next when it is told that the last is done. From the loop, not from here: a
+ * reload by signal may be under way. */
 bool main_take_reload_wanted(void *context, const struct message_empty *m, struct message_fds *fds)
 {
-	struct main_process *main = ((struct child *)context)->main;
+	struct child *child = context;
 
 	(void)m;
 	(void)fds;
-	main_want_reload(main);
+	if (child->main->reload_wanted)
+		out_of_turn(child);
+	else
+		main_want_reload(child->main);
 	return true;
 }
 

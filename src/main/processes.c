@@ -33,9 +33,14 @@ bool main_is_to_stop(const struct main_process *m)
 static bool wait_for_answer(struct child *child, const int *awaited, int timeout_ms)
 {
 	int64_t until = clock_boot_ns() + timeout_ms * NS_PER_MS;
+	const bool stopped = child->main->loop.stopped;
 	int before = *awaited;
 
 	while (*awaited == before) {
+		if (child->main->loop.stopped != stopped) {
+			errno = EPROTO;
+			return false;
+		}
 		errno = main_is_to_stop(child->main)                                    ? EINTR
 		        : clock_boot_ns() >= until                                      ? ETIMEDOUT
 		        : peer_wait(&child->peer, PHASE_RUN, LOOK_MS) == CHANNEL_CLOSED ? EPIPE

@@ -12,9 +12,7 @@
 #include "proto/rsa_value.h"
 #include "snapshot/accepted.h"
 
-/* After a reload for the desk four times as long as it took is for everything else. */
-#define DESK_SHARE        4
-#define DESK_PAUSE_NS     (10 * NS_PER_MS)
+/* After a reload for the desk as long as it took is for everything else. */
 #define DESK_PAUSE_MAX_NS (5 * NS_PER_SECOND)
 
 /* --- Handing out a configuration */
@@ -188,6 +186,7 @@ void main_reload(struct main_process *m, bool for_desk)
 	notify_manager("READY=1");
 	if (!for_desk)
 		return;
+	m->reload_wanted = false;
 	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why.text);
 	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer);
 }
@@ -200,25 +199,20 @@ static void reload_for_desk(void *context)
 	int64_t began = clock_boot_ns(), pause_ns;
 
 	timer_read(m->reload.fd);
-	m->reload_wanted = false;
 	if (main_is_to_stop(m))
 		return;
 	main_reload(m, true);
-	pause_ns = DESK_SHARE * (clock_boot_ns() - began);
-	pause_ns = pause_ns < DESK_PAUSE_NS ? DESK_PAUSE_NS : pause_ns;
-	pause_ns = pause_ns > DESK_PAUSE_MAX_NS ? DESK_PAUSE_MAX_NS : pause_ns;
-	m->next_reload_ns = clock_boot_ns() + pause_ns;
-	if (m->reload_wanted) /* meanwhile */
-		timer_set(m->reload.fd, pause_ns, 0);
+	pause_ns = clock_boot_ns() - began;
+	m->next_reload_ns =
+	    clock_boot_ns() + (pause_ns > DESK_PAUSE_MAX_NS ? DESK_PAUSE_MAX_NS : pause_ns);
 }
 
 void main_want_reload(struct main_process *m)
 {
 	int64_t wait_ns = m->next_reload_ns - clock_boot_ns();
 
-	if (!m->reload_wanted)
-		timer_set(m->reload.fd, wait_ns > 0 ? wait_ns : 1, 0);
 	m->reload_wanted = true;
+	timer_set(m->reload.fd, wait_ns > 0 ? wait_ns : 1, 0);
 }
 
 bool main_open_reload(struct main_process *m)

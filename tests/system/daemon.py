@@ -190,7 +190,10 @@ class Daemon:
         """Role name to process id, by the last word of the command line that is a role."""
         found = {}
         for pid in self.living():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
             if not Path(words[0]).name.startswith("postern"):
                 continue  # a program that a runner has started
             name = Path(words[0]).name.removeprefix("postern-")

@@ -1,9 +1,9 @@
 /* A desk that has been taken over, to be put in the place of postern-desk. It does its work, and
  * answers nothing on the control socket; the first word that is sent there makes it bad:
  *
- *   reload    wants reloads without end, but does what main says
- *   never     the same, and never takes a configuration over
- *   flood     wants reloads without end, and reads nothing
+ *   reload    wants a reload, and another whenever one is done
+ *   never     wants one, and never takes a configuration over
+ *   flood     wants reloads without end
  *   deaf      does nothing any more
  *   ask       asks the keeper for sessions without end */
 #include <poll.h>
@@ -34,21 +34,27 @@ static bool is(const struct desk *d, const char *how)
 	return strcmp(d->how, how) == 0;
 }
 
+static void want_reload(const struct desk *d)
+{
+	channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing);
+}
+
 static void be_bad(void *context)
 {
 	struct desk *d = context;
 
-	if (d->how[0] == '\0' && recv(d->word.fd, d->how, sizeof d->how - 1, MSG_PEEK) > 0)
+	if (d->how[0] == '\0' && recv(d->word.fd, d->how, sizeof d->how - 1, MSG_PEEK) > 0) {
 		log_event(LOG_LEVEL_WARN, "rogue desk", "how", d->how, NULL);
+		if (is(d, "reload") || is(d, "never"))
+			want_reload(d);
+	}
 	while (is(d, "deaf"))
 		poll(NULL, 0, -1);
-	while (is(d, "flood"))
-		channel_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing, NULL);
 	for (int i = 0; i < AT_ONCE; i++) {
 		if (is(d, "ask"))
 			channel_try_send(&d->keeper.channel, MESSAGE_SESSIONS_WANTED, &cursor);
-		else
-			channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing);
+		if (is(d, "flood"))
+			want_reload(d);
 	}
 }
 
@@ -83,9 +89,10 @@ bool desk_take_config(void *context, const struct message_empty *m, struct messa
 
 bool desk_take_reload_done(void *context, const struct message_text *m, struct message_fds *fds)
 {
-	(void)context;
 	(void)m;
 	(void)fds;
+	if (is(context, "reload"))
+		want_reload(context);
 	return true;
 }
 

@@ -58,7 +58,7 @@ class LogTest(WorldTest):
         for end in ends:
             self.addCleanup(os.close, end)
         self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
-                             self.configuration(), "--log-level", "debug")
+                             self.configuration(shutdown="remove"), "--log-level", "debug")
         self.daemon.start(log=ends[1])
 
     def assert_lives_on(self, ends):
@@ -178,7 +178,7 @@ class DeskTest(WorldTest):
             shutil.copy(program(name), programs / name)
         shutil.copy(program("tests/system/rogue_desk"), programs / "postern-desk")
         self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
-                             self.configuration())
+                             self.configuration(shutdown="remove"))
         command = self.daemon.command
         self.daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
         self.daemon.start()
@@ -206,18 +206,18 @@ class DeskTest(WorldTest):
             time.sleep(0.1)
             self.daemon.notices.drop()  # main waits a second for a manager that does not read
         busy = (sum(map(processor_time, pids)) - before) / 3
-        self.assertLess(busy, 0.7, "of a processor")
+        self.assertLess(busy, 0.5, "of a processor")
         # A client is revoked, by SIGHUP.
         self.knock()
         self.assert_opens()
-        self.daemon.configure(self.configuration({"alice": None}))
+        self.daemon.configure(self.configuration({"alice": None}, shutdown="remove"))
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
             lambda: self.daemon.events(message="reloaded: 2 clients, 0 devices"), 2))
         self.assert_shut()
         began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 2)
+        self.assertLess(time.monotonic() - began, 3)
         self.assertEqual(self.table(), [])
 
     def test_one_that_never_takes_a_configuration(self):
@@ -236,24 +236,29 @@ class DeskTest(WorldTest):
         time.sleep(1)
         began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 2)
+        self.assertLess(time.monotonic() - began, 3)
         self.assertEqual(self.table(), [])
 
     def test_one_that_does_not_read(self):
-        for how in ("flood", "deaf"):
-            with self.subTest(how=how):
-                self.start_rogue()
-                self.turn(how)
-                self.knock()
-                self.assert_opens()
-                self.daemon.done_by_us.append("killed by SIGKILL")
-                self.assertEqual(self.daemon.process.wait(20), 1)
-                self.assertTrue(self.daemon.events(process="desk", level="error"))
-                self.assertNotEqual(self.table(), [])
+        self.start_rogue()
+        self.turn("deaf")
+        self.knock()
+        self.assert_opens()
+        self.daemon.done_by_us.append("killed by SIGKILL")
+        self.assertEqual(self.daemon.process.wait(12), 1)
+        self.assertTrue(self.daemon.events(process="desk", how="killed by SIGKILL"))
+        self.assertNotEqual(self.table(), [])
+
+    def test_out_of_turn(self):
+        self.start_rogue()
+        self.turn("flood")
+        self.assertEqual(self.daemon.process.wait(5), 1)
+        self.assertTrue(self.daemon.events(process="desk", message="a process spoke out of turn"))
+        self.assert_shut()
 
     def test_a_stop_while_it_does_not_read(self):
         self.start_rogue()
-        self.turn("flood")
+        self.turn("deaf")
         self.daemon.done_by_us.append("killed by SIGKILL")
         began = time.monotonic()
         self.daemon.stop()

@@ -25,6 +25,7 @@ struct bench bench;
 /* The linker puts these in place of the real ones (--wrap). */
 int64_t __wrap_clock_real_ns(void);
 int64_t __wrap_clock_boot_ns(void);
+int64_t __wrap_clock_asleep_ns(void);
 
 int64_t __wrap_clock_real_ns(void)
 {
@@ -34,6 +35,11 @@ int64_t __wrap_clock_real_ns(void)
 int64_t __wrap_clock_boot_ns(void)
 {
 	return bench.boot_ns;
+}
+
+int64_t __wrap_clock_asleep_ns(void)
+{
+	return bench.asleep_ns;
 }
 
 struct keeper *bench_keeper(void)
@@ -308,6 +314,12 @@ void bench_pass_ms(int64_t ms)
 {
 	bench.boot_ns += ms * NS_PER_MS;
 	bench.real_ns += ms * NS_PER_MS;
+}
+
+void bench_sleep_ms(int64_t ms)
+{
+	bench_pass_ms(ms);
+	bench.asleep_ns += ms * NS_PER_MS;
 }
 
 void bench_set_real(int64_t real_ns)

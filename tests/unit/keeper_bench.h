@@ -71,6 +71,8 @@ uint32_t bench_said_it_goes_on(void);
 
 /* --- time */
 void bench_pass_ms(int64_t ms);
+/* The same while the machine sleeps: the firewall's timers stand still. */
+void bench_sleep_ms(int64_t ms);
 /* Sets CLOCK_REALTIME alone. */
 void bench_set_real(int64_t real_ns);
 /* The keeper's second has passed (the clock is not moved). */

@@ -17,7 +17,7 @@ struct element {
 	struct addr address;
 	uint32_t policy; /* protocol 0 */
 	struct ports ports;
-	int64_t until_ns;
+	int64_t until_ns; /* by the kernel's clock, which stands still while the machine sleeps */
 	char owner[CLIENT_NAME_BYTES];
 };
 
@@ -40,11 +40,18 @@ void bench_fw_reset(void)
 	memset(&box, 0, sizeof box);
 }
 
+static int64_t kernel_ns(void)
+{
+	return clock_boot_ns() - clock_asleep_ns();
+}
+
 static struct element element_of_change(const struct fw_change *c)
 {
 	const struct opening *o = &c->opening;
-	struct element e = {
-	    .address = o->address, .policy = o->policy, .ports = o->ports, .until_ns = o->until_ns};
+	struct element e = {.address = o->address,
+	    .policy = o->policy,
+	    .ports = o->ports,
+	    .until_ns = kernel_ns() + o->until_ns - clock_boot_ns()};
 
 	memcpy(e.owner, c->owner, sizeof e.owner);
 	box.odd |= o->ports.protocol != 0 && (!ports_fit(&o->ports) || o->policy != 0);
@@ -62,7 +69,7 @@ static bool same(const struct element *a, const struct element *b)
 /* What runs out is away at once, as in the kernel. */
 static bool is_open(const struct element *e)
 {
-	return box.installed && e->until_ns > clock_boot_ns();
+	return box.installed && e->until_ns > kernel_ns();
 }
 
 /* The time given is the time set. */
@@ -209,7 +216,7 @@ int64_t bench_open_ms(const char *address, struct bench_what what)
 {
 	const struct element *e = find(address, what);
 
-	return e == NULL ? 0 : (e->until_ns - clock_boot_ns()) / NS_PER_MS;
+	return e == NULL ? 0 : (e->until_ns - kernel_ns()) / NS_PER_MS;
 }
 
 const char *bench_shown(const char *address, struct bench_what what)

@@ -12,7 +12,7 @@ extern struct bench {
 	struct bench_config config;
 	struct bench_config in_force;
 	uint64_t generation;
-	int64_t real_ns, boot_ns;
+	int64_t real_ns, boot_ns, asleep_ns;
 	struct channel main, doorman, desk, runner, privileged; /* the far ends */
 	int journal;
 	struct counters counted; /* by bench_outcome */

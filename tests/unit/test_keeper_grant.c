@@ -52,6 +52,51 @@ static void a_second_knock_extends(void **state)
 	assert_int_equal(bench_sessions(SESSION_OPEN), 1);
 }
 
+/* The firewall's timers have not gone on: grants end in time all the same. */
+static void a_sleep_prolongs_nothing(void **state)
+{
+	uint32_t installs = bench_installs();
+
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_pass_ms(10000);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	bench_tick();
+	assert_int_equal(bench_installs(), installs);
+	bench_sleep_ms(KNOCK - 15000);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 10000); /* too long */
+	bench_fail_installs(1, -ENOBUFS);
+	bench_tick();
+	bench_tick();
+	assert_int_equal(bench_installs(), installs + 1);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 5000);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(CAROL)), 15000);
+	bench_tick();
+	assert_int_equal(bench_installs(), installs + 1);
+	bench_sleep_ms(5000);
+	bench_tick();
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 0);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(CAROL)), 10000);
+	/* The last one ends in a sleep: nobody else would tell the firewall. */
+	bench_sleep_ms(3600000);
+	bench_tick();
+	assert_int_equal(bench_open_count(), 0);
+	assert_false(bench_keeper()->ticking);
+}
+
+/* Short ones count together. */
+static void many_short_sleeps(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	for (int i = 0; i < 1000; i++) {
+		bench_sleep_ms(30);
+		bench_tick();
+	}
+	assert_in_range(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK - 30000, KNOCK - 30000 + 100);
+	assert_in_range(bench_installs(), 100, 400);
+}
+
 /* Half the time is configured meanwhile: what was promised stays, on both sides. */
 static void a_shorter_grant_cuts_nothing(void **state)
 {
@@ -487,6 +532,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    BENCH_TEST(a_knock_opens_and_ends),
 	    BENCH_TEST(a_second_knock_extends),
+	    BENCH_TEST(a_sleep_prolongs_nothing),
+	    BENCH_TEST(many_short_sleeps),
 	    BENCH_TEST(a_shorter_grant_cuts_nothing),
 	    BENCH_TEST(those_who_share_do_not_cut_each_other),
 	    BENCH_TEST(rules_that_are_gone_are_put_back),
