@@ -165,11 +165,21 @@ static enum verdict allow_holder(const struct admission *a, struct knock *k)
 	return allow_device(a, k, &unlisted);
 }
 
+static struct replay_packet replay_packet_of(const struct admission *a, const struct knock *k)
+{
+	bool openspa = is_openspa(k);
+
+	return (struct replay_packet){openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
+	    openspa ? k->packet.asked.device : a->config->clients[k->holder].public_key,
+	    k->packet.asked.nonce, k->packet.asked.timestamp_ns};
+}
+
 enum verdict admit(const struct admission *a, struct knock *k)
 {
 	const struct settings *settings = a->config->settings;
 	struct codec_packet *p = &k->packet;
 	bool openspa = is_openspa(k);
+	struct replay_packet who;
 	int64_t window = openspa ? settings->openspa.window_ns : settings->replay_window_ns;
 	enum verdict v;
 
@@ -213,9 +223,10 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	 * have left the window may have been forgotten for it. */
 	if (!holds(a, k, CHECK_TIME, replay_in_window(p->asked.timestamp_ns, a->now_ns, window)))
 		return VERDICT_STALE;
-	if (!holds(a, k, CHECK_REPLAY,
-	        replay_is_new(&a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce)))
-		return VERDICT_REPLAYED;
+	who = replay_packet_of(a, k);
+	v = replay_check(a->replay, &who, a->now_ns);
+	if (!holds(a, k, CHECK_REPLAY, v == VERDICT_PASS))
+		return v;
 
 	/* 7. What this holder may do, now. After the replay guard, so that nobody can have a
 	 * program of the administrator's run for a packet that was admitted before. */
@@ -225,8 +236,6 @@ enum verdict admit(const struct admission *a, struct knock *k)
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's
 	 * guard; and before the grant, so that no crash in between can let it in twice. */
-	if (!replay_remember(
-	        &a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce, a->now_ns, window))
-		return VERDICT_NO_MEMORY;
-	return VERDICT_GRANTED;
+	v = replay_remember(a->replay, &who, a->now_ns);
+	return v == VERDICT_PASS ? VERDICT_GRANTED : v;
 }

@@ -3,6 +3,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_SECOND 1000000000LL
@@ -10,6 +11,10 @@
 
 int64_t clock_real_ns(void);
 int64_t clock_boot_ns(void);
+
+#define CLOCK_BOOT_ID_BYTES 40
+/* What this start of the machine is called, filled up with zeros. False with errno. */
+bool clock_boot_id(char id[static CLOCK_BOOT_ID_BYTES]);
 
 #define CLOCK_TEXT_BYTES 32
 /* RFC 3339 UTC with whole seconds, "2026-11-21T10:00:00Z". Returns `text`. */

@@ -10,22 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define RULE_JOURNAL_MAGIC 0x50535242U /* "PSRB" */
-
-static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_id])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, id, sizeof((struct rule_journal *)0)->boot_id - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (size <= 0)
-		return false;
-	id[size] = '\0';
-	return true;
-}
 
 static bool rule_sound(const struct rule *r)
 {
@@ -80,11 +68,11 @@ static void begin_anew(struct rule_journal *book, const char *boot_id)
 
 uint32_t rule_journal_left(int fd)
 {
-	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct rule_journal *book = malloc(sizeof *book);
 	uint32_t left = 0;
 
-	if (book != NULL && read_boot_id(boot_id) &&
+	if (book != NULL && clock_boot_id(boot_id) &&
 	    pread(fd, book, sizeof *book, 0) == (ssize_t)sizeof *book &&
 	    book->magic == RULE_JOURNAL_MAGIC && book->layout == sizeof *book &&
 	    strncmp(book->boot_id, boot_id, sizeof boot_id) == 0) {
@@ -97,11 +85,11 @@ uint32_t rule_journal_left(int fd)
 
 struct rule_journal *rule_journal_map(int fd)
 {
-	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct rule_journal *book;
 	struct stat st;
 
-	if (!read_boot_id(boot_id) || fstat(fd, &st) != 0)
+	if (!clock_boot_id(boot_id) || fstat(fd, &st) != 0)
 		return NULL;
 	/* All of it on the disk in any case: what is written to a hole of a full one is fatal. */
 	if ((st.st_size != sizeof *book && ftruncate(fd, 0) != 0) ||

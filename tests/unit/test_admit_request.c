@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "admit/admit.h"
+#include "admit/replay_file.h"
 #include "base/secret.h"
 #include "openspa_case.h"
 
@@ -25,7 +26,7 @@ static struct {
 	struct openspa_rule rules[1];
 	struct cidr cidrs[1]; /* none is used; a mapped snapshot always has the place */
 	struct snapshot snapshot;
-	struct replay replay[HOLDERS];
+	struct replay replay;
 	struct ledger *ledger;
 	struct budget budget;
 } world;
@@ -56,7 +57,7 @@ static int set_up(void **state)
 	    .rule_count = 1};
 	world.ledger = ledger_new(16, HOLDERS);
 	budget_init(&world.budget);
-	return world.ledger == NULL;
+	return !replay_open_empty(&world.replay, HOLDERS, 60 * S) || world.ledger == NULL;
 }
 
 static int tear_down(void **state)
@@ -64,8 +65,7 @@ static int tear_down(void **state)
 	(void)state;
 	openspa_case_close(&world.keys);
 	ledger_free(world.ledger);
-	for (int i = 0; i < HOLDERS; i++)
-		replay_clear(&world.replay[i]);
+	replay_close(&world.replay);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ static enum verdict by_the_keeper(struct knock *k)
 {
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.snapshot,
-	    .replay = world.replay,
+	    .replay = &world.replay,
 	    .holders = HOLDERS,
 	    .ledger = world.ledger,
 	    .now_ns = NOW};
@@ -176,7 +176,7 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
 	assert_int_equal(ledger_count(world.ledger), 0);
-	assert_int_equal(world.replay[UNLISTED_HOLDER].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	k.program_result.has_key = true;
 	k.program_result.key = world.keys.client_public;
 	k.holder = UNLISTED_HOLDER;
@@ -240,7 +240,7 @@ static void authorization_is_asked_last(void **state)
 	assert_int_equal(through(&nowhere), VERDICT_TARGET_REFUSED);
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_DURATION);
-	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	k.program_result.duration_s = 77;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.duration_ns, 77 * S);
