@@ -165,13 +165,16 @@ static enum verdict allow_holder(const struct admission *a, struct knock *k)
 	return allow_device(a, k, &unlisted);
 }
 
-static struct replay_packet replay_packet_of(const struct admission *a, const struct knock *k)
+/* Asks the replay guard about a packet, by either of its questions. */
+static enum verdict guard(const struct admission *a, const struct knock *k,
+    enum verdict (*ask)(struct replay *, const struct replay_packet *, int64_t now_ns))
 {
 	bool openspa = is_openspa(k);
-
-	return (struct replay_packet){openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
+	const struct replay_packet p = {openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
 	    openspa ? k->packet.asked.device : a->config->clients[k->holder].public_key,
 	    k->packet.asked.nonce, k->packet.asked.timestamp_ns};
+
+	return ask(a->replay, &p, a->now_ns);
 }
 
 enum verdict admit(const struct admission *a, struct knock *k)
@@ -179,7 +182,6 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	const struct settings *settings = a->config->settings;
 	struct codec_packet *p = &k->packet;
 	bool openspa = is_openspa(k);
-	struct replay_packet who;
 	int64_t window = openspa ? settings->openspa.window_ns : settings->replay_window_ns;
 	enum verdict v;
 
@@ -223,8 +225,7 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	 * have left the window may have been forgotten for it. */
 	if (!holds(a, k, CHECK_TIME, replay_in_window(p->asked.timestamp_ns, a->now_ns, window)))
 		return VERDICT_STALE;
-	who = replay_packet_of(a, k);
-	v = replay_check(a->replay, &who, a->now_ns);
+	v = guard(a, k, replay_check);
 	if (!holds(a, k, CHECK_REPLAY, v == VERDICT_PASS))
 		return v;
 
@@ -236,6 +237,6 @@ enum verdict admit(const struct admission *a, struct knock *k)
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's
 	 * guard; and before the grant, so that no crash in between can let it in twice. */
-	v = replay_remember(a->replay, &who, a->now_ns);
+	v = guard(a, k, replay_remember);
 	return v == VERDICT_PASS ? VERDICT_GRANTED : v;
 }

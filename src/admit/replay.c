@@ -11,11 +11,6 @@ bool replay_in_window(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
 	return distance <= (uint64_t)window_ns;
 }
 
-bool replay_is_past(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
-{
-	return timestamp_ns < now_ns && !replay_in_window(timestamp_ns, now_ns, window_ns);
-}
-
 enum verdict replay_check(struct replay *r, const struct replay_packet *p, int64_t now_ns)
 {
 	const struct replay_set *set = replay_find(r, replay_holder_hash(r, p));

@@ -145,6 +145,12 @@ void replay_clock_recovered(struct replay *r, int64_t now_ns)
 
 /* --- Sets */
 
+bool replay_is_past(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
+{
+	return timestamp_ns < now_ns &&
+	       (uint64_t)now_ns - (uint64_t)timestamp_ns > (uint64_t)window_ns;
+}
+
 struct replay_set *replay_find(const struct replay *r, uint64_t holder)
 {
 	for (uint32_t i = (uint32_t)(holder >> 8) & r->index_mask; r->index[i] != 0;
