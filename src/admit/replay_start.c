@@ -1,7 +1,6 @@
 /* The file of the replay guard as a start finds it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,24 +60,7 @@ static void close_all(struct replay *r, const struct replay_start *s, const char
 
 /* --- A new file */
 
-static uint64_t header_check(const struct replay_header *h)
-{
-	/* No secret is needed to find damage, and the key may be what is damaged. */
-	static const uint8_t no_key[crypto_shorthash_KEYBYTES];
-	uint64_t check;
-
-	crypto_shorthash(
-	    (uint8_t *)&check, (const uint8_t *)h, offsetof(struct replay_header, check), no_key);
-	return check;
-}
-
-static void write_boot_id(struct replay *r, const struct replay_start *s)
-{
-	memcpy(r->header->boot_id, s->boot_id, sizeof r->header->boot_id);
-	r->header->check = header_check(r->header);
-}
-
-/* The head gets its check last: what is cut short is closed by the next start. */
+/* What it is comes last: what is cut short is closed by the next start. */
 static void begin_anew(struct replay *r, const struct replay_start *s, const char *why)
 {
 	struct replay_header *h = r->header;
@@ -91,9 +73,9 @@ static void begin_anew(struct replay *r, const struct replay_start *s, const cha
 		close_all(r, s, why);
 	replay_save_marks(r);
 	replay_save_marks(r);
-	h->magic = REPLAY_MAGIC;
+	memcpy(h->boot_id, s->boot_id, sizeof h->boot_id);
 	h->version = REPLAY_VERSION;
-	write_boot_id(r, s);
+	h->magic = REPLAY_MAGIC;
 }
 
 /* --- One that was there */
@@ -112,10 +94,10 @@ static const char *whole_fault(struct replay *r, off_t size)
 
 	if (size < REPLAY_PAGE)
 		return "the file is too short";
-	if (h->magic == REPLAY_MAGIC && h->version != REPLAY_VERSION)
-		return "the file is another version's";
-	if (h->magic != REPLAY_MAGIC || h->check != header_check(h))
+	if (h->magic != REPLAY_MAGIC)
 		return "the file is damaged";
+	if (h->version != REPLAY_VERSION)
+		return "the file is another version's";
 	a_sound = marks_sound(r, a);
 	b_sound = marks_sound(r, b);
 	if (!a_sound && !b_sound)
@@ -205,8 +187,7 @@ static void take_over(struct replay *r, const struct replay_start *s)
 	/* To both places, whichever of them was read. */
 	replay_save_marks(r);
 	replay_save_marks(r);
-	if (new_boot)
-		write_boot_id(r, s);
+	memcpy(r->header->boot_id, s->boot_id, sizeof s->boot_id);
 }
 
 bool replay_open(struct replay *r, int fd, const struct replay_start *s)
