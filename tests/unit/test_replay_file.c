@@ -258,6 +258,62 @@ static void sets_that_change_places_are_damaged(void **state)
 	assert_int_equal(knock(2, NOW, 1, NOW + S), VERDICT_NOT_REMEMBERED);
 }
 
+/* --- The disk */
+
+static unsigned int syncs, writes;
+static bool disk_is_full;
+
+int __real_msync(void *p, size_t size, int flags);
+int __wrap_msync(void *p, size_t size, int flags)
+{
+	syncs++;
+	return disk_is_full ? -1 : __real_msync(p, size, flags);
+}
+
+ssize_t __real_pwrite64(int fd, const void *data, size_t size, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset)
+{
+	writes++;
+	return disk_is_full ? -1 : __real_pwrite64(fd, data, size, offset);
+}
+
+static void stamped_far_ahead_is_on_the_disk_first(void **state)
+{
+	const int64_t now = NOW + S;
+
+	(void)state;
+	syncs = 0;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+	writes = 0;
+	for (uint32_t i = 2; i < 100; i++)
+		assert_int_equal(knock(1, NOW + i, i, NOW + i), VERDICT_PASS);
+	assert_int_equal(knock(1, now + REPLAY_TOLERANCE_NS, 100, now), VERDICT_PASS);
+	assert_int_equal(syncs, 0);
+	assert_int_equal(knock(1, now + REPLAY_TOLERANCE_NS + 1, 101, now), VERDICT_PASS);
+	assert_int_equal(syncs, 2); /* the set and the marks */
+	disk_is_full = true;
+	assert_int_equal(knock(1, now + 10 * S, 102, now), VERDICT_NO_MEMORY);
+	disk_is_full = false;
+	assert_int_equal(knock(1, now + 10 * S, 102, now), VERDICT_REPLAYED);
+	assert_int_equal(writes, 0);
+}
+
+static void a_disk_that_fills_up_refuses_the_new_ones(void **state)
+{
+	(void)state;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+	disk_is_full = true;
+	for (uint8_t i = 2; i <= REPLAY_BLOCK; i++)
+		assert_int_equal(knock(i, NOW, 1, NOW), VERDICT_PASS);
+	assert_int_equal(knock(100, NOW, 1, NOW), VERDICT_NO_MEMORY);
+	assert_int_equal(knock(1, NOW, 2, NOW), VERDICT_PASS);
+	/* until there is room again, or something is past */
+	assert_int_equal(knock(100, NOW + 61 * S, 1, NOW + 61 * S), VERDICT_PASS);
+	assert_int_equal(knock(1, NOW, 2, NOW), VERDICT_NOT_REMEMBERED);
+	disk_is_full = false;
+	assert_int_equal(knock(101, NOW + 61 * S, 1, NOW + 61 * S), VERDICT_PASS);
+}
+
 /* --- Damage, wherever it is */
 
 #define ADMITTED 70
@@ -431,6 +487,8 @@ int main(void)
 	    T(another_version_is_closed),
 	    T(a_damaged_set_is_its_holders),
 	    T(sets_that_change_places_are_damaged),
+	    T(stamped_far_ahead_is_on_the_disk_first),
+	    T(a_disk_that_fills_up_refuses_the_new_ones),
 	    T(every_byte_flipped),
 	    T(every_page_and_sector_zeroed),
 	    T(cut_off_at_every_length),
