@@ -56,7 +56,7 @@ static bool open_inherited(
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		in->of[role] = message_fds_none();
 	in->of[ROLE_KEEPER].fd[FD_REPLAY] =
-	    replay_file_open(m->options->state_dir, holders, &r->origin);
+	    replay_file_open(m->options->state_dir, m->options->control, holders, &r->origin);
 	if (in->of[ROLE_KEEPER].fd[FD_REPLAY] < 0)
 		return false;
 	if (rules &&

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,9 +14,10 @@
 #include "base/trusted_file.h"
 #include "proc/rule_journal.h"
 
-#define RULES_NAME  "rules"
-#define REPLAY_NAME "replay"
-#define FIRST_SETS  1024U /* at most: the file grows when there are more that knock */
+#define RULES_NAME    "rules"
+#define REPLAY_NAME   "replay"
+#define WITNESS_BYTES 96
+#define FIRST_SETS    1024U /* at most: the file grows when there are more that knock */
 
 /* A predecessor that was killed is gone from main at once, and from the keeper a moment later. */
 #define LOCK_TRIES 300
@@ -167,45 +169,99 @@ static int make_anew(int folder, uint32_t holders, char why[static TRUSTED_TEXT_
 	return fd;
 }
 
-static int open_replay(
-    int folder, uint32_t holders, enum replay_origin *origin, char why[static TRUSTED_TEXT_BYTES])
+/* Which file it is, whatever its name and contents. */
+static bool identify(int fd, char id[static WITNESS_BYTES])
 {
-	bool first = never_written(folder);
+	struct statx st;
+
+	memset(id, 0, WITNESS_BYTES);
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0)
+		return false;
+	snprintf(id, WITNESS_BYTES, "%u:%u %llu %lld.%09u", st.stx_dev_major, st.stx_dev_minor,
+	    (unsigned long long)st.stx_ino, (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	return true;
+}
+
+/* What the last start of this boot has written there; false when there was none. One that cannot be
+ * read is no file's. */
+static bool read_witness(const char *path, char id[static WITNESS_BYTES])
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	memset(id, 0, WITNESS_BYTES);
+	if (fd < 0)
+		return errno != ENOENT;
+	if (read(fd, id, WITNESS_BYTES - 1) < 0)
+		*id = '\0';
+	close(fd);
+	return true;
+}
+
+static void write_witness(const char *path, int guard)
+{
+	char id[WITNESS_BYTES];
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || !identify(guard, id) || write(fd, id, strlen(id)) < 0)
+		log_event(LOG_LEVEL_WARN, "cannot note which file the replay guard is kept in",
+		    "path", path, "error", strerror(errno), NULL);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool is_same(int fd, const char *witness)
+{
+	char id[WITNESS_BYTES];
+
+	return identify(fd, id) && strcmp(id, witness) == 0;
+}
+
+static int open_replay(int folder, const char *witness, uint32_t holders,
+    enum replay_origin *origin, char why[static TRUSTED_TEXT_BYTES])
+{
+	char last[WITNESS_BYTES];
+	bool used = read_witness(witness, last), first = !used && never_written(folder);
 	int fd = open_at(folder, REPLAY_NAME, O_RDWR, LOCK_TRIES, why);
 
 	*origin = REPLAY_KEPT;
-	if (fd >= 0 || errno == EWOULDBLOCK)
+	if (fd >= 0 ? !used || is_same(fd, last) : errno == EWOULDBLOCK)
 		return fd;
-	*origin = first && errno == ENOENT ? REPLAY_FIRST : REPLAY_LOST;
-	if (errno != ENOENT)
+	*origin = fd < 0 && errno == ENOENT && first ? REPLAY_FIRST : REPLAY_LOST;
+	if (fd >= 0) {
+		snprintf(why, TRUSTED_TEXT_BYTES, "it is not the one that was used last");
+		close(fd);
+	}
+	if (fd >= 0 || errno != ENOENT)
 		log_event(LOG_LEVEL_ERROR, "the replay guard's file cannot be used", "file",
 		    REPLAY_NAME, "why", why, "then", "made anew", NULL);
 	errno = 0;
 	return make_anew(folder, holders, why);
 }
 
-int replay_file_open(const char *path, uint32_t holders, enum replay_origin *origin)
+int replay_file_open(
+    const char *path, const char *control, uint32_t holders, enum replay_origin *origin)
 {
-	char why[TRUSTED_TEXT_BYTES];
+	char why[TRUSTED_TEXT_BYTES], witness[PATH_MAX];
 	int folder = open_folder(path, why), fd = -1;
 	bool locked = false;
 
+	snprintf(witness, sizeof witness, "%s.replay", control);
 	*origin = REPLAY_LOST;
 	if (folder >= 0) {
-		fd = open_replay(folder, holders, origin, why);
+		fd = open_replay(folder, witness, holders, origin, why);
 		locked = fd < 0 && errno == EWOULDBLOCK;
 		close(folder);
 	}
-	if (fd >= 0)
-		return fd;
-	log_event(LOG_LEVEL_ERROR, "cannot use the file that the replay guard is kept in", "folder",
-	    path, "file", REPLAY_NAME, "why", why, locked ? NULL : "then",
-	    "kept in memory until the next start", NULL);
-	*origin = REPLAY_LOST;
-	fd = locked ? -1 : replay_memory_file();
-	if (fd >= 0 && !replay_file_reserve(fd, 0)) {
-		close(fd);
-		return -1;
+	if (fd < 0) {
+		log_event(LOG_LEVEL_ERROR, "cannot use the file that the replay guard is kept in",
+		    "folder", path, "file", REPLAY_NAME, "why", why, locked ? NULL : "then",
+		    "kept in memory until the next start", NULL);
+		*origin = REPLAY_LOST;
+		fd = locked ? -1 : replay_memory_file();
 	}
+	if (fd >= 0)
+		write_witness(witness, fd);
 	return fd;
 }

@@ -13,8 +13,10 @@ void rules_file_mind(const char *path);
 
 /* Opens `replay` in the same way, with room for `holders`, and says in `origin` what was found: a
  * first start is one in a folder that has never held a file. What cannot be used is replaced; where
- * that fails, too, a file in memory does until the next start. -1, having said why, when another
- * daemon has it. Before all other files of the folder. */
-int replay_file_open(const char *path, uint32_t holders, enum replay_origin *origin);
+ * that fails, too, a file in memory does until the next start. Which of them it was is noted beside
+ * the control socket, where it is gone with the boot: one that was not the last is not used. -1,
+ * having said why, when another daemon has it. Before all other files of the folder. */
+int replay_file_open(
+    const char *path, const char *control, uint32_t holders, enum replay_origin *origin);
 
 #endif

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -227,6 +228,24 @@ class RestartTest(WorldTest):
         self.assert_closed_for_a_window(lambda: self.state_file().unlink(),
                                         "there is none that can be used")
 
+    def test_deleted_with_its_folder(self):
+        self.assert_closed_for_a_window(lambda: shutil.rmtree(self.daemon.state),
+                                        "there is none that can be used")
+
+    def test_an_older_copy(self):
+        self.start(self.configuration(knock_timeout="30s"))
+        shutil.copy(self.state_file(), self.daemon.folder / "copy")
+
+        def put_back():
+            self.state_file().unlink()
+            shutil.copy(self.daemon.folder / "copy", self.state_file())
+        knocks = self.granted_knocks()
+        self.replay_after(put_back, knocks)
+        time.sleep(0.5)
+        self.assertEqual(self.granted(), set())
+        event, = self.daemon.events(message="the replay guard's file cannot be used")
+        self.assertIn("not the one that was used last", event["why"])
+
     def test_truncated(self):
         for size, why in ((0, "too short"), (100, "too short"), (4096, "damaged or cut off")):
             with self.subTest(size=size):
@@ -304,6 +323,21 @@ class RestartTest(WorldTest):
         self.assert_closed_for_a_window(
             lambda: self.mounted("ro,mode=700"), "Read-only",
             "cannot use the file that the replay guard is kept in")
+
+    def test_a_disk_that_was_read_only_meanwhile(self):
+        """What was granted then stands in no file, and the file knows nothing of it."""
+        self.mounts = []
+        self.start(self.configuration(knock_timeout="30s", replay_window="2s"))
+        before = self.granted_knocks()
+        self.replay_after(lambda: self.mounted("ro,mode=700"), before)
+        time.sleep(2.1)
+        knocks = self.granted_knocks()
+        self.replay_after(lambda: subprocess.run(["umount", self.mounts.pop()], check=True),
+                          knocks)
+        time.sleep(0.5)
+        self.assertEqual(self.granted(), set())
+        time.sleep(2)
+        self.assert_honest_granted()
 
     # A client whose clock is fast
 
