@@ -157,6 +157,9 @@ class RestartTest(WorldTest):
             self.replay_after(lambda: None, knocks)
             self.assertEqual(self.settle(), set())
             self.assert_honest_granted()
+            self.send_again(knocks)
+            self.assertFalse(self.settle() & set(knocks))
+        self.assertTrue(self.verdicts("replayed", client="alice"))
         self.assertFalse(self.verdicts("not_remembered"))
 
     def test_knocks_that_were_on_their_way(self):
@@ -196,11 +199,13 @@ class RestartTest(WorldTest):
             opened |= self.granted() & set(sent)
             self.forget_grants()
             self.daemon.start()
+            # At once, and so that the doorman takes the others for alice's: they reach the guard.
+            self.assert_honest_granted()
             for target in [t for t in sent if t in opened][-30:]:
                 self.deliver(sent[target])
             self.assertFalse(self.settle() & opened)
-            self.assert_honest_granted()
         self.assertGreater(len(opened), KILLS)
+        self.assertTrue(self.verdicts("replayed", client="alice"))
 
     # The file is damaged, or cannot be used
 
