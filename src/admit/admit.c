@@ -182,6 +182,18 @@ static enum verdict allow_holder(const struct admission *a, struct knock *k)
 	return allow_device(a, k, &unlisted);
 }
 
+/* Asks the replay guard about a packet, by either of its questions. */
+static enum verdict guard(const struct admission *a, const struct knock *k,
+    enum verdict (*ask)(struct replay *, const struct replay_packet *, int64_t now_ns))
+{
+	bool openspa = is_openspa(k);
+	const struct replay_packet p = {openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
+	    openspa ? k->packet.asked.device : a->config->clients[k->holder].public_key,
+	    k->packet.asked.nonce, k->packet.asked.timestamp_ns};
+
+	return ask(a->replay, &p, a->now_ns);
+}
+
 enum verdict admit(const struct admission *a, struct knock *k)
 {
 	const struct settings *settings = a->config->settings;
@@ -223,9 +235,9 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	 * have left the window may have been forgotten for it. */
 	if (!holds(a, k, CHECK_TIME, replay_in_window(p->asked.timestamp_ns, a->now_ns, window)))
 		return VERDICT_STALE;
-	if (!holds(a, k, CHECK_REPLAY,
-	        replay_is_new(&a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce)))
-		return VERDICT_REPLAYED;
+	v = guard(a, k, replay_check);
+	if (!holds(a, k, CHECK_REPLAY, v == VERDICT_PASS))
+		return v;
 
 	/* 7. What this holder may do, now. After the replay guard, so that nobody can have a
 	 * program of the administrator's run for a packet that was admitted before. */
@@ -235,8 +247,6 @@ enum verdict admit(const struct admission *a, struct knock *k)
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's
 	 * guard; and before the grant, so that no crash in between can let it in twice. */
-	if (!replay_remember(
-	        &a->replay[k->holder], p->asked.timestamp_ns, p->asked.nonce, a->now_ns, window))
-		return VERDICT_NO_MEMORY;
-	return VERDICT_GRANTED;
+	v = guard(a, k, replay_remember);
+	return v == VERDICT_PASS ? VERDICT_GRANTED : v;
 }

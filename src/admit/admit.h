@@ -73,7 +73,7 @@ struct admission {
 	const struct codec_secrets *secrets; /* doorman */
 	struct budget *budget;               /* doorman */
 	const struct directory *directory;   /* doorman */
-	struct replay *replay;               /* keeper: one for each holder */
+	struct replay *replay;               /* keeper */
 	uint32_t holders;                    /* keeper: how many there are, its own included */
 	const struct grant_table *grants;    /* keeper */
 	int64_t now_ns;                      /* keeper: CLOCK_REALTIME, read once for each packet */

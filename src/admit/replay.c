@@ -1,7 +1,6 @@
 #include "admit/replay.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "admit/replay_file.h"
 
 bool replay_in_window(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
 {
@@ -12,82 +11,93 @@ bool replay_in_window(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
 	return distance <= (uint64_t)window_ns;
 }
 
-bool replay_is_new(
-    const struct replay *r, int64_t timestamp_ns, const uint8_t nonce[static REPLAY_NONCE_BYTES])
+enum verdict replay_check(struct replay *r, const struct replay_packet *p, int64_t now_ns)
 {
-	if (r->has_floor && timestamp_ns <= r->floor_ns)
-		return false;
-	for (uint32_t i = 0; i < r->count; i++) {
-		if (memcmp(r->entries[i].nonce, nonce, REPLAY_NONCE_BYTES) == 0)
-			return false;
+	const struct replay_set *set = replay_find(r, replay_holder_hash(r, p));
+	uint64_t nonce = replay_nonce_hash(r, p);
+
+	if (r->marks.clock_behind && now_ns > r->marks.clock_ns)
+		replay_clock_recovered(r, now_ns);
+	for (uint32_t i = 0; set != NULL && i < REPLAY_ENTRIES; i++) {
+		if (set->entries[i].nonce == nonce)
+			return VERDICT_REPLAYED;
 	}
-	return true;
+	if (r->marks.clock_behind || p->timestamp_ns <= r->marks.floor_ns[p->kind])
+		return VERDICT_NOT_REMEMBERED;
+	if (set == NULL || p->timestamp_ns > set->floor_ns)
+		return VERDICT_PASS;
+	/* It stands ahead of the clock where the set was found damaged, or the clock went back. */
+	return set->floor_ns > now_ns ? VERDICT_NOT_REMEMBERED : VERDICT_REPLAYED;
 }
 
-/* Entries leave here and nowhere else. */
-static void drop_entry(struct replay *r, uint32_t i)
+/* What the set holds, counted, and the place that a new entry takes. */
+struct survey {
+	uint32_t ahead; /* entries of the future */
+	uint32_t place; /* free, or else of the oldest */
+};
+
+/* The floor is raised before an entry goes: no moment, and no end of the process, finds neither. */
+static void raise_floor(const struct replay *r, struct replay_set *set, int64_t stamp)
 {
-	if (!r->has_floor || r->entries[i].timestamp_ns > r->floor_ns) {
-		r->has_floor = true;
-		r->floor_ns = r->entries[i].timestamp_ns;
+	if (stamp > set->floor_ns)
+		replay_put_floor(r, set, stamp);
+}
+
+static void drop_past(
+    const struct replay *r, struct replay_set *set, int64_t now_ns, int64_t window_ns)
+{
+	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++) {
+		const struct replay_entry *e = &set->entries[i];
+
+		if (e->nonce != 0 && replay_is_past(e->timestamp_ns, now_ns, window_ns)) {
+			raise_floor(r, set, e->timestamp_ns);
+			replay_put_entry(r, set, i, 0, 0);
+		}
 	}
-	r->entries[i] = r->entries[--r->count];
 }
 
-/* True for what has left the window for good; what is stamped ahead stays. */
-static bool is_past(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
+static struct survey survey(const struct replay_set *set, int64_t now_ns)
 {
-	return timestamp_ns < now_ns && !replay_in_window(timestamp_ns, now_ns, window_ns);
-}
+	struct survey found = {0, 0};
 
-static void drop_past(struct replay *r, int64_t now_ns, int64_t window_ns)
-{
-	for (uint32_t i = r->count; i-- > 0;) {
-		if (is_past(r->entries[i].timestamp_ns, now_ns, window_ns))
-			drop_entry(r, i);
+	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++) {
+		const struct replay_entry *e = &set->entries[i], *best = &set->entries[found.place];
+
+		if (e->nonce != 0 && e->timestamp_ns > now_ns)
+			found.ahead++;
+		if (best->nonce != 0 && (e->nonce == 0 || e->timestamp_ns < best->timestamp_ns))
+			found.place = i;
 	}
+	return found;
 }
 
-static void drop_oldest(struct replay *r)
+enum verdict replay_remember(struct replay *r, const struct replay_packet *p, int64_t now_ns)
 {
-	uint32_t oldest = 0;
+	uint64_t holder = replay_holder_hash(r, p);
+	struct replay_set *set = replay_find(r, holder);
+	const struct replay_entry *going;
+	struct survey found;
 
-	for (uint32_t i = 1; i < r->count; i++) {
-		if (r->entries[i].timestamp_ns < r->entries[oldest].timestamp_ns)
-			oldest = i;
+	if (set == NULL)
+		set = replay_take(r, holder, now_ns);
+	if (set == NULL)
+		return VERDICT_NO_MEMORY;
+	drop_past(r, set, now_ns, r->window_ns[p->kind]);
+	found = survey(set, now_ns);
+	going = &set->entries[found.place];
+	if ((p->timestamp_ns > now_ns && found.ahead >= REPLAY_AHEAD_MOST) ||
+	    (going->nonce != 0 && going->timestamp_ns > now_ns))
+		return VERDICT_TOO_MANY_AHEAD;
+	if (going->nonce != 0)
+		raise_floor(r, set, going->timestamp_ns);
+	replay_put_entry(r, set, found.place, p->timestamp_ns, replay_nonce_hash(r, p));
+	if (now_ns > r->marks.clock_ns) {
+		r->marks.clock_ns = now_ns;
+		replay_save_marks(r);
 	}
-	drop_entry(r, oldest);
-}
-
-bool replay_remember(struct replay *r, int64_t timestamp_ns,
-    const uint8_t nonce[static REPLAY_NONCE_BYTES], int64_t now_ns, int64_t window_ns)
-{
-	struct replay_entry *entry;
-
-	if (r->entries == NULL)
-		r->entries = calloc(REPLAY_ENTRIES, sizeof *r->entries);
-	if (r->entries == NULL)
-		return false;
-	drop_past(r, now_ns, window_ns);
-	if (r->count == REPLAY_ENTRIES)
-		drop_oldest(r);
-	entry = &r->entries[r->count++];
-	entry->timestamp_ns = timestamp_ns;
-	memcpy(entry->nonce, nonce, REPLAY_NONCE_BYTES);
-	return true;
-}
-
-bool replay_matters(const struct replay *r, int64_t now_ns, int64_t window_ns)
-{
-	for (uint32_t i = 0; i < r->count; i++) {
-		if (!is_past(r->entries[i].timestamp_ns, now_ns, window_ns))
-			return true;
-	}
-	return r->has_floor && !is_past(r->floor_ns, now_ns, window_ns);
-}
-
-void replay_clear(struct replay *r)
-{
-	free(r->entries);
-	memset(r, 0, sizeof *r);
+	/* A power loss takes the last moments: those stamped not much ahead are refused then by the
+	 * time of the next boot. */
+	if (p->timestamp_ns - REPLAY_TOLERANCE_NS > now_ns && !replay_sync(r, set))
+		return VERDICT_NO_MEMORY;
+	return VERDICT_PASS;
 }

@@ -6,30 +6,32 @@
 #include "base/log.h"
 
 /*        verdict          name               log level        meaning */
-#define VERDICTS(X)                                                                          \
-	X(GRANTED, "granted", INFO, "knock accepted")                                        \
-	X(HANDED_ON, "handed_on", DEBUG, "opened by the doorman, judged by the keeper")      \
-	X(BAD_SIZE, "bad_size", DEBUG, "datagram of the wrong size")                         \
-	X(BAD_VERSION, "bad_version", DEBUG, "datagram of the wrong version")                \
-	X(MALFORMED, "malformed", DEBUG, "key or signature out of range")                    \
-	X(BAD_KEY, "bad_key", DEBUG, "ephemeral key of small order")                         \
-	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                         \
-	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know") \
-	X(WRONG_SIGNER, "wrong_signer", DEBUG, "not signed by the client it was taken for")  \
-	X(BUSY, "busy", WARN, "more signatures to check than the budget allows")             \
-	X(STALE, "stale", WARN, "timestamp outside the window")                              \
-	X(REPLAYED, "replayed", WARN, "seen before")                                         \
-	X(REVOKED, "revoked", WARN, "client is revoked")                                     \
-	X(EXPIRED, "expired", WARN, "client has expired")                                    \
-	X(WILDCARD_REFUSED, "wildcard_refused", WARN, "client must name its address")        \
-	X(WRONG_SERVER, "wrong_server", WARN, "meant for another server")                    \
-	X(TARGET_REFUSED, "target_refused", WARN, "client may not open for that address")    \
-	X(NO_PORTS, "no_ports", WARN, "client has no ports to open")                         \
-	X(OVER_QUOTA, "over_quota", WARN, "too many addresses open at once")                 \
-	X(NO_MEMORY, "no_memory", ERROR, "no memory to remember it by")                      \
-	X(ASKED, "asked", DEBUG, "a script or helper is asked about it")                     \
-	X(PROGRAM_FAILED, "program_failed", ERROR, "a script or helper gave no answer")      \
-	X(NOT_AUTHORIZED, "not_authorized", WARN, "refused by a script or helper")           \
+#define VERDICTS(X)                                                                               \
+	X(GRANTED, "granted", INFO, "knock accepted")                                             \
+	X(HANDED_ON, "handed_on", DEBUG, "opened by the doorman, judged by the keeper")           \
+	X(BAD_SIZE, "bad_size", DEBUG, "datagram of the wrong size")                              \
+	X(BAD_VERSION, "bad_version", DEBUG, "datagram of the wrong version")                     \
+	X(MALFORMED, "malformed", DEBUG, "key or signature out of range")                         \
+	X(BAD_KEY, "bad_key", DEBUG, "ephemeral key of small order")                              \
+	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                              \
+	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know")      \
+	X(WRONG_SIGNER, "wrong_signer", DEBUG, "not signed by the client it was taken for")       \
+	X(BUSY, "busy", WARN, "more signatures to check than the budget allows")                  \
+	X(STALE, "stale", WARN, "timestamp outside the window")                                   \
+	X(REPLAYED, "replayed", WARN, "seen before")                                              \
+	X(NOT_REMEMBERED, "not_remembered", WARN, "may have been seen before, that is not known") \
+	X(TOO_MANY_AHEAD, "too_many_ahead", WARN, "too many stamped ahead of the clock")          \
+	X(REVOKED, "revoked", WARN, "client is revoked")                                          \
+	X(EXPIRED, "expired", WARN, "client has expired")                                         \
+	X(WILDCARD_REFUSED, "wildcard_refused", WARN, "client must name its address")             \
+	X(WRONG_SERVER, "wrong_server", WARN, "meant for another server")                         \
+	X(TARGET_REFUSED, "target_refused", WARN, "client may not open for that address")         \
+	X(NO_PORTS, "no_ports", WARN, "client has no ports to open")                              \
+	X(OVER_QUOTA, "over_quota", WARN, "too many addresses open at once")                      \
+	X(NO_MEMORY, "no_memory", ERROR, "no memory or disk to remember it by")                   \
+	X(ASKED, "asked", DEBUG, "a script or helper is asked about it")                          \
+	X(PROGRAM_FAILED, "program_failed", ERROR, "a script or helper gave no answer")           \
+	X(NOT_AUTHORIZED, "not_authorized", WARN, "refused by a script or helper")                \
 	X(FIREWALL_FAILED, "firewall_failed", ERROR, "the firewall refused the change")
 
 enum verdict {

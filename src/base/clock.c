@@ -1,6 +1,9 @@
 #include "base/clock.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t now(clockid_t clock)
 {
@@ -25,6 +28,18 @@ int64_t clock_asleep_ns(void)
 	int64_t boot_ns = now(CLOCK_BOOTTIME);
 
 	return boot_ns - now(CLOCK_MONOTONIC);
+}
+
+bool clock_boot_id(char id[static CLOCK_BOOT_ID_BYTES])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	memset(id, 0, CLOCK_BOOT_ID_BYTES);
+	size = fd < 0 ? -1 : read(fd, id, CLOCK_BOOT_ID_BYTES - 1);
+	if (fd >= 0)
+		close(fd);
+	return size > 0;
 }
 
 const char *clock_text(int64_t real_ns, char text[static CLOCK_TEXT_BYTES])

@@ -3,6 +3,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_SECOND 1000000000LL
@@ -13,6 +14,10 @@ int64_t clock_boot_ns(void);
 /* For how long the machine has slept since it was started. CLOCK_BOOTTIME goes on meanwhile; what
  * the kernel times by its own ticks, such as elements of nftables' sets, does not. */
 int64_t clock_asleep_ns(void);
+
+#define CLOCK_BOOT_ID_BYTES 40
+/* What this start of the machine is called, filled up with zeros. False with errno. */
+bool clock_boot_id(char id[static CLOCK_BOOT_ID_BYTES]);
 
 #define CLOCK_TEXT_BYTES 32
 /* RFC 3339 UTC with whole seconds, "2026-11-21T10:00:00Z". Returns `text`. */

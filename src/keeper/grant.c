@@ -57,7 +57,7 @@ enum verdict keeper_admit(struct keeper *k, struct knock *knock)
 {
 	const struct admission admission = {.side = ADMIT_KEEPER,
 	    .config = &k->state.config,
-	    .replay = k->state.replay,
+	    .replay = &k->replay,
 	    .holders = keeper_state_holders(&k->state),
 	    .grants = k->state.grants,
 	    .now_ns = clock_real_ns()};

@@ -235,23 +235,33 @@ static void close_lost(struct keeper *k, const struct keeper_state *next)
 	}
 }
 
+static void windows_of(int64_t windows[static REPLAY_KINDS], const struct settings *s)
+{
+	windows[REPLAY_CLIENT] = s->replay_window_ns;
+	windows[REPLAY_DEVICE] = s->openspa.window_ns;
+}
+
 /* Takes over a new configuration, all of it or nothing; an errno, or 0. */
 static int change_config(struct keeper *k, int fd)
 {
 	struct snapshot snapshot = {0};
 	struct keeper_state next;
+	int64_t windows[REPLAY_KINDS];
 	bool first = !k->fw_is_open;
 	int error;
 
 	if (!snapshot_map(&snapshot, fd))
 		return errno;
+	windows_of(windows, snapshot.settings);
 	if (!keeper_state_next(&next, &snapshot, &k->state)) {
 		snapshot_unmap(&snapshot);
 		return ENOMEM;
 	}
 	if (first)
 		keeper_adopt(&k->fw, &next);
-	error = keeper_install(k, &next);
+	error = replay_configure(&k->replay, keeper_state_holders(&next), windows)
+	            ? keeper_install(k, &next)
+	            : -ENOMEM;
 	if (error != 0) {
 		keeper_state_free(&next);
 		return -error;
@@ -299,7 +309,9 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	struct keeper *k = context;
 	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
 
-	if (counters == NULL || !codec_prepare(m->openspa) || fw_open(&k->fw, m->firewall) != 0)
+	if (counters == NULL || !codec_prepare(m->openspa) ||
+	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY), &m->replay) ||
+	    fw_open(&k->fw, m->firewall) != 0)
 		return false;
 	report_init(&k->report, counters);
 	k->asleep_ns = clock_asleep_ns();
@@ -326,6 +338,7 @@ int keeper_run(void)
 
 	secret_free(k.questions.slots);
 	keeper_state_free(&k.state);
+	replay_close(&k.replay);
 	fw_close(&k.fw);
 	return status;
 }

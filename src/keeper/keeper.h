@@ -5,6 +5,7 @@
 #define KEEPER_KEEPER_H
 
 #include "admit/admit.h"
+#include "admit/replay_file.h"
 #include "fw/fw.h"
 #include "keeper/rules.h"
 #include "keeper/state.h"
@@ -46,6 +47,7 @@ struct keeper {
 	uint32_t left_before; /* stopping: keeper_left at the last tick */
 	bool stopping; /* nothing is admitted any more; what programs have opened is being shut */
 	struct keeper_state state;
+	struct replay replay;
 	struct admitted batch[KEEPER_BATCH];
 	size_t batch_count;
 	struct knock judged; /* that is being admitted */

@@ -64,32 +64,12 @@ uint32_t keeper_state_device(
 	return place == UNLISTED_NONE ? DIRECTORY_NOBODY : snapshot_holders(&k->config) + place;
 }
 
-/* True when nothing has to be remembered of a unlisted any more. */
+/* True when nothing stands open for a unlisted any more. */
 static bool may_go(const void *context, uint32_t place)
 {
 	const struct keeper_state *k = context;
-	uint32_t holder = snapshot_holders(&k->config) + place;
 
-	return grant_table_held_by(k->grants, holder) == 0 &&
-	       !replay_matters(
-	           &k->replay[holder], clock_real_ns(), k->config.settings->openspa.window_ns);
-}
-
-/* What was kept of it when it left the configuration. */
-static bool take_back_guard(struct keeper_state *k, uint32_t holder)
-{
-	struct holder_identity who = keeper_state_identity(k, holder);
-
-	for (size_t i = 0; i < k->departed_count; i++) {
-		struct departed *d = &k->departed[i];
-
-		if (d->who.device && memcmp(d->who.bytes, who.bytes, DEVICE_UUID_BYTES) == 0) {
-			k->replay[holder] = d->replay;
-			*d = k->departed[--k->departed_count];
-			return true;
-		}
-	}
-	return false;
+	return grant_table_held_by(k->grants, snapshot_holders(&k->config) + place) == 0;
 }
 
 uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DEVICE_UUID_BYTES])
@@ -102,11 +82,7 @@ uint32_t keeper_state_place(struct keeper_state *k, const uint8_t uuid[static DE
 	if (place == UNLISTED_NONE)
 		return DIRECTORY_NOBODY;
 	holder = snapshot_holders(&k->config) + place;
-	replay_clear(&k->replay[holder]);
 	k->seen[holder] = (struct seen){0};
-	/* A guard that came back has its place for good: it must not be lost with the place. */
-	if (take_back_guard(k, holder))
-		k->unlisted->places[place].admitted = true;
 	return holder;
 }
 
@@ -234,7 +210,6 @@ static bool carry_unlisted(struct keeper_state *next, const struct keeper_state 
 bool keeper_state_next(
     struct keeper_state *next, struct snapshot *snapshot, const struct keeper_state *old)
 {
-	size_t leaving = (size_t)keeper_state_holders(old) + old->departed_count + 1;
 	bool unlisted;
 	uint32_t holders;
 
@@ -242,12 +217,10 @@ bool keeper_state_next(
 	unlisted = carry_unlisted(next, old);
 	holders = keeper_state_holders(next);
 	next->directory = directory_new(&next->config);
-	next->replay = calloc((size_t)holders + 1, sizeof *next->replay); /* never of nothing */
-	next->seen = calloc((size_t)holders + 1, sizeof *next->seen);
+	next->seen = calloc((size_t)holders + 1, sizeof *next->seen); /* never of nothing */
 	next->grants = grant_table_new(GRANTS_MOST, holders);
-	next->departed = calloc(leaving, sizeof *next->departed);
-	if (!unlisted || next->directory == NULL || next->replay == NULL || next->seen == NULL ||
-	    next->grants == NULL || next->departed == NULL || !carry_grants(next, old)) {
+	if (!unlisted || next->directory == NULL || next->seen == NULL || next->grants == NULL ||
+	    !carry_grants(next, old)) {
 		next->config = (struct snapshot){0}; /* still the caller's */
 		keeper_state_free(next);
 		return false;
@@ -257,41 +230,8 @@ bool keeper_state_next(
 	return true;
 }
 
-/* A guard goes where its holder is now: in the configuration, or among the departed for as long as
- * forgetting it could let a packet in twice. */
-static void move_guard(
-    struct keeper_state *next, const struct holder_identity *who, struct replay *guard)
-{
-	const struct settings *settings = next->config.settings;
-	int64_t window = who->device ? settings->openspa.window_ns : settings->replay_window_ns;
-	uint32_t holder = find_holder(next, who);
-
-	if (holder != DIRECTORY_NOBODY) {
-		next->replay[holder] = *guard;
-	} else if (replay_matters(guard, clock_real_ns(), window)) {
-		struct departed *d = &next->departed[next->departed_count++];
-
-		d->who = *who;
-		d->replay = *guard;
-	} else {
-		replay_clear(guard);
-	}
-	*guard = (struct replay){0};
-}
-
 void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 {
-	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++) {
-		struct holder_identity who;
-
-		if (!is_there(state, i))
-			continue;
-		who = keeper_state_identity(state, i);
-		move_guard(next, &who, &state->replay[i]);
-	}
-	for (size_t i = 0; i < state->departed_count; i++)
-		move_guard(next, &state->departed[i].who, &state->departed[i].replay);
-	state->departed_count = 0;
 	keeper_state_free(state);
 	*state = *next;
 	*next = (struct keeper_state){0};
@@ -299,15 +239,9 @@ void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 
 void keeper_state_free(struct keeper_state *state)
 {
-	for (uint32_t i = 0; state->replay != NULL && i < keeper_state_holders(state); i++)
-		replay_clear(&state->replay[i]);
-	for (size_t i = 0; i < state->departed_count; i++)
-		replay_clear(&state->departed[i].replay);
 	directory_free(state->directory);
-	free(state->replay);
 	free(state->seen);
 	grant_table_free(state->grants);
-	free(state->departed);
 	free(state->unlisted);
 	snapshot_unmap(&state->config);
 	*state = (struct keeper_state){0};

@@ -9,7 +9,6 @@
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
 
-#include "admit/replay.h"
 #include "client/directory.h"
 #include "grant/grant_table.h"
 #include "keeper/unlisted.h"
@@ -26,22 +25,12 @@ struct holder_identity {
 	uint8_t bytes[CLIENT_KEY_BYTES];
 };
 
-/* A holder that is not in the configuration any more but whose packets could still be replayed if
- * it came back. */
-struct departed {
-	struct holder_identity who;
-	struct replay replay;
-};
-
 struct keeper_state {
 	struct snapshot config;
 	struct unlisted_devices *unlisted; /* NULL: no program is asked */
 	struct directory *directory;
-	struct replay *replay; /* one for each holder */
-	struct seen *seen;     /* one for each holder */
+	struct seen *seen; /* one for each holder */
 	struct grant_table *grants;
-	struct departed *departed;
-	size_t departed_count;
 };
 
 /* The state under a new snapshot, which it takes over (the caller's is emptied), with all that
@@ -49,7 +38,7 @@ struct keeper_state {
  * keeper_state_replace. False when memory is short; `snapshot` is then still the caller's. */
 bool keeper_state_next(
     struct keeper_state *next, struct snapshot *snapshot, const struct keeper_state *old);
-/* Puts `next` in place of `state`: moves the replay guards over and frees the rest of the old. */
+/* Puts `next` in place of `state`, which is freed. */
 void keeper_state_replace(struct keeper_state *state, struct keeper_state *next);
 /* Frees a state that was not put in place, or the last one. */
 void keeper_state_free(struct keeper_state *state);

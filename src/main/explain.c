@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admit/replay_file.h"
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/secret.h"
@@ -38,13 +39,13 @@ static enum verdict judge(
 	uint32_t holders = snapshot_holders(x->config);
 	struct directory *directory = directory_new(x->config);
 	struct grant_table *grants = grant_table_new(1, holders);
-	struct replay *replay = calloc((size_t)holders + 1, sizeof *replay);
+	struct replay replay;
 	struct admission a = {.side = ADMIT_DOORMAN,
 	    .config = x->config,
 	    .secrets = secrets,
 	    .budget = &budget,
 	    .directory = directory,
-	    .replay = replay,
+	    .replay = &replay,
 	    .holders = holders,
 	    .grants = grants,
 	    .now_ns = x->now_ns,
@@ -53,7 +54,8 @@ static enum verdict judge(
 	enum verdict v = VERDICT_NO_MEMORY;
 
 	budget_init(&budget);
-	if (directory != NULL && grants != NULL && replay != NULL)
+	if (replay_open_empty(&replay, holders, x->config->settings->replay_window_ns) &&
+	    directory != NULL && grants != NULL)
 		v = admit(&a, k);
 	if (v == VERDICT_HANDED_ON && k->packet.record.protocol == RECORD_OPENME)
 		k->holder = find_signer(x->config, k);
@@ -61,9 +63,7 @@ static enum verdict judge(
 		a.side = ADMIT_KEEPER;
 		v = admit(&a, k);
 	}
-	for (uint32_t i = 0; replay != NULL && i < holders; i++)
-		replay_clear(&replay[i]);
-	free(replay);
+	replay_close(&replay);
 	grant_table_free(grants);
 	directory_free(directory);
 	/* The doorman tries every key before it says so. */

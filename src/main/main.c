@@ -89,9 +89,9 @@ static bool start(struct main_process *m, const struct conf *conf)
 	bool ok;
 
 	programs_of(&m->programs, conf);
-	ok = config_push_open(&h, conf, ++m->generation) &&
-	     main_start_roles(m, h.snapshot.settings) && main_server_task(m, RUNNER_SERVER_START) &&
-	     config_push_open_sockets(&h) && main_push_config(m, conf, &h);
+	ok = config_push_open(&h, conf, ++m->generation) && main_start_roles(m, &h.snapshot) &&
+	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h) &&
+	     main_push_config(m, conf, &h);
 
 	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);

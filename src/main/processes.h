@@ -63,7 +63,7 @@ extern message_handler *const main_handlers[MESSAGE_COUNT];
 
 /* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
  * False, having said why. */
-bool main_start_roles(struct main_process *m, const struct settings *settings);
+bool main_start_roles(struct main_process *m, const struct snapshot *snapshot);
 /* Tells the service manager that stopping takes its time. */
 void main_extend_stop(const struct main_process *m);
 /* Ends them, the keeper first: it takes the rules away, if that is to be. */

@@ -4,11 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "main/executable.h"
 #include "main/processes.h"
-#include "main/rule_file.h"
 #include "main/spawn.h"
+#include "main/state_file.h"
 #include "proc/counters.h"
 #include "proc/hello.h"
 
@@ -47,12 +48,17 @@ static bool share_counters(struct inherited *in, enum role owner, enum message_f
 	return (in->of[ROLE_DESK].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
 }
 
-static bool open_inherited(struct inherited *in, const struct main_process *m)
+static bool open_inherited(
+    struct inherited *in, const struct main_process *m, uint32_t holders, struct replay_start *r)
 {
 	bool rules = runner_settings_make_rules(&m->programs.settings);
 
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		in->of[role] = message_fds_none();
+	in->of[ROLE_KEEPER].fd[FD_REPLAY] =
+	    replay_file_open(m->options->state_dir, m->options->control, holders, &r->origin);
+	if (in->of[ROLE_KEEPER].fd[FD_REPLAY] < 0)
+		return false;
 	if (rules &&
 	    (in->of[ROLE_KEEPER].fd[FD_RULE_JOURNAL] = rules_file_open(m->options->state_dir)) < 0)
 		return false;
@@ -91,9 +97,10 @@ static bool send_begin(struct main_process *m, enum role role, const struct mess
 
 /* Tells all of them who they are to be, with what they inherit. */
 static bool introduce(struct main_process *m, const struct identity who[static ROLE_COUNT],
-    const struct settings *settings, const struct inherited *in)
+    const struct settings *settings, const struct inherited *in, const struct replay_start *replay)
 {
-	const struct message_begin begin = {.control_uid = getuid(),
+	const struct message_begin begin = {.replay = *replay,
+	    .control_uid = getuid(),
 	    .openspa = settings->openspa.enabled,
 	    .firewall = (enum conf_firewall)settings->firewall};
 	bool ok = true;
@@ -149,20 +156,36 @@ static bool wait_for_all(struct main_process *m)
 	return true;
 }
 
-bool main_start_roles(struct main_process *m, const struct settings *settings)
+/* When this machine was started, and by which name; now. */
+static bool look_at_clock(struct replay_start *r, const struct settings *settings)
 {
+	r->now_ns = clock_real_ns();
+	r->boot_ns = r->now_ns - clock_boot_ns();
+	r->window_ns[REPLAY_CLIENT] = settings->replay_window_ns;
+	r->window_ns[REPLAY_DEVICE] = settings->openspa.window_ns;
+	if (clock_boot_id(r->boot_id))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "cannot read the boot id", "error", strerror(errno), NULL);
+	return false;
+}
+
+bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
+{
+	const struct settings *settings = snapshot->settings;
+	struct replay_start replay = {.origin = REPLAY_LOST};
 	struct identity who[ROLE_COUNT] = {0};
 	bool wanted[ROLE_COUNT], ok;
 	struct inherited inherited;
 
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		wanted[role] = programs_need(&m->programs, role);
-	ok = open_inherited(&inherited, m) && spawn_identities(who, wanted, m->programs.user);
+	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
+	     look_at_clock(&replay, settings) && spawn_identities(who, wanted, m->programs.user);
 	if (ok && !programs_reachable(&m->programs, who)) {
 		m->exit_status = EXIT_CONFIG;
 		ok = false;
 	}
-	ok = ok && spawn_all(m) && introduce(m, who, settings, &inherited);
+	ok = ok && spawn_all(m) && introduce(m, who, settings, &inherited, &replay);
 	close_inherited(&inherited);
 	return ok && wait_for_all(m);
 }

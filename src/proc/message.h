@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "admit/replay_file.h"
 #include "admit/verdict.h"
 #include "base/log.h"
 #include "grant/opening.h"
@@ -33,6 +34,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(DOORMAN_COUNTERS)  \
 	X(KEEPER_COUNTERS)   \
 	X(RULE_JOURNAL)      \
+	X(REPLAY)            \
 	X(CONTROL)           \
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
@@ -51,7 +53,7 @@ enum message_fd {
 #define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
-	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL))
+	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY))
 #define BEGIN_DESK_FDS                                                                  \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
 	    FD_SET_OF(CONTROL))
@@ -59,7 +61,7 @@ enum message_fd {
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
 #define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
-#define MESSAGE_FDS_MOST   6 /* with one message */
+#define MESSAGE_FDS_MOST   7 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
 #define MESSAGES_TO_MAIN(X)                                                               \
@@ -134,6 +136,7 @@ struct message_begin {
 	uid_t control_uid;           /* desk: who may ask, besides root */
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
+	struct replay_start replay;  /* keeper: the file's */
 };
 
 /* The sockets come at the start only. The health listener goes to the desk, when it changes. */

@@ -9,22 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define RULE_JOURNAL_MAGIC 0x50535232U /* "PSR2" */
-
-static bool read_boot_id(char id[static sizeof((struct rule_journal *)0)->boot_id])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, id, sizeof((struct rule_journal *)0)->boot_id - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (size <= 0)
-		return false;
-	id[size] = '\0';
-	return true;
-}
 
 static bool rule_sound(const struct rule *r)
 {
@@ -70,11 +58,11 @@ static void begin_anew(struct rule_journal *journal, const char *boot_id)
 
 uint32_t rule_journal_left(int fd)
 {
-	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct rule_journal *journal = malloc(sizeof *journal);
 	uint32_t left = 0;
 
-	if (journal != NULL && read_boot_id(boot_id) &&
+	if (journal != NULL && clock_boot_id(boot_id) &&
 	    pread(fd, journal, sizeof *journal, 0) == (ssize_t)sizeof *journal &&
 	    journal->magic == RULE_JOURNAL_MAGIC && journal->layout == sizeof *journal &&
 	    strncmp(journal->boot_id, boot_id, sizeof boot_id) == 0) {
@@ -87,11 +75,11 @@ uint32_t rule_journal_left(int fd)
 
 struct rule_journal *rule_journal_map(int fd)
 {
-	char boot_id[sizeof((struct rule_journal *)0)->boot_id];
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct rule_journal *journal;
 	struct stat st;
 
-	if (!read_boot_id(boot_id) || fstat(fd, &st) != 0)
+	if (!clock_boot_id(boot_id) || fstat(fd, &st) != 0)
 		return NULL;
 	/* All of it on the disk in any case: what is written to a hole of a full one is fatal. */
 	if ((st.st_size != sizeof *journal && ftruncate(fd, 0) != 0) ||

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "snapshot/snapshot.h"
 
 #define RULES_MOST 4096
@@ -28,7 +29,7 @@ struct rule {
 struct rule_journal {
 	uint32_t magic;
 	uint32_t layout; /* sizeof, so that another build starts anew */
-	char boot_id[40];
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct rule rules[RULES_MOST];
 };
 

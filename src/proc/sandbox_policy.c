@@ -15,6 +15,10 @@ static const int run_and_log[] = {CALL(epoll_wait), CALL(epoll_pwait), CALL(epol
     CALL(rt_sigreturn), CALL(rt_sigprocmask), CALL(exit), CALL(exit_group), CALL(getpid),
     CALL(gettid), CALL(getrandom), CALL(futex), CALL(sysinfo), END};
 
+/* The replay guard's file: it grows by a write, and what is stamped far ahead is on the disk before
+ * it is granted. */
+static const int replay_file[] = {CALL(pwrite64), CALL(msync), END};
+
 /* Channels, and the descriptors that come over them. */
 static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat), END};
 
@@ -34,7 +38,7 @@ static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), C
 static const int *const doorman_calls[] = {
     run_and_log, channels, datagrams, secret_memory, timers, NULL};
 static const int *const keeper_calls[] = {
-    run_and_log, channels, secret_memory, timers, netlink, NULL};
+    run_and_log, channels, secret_memory, timers, netlink, replay_file, NULL};
 static const int *const desk_calls[] = {run_and_log, channels, listeners, timers, NULL};
 
 /* A list of what scripts in any language may call would be a guess, so this is one of what none of

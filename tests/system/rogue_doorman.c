@@ -91,7 +91,7 @@ static void greet(void)
 static void begin(void)
 {
 	int door[2], desk[2], counters = counters_create();
-	struct message_begin how = {.firewall = CONF_FIREWALL_NFT};
+	struct message_begin how = {.firewall = CONF_FIREWALL_NFT, .replay.origin = REPLAY_FIRST};
 	struct message_fds fds = message_fds_none();
 
 	if (counters < 0 || !channel_pair(door) || !channel_pair(desk))
@@ -102,6 +102,7 @@ static void begin(void)
 	fds.fd[FD_DOORMAN] = door[1];
 	fds.fd[FD_DESK] = desk[1];
 	fds.fd[FD_KEEPER_COUNTERS] = counters;
+	fds.fd[FD_REPLAY] = replay_memory_file();
 	if (!channel_send(&keeper.channels[TO_MAIN], MESSAGE_BEGIN_KEEPER, &how, &fds))
 		die("begin");
 	message_fds_close(&fds);

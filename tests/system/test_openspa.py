@@ -215,6 +215,21 @@ class OpenSpaTest(SpaWorldTest):
         self.assertFalse(self.reaches())
         self.assertTrue(self.verdicts("replayed"))
 
+    def test_replays_after_a_restart(self):
+        self.serve()
+        packet = self.request()
+        self.granted_for(packet)
+        for end in (self.daemon.stop, self.daemon.kill):
+            end()
+            self.server.run("nft", "delete", "table", "inet", "postern", check=False)
+            self.daemon.start()
+            for family in (4, 6):
+                self.assertIsNone(self.ask(packet, family, 0.4))
+            self.assertFalse(self.reaches())
+        self.assertTrue(self.verdicts("replayed"))
+        self.granted_for(self.request())
+        self.assertTrue(self.reaches())
+
     def test_forged_requests(self):
         self.serve()
         stranger = openspa.Device()

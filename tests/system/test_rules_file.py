@@ -41,7 +41,8 @@ class RulesFileTest(ProgramsTest):
 
     def test_only_with_programs_for_rules(self):
         daemon = self.run_with({"authorization": "echo 60", "server_start": "exit 0"})
-        self.assertEqual([path.name for path in daemon.state.iterdir()], ["accepted"])
+        self.assertEqual(sorted(path.name for path in daemon.state.iterdir()),
+                         ["accepted", "replay"])
 
     def test_locked_as_long_as_the_daemon_lives(self):
         daemon, path = self.made()
@@ -60,7 +61,8 @@ class RulesFileTest(ProgramsTest):
         self.daemon.log_path = first.folder / "log2"
         try:
             self.assertEqual(self.fails(), 1)
-            event, = self.daemon.events(message=COMPLAINT)
+            event, = self.daemon.events(message="cannot use the file that the "
+                                                "replay guard is kept in")
             self.assertIn("another daemon has it: give each its own --state-dir", event["why"])
             self.assertEqual(len(first.living()), 5)
         finally:

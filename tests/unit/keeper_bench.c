@@ -224,7 +224,8 @@ static int join(struct channel *far, enum role role)
 
 int bench_setup_dry(void **state)
 {
-	static const struct message_begin begin = {.openspa = true, .firewall = CONF_FIREWALL_NONE};
+	static const struct message_begin begin = {
+	    .openspa = true, .firewall = CONF_FIREWALL_NONE, .replay.origin = REPLAY_FIRST};
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = message_fds_none();
 
@@ -242,6 +243,7 @@ int bench_setup_dry(void **state)
 	fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
 	fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
 	fds.fd[FD_RULE_JOURNAL] = bench.journal;
+	fds.fd[FD_REPLAY] = replay_memory_file();
 	k->process.main =
 	    (struct peer){.channel = {join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN},
 	        .handlers = handlers,

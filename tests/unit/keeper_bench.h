@@ -190,7 +190,7 @@ size_t bench_grants(void);
 uint32_t bench_rules_left(void);
 /* A holder has something open, and is remembered for a packet of now. */
 void bench_hold(uint32_t holder, const char *address, struct bench_what what);
-void bench_remember(uint32_t holder);
+void bench_let_go(uint32_t holder, const char *address, struct bench_what what);
 /* Where a device stands that nobody lists, numbered from 0; DIRECTORY_NOBODY: nowhere. */
 uint32_t bench_unlisted(uint32_t number);
 

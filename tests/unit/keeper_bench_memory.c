@@ -33,13 +33,15 @@ uint32_t bench_rules_left(void)
 	return keeper_left(&bench.keeper);
 }
 
-void bench_remember(uint32_t holder)
+void bench_let_go(uint32_t holder, const char *address, struct bench_what what)
 {
-	static const uint8_t nonce[REPLAY_NONCE_BYTES];
-	struct keeper_state *s = &bench.keeper.state;
+	const struct addr where = bench_address(address);
+	const struct ports ports = bench_ports(what);
+	struct grant_table *grants = bench.keeper.state.grants;
+	struct grant *g = grant_table_find(grants, holder, &where, &ports);
 
-	assert_true(replay_remember(&s->replay[holder], bench.real_ns, nonce, bench.real_ns,
-	    s->config.settings->openspa.window_ns));
+	assert_non_null(g);
+	grant_table_remove(grants, g);
 }
 
 uint32_t bench_unlisted(uint32_t number)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "admit/admit.h"
+#include "admit/replay_file.h"
 #include "base/secret.h"
 
 #define S INT64_C(1000000000)
@@ -24,7 +25,7 @@ static struct {
 	uint8_t server_secret[OPENME_SECRET_BYTES];
 	struct snapshot snapshot;
 	struct directory *directory;
-	struct replay replay[CLIENTS];
+	struct replay replay;
 	struct grant_table *grants;
 } world;
 
@@ -75,7 +76,8 @@ static int set_up(void **state)
 	    .policy_count = 2};
 	world.directory = directory_new(&world.snapshot);
 	world.grants = grant_table_new(16, CLIENTS);
-	return world.directory == NULL || world.grants == NULL;
+	return !replay_open_empty(&world.replay, CLIENTS, 60 * S) || world.directory == NULL ||
+	       world.grants == NULL;
 }
 
 static int tear_down(void **state)
@@ -83,8 +85,7 @@ static int tear_down(void **state)
 	(void)state;
 	directory_free(world.directory);
 	grant_table_free(world.grants);
-	for (int i = 0; i < CLIENTS; i++)
-		replay_clear(&world.replay[i]);
+	replay_close(&world.replay);
 	return 0;
 }
 
@@ -119,7 +120,7 @@ static enum verdict by_the_keeper(struct knock *k, int64_t now)
 {
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.snapshot,
-	    .replay = world.replay,
+	    .replay = &world.replay,
 	    .grants = world.grants,
 	    .now_ns = now};
 
@@ -275,8 +276,7 @@ static void refused_packets_are_not_remembered(void **state)
 		verdict_of(GONE, "::", "192.0.2.7", NOW);
 		verdict_of(LATE, "::", "192.0.2.7", NOW);
 	}
-	for (int i = 0; i < CLIENTS; i++)
-		assert_int_equal(world.replay[i].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 }
 
 static void quota_counts_addresses(void **state)
@@ -388,7 +388,7 @@ static void who_watches_sees_each_check(void **state)
 		struct watched w = {0};
 		const struct admission a = {.side = ADMIT_KEEPER,
 		    .config = &world.snapshot,
-		    .replay = world.replay,
+		    .replay = &world.replay,
 		    .grants = world.grants,
 		    .now_ns = NOW,
 		    .trace = watch,
@@ -410,7 +410,7 @@ static void only_as_many_as_there_are(void **state)
 	(void)state;
 	world.snapshot.client_count = CLIENTS - 2;
 	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_WRONG_SIGNER);
-	assert_int_equal(world.replay[CLIENTS - 2].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	world.snapshot.client_count = CLIENTS - 1;
 	world.clients[CLIENTS - 2].expires_ns = NEVER_NS;
 	assert_int_equal(through(&k, CLIENTS - 2), VERDICT_GRANTED);

@@ -9,6 +9,7 @@
 
 #include "admit/admit.h"
 #include "admit/policy.h"
+#include "admit/replay_file.h"
 #include "base/secret.h"
 #include "openspa_case.h"
 
@@ -26,7 +27,7 @@ static struct {
 	struct openspa_rule rules[1];
 	struct cidr cidrs[1]; /* none is used; a mapped snapshot always has the place */
 	struct snapshot snapshot;
-	struct replay replay[HOLDERS];
+	struct replay replay;
 	struct grant_table *grants;
 	struct budget budget;
 } world;
@@ -57,7 +58,7 @@ static int set_up(void **state)
 	    .rule_count = 1};
 	world.grants = grant_table_new(16, HOLDERS);
 	budget_init(&world.budget);
-	return world.grants == NULL;
+	return !replay_open_empty(&world.replay, HOLDERS, 60 * S) || world.grants == NULL;
 }
 
 static int tear_down(void **state)
@@ -65,8 +66,7 @@ static int tear_down(void **state)
 	(void)state;
 	openspa_case_close(&world.keys);
 	grant_table_free(world.grants);
-	for (int i = 0; i < HOLDERS; i++)
-		replay_clear(&world.replay[i]);
+	replay_close(&world.replay);
 	return 0;
 }
 
@@ -121,7 +121,7 @@ static enum verdict by_the_keeper(struct knock *k)
 {
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.snapshot,
-	    .replay = world.replay,
+	    .replay = &world.replay,
 	    .holders = HOLDERS,
 	    .grants = world.grants,
 	    .now_ns = NOW};
@@ -181,7 +181,7 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
 	assert_int_equal(grant_table_count(world.grants), 0);
-	assert_int_equal(world.replay[UNLISTED_HOLDER].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	k.program_result.has_key = true;
 	k.program_result.key = world.keys.client_public;
 	k.holder = UNLISTED_HOLDER;
@@ -245,7 +245,7 @@ static void authorization_is_asked_last(void **state)
 	assert_int_equal(through(&nowhere), VERDICT_TARGET_REFUSED);
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_DURATION);
-	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	k.program_result.duration_s = 77;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.duration_ns, 77 * S);
@@ -372,7 +372,7 @@ static void what_no_rule_allows(void **state)
 	(void)state;
 	world.rules[0] = (struct openspa_rule){{6, 0, 22, 22}, 30};
 	assert_int_equal(through(&bad), VERDICT_NO_PORTS);
-	assert_int_equal(world.replay[LISTED_HOLDER].count, 0);
+	assert_int_equal(world.replay.marks.used, 0);
 	assert_int_equal(through(&good), VERDICT_GRANTED);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "admit/replay_file.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "doorman/doorman.h"
@@ -25,7 +26,7 @@ static struct {
 	uint8_t secrets[STRANGER + 1][OPENME_SIGN_BYTES];
 	struct policy policy;
 	struct counters counters;
-	struct replay replay[CLIENTS];
+	struct replay replay;
 	struct grant_table *grants;
 	struct channel keeper; /* the keeper's end */
 	struct doorman doorman;
@@ -85,7 +86,7 @@ static int set_up(void **state)
 	}
 	world.grants = grant_table_new(16, CLIENTS);
 	open_doorman(&world.doorman);
-	return world.grants == NULL;
+	return !replay_open_empty(&world.replay, CLIENTS, WINDOW_NS) || world.grants == NULL;
 }
 
 static int tear_down(void **state)
@@ -93,8 +94,7 @@ static int tear_down(void **state)
 	struct doorman *d = &world.doorman;
 
 	(void)state;
-	for (int i = 0; i < CLIENTS; i++)
-		replay_clear(&world.replay[i]);
+	replay_close(&world.replay);
 	grant_table_free(world.grants);
 	directory_free(d->directory);
 	secret_free(d->hands);
@@ -133,7 +133,7 @@ static enum verdict judged(struct message *m)
 {
 	const struct admission a = {.side = ADMIT_KEEPER,
 	    .config = &world.doorman.config,
-	    .replay = world.replay,
+	    .replay = &world.replay,
 	    .grants = world.grants,
 	    .now_ns = clock_real_ns()};
 	struct knock k = {.holder = DIRECTORY_NOBODY};

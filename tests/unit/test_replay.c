@@ -6,33 +6,66 @@
 
 #include <cmocka.h>
 
-#include "admit/replay.h"
+#include "admit/replay_file.h"
 
 #define S INT64_C(1000000000)
 
 static const int64_t NOW = INT64_C(1795206902) * S;
 static const int64_t WINDOW = 60 * S;
 
-struct nonce {
-	uint8_t bytes[REPLAY_NONCE_BYTES];
-};
+static struct replay guard;
 
-static struct nonce nonce_of(uint32_t n)
+static int set_up(void **state)
 {
-	struct nonce nonce = {{0}};
+	(void)state;
+	return !replay_open_empty(&guard, 16, WINDOW);
+}
 
-	memcpy(nonce.bytes, &n, sizeof n);
-	return nonce;
+static int tear_down(void **state)
+{
+	(void)state;
+	replay_close(&guard);
+	return 0;
 }
 
 /* A packet as the keeper treats it. */
-static bool admitted(struct replay *r, int64_t timestamp, uint32_t n, int64_t now)
+static enum verdict verdict_of(uint32_t holder, int64_t timestamp, uint32_t n, int64_t now)
 {
-	struct nonce nonce = nonce_of(n);
+	uint8_t who[32] = {0}, nonce[REPLAY_NONCE_BYTES] = {0};
+	const struct replay_packet p = {REPLAY_CLIENT, who, nonce, timestamp};
+	enum verdict v;
 
-	return replay_in_window(timestamp, now, WINDOW) &&
-	       replay_is_new(r, timestamp, nonce.bytes) &&
-	       replay_remember(r, timestamp, nonce.bytes, now, WINDOW);
+	memcpy(who, &holder, sizeof holder);
+	memcpy(nonce, &n, sizeof n);
+	if (!replay_in_window(timestamp, now, WINDOW))
+		return VERDICT_STALE;
+	v = replay_check(&guard, &p, now);
+	return v == VERDICT_PASS ? replay_remember(&guard, &p, now) : v;
+}
+
+static bool admitted(int64_t timestamp, uint32_t n, int64_t now)
+{
+	return verdict_of(1, timestamp, n, now) == VERDICT_PASS;
+}
+
+static const struct replay_set *set_of(uint8_t holder)
+{
+	uint8_t who[32] = {holder};
+	const struct replay_packet p = {.kind = REPLAY_CLIENT, .holder = who};
+	const struct replay_set *set = replay_find(&guard, replay_holder_hash(&guard, &p));
+
+	assert_non_null(set);
+	return set;
+}
+
+static uint32_t entries_of(uint8_t holder)
+{
+	const struct replay_set *set = set_of(holder);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++)
+		count += set->entries[i].nonce != 0;
+	return count;
 }
 
 static void window_includes_its_edge(void **state)
@@ -65,183 +98,166 @@ static void window_does_not_overflow(void **state)
 
 static void once_only(void **state)
 {
-	struct replay r = {0};
+	(void)state;
+	assert_true(admitted(NOW, 1, NOW));
+	assert_false(admitted(NOW, 1, NOW));
+	assert_true(admitted(NOW, 2, NOW));
+	/* the nonce counts, not the stamp beside it */
+	assert_false(admitted(NOW + 1, 1, NOW));
+	/* and whose it is */
+	assert_int_equal(verdict_of(2, NOW, 1, NOW), VERDICT_PASS);
+}
+
+static void a_device_is_no_client(void **state)
+{
+	const uint8_t who[32] = {1}, nonce[REPLAY_NONCE_BYTES] = {1};
+	const struct replay_packet client = {REPLAY_CLIENT, who, nonce, NOW};
+	const struct replay_packet device = {REPLAY_DEVICE, who, nonce, NOW};
 
 	(void)state;
-	assert_true(admitted(&r, NOW, 1, NOW));
-	assert_false(admitted(&r, NOW, 1, NOW));
-	assert_true(admitted(&r, NOW, 2, NOW));
-	/* the nonce counts, not the stamp beside it */
-	assert_false(admitted(&r, NOW + 1, 1, NOW));
-	replay_clear(&r);
+	assert_int_equal(replay_remember(&guard, &client, NOW), VERDICT_PASS);
+	assert_int_equal(replay_check(&guard, &client, NOW), VERDICT_REPLAYED);
+	assert_int_equal(replay_check(&guard, &device, NOW), VERDICT_PASS);
+	assert_int_equal(replay_remember(&guard, &device, NOW), VERDICT_PASS);
+	assert_int_equal(replay_check(&guard, &device, NOW), VERDICT_REPLAYED);
 }
 
 /* The reference forgets a nonce after one window, while its stamp is good for almost two. */
 static void stamped_ahead_is_refused_for_as_long_as_it_is_fresh(void **state)
 {
-	struct replay r = {0};
 	int64_t stamp = NOW + 59 * S;
 
 	(void)state;
-	assert_true(admitted(&r, stamp, 1, NOW));
+	assert_true(admitted(stamp, 1, NOW));
 	for (int64_t s = 0; s <= 130; s++) {
-		assert_true(admitted(&r, NOW + s * S, (uint32_t)(100 + s), NOW + s * S));
-		assert_false(admitted(&r, stamp, 1, NOW + s * S));
+		assert_true(admitted(NOW + s * S, (uint32_t)(100 + s), NOW + s * S));
+		assert_false(admitted(stamp, 1, NOW + s * S));
 	}
-	replay_clear(&r);
 }
 
 static void full_set_raises_the_floor(void **state)
 {
-	struct replay r = {0};
+	const int64_t now = NOW + 10000;
 
 	(void)state;
 	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++)
-		assert_true(admitted(&r, NOW + i, i, NOW));
-	assert_false(r.has_floor);
-	assert_true(admitted(&r, NOW + 1000, 1000, NOW));
-	assert_true(r.has_floor);
-	assert_true(r.floor_ns == NOW);
+		assert_true(admitted(NOW + i, i, now));
+	assert_true(set_of(1)->floor_ns == INT64_MIN);
+	assert_true(admitted(NOW + 1000, 1000, now));
+	assert_true(set_of(1)->floor_ns == NOW);
 	/* the one that had to go is refused by the floor, its elders too, the next one not */
-	assert_false(admitted(&r, NOW, 0, NOW));
-	assert_false(admitted(&r, NOW, 7777, NOW));
-	assert_false(admitted(&r, NOW - 1, 7778, NOW));
-	assert_true(admitted(&r, NOW + 1, 7779, NOW));
-	assert_int_equal(r.count, REPLAY_ENTRIES);
-	replay_clear(&r);
+	assert_int_equal(verdict_of(1, NOW, 0, now), VERDICT_REPLAYED);
+	assert_int_equal(verdict_of(1, NOW, 7777, now), VERDICT_REPLAYED);
+	assert_int_equal(verdict_of(1, NOW - 1, 7778, now), VERDICT_REPLAYED);
+	assert_true(admitted(NOW + 1, 7779, now));
+	assert_int_equal(entries_of(1), REPLAY_ENTRIES);
 }
 
 static void many_never_get_in_twice(void **state)
 {
-	struct replay r = {0};
+	const int64_t now = NOW + S;
 
 	(void)state;
 	for (uint32_t i = 0; i < 2000; i++)
-		assert_true(admitted(&r, NOW + (int64_t)i * 1000, i, NOW));
+		assert_true(admitted(NOW + (int64_t)i * 1000, i, now));
 	for (uint32_t i = 0; i < 2000; i++)
-		assert_false(admitted(&r, NOW + (int64_t)i * 1000, i, NOW));
-	assert_int_equal(r.count, REPLAY_ENTRIES);
-	replay_clear(&r);
+		assert_false(admitted(NOW + (int64_t)i * 1000, i, now));
+	assert_int_equal(entries_of(1), REPLAY_ENTRIES);
+}
+
+/* Whoever knocks with a fast clock is not shut out when it is put right. */
+static void a_fast_clock_that_is_put_right(void **state)
+{
+	uint32_t refused = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 65; i++) {
+		enum verdict v = verdict_of(1, NOW + 50 * S + i, i, NOW);
+
+		assert_int_equal(v, i < REPLAY_AHEAD_MOST ? VERDICT_PASS : VERDICT_TOO_MANY_AHEAD);
+		refused += v != VERDICT_PASS;
+		assert_true(set_of(1)->floor_ns <= NOW);
+	}
+	assert_int_equal(refused, 65 - REPLAY_AHEAD_MOST);
+	/* right knocks, and more than there are places left for */
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_true(admitted(NOW + i, 1000 + i, NOW + i));
+		assert_true(set_of(1)->floor_ns <= NOW + i);
+	}
+	/* and nothing of what was granted twice */
+	for (int64_t s = 0; s <= 120; s++)
+		for (uint32_t i = 0; i < REPLAY_AHEAD_MOST; i++)
+			assert_false(admitted(NOW + 50 * S + i, i, NOW + s * S));
+	/* what was refused for want of room was not granted, and may be once there is some */
+	assert_true(admitted(NOW + 50 * S + 64, 64, NOW + 51 * S));
+}
+
+static void a_full_set_of_the_future_refuses_and_forgets_nothing(void **state)
+{
+	const int64_t back = NOW - 30 * S;
+
+	(void)state;
+	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++)
+		assert_true(admitted(NOW + i, i, NOW + 1000));
+	/* the server's clock goes back: all of them are ahead of it now */
+	assert_int_equal(verdict_of(1, back, 1000, back), VERDICT_TOO_MANY_AHEAD);
+	assert_int_equal(entries_of(1), REPLAY_ENTRIES);
+	assert_int_equal(verdict_of(2, back, 1000, back), VERDICT_PASS);
 }
 
 static void clock_set_back_lets_nothing_in(void **state)
 {
-	struct replay r = {0};
-
 	(void)state;
-	assert_true(admitted(&r, NOW, 1, NOW));
+	assert_true(admitted(NOW, 1, NOW));
 	/* an hour on, the entry leaves and the floor stands where it was */
-	assert_true(admitted(&r, NOW + 3600 * S, 2, NOW + 3600 * S));
-	assert_true(r.floor_ns == NOW);
+	assert_true(admitted(NOW + 3600 * S, 2, NOW + 3600 * S));
+	assert_true(set_of(1)->floor_ns == NOW);
 	/* the clock goes back: the old packet is in the window again */
 	assert_true(replay_in_window(NOW, NOW, WINDOW));
-	assert_false(admitted(&r, NOW, 1, NOW));
-	assert_false(admitted(&r, NOW + 3600 * S, 2, NOW + 3600 * S));
-	replay_clear(&r);
+	assert_false(admitted(NOW, 1, NOW));
+	assert_false(admitted(NOW + 3600 * S, 2, NOW + 3600 * S));
 }
 
-static void matters_until_it_is_past(void **state)
+/* More holders than there are sets: a set goes to another only when all in it is past, and even
+ * then nothing of it gets in again. */
+static void sets_are_given_away_when_they_are_past(void **state)
 {
-	struct replay r = {0};
+	uint32_t sets = guard.capacity;
 
 	(void)state;
-	assert_false(replay_matters(&r, NOW, WINDOW));
-	assert_true(admitted(&r, NOW + 10 * S, 1, NOW));
-	assert_true(replay_matters(&r, NOW, WINDOW));
-	assert_true(replay_matters(&r, NOW + 70 * S, WINDOW));
-	assert_false(replay_matters(&r, NOW + 70 * S + 1, WINDOW));
-	replay_clear(&r);
-}
+	for (uint32_t i = 0; i < sets; i++)
+		assert_int_equal(verdict_of(i, NOW, i, NOW), VERDICT_PASS);
+	assert_int_equal(verdict_of(1000, NOW, 1, NOW), VERDICT_NO_MEMORY);
+	assert_int_equal(verdict_of(3, NOW + 1, 1000, NOW + 1), VERDICT_PASS);
+	assert_int_equal(verdict_of(1000, NOW + 60 * S, 1, NOW + 60 * S), VERDICT_NO_MEMORY);
+	/* one after the other, however many */
+	for (uint32_t i = 0; i < 20 * sets; i++) {
+		int64_t now = NOW + 61 * S + i * (5 * S);
 
-/* With nothing left but the floor, below which everything is refused. */
-static void the_floor_matters_too(void **state)
-{
-	const struct replay r = {.has_floor = true, .floor_ns = NOW};
-
-	(void)state;
-	assert_true(replay_matters(&r, NOW, WINDOW));
-	assert_true(replay_matters(&r, NOW + 60 * S, WINDOW));
-	assert_false(replay_matters(&r, NOW + 60 * S + 1, WINDOW));
-	assert_true(replay_matters(&r, NOW - 3600 * S, WINDOW));
-}
-
-/* The clock has been set back an hour: what is stamped ahead of it has not left the window for
- * good. If it went, the floor would shut its client out for that hour. */
-static void stamped_ahead_is_not_past(void **state)
-{
-	struct replay r = {0};
-	int64_t now = NOW - 3600 * S;
-
-	(void)state;
-	assert_true(admitted(&r, NOW, 1, NOW));
-	assert_true(replay_matters(&r, now, WINDOW));
-	assert_true(admitted(&r, now, 2, now));
-	assert_false(r.has_floor);
-	assert_true(admitted(&r, now + 1, 3, now + 1));
-	assert_int_equal(r.count, 3);
-	assert_false(admitted(&r, NOW, 1, NOW));
-	replay_clear(&r);
-}
-
-/* What goes for want of room takes nothing with it that is younger. */
-static void the_oldest_goes_first(void **state)
-{
-	struct replay r = {0};
-
-	(void)state;
-	for (uint32_t i = 0; i < REPLAY_ENTRIES; i++)
-		assert_true(admitted(&r, NOW + (i * 7 % REPLAY_ENTRIES), i, NOW));
-	for (int64_t i = 0; i < REPLAY_ENTRIES; i++) {
-		assert_true(admitted(&r, NOW + 1000 + i, (uint32_t)(1000 + i), NOW));
-		assert_true(r.floor_ns == NOW + i);
-		assert_int_equal(r.count, REPLAY_ENTRIES);
+		assert_int_equal(verdict_of(1000 + i, now, i, now), VERDICT_PASS);
+		assert_int_equal(verdict_of(1000 + i, now, i, now), VERDICT_REPLAYED);
 	}
-	replay_clear(&r);
-	assert_null(r.entries);
-	assert_false(r.has_floor);
-}
-
-static bool memory_is_short;
-
-/* The linker puts it in place of the real one (--wrap). */
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return memory_is_short ? NULL : __real_calloc(count, size);
-}
-
-/* What cannot be remembered must not be let in. */
-static void without_memory_nobody_is_admitted(void **state)
-{
-	struct replay r = {0};
-	bool let_in;
-
-	(void)state;
-	memory_is_short = true;
-	let_in = admitted(&r, NOW, 1, NOW);
-	memory_is_short = false;
-	assert_false(let_in);
-	assert_true(admitted(&r, NOW, 1, NOW));
-	replay_clear(&r);
+	/* the clock goes back to where they were fresh */
+	for (uint32_t i = 0; i < sets; i++)
+		assert_int_equal(verdict_of(i, NOW, i, NOW), VERDICT_NOT_REMEMBERED);
+	assert_true(guard.there <= sets);
 }
 
 int main(void)
 {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(window_includes_its_edge),
 	    cmocka_unit_test(window_does_not_overflow),
-	    cmocka_unit_test(once_only),
-	    cmocka_unit_test(stamped_ahead_is_refused_for_as_long_as_it_is_fresh),
-	    cmocka_unit_test(full_set_raises_the_floor),
-	    cmocka_unit_test(many_never_get_in_twice),
-	    cmocka_unit_test(clock_set_back_lets_nothing_in),
-	    cmocka_unit_test(matters_until_it_is_past),
-	    cmocka_unit_test(the_floor_matters_too),
-	    cmocka_unit_test(stamped_ahead_is_not_past),
-	    cmocka_unit_test(the_oldest_goes_first),
-	    cmocka_unit_test(without_memory_nobody_is_admitted),
+	    T(once_only),
+	    T(a_device_is_no_client),
+	    T(stamped_ahead_is_refused_for_as_long_as_it_is_fresh),
+	    T(full_set_raises_the_floor),
+	    T(many_never_get_in_twice),
+	    T(a_fast_clock_that_is_put_right),
+	    T(a_full_set_of_the_future_refuses_and_forgets_nothing),
+	    T(clock_set_back_lets_nothing_in),
+	    T(sets_are_given_away_when_they_are_past),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
