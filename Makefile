@@ -2,6 +2,7 @@
 BUILD = build
 PREFIX = /usr/local
 DESTDIR =
+FORCE =
 MESON_FLAGS =
 PYTHON = /usr/bin/python3
 CLANG = clang
@@ -75,12 +76,10 @@ install: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
-# What install put there, by the same list; configuration and state stay.
+# What install put there; configuration and state stay. Refused while it is in use, but for FORCE=1.
 uninstall: $(BUILD)/build.ninja
 	meson configure $(BUILD) $(PLACES)
-	meson introspect $(BUILD) --installed | $(PYTHON) -c 'import json, sys; \
-	print("\n".join("$(DESTDIR)" + path for path in json.load(sys.stdin).values()))' | \
-	xargs -r -d '\n' rm -vf
+	FORCE=$(FORCE) $(PYTHON) pkg/uninstall $(BUILD) '$(DESTDIR)'
 
 clean:
 	rm -rf $(BUILD)

@@ -4,7 +4,6 @@
  * Input: who asks; then messages: the number of the question that it answers, type, family, size of
  * what follows, attributes. */
 #include <netinet/in.h> /* before the kernel's twin of it */
-#include <stdio.h>      /* libnftnl leans on it */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,8 +13,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
 #include <sanitizer/asan_interface.h>
 
 #include "base/bytes.h"
@@ -25,63 +22,6 @@
 #define QUESTIONS     8
 #define ANSWERS_BYTES 32768U
 #define MARK          0x8000
-
-/* --- Rules. libnftnl reads them for us, and trusts that they are as a kernel makes them: so they
- * are made of the parts that it would hand us, chosen by pairs of bytes. */
-
-static void add_part(struct nftnl_rule *rule, uint8_t kind, uint8_t choice)
-{
-	static const uint32_t values[] = {MARK, 0, NFT_META_MARK, NFT_CMP_EQ, NF_DROP, NF_ACCEPT,
-	    (uint32_t)NFT_JUMP, (uint32_t)NFT_GOTO};
-	static const char *const names[] = {
-	    "meta", "bitwise", "cmp", "immediate", "counter", "log", "reject", "match", "target"};
-	static const char *const words[] = {"more", "comment", "REJECT", ""};
-	const char *name = names[kind % (sizeof names / sizeof *names)];
-	uint32_t value = values[choice % 8], other = values[choice / 8 % 8];
-	struct nftnl_expr *e = nft_rule_add(rule, name);
-
-	must(e != NULL);
-	if (strcmp(name, "meta") == 0)
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, value);
-	if (strcmp(name, "bitwise") == 0) {
-		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &value, 1 + kind / 64);
-		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &other, sizeof other);
-	}
-	if (strcmp(name, "cmp") == 0) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, value);
-		nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, &other, sizeof other);
-	}
-	if (strcmp(name, "immediate") == 0 && kind < 128)
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, value);
-	if (strcmp(name, "immediate") == 0 && kind < 64 && choice % 8 >= 6)
-		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, words[choice / 64]);
-	if (strcmp(name, "match") == 0)
-		nftnl_expr_set_str(e, NFTNL_EXPR_MT_NAME, words[choice / 64]);
-	if (strcmp(name, "target") == 0)
-		nftnl_expr_set_str(e, NFTNL_EXPR_TG_NAME, words[choice / 64]);
-}
-
-static int each_attribute(const struct nlattr *a, void *rule)
-{
-	struct reader r = reader_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
-	uint16_t type = mnl_attr_get_type(a);
-
-	if (type == NFTA_RULE_HANDLE && r.left == sizeof(uint64_t))
-		nftnl_rule_set_u64(rule, NFTNL_RULE_HANDLE, reader_u64(&r));
-	if (type == NFTA_RULE_USERDATA && r.left > 0)
-		nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, r.data, (uint32_t)r.left);
-	while (type == NFTA_RULE_EXPRESSIONS && r.left >= 2)
-		add_part(rule, reader_u8(&r), reader_u8(&r));
-	return MNL_CB_OK;
-}
-
-int __wrap_nftnl_rule_nlmsg_parse(const struct nlmsghdr *message, struct nftnl_rule *rule);
-
-/* The linker has this called instead. */
-int __wrap_nftnl_rule_nlmsg_parse(const struct nlmsghdr *message, struct nftnl_rule *rule)
-{
-	return mnl_attr_parse(message, sizeof(struct nfgenmsg), each_attribute, rule) < 0 ? -1 : 0;
-}
 
 /* --- Answers */
 
@@ -140,26 +80,17 @@ static void keep(struct nft_reading *r, const struct nft_element *e)
 static void found(void *context, const struct opening *o, const char *owner)
 {
 	(void)context;
-	must(o->ports.protocol == 0 || nft_ports_possible(o));
-	must(o->until_ns > 0 && nft_owner_fits(owner));
-}
-
-static void learn(const struct nlmsghdr *message, void *ranges)
-{
-	nft_ranges_learn(message, ranges);
+	must(ports_fit(&o->ports) && nft_owner_fits(owner));
 }
 
 static void ask(struct nft_link *l, uint8_t who)
 {
 	static const struct nft_host host = {MARK, -1, CONF_HOST_CHAINS_ALL};
-	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
 	static const struct nft_adoption adoption = {found, NULL};
-	static const struct nft_sets sets = {
-	    .v4 = "g_0123456789abcdef_4", .v6 = "g_0123456789abcdef_6"};
+	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
 	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0};
 	static struct nft_ranges ranges;
 	static struct nft_range range[4];
-	static struct nft_fingerprint fingerprint;
 	const struct nft_element element = {.key_bytes = 4};
 
 	switch (who % 8) {
@@ -170,8 +101,7 @@ static void ask(struct nft_link *l, uint8_t who)
 		must(nft_ranges_read(l, range, 4) <= 4);
 		return;
 	case 2:
-		(void)nft_fingerprint_take(l, &fingerprint);
-		(void)nft_fingerprint_has_ranges(&fingerprint, &ranges);
+		(void)nft_watch_read(l->fd);
 		return;
 	case 3:
 		(void)nft_host_lacks(l, &host);
@@ -182,16 +112,11 @@ static void ask(struct nft_link *l, uint8_t who)
 	case 5:
 		(void)nft_adopt_ports(l, &adoption);
 		return;
-	case 6:
-		(void)nft_adopt_policy(l, &sets, 0, &adoption);
-		return;
 	default:
 		ranges = (struct nft_ranges){.count = 2};
-		l->echo = learn;
-		l->echo_data = &ranges;
 		nft_batch_begin(l);
 		nft_element_delete(l, "g_0123456789abcdef_4", &element);
-		(void)nft_batch_commit(l);
+		(void)nft_ranges_commit(l, &ranges);
 	}
 }
 
@@ -205,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	l.fd = pair[0];
 	l.buffer = calloc(1, NFT_BATCH_BYTES);
+	l.room = NFT_BATCH_BYTES;
 	l.answers = malloc(ANSWERS_BYTES);
 	must(l.buffer != NULL && l.answers != NULL && sodium_init() >= 0);
 	for (uint32_t seq = 1; seq <= QUESTIONS; seq++)

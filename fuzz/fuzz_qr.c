@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size), *drawn = NULL;
 	size_t length = 0;
-	struct qr *qr = qr_encode(text);
+	QRcode *qr = qr_encode(text);
 	FILE *to = open_memstream(&drawn, &length);
 
 	must(to != NULL);

@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 #include "runner/answer.h"
-#include "runner/line.h"
+#include "runner/argv.h"
 
 static void hear(uint8_t task, const uint8_t *data, size_t size)
 {

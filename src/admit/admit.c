@@ -18,6 +18,26 @@ static bool holds(const struct admission *a, const struct knock *k, enum check c
 	return passed;
 }
 
+static enum verdict check_form(const struct admission *a, const struct knock *k)
+{
+	const struct record *record = &k->packet.record;
+
+	if (!holds(a, k, CHECK_SIZE, codec_right_size(record)))
+		return VERDICT_BAD_SIZE;
+	if (!holds(a, k, CHECK_VERSION, codec_right_version(record)))
+		return VERDICT_BAD_VERSION;
+	return holds(a, k, CHECK_FORM, codec_well_formed(record)) ? VERDICT_PASS
+	                                                          : VERDICT_MALFORMED;
+}
+
+static enum verdict find_key(const struct admission *a, struct knock *k)
+{
+	if (is_openspa(k) && !budget_take(a->budget, &k->packet.record.source, clock_boot_ns()))
+		return VERDICT_BUSY;
+	return holds(a, k, CHECK_KEY, codec_unseal(&k->packet, a->secrets)) ? VERDICT_PASS
+	                                                                    : VERDICT_BAD_KEY;
+}
+
 /* The row of the device that a request names, or NULL. */
 static const struct device *find_row(const struct admission *a, const struct knock *k)
 {
@@ -172,22 +192,15 @@ enum verdict admit(const struct admission *a, struct knock *k)
 
 	k->verified = false;
 	/* 1. Form: costs nothing, and every later step may rely on the size. */
-	if (!holds(a, k, CHECK_SIZE, codec_right_size(&p->record)))
-		return VERDICT_BAD_SIZE;
-	if (!holds(a, k, CHECK_VERSION, codec_right_version(&p->record)))
-		return VERDICT_BAD_VERSION;
-	if (!holds(a, k, CHECK_FORM, codec_well_formed(&p->record)))
-		return VERDICT_MALFORMED;
+	v = check_form(a, k);
+	if (v != VERDICT_PASS)
+		return v;
 
 	/* 2. The key. Only the doorman holds the server's secrets; the keeper is handed the key
 	 * that came of it, and the next step shows whether it is the right one. RSA is dear enough
 	 * to be rationed first. */
-	if (a->side == ADMIT_DOORMAN) {
-		if (openspa && !budget_take(a->budget, &p->record.source, clock_boot_ns()))
-			return VERDICT_BUSY;
-		if (!holds(a, k, CHECK_KEY, codec_unseal(p, a->secrets)))
-			return VERDICT_BAD_KEY;
-	}
+	if (a->side == ADMIT_DOORMAN && (v = find_key(a, k)) != VERDICT_PASS)
+		return v;
 
 	/* 3. The seal: whoever made this knows our public key. That is all it proves, so nothing
 	 * in it is believed or kept yet. */

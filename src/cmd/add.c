@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,78 @@
 #include "base/secret.h"
 #include "cmd/daemon.h"
 #include "cmd/outfile.h"
-#include "cmd/provision.h"
 #include "cmd/qr.h"
-#include "cmd/server_conf.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
+#include "files/write_file.h"
+
+/* --- What the client needs, as texts */
+
+#define PUBLIC_BYTES  32
+#define PRIVATE_BYTES 64
+
+struct sheet {
+	char *text;
+	size_t size;
+	size_t used;
+	bool failed;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct sheet *s, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(s->text + s->used, s->size - s->used, format, arguments);
+	va_end(arguments);
+	if (length < 0 || (size_t)length >= s->size - s->used)
+		s->failed = true;
+	else
+		s->used += (size_t)length;
+}
+
+static void put_key(
+    struct sheet *s, const char *before, const uint8_t *key, size_t size, const char *after)
+{
+	char text[SECRET_BASE64_BYTES(PRIVATE_BYTES)];
+
+	if (key == NULL)
+		return;
+	secret_to_base64(text, sizeof text, key, size);
+	put(s, "%s%s%s", before, text, after);
+	secret_wipe(text, sizeof text);
+}
+
+bool provision_yaml(char *out, size_t size, const struct provision *p)
+{
+	struct sheet s = {.text = out, .size = size};
+	char quoted[512];
+
+	put(&s, "profiles:\n    %s:\n", text_yaml(quoted, sizeof quoted, p->profile));
+	put(&s, "        server_host: %s\n", text_yaml(quoted, sizeof quoted, p->host));
+	put(&s, "        server_udp_port: %u\n", p->udp_port);
+	put_key(&s, "        server_pubkey: ", p->server_public, PUBLIC_BYTES, "\n");
+	put_key(&s, "        private_key: ", p->client_secret, PRIVATE_BYTES, "\n");
+	put_key(&s, "        public_key: ", p->client_public, PUBLIC_BYTES, "\n");
+	put_key(&s, "        shield_key: ", p->shield_key, PUBLIC_BYTES, "\n");
+	return !s.failed;
+}
+
+/* Names, hosts and base64 hold nothing that JSON would escape. */
+bool provision_json(char *out, size_t size, const struct provision *p)
+{
+	struct sheet s = {.text = out, .size = size};
+
+	put(&s, "{\"profile\":\"%s\",\"host\":\"%s\",\"udp_port\":%u", p->profile, p->host,
+	    p->udp_port);
+	put_key(&s, ",\"server_pubkey\":\"", p->server_public, PUBLIC_BYTES, "\"");
+	put_key(&s, ",\"client_privkey\":\"", p->client_secret, PRIVATE_BYTES, "\"");
+	put_key(&s, ",\"client_pubkey\":\"", p->client_public, PUBLIC_BYTES, "\"}");
+	return !s.failed;
+}
+
+/* --- Registering it */
 
 /* A key pair, unless the public half came from the command line: then *secret stays NULL. */
 static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
@@ -24,17 +93,15 @@ static bool make_keys(struct cli *cli, struct add *add, uint8_t **secret)
 	if (add->public_key_given)
 		return true;
 	*secret = secret_alloc(crypto_sign_SECRETKEYBYTES);
-	if (*secret == NULL) {
-		cli->status = cli_fail(cli, CLI_FAILED, "no locked memory for a private key");
-		return false;
-	}
+	if (*secret == NULL)
+		return cli_refuse(cli, CLI_FAILED, "no locked memory for a private key");
 	crypto_sign_keypair(add->client.public_key, *secret);
 	return true;
 }
 
 /* The QR code, and the file it goes to, if one is wanted: written, but not in its place yet. */
 struct codes {
-	struct qr *qr;
+	QRcode *qr;
 	struct outfile picture;
 };
 
@@ -48,45 +115,23 @@ static bool make_codes(
 {
 	codes->qr = qr_encode(json);
 	if (codes->qr == NULL)
-		cli->status = cli_fail_errno(cli, "cannot make a QR code");
-	else if (add->qr_out == NULL)
+		return cli_stop(cli, cli_fail_errno(cli, "cannot make a QR code"));
+	if (add->qr_out == NULL)
 		return true;
-	else if (outfile_open(&codes->picture, add->qr_out)) {
-		if (qr_write_png(codes->qr, codes->picture.file))
-			return true;
-		cli->status = cli_fail(cli, CLI_FAILED, "cannot write %s", add->qr_out);
-	} else if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	return false;
+	if (outfile_open(&codes->picture, add->qr_out))
+		return qr_write_png(codes->qr, codes->picture.file) ||
+		       cli_refuse(cli, CLI_FAILED, "cannot write %s", add->qr_out);
+	if (errno == EEXIST)
+		return cli_refuse(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 }
 
-static void draw_code(const struct qr *qr)
+static void draw_code(const QRcode *qr)
 {
 	const char *refused = getenv("NO_COLOR");
 	bool colour = isatty(STDERR_FILENO) && (refused == NULL || *refused == '\0');
 
 	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
-}
-
-/* Unbuffered, so that no copy of the key stays behind in stdio. */
-static bool write_out(const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t written = write(STDOUT_FILENO, text, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		text += written;
-		left -= (size_t)written;
-	}
-	return true;
 }
 
 /* Undoes conf_add_client, when the profile could not be handed over: nobody has its key. */
@@ -111,7 +156,8 @@ static enum cli_exit hand_over(
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure to be undone */
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
 		status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
-	if (status == CLI_DONE && !write_out(text)) {
+	/* Unbuffered, so that no copy of the key stays behind in stdio. */
+	if (status == CLI_DONE && !file_write_whole(STDOUT_FILENO, text, strlen(text))) {
 		status = cli_fail_errno(cli, "cannot write the profile to standard output");
 		if (add->qr_out != NULL)
 			unlink(add->qr_out);
@@ -176,8 +222,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
 		; /* it has said why */
 	else if (!conf_add_client(cli->config, &add->client, &error))
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	else
 		cli->status = hand_over(cli, add, text, &codes);
 	outfile_close(&codes.picture);
@@ -189,7 +234,7 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 
 enum cli_exit add_register(struct cli *cli, struct add *add)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
 	const struct conf_server *server;
 	uint8_t *secret = NULL;
 	struct provision p;

@@ -9,10 +9,8 @@
 
 /* What an option took that may be given again, or with commas in it. */
 struct add_words {
-	const char *items[ADD_WORDS_MOST]; /* inside texts */
+	const char *items[ADD_WORDS_MOST];
 	size_t count;
-	char *texts[ADD_WORDS_MOST]; /* freed at the end */
-	size_t text_count;
 };
 
 /* What `postern add` was asked for. */
@@ -30,5 +28,24 @@ struct add {
 
 /* All of it or nothing: what fails after the client was written takes it back. */
 enum cli_exit add_register(struct cli *cli, struct add *add);
+
+/* What a new client needs to knock, as the texts that carry it: openme's profile and QR payload. */
+#define PROVISION_TEXT_BYTES 2048
+
+struct provision {
+	const char *profile;
+	const char *host;
+	uint16_t udp_port;
+	const uint8_t *server_public; /* 32 bytes */
+	const uint8_t *client_public; /* 32 bytes */
+	const uint8_t *client_secret; /* 64 bytes; NULL: only the client has it */
+	const uint8_t *shield_key;    /* 32 bytes; NULL: none */
+};
+
+/* Both write a text that holds the secrets, where there are any: wipe it. False when it does not
+ * fit. */
+bool provision_yaml(char *out, size_t size, const struct provision *p);
+/* The members and their order are those of openme's apps; no line end. */
+bool provision_json(char *out, size_t size, const struct provision *p);
 
 #endif

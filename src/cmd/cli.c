@@ -1,37 +1,16 @@
 #include "cmd/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define OPTIONS_MOST 48
-
-/* Global options have no letters, but for -h and -V, so that commands are free in theirs. */
-enum {
-	OPTION_CONFIG = 2000,
-	OPTION_CLIENT_CONFIG,
-	OPTION_CONTROL,
-	OPTION_JSON,
-	OPTION_QUIET,
-	OPTION_VERBOSE,
-	OPTION_NO_INPUT,
-};
-
-static const struct option globals[] = {
-    {"config", required_argument, NULL, OPTION_CONFIG},
-    {"client-config", required_argument, NULL, OPTION_CLIENT_CONFIG},
-    {"control", required_argument, NULL, OPTION_CONTROL},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"quiet", no_argument, NULL, OPTION_QUIET},
-    {"verbose", no_argument, NULL, OPTION_VERBOSE},
-    {"no-input", no_argument, NULL, OPTION_NO_INPUT},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-};
-#define GLOBALS (sizeof globals / sizeof *globals)
+#include "base/clock.h"
+#include "conf/conf.h"
 
 static void start_line(FILE *to, const struct cli *cli)
 {
@@ -72,6 +51,41 @@ enum cli_exit cli_fail_errno(const struct cli *cli, const char *format, ...)
 	SPEAK(cli, format);
 	fprintf(stderr, ": %s\n", strerror(error));
 	return error == EACCES || error == EPERM ? CLI_PERMISSION : CLI_FAILED;
+}
+
+enum cli_exit cli_fail_conf(
+    const struct cli *cli, enum cli_exit status, const struct conf_error *error)
+{
+	return cli_fail(cli, error->permission ? CLI_PERMISSION : status, "%s", error->text);
+}
+
+enum cli_exit cli_report_conf(const struct cli *cli, const struct conf_error *error)
+{
+	return cli_fail(cli, error->permission ? CLI_PERMISSION : CLI_CONFIG, "%s%s", error->text,
+	    error->permission && geteuid() != 0 ? "; try as root" : "");
+}
+
+struct conf *cli_load_conf(struct cli *cli)
+{
+	struct conf_error error = {0};
+	struct conf *conf = conf_load(cli->config, &error);
+
+	if (conf == NULL)
+		cli->status = cli_report_conf(cli, &error);
+	return conf;
+}
+
+bool cli_stop(struct cli *cli, enum cli_exit status)
+{
+	cli->status = status;
+	return false;
+}
+
+bool cli_refuse(struct cli *cli, enum cli_exit status, const char *format, ...)
+{
+	SPEAK(cli, format);
+	fputc('\n', stderr);
+	return cli_stop(cli, status);
 }
 
 void cli_warn(const struct cli *cli, const char *format, ...)
@@ -125,117 +139,25 @@ enum cli_exit cli_flush(const struct cli *cli, enum cli_exit status)
 	return cli_fail(cli, CLI_FAILED, "cannot write to standard output");
 }
 
-static void take_global(struct cli *cli, int option)
+static void on_interrupt(int signal)
 {
-	switch (option) {
-	case OPTION_CONFIG:
-		cli->config = optarg;
-		break;
-	case OPTION_CLIENT_CONFIG:
-		cli->client_config = optarg;
-		break;
-	case OPTION_CONTROL:
-		cli->control = optarg;
-		break;
-	case OPTION_JSON:
-		cli->json = true;
-		break;
-	case OPTION_QUIET:
-		cli->quiet = true;
-		break;
-	case OPTION_VERBOSE:
-		cli->verbose = true;
-		break;
-	case OPTION_NO_INPUT:
-		cli->no_input = true;
-		break;
-	}
+	(void)signal;
+	_exit(CLI_DONE); /* a resolver may be hanging */
 }
 
-/* What getopt_long refused: the word itself is the one before optind, or a letter inside it. */
-static void bad_option(struct cli *cli, int option, char **argv)
+void cli_end_when_interrupted(void)
 {
-	const char *word = argv[optind - 1];
+	struct sigaction action = {.sa_handler = on_interrupt};
 
-	cli->status = CLI_USAGE;
-	if (optopt != 0 && optopt < 256 && option != ':' && strncmp(word, "--", 2) != 0)
-		cli_misuse(cli, "unknown option -%c", optopt);
-	else if (option == ':')
-		cli_misuse(cli, "%s needs a value", word);
-	else if (optopt >= CLI_STOP || (optopt != 0 && strchr(word, '=') != NULL))
-		cli_misuse(cli, "%.*s takes no value", (int)strcspn(word, "="), word);
-	else
-		cli_misuse(cli, "unknown option %s", word);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 }
 
-static void print_help(const struct cli_syntax *syntax)
+void cli_sleep_until(int64_t boot_ns)
 {
-	printf("Usage: postern %s\n\n%s", syntax->usage, syntax->help);
-	fputs("\nGlobal options: --config FILE, --client-config FILE, --control PATH, --json, "
-	      "--quiet,\n--verbose, --no-input, --help, --version; see postern(1).\n",
-	    stdout);
-}
+	struct timespec until = {
+	    .tv_sec = boot_ns / NS_PER_SECOND, .tv_nsec = boot_ns % NS_PER_SECOND};
 
-/* The first table, then the second, closed; both fit or the program is wrong. */
-static void join_options(struct option all[static OPTIONS_MOST], const struct option *own)
-{
-	size_t count = 0;
-
-	while (own[count].name != NULL && count + GLOBALS + 1 < OPTIONS_MOST) {
-		all[count] = own[count];
-		count++;
-	}
-	memcpy(all + count, globals, sizeof globals);
-	all[count + GLOBALS] = (struct option){0};
-}
-
-static int next_option(
-    struct cli *cli, int argc, char **argv, const char *shorts, const struct option *all)
-{
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, shorts, all, NULL)) >= OPTION_CONFIG)
-		take_global(cli, option);
-	if (option == 'V') {
-		puts("postern " POSTERN_VERSION);
-		cli->status = CLI_DONE;
-		return CLI_STOP;
-	}
-	if (option == '?' || option == ':') {
-		bad_option(cli, option, argv);
-		return CLI_STOP;
-	}
-	return option;
-}
-
-int cli_next_global(struct cli *cli, int argc, char **argv)
-{
-	static const struct option none;
-	struct option all[OPTIONS_MOST];
-
-	join_options(all, &none);
-	return next_option(cli, argc, argv, "+:hV", all);
-}
-
-int cli_next(struct cli *cli, const struct cli_syntax *syntax, int argc, char **argv)
-{
-	struct option all[OPTIONS_MOST];
-	char shorts[32];
-	int option;
-
-	join_options(all, syntax->options);
-	snprintf(shorts, sizeof shorts, ":hV%s", syntax->shorts);
-	option = next_option(cli, argc, argv, shorts, all);
-	if (option == 'h') {
-		print_help(syntax);
-		cli->status = CLI_DONE;
-		return CLI_STOP;
-	}
-	if (option == CLI_END && argc - optind > syntax->operands) {
-		cli->status =
-		    cli_misuse(cli, "unexpected word \"%s\"", argv[optind + syntax->operands]);
-		return CLI_STOP;
-	}
-	return option;
+	while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }

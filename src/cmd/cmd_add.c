@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,33 +6,7 @@
 #include "cmd/option.h"
 #include "conf/values.h"
 
-enum {
-	OPTION_PORTS = 1,
-	OPTION_TARGETS,
-	OPTION_EXPIRES,
-	OPTION_PROFILE,
-	OPTION_QR,
-	OPTION_QR_OUT,
-	OPTION_NO_PRIVKEY,
-	OPTION_PUBLIC_KEY,
-	OPTION_NO_RELOAD,
-};
-
-static const struct option options[] = {
-    {"ports", required_argument, NULL, OPTION_PORTS},
-    {"port", required_argument, NULL, OPTION_PORTS},
-    {"targets", required_argument, NULL, OPTION_TARGETS},
-    {"expires", required_argument, NULL, OPTION_EXPIRES},
-    {"profile", required_argument, NULL, OPTION_PROFILE},
-    {"qr", no_argument, NULL, OPTION_QR},
-    {"qr-out", required_argument, NULL, OPTION_QR_OUT},
-    {"no-privkey", no_argument, NULL, OPTION_NO_PRIVKEY},
-    {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
-    {"no-reload", no_argument, NULL, OPTION_NO_RELOAD},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "add [OPTION...] NAME",
     .help =
         "Registers a client beside the server configuration and prints its profile, ready for\n"
@@ -56,8 +29,6 @@ static const struct cli_syntax syntax = {
         "Examples:\n"
         "  (umask 077; postern add alice > alice.yaml)\n"
         "  postern add bob --ports default,8080-8090/tcp --expires 2027-01-01 --qr\n",
-    .shorts = "",
-    .options = options,
     .operands = 1,
 };
 
@@ -71,126 +42,86 @@ static bool check_port(const char *text, const char **expected)
 	       (strspn(text, "0123456789") == 0 && value_name(text, &unused));
 }
 
-static bool take_words(struct cli *cli, struct add_words *words, const char *option,
-    bool (*check)(const char *, const char **), const char *list)
+/* `row->check` tells whether a word is one. */
+static bool take_words(struct cli *cli, const struct option_row *row, char *list)
 {
-	char *rest = words->text_count < ADD_WORDS_MOST ? strdup(list) : NULL, *one;
+	struct add_words *words = row->place;
 	const char *expected = NULL;
+	char *one;
 
-	if (rest == NULL) {
-		cli->status = cli_fail(cli, CLI_FAILED, "no room for another %s", option);
-		return false;
-	}
-	words->texts[words->text_count++] = rest;
-	while ((one = strsep(&rest, ",")) != NULL) {
+	while ((one = strsep(&list, ",")) != NULL) {
 		one += strspn(one, " ");
 		one[strcspn(one, " ")] = '\0';
-		if (!check(one, &expected))
-			return option_refuse(cli, option, one, expected);
-		if (words->count == ADD_WORDS_MOST) {
-			cli->status = cli_misuse(cli, "%s: more than %d", option, ADD_WORDS_MOST);
-			return false;
-		}
+		if (!row->check(one, &expected))
+			return option_refuse(cli, row, one, expected);
+		if (words->count == ADD_WORDS_MOST)
+			return cli_stop(
+			    cli, cli_misuse(cli, "--%s: more than %d", row->name, ADD_WORDS_MOST));
 		words->items[words->count++] = one;
 	}
 	return true;
 }
 
-static void free_words(struct add_words *words)
+static bool take_expires(struct cli *cli, const struct option_row *row, char *text)
 {
-	for (size_t i = 0; i < words->text_count; i++)
-		free(words->texts[i]);
-}
-
-static bool take_expires(struct cli *cli, struct add *add, const char *text)
-{
+	int64_t *expires_ns = row->place;
 	const char *expected = NULL;
 
-	if (!value_time(&add->client.expires_ns, text, &expected))
-		return option_refuse(cli, "--expires", text, expected);
-	if (add->client.expires_ns <= clock_real_ns())
+	if (!value_time(expires_ns, text, &expected))
+		return option_refuse(cli, row, text, expected);
+	if (*expires_ns <= clock_real_ns())
 		cli_warn(cli, "--expires %s is in the past: every knock will be refused", text);
 	return true;
 }
 
-static bool take_public_key(struct cli *cli, struct add *add, const char *text)
+static bool take_public_key(struct cli *cli, const struct option_row *row, char *text)
 {
 	const char *expected = NULL;
 
-	add->public_key_given = true;
-	return value_key(add->client.public_key, CLIENT_KEY_BYTES, text, &expected) ||
-	       option_refuse(cli, "--public-key", text, expected);
+	return value_key(row->place, CLIENT_KEY_BYTES, text, &expected) ||
+	       option_refuse(cli, row, text, expected);
 }
 
-static bool take_profile(struct cli *cli, struct add *add, const char *text)
+static enum cli_exit check_name(const struct cli *cli, const char *name)
 {
 	const char *expected = NULL;
+	char quoted[200];
 
-	add->profile = text;
-	return value_name(text, &expected) || option_refuse(cli, "--profile", text, expected);
-}
-
-static bool take_add_option(struct cli *cli, struct add *add, int option)
-{
-	switch (option) {
-	case OPTION_PORTS:
-		return take_words(cli, &add->ports, "--ports", check_port, optarg);
-	case OPTION_TARGETS:
-		return take_words(cli, &add->targets, "--targets", value_target, optarg);
-	case OPTION_EXPIRES:
-		return take_expires(cli, add, optarg);
-	case OPTION_PROFILE:
-		return take_profile(cli, add, optarg);
-	case OPTION_QR:
-		add->qr = true;
-		return true;
-	case OPTION_QR_OUT:
-		add->qr_out = optarg;
-		return true;
-	case OPTION_NO_PRIVKEY:
-		add->no_privkey = true;
-		return true;
-	case OPTION_PUBLIC_KEY:
-		return take_public_key(cli, add, optarg);
-	case OPTION_NO_RELOAD:
-		add->no_reload = true;
-		return true;
-	default: /* CLI_STOP */
-		return false;
-	}
-}
-
-static bool take_name(struct cli *cli, struct add *add, const char *name)
-{
-	const char *expected = NULL;
-
-	add->client.name = name;
-	if (name == NULL) {
-		cli->status = cli_misuse(cli, "say what to call the client");
-		return false;
-	}
-	return value_name(name, &expected) || option_refuse(cli, "name", name, expected);
+	if (name == NULL)
+		return cli_misuse(cli, "say what to call the client");
+	if (value_name(name, &expected))
+		return CLI_DONE;
+	return cli_misuse(
+	    cli, "name %s: expected %s", value_quoted(quoted, sizeof quoted, name, 64), expected);
 }
 
 enum cli_exit cmd_add(struct cli *cli, int argc, char **argv)
 {
 	struct add add = {.client.expires_ns = NEVER_NS};
-	int option;
+	const struct option_row options[] = {
+	    {"ports", .take = take_words, .place = &add.ports, .check = check_port},
+	    {"port", .take = take_words, .place = &add.ports, .check = check_port},
+	    {"targets", .take = take_words, .place = &add.targets, .check = value_target},
+	    {"expires", .take = take_expires, .place = &add.client.expires_ns},
+	    {"profile", .take = option_text, .place = &add.profile, .check = value_name},
+	    {"qr", .flag = &add.qr},
+	    {"qr-out", .take = option_text, .place = &add.qr_out},
+	    {"no-privkey", .flag = &add.no_privkey},
+	    {"public-key", .take = take_public_key, .place = add.client.public_key,
+	        .flag = &add.public_key_given},
+	    {"no-reload", .flag = &add.no_reload},
+	    {0},
+	};
 
-	cli->status = CLI_DONE;
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_add_option(cli, &add, option))
-			goto cleanup;
-	}
-	if (!take_name(cli, &add, argv[optind]))
-		goto cleanup;
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	add.client.name = cli->operand;
+	cli->status = check_name(cli, add.client.name);
+	if (cli->status != CLI_DONE)
+		return cli->status;
 	add.client.ports = add.ports.items;
 	add.client.port_count = add.ports.count;
 	add.client.targets = add.targets.items;
 	add.client.target_count = add.targets.count;
-	cli->status = add_register(cli, &add);
-cleanup:
-	free_words(&add.ports);
-	free_words(&add.targets);
-	return cli->status;
+	return add_register(cli, &add);
 }

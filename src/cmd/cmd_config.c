@@ -3,15 +3,12 @@
 
 #include "cmd/cmd.h"
 #include "cmd/json.h"
-#include "cmd/server_conf.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "files/show.h"
 
-enum { OPTION_FILE = 'f' };
-
-static const struct option options[] = {{"file", required_argument, NULL, OPTION_FILE}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "config check|show [OPTION...]",
     .help = "check  reads the server configuration and the clients beside it as the daemon would,\n"
             "       and changes nothing (exit code 78 when it is not in order)\n"
@@ -22,8 +19,6 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern config check && postern reload\n"
             "  postern config show --file ./config.yaml\n",
-    .shorts = "f:",
-    .options = options,
     .operands = 1,
 };
 
@@ -37,10 +32,15 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 		json_string(&j, "config", conf_path(conf));
 		json_bool(&j, "valid", true);
 		json_number(&j, "clients", (int64_t)conf_client_count(conf));
+		json_open(&j, "warnings", '[');
+		for (size_t i = 0; i < conf_warning_count(conf); i++)
+			json_string(&j, NULL, conf_warning(conf, i));
+		json_close(&j, ']');
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		cli_warn(cli, "%s", conf_warning(conf, i));
 	if (!cli->quiet)
 		printf("%s: in order, %zu client%s\n",
 		    text_escaped(path, sizeof path, conf_path(conf)), conf_client_count(conf),
@@ -49,27 +49,28 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 
 enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 {
+	struct conf_error error = {0};
 	struct conf *conf = NULL;
 	const char *word;
 	bool show;
-	int option;
+	const struct option_row options[] = {
+	    {"file", 'f', .take = option_text, .place = &cli->config}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		cli->config = optarg;
-	}
-	if (optind == argc)
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	if (cli->operand == NULL)
 		return cli_misuse(cli, "say what to do: check or show");
-	word = argv[optind];
+	word = cli->operand;
 	show = strcmp(word, "show") == 0;
 	if (!show && strcmp(word, "check") != 0)
 		return cli_misuse(cli, "cannot do \"%s\"; expected check or show", word);
-	conf = server_conf_load(cli);
+	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
 	cli->status = CLI_DONE;
-	if (!show)
+	if (!show && !conf_find_interface(conf, &error))
+		cli->status = cli_report_conf(cli, &error);
+	else if (!show)
 		print_verdict(cli, conf);
 	else if (!conf_show(conf, stdout))
 		cli->status = cli_fail(cli, CLI_FAILED, "cannot write to standard output");

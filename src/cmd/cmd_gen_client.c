@@ -15,39 +15,7 @@
 
 #define NAME_DEFAULT "SPA server"
 
-enum {
-	OPTION_NAME = 1,
-	OPTION_DEVICE,
-	OPTION_SERVER_IP,
-	OPTION_SERVER_PORT,
-	OPTION_ECHO_IP,
-	OPTION_PRIVATE_KEY,
-	OPTION_PUBLIC_KEY,
-	OPTION_SERVER_KEY,
-	OPTION_OUT,
-	OPTION_DEVICES,
-	OPTION_ENCRYPT,
-	OPTION_PASSPHRASE_FD,
-};
-
-static const struct option options[] = {
-    {"name", required_argument, NULL, OPTION_NAME},
-    {"client-device-id", required_argument, NULL, OPTION_DEVICE},
-    {"server-ip", required_argument, NULL, OPTION_SERVER_IP},
-    {"server-port", required_argument, NULL, OPTION_SERVER_PORT},
-    {"echo-ip", required_argument, NULL, OPTION_ECHO_IP},
-    {"private-key", required_argument, NULL, OPTION_PRIVATE_KEY},
-    {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
-    {"server-public-key", required_argument, NULL, OPTION_SERVER_KEY},
-    {"output-dir", required_argument, NULL, 'o'},
-    {"out", required_argument, NULL, OPTION_OUT},
-    {"devices", required_argument, NULL, OPTION_DEVICES},
-    {"encrypt", no_argument, NULL, OPTION_ENCRYPT},
-    {"passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "openspa gen-client [OPTION...] SERVER-PUBLIC-KEY",
     .help =
         "Makes an OSPA file, with which a client can ask this server, and UUID.pub, from which\n"
@@ -72,8 +40,6 @@ static const struct cli_syntax syntax = {
         "  postern openspa gen-client server.pub\n"
         "  postern openspa gen-client server.pub --server-ip 192.0.2.1 --out alice.ospa \\\n"
         "      --devices /etc/postern/devices.d --encrypt\n",
-    .shorts = "o:",
-    .options = options,
     .operands = 1,
 };
 
@@ -175,52 +141,14 @@ static const struct question {
         "Client's public key file [from the private key]: ", take_public_key},
 };
 
-static bool take_field(struct cli *cli, struct gen *gen, enum field field, const char *text)
+static bool take_field(struct cli *cli, const struct option_row *row, char *text)
 {
-	const char *expected = questions[field].take(gen, text);
-	char option[32];
+	struct gen *gen = row->place;
+	const char *expected = questions[row->number].take(gen, text);
 
-	gen->given |= 1U << field;
-	snprintf(option, sizeof option, "--%s", questions[field].option);
-	return expected == NULL || option_refuse(cli, option, text, expected);
+	gen->given |= 1U << row->number;
+	return expected == NULL || option_refuse(cli, row, text, expected);
 }
-
-static bool take_gen_client_option(struct cli *cli, struct gen *gen, int option)
-{
-	struct spa_client *client = &gen->client;
-
-	switch (option) {
-	case OPTION_NAME:
-	case OPTION_DEVICE:
-	case OPTION_SERVER_IP:
-	case OPTION_SERVER_PORT:
-	case OPTION_ECHO_IP:
-	case OPTION_PRIVATE_KEY:
-	case OPTION_PUBLIC_KEY:
-		return take_field(cli, gen, (enum field)(option - OPTION_NAME), optarg);
-	case OPTION_SERVER_KEY:
-		client->server_public_key = optarg;
-		return true;
-	case 'o':
-		client->folder = optarg;
-		return true;
-	case OPTION_OUT:
-		client->out = optarg;
-		return true;
-	case OPTION_DEVICES:
-		client->devices = optarg;
-		return true;
-	case OPTION_ENCRYPT:
-		client->encrypt = true;
-		return true;
-	case OPTION_PASSPHRASE_FD:
-		return passphrase_take_fd(cli, &client->passphrase, optarg);
-	default: /* CLI_STOP */
-		return false;
-	}
-}
-
-_Static_assert(OPTION_PUBLIC_KEY - OPTION_NAME == (int)FIELD_PUBLIC_KEY, "options by field");
 
 /* A person may try again; a pipe has nothing better to offer. */
 static bool ask_field(struct cli *cli, struct gen *gen, enum field field)
@@ -235,7 +163,10 @@ static bool ask_field(struct cli *cli, struct gen *gen, enum field field)
 		if (*answer == '\0')
 			return true;
 		if (!question_to_person())
-			return take_field(cli, gen, field, answer);
+			return take_field(cli,
+			    &(struct option_row){
+			        questions[field].option, .place = gen, .number = (int)field},
+			    answer);
 		expected = questions[field].take(gen, answer);
 		if (expected == NULL)
 			return true;
@@ -284,7 +215,6 @@ static void print_client(const struct cli *cli, const struct spa_client *client)
 		json_string(&j, "ospa", client->ospa_path);
 		json_string(&j, "public_key", client->public_path);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("Device:     %s\nOSPA file:  %s\nPublic key: %s\n", device,
 		    text_escaped(ospa, sizeof ospa, client->ospa_path),
@@ -320,21 +250,31 @@ enum cli_exit cmd_gen_client(struct cli *cli, int argc, char **argv)
 	        .folder = ".",
 	        .passphrase = {.fd = -1}},
 	};
-	enum cli_exit status = CLI_DONE;
-	int option;
+	struct spa_client *client = &gen.client;
+	const struct option_row options[] = {
+	    {"name", .take = take_field, .place = &gen, .number = FIELD_NAME},
+	    {"client-device-id", .take = take_field, .place = &gen, .number = FIELD_DEVICE},
+	    {"server-ip", .take = take_field, .place = &gen, .number = FIELD_SERVER_IP},
+	    {"server-port", .take = take_field, .place = &gen, .number = FIELD_SERVER_PORT},
+	    {"echo-ip", .take = take_field, .place = &gen, .number = FIELD_ECHO_IP},
+	    {"private-key", .take = take_field, .place = &gen, .number = FIELD_PRIVATE_KEY},
+	    {"public-key", .take = take_field, .place = &gen, .number = FIELD_PUBLIC_KEY},
+	    {"server-public-key", .take = option_text, .place = &client->server_public_key},
+	    {"output-dir", 'o', .take = option_text, .place = &client->folder},
+	    {"out", .take = option_text, .place = &client->out},
+	    {"devices", .take = option_text, .place = &client->devices},
+	    {"encrypt", .flag = &client->encrypt},
+	    {"passphrase-fd", .take = passphrase_take_fd, .place = &client->passphrase.fd},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_gen_client_option(cli, &gen, option)) {
-			status = cli->status;
-			goto out;
-		}
+	if (option_read(cli, &syntax, options, argc, argv)) {
+		if (cli->operand != NULL)
+			client->server_public_key = cli->operand;
+		cli->status = generate(cli, &gen);
 	}
-	if (optind < argc)
-		gen.client.server_public_key = argv[optind];
-	status = generate(cli, &gen);
-out:
 	for (size_t i = 0; i < FIELDS; i++)
 		free(gen.answers[i]);
-	spa_client_free(&gen.client);
-	return status;
+	spa_client_free(client);
+	return cli->status;
 }

@@ -8,22 +8,14 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/outfile.h"
 #include "cmd/text.h"
 #include "conf/file.h"
 #include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
 
-enum { OPTION_FORCE = 1 };
-
-static const struct option options[] = {
-    {"key-file", required_argument, NULL, 'k'},
-    {"pub-file", required_argument, NULL, 'p'},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "openspa gen-server-key [OPTION...] [DIR]",
     .help = "Makes the two keys of an OpenSPA server: server.key, which nobody else may read, and\n"
             "server.pub, which every client needs. DIR is where they go, the current folder by\n"
@@ -35,8 +27,6 @@ static const struct cli_syntax syntax = {
             "\n"
             "Examples:\n"
             "  postern openspa gen-server-key /etc/postern\n",
-    .shorts = "k:p:",
-    .options = options,
     .operands = 1,
 };
 
@@ -50,25 +40,23 @@ struct pair {
 
 static bool open_file(struct cli *cli, struct outfile *out, const char *path, bool force)
 {
-	if (!outfile_open(out, path)) {
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-		return false;
-	}
+	if (!outfile_open(out, path))
+		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path));
 	out->fresh = !force;
 	setvbuf(out->file, NULL, _IONBF, 0); /* no copy of a key elsewhere */
 	return true;
 }
 
+static bool refuse_existing(struct cli *cli, const char *path)
+{
+	return cli_refuse(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
+}
+
 static bool commit(struct cli *cli, struct outfile *out, const char *path)
 {
-	if (outfile_commit(out))
-		return true;
-	if (errno == EEXIST)
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "%s exists already; --force replaces it", path);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", path);
-	return false;
+	return outfile_commit(out) ||
+	       (errno == EEXIST ? refuse_existing(cli, path)
+	                        : cli_stop(cli, cli_fail_errno(cli, "cannot write %s", path)));
 }
 
 static bool put_keys(struct cli *cli, struct pair *pair)
@@ -83,9 +71,7 @@ static bool put_keys(struct cli *cli, struct pair *pair)
 	     fchmod(fileno(pair->pub.file), 0644) == 0;
 	secret_wipe(text, sizeof text);
 	secret_wipe(&secret, sizeof secret);
-	if (!ok)
-		cli->status = cli_fail(cli, CLI_FAILED, "cannot make keys or write them");
-	return ok;
+	return ok || cli_refuse(cli, CLI_FAILED, "cannot make keys or write them");
 }
 
 /* Both or none. */
@@ -110,7 +96,6 @@ static void print_pair(const struct cli *cli, const struct pair *pair)
 		json_string(&j, "private_key", pair->key_path);
 		json_string(&j, "public_key", pair->pub_path);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("Private key: %s\nPublic key:  %s\n",
 		    text_escaped(key, sizeof key, pair->key_path),
@@ -118,20 +103,18 @@ static void print_pair(const struct cli *cli, const struct pair *pair)
 	}
 }
 
-static enum cli_exit generate(struct cli *cli, struct pair *pair)
+static void generate(struct cli *cli, struct pair *pair)
 {
+	cli->status = CLI_DONE;
 	/* Said before the work is done, and made sure of when the files are put in place. */
 	if (!pair->force && access(pair->key_path, F_OK) == 0)
-		return cli_fail(
-		    cli, CLI_FAILED, "%s exists already; --force replaces it", pair->key_path);
-	cli->status = CLI_DONE;
-	if (open_file(cli, &pair->key, pair->key_path, pair->force) &&
-	    open_file(cli, &pair->pub, pair->pub_path, pair->force) && put_keys(cli, pair) &&
-	    commit_both(cli, pair))
+		refuse_existing(cli, pair->key_path);
+	else if (open_file(cli, &pair->key, pair->key_path, pair->force) &&
+	         open_file(cli, &pair->pub, pair->pub_path, pair->force) && put_keys(cli, pair) &&
+	         commit_both(cli, pair))
 		print_pair(cli, pair);
 	outfile_close(&pair->key);
 	outfile_close(&pair->pub);
-	return cli->status;
 }
 
 enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
@@ -139,28 +122,23 @@ enum cli_exit cmd_gen_server_key(struct cli *cli, int argc, char **argv)
 	const char *key = NULL, *pub = NULL, *folder;
 	char *key_path, *pub_path;
 	bool force = false;
-	enum cli_exit status;
-	int option;
+	const struct option_row options[] = {
+	    {"key-file", 'k', .take = option_text, .place = &key},
+	    {"pub-file", 'p', .take = option_text, .place = &pub},
+	    {"force", .flag = &force},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		if (option == 'k')
-			key = optarg;
-		else if (option == 'p')
-			pub = optarg;
-		else
-			force = true;
-	}
-	folder = optind < argc ? argv[optind] : ".";
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	folder = cli->operand != NULL ? cli->operand : ".";
 	key_path = key != NULL ? strdup(key) : file_join(folder, "server.key");
 	pub_path = pub != NULL ? strdup(pub) : file_join(folder, "server.pub");
 	if (key_path == NULL || pub_path == NULL)
-		status = cli_fail(cli, CLI_FAILED, "not enough memory");
+		cli_refuse(cli, CLI_FAILED, "not enough memory");
 	else
-		status = generate(cli,
-		    &(struct pair){.key_path = key_path, .pub_path = pub_path, .force = force});
+		generate(cli, &(struct pair){key_path, pub_path, .force = force});
 	free(key_path);
 	free(pub_path);
-	return status;
+	return cli->status;
 }

@@ -4,22 +4,9 @@
 #include "cmd/json.h"
 #include "cmd/option.h"
 #include "cmd/own_address.h"
-#include "conf/values.h"
 #include "files/ospa.h"
 
-enum { OPTION_ECHO_IPV4 = 1, OPTION_ECHO_IPV6, OPTION_TIMEOUT, OPTION_PUBLIC };
-
-static const struct option options[] = {
-    {"echo-ipv4-server", required_argument, NULL, OPTION_ECHO_IPV4},
-    {"echo-ipv6-server", required_argument, NULL, OPTION_ECHO_IPV6},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"public", no_argument, NULL, OPTION_PUBLIC},
-    {"ipv4", no_argument, NULL, '4'},
-    {"ipv6", no_argument, NULL, '6'},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "get-ip [OPTION...]",
     .help = "Tells which address this host sends from, which one it is seen to come from, and\n"
             "whether that makes it look to be behind NAT. Asks an Echo-IP service.\n"
@@ -33,41 +20,22 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern get-ip\n"
             "  postern get-ip -4 --json --echo-ipv4-server https://ip.example.org\n",
-    .shorts = "46",
-    .options = options,
-    .operands = 0,
 };
 
 /* The options, for IPv4 and IPv6. */
 struct wanted {
 	char urls[2][OSPA_URL_BYTES];
-	bool family[2];
+	int only; /* AF_INET, AF_INET6, or AF_UNSPEC */
 	int64_t timeout_ns;
 	bool public_only;
 };
 
 static const char *const names[] = {"IPv4", "IPv6"};
+static const int families[] = {AF_INET, AF_INET6};
 
-static bool take_get_ip_option(struct cli *cli, struct wanted *wanted, int option)
+static bool is_wanted(const struct wanted *wanted, int i)
 {
-	switch (option) {
-	case OPTION_ECHO_IPV4:
-		return own_address_take_url(cli, wanted->urls[0], "--echo-ipv4-server", optarg);
-	case OPTION_ECHO_IPV6:
-		return own_address_take_url(cli, wanted->urls[1], "--echo-ipv6-server", optarg);
-	case OPTION_TIMEOUT:
-		return option_timeout(cli, &wanted->timeout_ns, optarg, INT64_MAX);
-	case OPTION_PUBLIC:
-		wanted->public_only = true;
-		return true;
-	case '4':
-	case '6':
-		wanted->family[0] = option == '4';
-		wanted->family[1] = option == '6';
-		return true;
-	default: /* CLI_STOP */
-		return false;
-	}
+	return wanted->only == AF_UNSPEC || wanted->only == families[i];
 }
 
 /* Line for line what the original prints. */
@@ -96,7 +64,7 @@ static void print_public(const struct wanted *wanted, const struct own_address o
 	char text[ADDR_TEXT_BYTES];
 
 	for (int i = 0; i < 2; i++) {
-		if (wanted->family[i] && own[i].has_public)
+		if (is_wanted(wanted, i) && own[i].has_public)
 			puts(addr_text(&own[i].public.address, text));
 	}
 }
@@ -128,43 +96,48 @@ static void print_all(
 		return;
 	}
 	if (!cli->json) {
-		if (wanted->family[0])
+		if (is_wanted(wanted, 0))
 			print_family(names[0], &own[0]);
-		if (wanted->family[0] && wanted->family[1])
+		if (wanted->only == AF_UNSPEC)
 			puts("-----------------------------");
-		if (wanted->family[1])
+		if (is_wanted(wanted, 1))
 			print_family(names[1], &own[1]);
 		return;
 	}
 	json_open(&j, NULL, '{');
-	if (wanted->family[0])
+	if (is_wanted(wanted, 0))
 		json_family(&j, "ipv4", &own[0]);
-	if (wanted->family[1])
+	if (is_wanted(wanted, 1))
 		json_family(&j, "ipv6", &own[1]);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 enum cli_exit cmd_get_ip(struct cli *cli, int argc, char **argv)
 {
 	struct wanted wanted = {
 	    .urls = {OWN_ADDRESS_ECHO_IPV4, OWN_ADDRESS_ECHO_IPV6},
-	    .family = {true, true},
 	    .timeout_ns = OWN_ADDRESS_TIMEOUT_NS,
 	};
 	struct own_address own[2] = {0};
+	const struct option_row options[] = {
+	    {"echo-ipv4-server", .take = own_address_take_url, .place = wanted.urls[0]},
+	    {"echo-ipv6-server", .take = own_address_take_url, .place = wanted.urls[1]},
+	    {"timeout", .take = option_duration, .place = &wanted.timeout_ns, .least = 1,
+	        .most = INT64_MAX},
+	    {"public", .flag = &wanted.public_only},
+	    {"ipv4", '4', .choice = &wanted.only, .number = AF_INET},
+	    {"ipv6", '6', .choice = &wanted.only, .number = AF_INET6},
+	    {0},
+	};
 	bool found = false;
-	int option;
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_get_ip_option(cli, &wanted, option))
-			return cli->status;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	for (int i = 0; i < 2; i++) {
 		struct echo_question question = {
 		    .url = wanted.urls[i], .ipv6 = i == 1, .timeout_ns = wanted.timeout_ns};
 
-		if (!wanted.family[i])
+		if (!is_wanted(&wanted, i))
 			continue;
 		own_address_look(&own[i], &question);
 		if (!own[i].has_public)

@@ -6,22 +6,11 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
-#include "cmd/server_conf.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
 
-enum { OPTION_SERVER = 1, OPTION_PORT, OPTION_FIREWALL, OPTION_INTERFACE, OPTION_FORCE };
-
-static const struct option options[] = {
-    {"server", required_argument, NULL, OPTION_SERVER},
-    {"port", required_argument, NULL, OPTION_PORT},
-    {"firewall", required_argument, NULL, OPTION_FIREWALL},
-    {"interface", required_argument, NULL, OPTION_INTERFACE},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "init --server HOST [OPTION...]",
     .help = "Writes a new server configuration with fresh keys and safe defaults.\n"
             "\n"
@@ -34,45 +23,14 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern init --server server.example.com\n"
             "  postern init --server 192.0.2.7 --port 4433 --config ./config.yaml\n",
-    .shorts = "",
-    .options = options,
 };
 
-static bool take_text(struct cli *cli, const char **out, const char *option,
-    bool (*check)(const char *, const char **), const char *text)
-{
-	const char *expected = NULL;
-
-	*out = text;
-	return check(text, &expected) || option_refuse(cli, option, text, expected);
-}
-
-static bool take_firewall(struct cli *cli, struct conf_initial *initial, const char *text)
+static bool is_firewall(const char *text, const char **expected)
 {
 	int word;
 
-	initial->firewall = text;
-	return value_word(&word, conf_firewall_words, text) ||
-	       option_refuse(cli, "--firewall", text, "nft, iptables or none");
-}
-
-static bool take_init_option(struct cli *cli, struct conf_initial *initial, int option)
-{
-	switch (option) {
-	case OPTION_SERVER:
-		return take_text(cli, &initial->host, "--server", value_host, optarg);
-	case OPTION_PORT:
-		return option_port(cli, &initial->udp_port, "--port", optarg, 1);
-	case OPTION_FIREWALL:
-		return take_firewall(cli, initial, optarg);
-	case OPTION_INTERFACE:
-		return take_text(cli, &initial->interface, "--interface", value_interface, optarg);
-	case OPTION_FORCE:
-		initial->force = true;
-		return true;
-	default: /* CLI_STOP */
-		return false;
-	}
+	*expected = "nft, iptables or none";
+	return value_word(&word, conf_firewall_words, text);
 }
 
 static void print_init_json(const struct conf *conf, const char *public_key)
@@ -85,7 +43,6 @@ static void print_init_json(const struct conf *conf, const char *public_key)
 	json_number(&j, "udp_port", conf_server(conf)->udp_port);
 	json_string(&j, "public_key", public_key);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static void print_text(const struct cli *cli, const struct conf *conf,
@@ -119,11 +76,14 @@ static void print_text(const struct cli *cli, const struct conf *conf,
 /* Read back what was written: what is shown is what the daemon will see. */
 static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
+	struct conf_error error = {0};
 	char public_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
 
 	if (conf == NULL)
 		return cli->status;
+	if (!conf_find_interface(conf, &error))
+		cli_warn(cli, "%s", error.text);
 	secret_to_base64(public_key, sizeof public_key, conf_server_public(conf), CONF_KEY_BYTES);
 	if (cli->json)
 		print_init_json(conf, public_key);
@@ -137,12 +97,18 @@ enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
 {
 	struct conf_initial initial = {0};
 	struct conf_error error = {0};
-	int option;
+	const struct option_row options[] = {
+	    {"server", .take = option_text, .place = &initial.host, .check = value_host},
+	    {"port", .take = option_port, .place = &initial.udp_port, .least = 1},
+	    {"firewall", .take = option_text, .place = &initial.firewall, .check = is_firewall},
+	    {"interface", .take = option_text, .place = &initial.interface,
+	        .check = value_interface},
+	    {"force", .flag = &initial.force},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_init_option(cli, &initial, option))
-			return cli->status;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	if (initial.host == NULL)
 		return cli_misuse(cli, "--server HOST is needed: where clients reach this server");
 	if (!initial.force && access(cli->config, F_OK) == 0)
@@ -151,7 +117,6 @@ enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
 		    "register clients",
 		    cli->config);
 	if (!conf_write_initial(cli->config, &initial, &error))
-		return cli_fail(
-		    cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		return cli_fail_conf(cli, CLI_FAILED, &error);
 	return show(cli, &initial);
 }

@@ -1,41 +1,18 @@
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
 #include "cmd/option.h"
-#include "cmd/post_knock.h"
-#include "conf/values.h"
 
 #define DEFAULT_INTERVAL_NS (25 * NS_PER_SECOND)
 
-enum {
-	OPTION_IP = 1,
-	OPTION_CONTINUOUS,
-	OPTION_INTERVAL,
-	OPTION_CHECK,
-	OPTION_BOTH,
-	OPTION_TIMEOUT
-};
-
-static const struct option options[] = {
-    {"ip", required_argument, NULL, OPTION_IP},
-    {"continuous", no_argument, NULL, OPTION_CONTINUOUS},
-    {"interval", required_argument, NULL, OPTION_INTERVAL},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"ipv4", no_argument, NULL, '4'},
-    {"ipv6", no_argument, NULL, '6'},
-    {"both", no_argument, NULL, OPTION_BOTH},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "knock [OPTION...] [PROFILE]",
     .help =
         "Asks the server of a profile (\"default\", or the only one) to open its ports for this\n"
@@ -54,8 +31,6 @@ static const struct cli_syntax syntax = {
         "  postern knock && ssh me@server.example.com\n"
         "  postern knock --check home\n"
         "  postern knock --continuous --interval 20s --quiet &\n",
-    .shorts = "46",
-    .options = options,
     .operands = 1,
 };
 
@@ -65,44 +40,6 @@ struct knock {
 	bool check;
 	int64_t interval_ns;
 };
-
-static bool take_interval(struct cli *cli, struct knock *knock, const char *text)
-{
-	const char *expected = "at least a second";
-
-	return (value_duration(&knock->interval_ns, text, &expected) &&
-	           knock->interval_ns >= NS_PER_SECOND) ||
-	       option_refuse(cli, "--interval", text, expected);
-}
-
-static bool take_knock_option(struct cli *cli, struct knock *knock, int option)
-{
-	switch (option) {
-	case OPTION_IP:
-		return knocking_take_target(cli, &knock->how, optarg);
-	case OPTION_CONTINUOUS:
-		knock->continuous = true;
-		return true;
-	case OPTION_INTERVAL:
-		return take_interval(cli, knock, optarg);
-	case OPTION_CHECK:
-		knock->check = true;
-		return true;
-	case '4':
-		knock->how.families = POSTERN_IPV4;
-		return true;
-	case '6':
-		knock->how.families = POSTERN_IPV6;
-		return true;
-	case OPTION_BOTH:
-		knock->how.families = 0;
-		return true;
-	case OPTION_TIMEOUT:
-		return option_timeout(cli, &knock->how.timeout_ns, optarg, INT64_MAX);
-	default: /* CLI_STOP */
-		return false;
-	}
-}
 
 static void print_host(const struct client_profile *profile)
 {
@@ -142,7 +79,6 @@ static void print_knock_json(
 	if (knock->check && sent)
 		json_bool(&j, "open", status == CLI_DONE);
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit knock_once(
@@ -165,37 +101,89 @@ static enum cli_exit knock_once(
 	return status;
 }
 
-static void on_interrupt(int signal)
+/* --- The command that a profile wants run once the knock is out */
+
+static bool set_address(const char *variable, const struct postern_outcome *outcome)
 {
-	(void)signal;
-	_exit(CLI_DONE); /* nothing is left behind, and a resolver may be hanging */
+	char text[ADDR_TEXT_BYTES] = "";
+	struct addr address;
+
+	memcpy(address.bytes, outcome->server, ADDR_BYTES);
+	if (outcome->error == POSTERN_OK)
+		addr_text(&address, text);
+	return setenv(variable, text, 1) == 0;
+}
+
+/* Tells our environment what the command needs to know, and copies the command, so that the profile
+ * and its key can be freed. NULL: there is none. */
+static bool post_knock_prepare(
+    char **command, const struct knocking *k, const struct postern_report *report)
+{
+	char port[8];
+
+	*command = NULL;
+	if (k->profile->post_knock == NULL || *k->profile->post_knock == '\0')
+		return true;
+	snprintf(port, sizeof port, "%u", (unsigned int)k->profile->server_udp_port & 0xffffU);
+	*command = strdup(k->profile->post_knock);
+	return *command != NULL && setenv("POSTERN_PROFILE", k->profile->name, 1) == 0 &&
+	       setenv("POSTERN_HOST", k->profile->server_host.text, 1) == 0 &&
+	       setenv("POSTERN_PORT", port, 1) == 0 && set_address("POSTERN_IPV4", &report->ipv4) &&
+	       set_address("POSTERN_IPV6", &report->ipv6);
+}
+
+/* Becomes the shell that runs the command, as openme does: it has our streams, and its status is
+ * ours. Returns only when that failed. */
+static enum cli_exit post_knock_become(const struct cli *cli, const char *command)
+{
+	struct rlimit core;
+
+	/* main took core dumps away for our own sake. */
+	if (getrlimit(RLIMIT_CORE, &core) == 0) {
+		core.rlim_cur = core.rlim_max;
+		setrlimit(RLIMIT_CORE, &core);
+	}
+	fflush(stdout);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	return cli_fail_errno(cli, "cannot run /bin/sh");
+}
+
+/* Starts it beside us; nobody waits for it. */
+static void post_knock_start(const struct cli *cli, const char *command)
+{
+	pid_t child;
+
+	signal(SIGCHLD, SIG_IGN); /* it is reaped by itself */
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		cli_fail_errno(cli, "cannot start post_knock");
+	if (child == 0) {
+		signal(SIGCHLD, SIG_DFL);
+		_exit((int)post_knock_become(cli, command));
+	}
 }
 
 static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 {
-	struct sigaction action = {.sa_handler = on_interrupt};
 	bool started = false;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	cli_end_when_interrupted();
 	for (int64_t next_ns = clock_boot_ns();; next_ns += knock->interval_ns) {
-		struct timespec until = {
-		    .tv_sec = next_ns / NS_PER_SECOND, .tv_nsec = next_ns % NS_PER_SECOND};
 		struct postern_report report;
-		struct post_knock after = {0};
 		enum cli_exit status;
+		char *command;
 
-		while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
-			;
+		cli_sleep_until(next_ns);
 		status = knock_once(cli, knock, &report);
 		/* A network that is away may come back; a bad key stays bad. */
 		if (status == CLI_CONFIG || cli_flush(cli, CLI_DONE) != CLI_DONE)
 			return status;
 		if (status == CLI_DONE && !started) {
 			started = true;
-			if (post_knock_take(&after, &knock->how, &report) && after.command != NULL)
-				post_knock_start(cli, &after);
-			post_knock_free(&after);
+			if (post_knock_prepare(&command, &knock->how, &report) && command != NULL)
+				post_knock_start(cli, command);
+			free(command);
 		}
 	}
 }
@@ -203,8 +191,8 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const char *name)
 {
 	struct client_conf *conf = NULL;
-	struct post_knock after = {0};
 	struct postern_report report;
+	char *command = NULL;
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
@@ -214,15 +202,15 @@ static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const c
 		status = knock_on(cli, knock);
 	else
 		status = knock_once(cli, knock, &report);
-	if (status == CLI_DONE && !post_knock_take(&after, &knock->how, &report))
+	if (status == CLI_DONE && !post_knock_prepare(&command, &knock->how, &report))
 		status = cli_fail(cli, CLI_FAILED, "not enough memory to run post_knock");
 	client_conf_free(conf);
-	if (status == CLI_DONE && after.command != NULL) {
+	if (status == CLI_DONE && command != NULL) {
 		if (!cli->json && !cli->quiet)
-			printf("Running post-knock: %s\n", after.command);
-		status = post_knock_become(cli, &after);
+			printf("Running post-knock: %s\n", command);
+		status = post_knock_become(cli, command);
 	}
-	post_knock_free(&after);
+	free(command);
 	return status;
 }
 
@@ -230,11 +218,21 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 {
 	struct knock knock = {
 	    .how.timeout_ns = KNOCKING_TIMEOUT_NS, .interval_ns = DEFAULT_INTERVAL_NS};
-	int option;
+	const struct option_row options[] = {
+	    {"ip", .take = knocking_take_target, .place = &knock.how.target},
+	    {"continuous", .flag = &knock.continuous},
+	    {"interval", .take = option_duration, .place = &knock.interval_ns,
+	        .least = NS_PER_SECOND, .most = INT64_MAX},
+	    {"check", .flag = &knock.check},
+	    {"ipv4", '4', .choice = &knock.how.family, .number = AF_INET},
+	    {"ipv6", '6', .choice = &knock.how.family, .number = AF_INET6},
+	    {"both", .choice = &knock.how.family, .number = AF_UNSPEC},
+	    {"timeout", .take = option_duration, .place = &knock.how.timeout_ns, .least = 1,
+	        .most = INT64_MAX},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_knock_option(cli, &knock, option))
-			return cli->status;
-	}
-	return knock_profile(cli, &knock, optind < argc ? argv[optind] : NULL);
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	return knock_profile(cli, &knock, cli->operand);
 }

@@ -5,13 +5,12 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
-#include "cmd/server_conf.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 
-static const struct option options[] = {{0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "list [OPTION...]",
     .help =
         "Lists the clients of the server configuration: name, fingerprint of the key, ports as\n"
@@ -22,15 +21,24 @@ static const struct cli_syntax syntax = {
         "Examples:\n"
         "  postern list\n"
         "  postern list --json | jq '.clients[] | select(.status == \"expired\").name'\n",
-    .shorts = "",
-    .options = options,
 };
 
-static const char *status_of(bool revoked, int64_t expires_ns, int64_t now_ns)
+/* What clients and devices have in common. */
+struct row {
+	bool skipped; /* its groups are not there */
+	bool revoked;
+	int64_t expires_ns;
+	int64_t now_ns;
+	const struct control_last_seen *seen; /* NULL: not known */
+};
+
+static const char *status_of(const struct row *row)
 {
-	if (revoked)
+	if (row->skipped)
+		return "skipped";
+	if (row->revoked)
 		return "revoked";
-	return expires_ns <= now_ns ? "expired" : "active";
+	return row->expires_ns <= row->now_ns ? "expired" : "active";
 }
 
 static const char *join(char *out, size_t size, const struct conf_list *list, const char *none)
@@ -48,116 +56,121 @@ static const char *join(char *out, size_t size, const struct conf_list *list, co
 	return out;
 }
 
-/* The columns that clients and devices have in common. */
-static void print_common(
-    const char *status, int64_t expires_ns, const struct control_last_seen *seen)
+static void print_common(const struct row *row)
 {
+	const char *status = status_of(row);
 	bool active = strcmp(status, "active") == 0;
 	char expires[CLOCK_TEXT_BYTES], when[CLOCK_TEXT_BYTES];
 
 	printf("%s%-8s%s %-21s %-21s ", cli_colour(active ? CLI_GREEN : CLI_RED), status,
 	    cli_colour(CLI_PLAIN),
-	    expires_ns == NEVER_NS ? "never" : clock_text(expires_ns, expires),
-	    seen != NULL ? clock_text(seen->when_ns, when) : "-");
+	    row->expires_ns == NEVER_NS ? "never" : clock_text(row->expires_ns, expires),
+	    row->seen != NULL ? clock_text(row->seen->when_ns, when) : "-");
 }
 
-static void json_common(
-    struct json *j, const char *status, int64_t expires_ns, const struct control_last_seen *seen)
+static void json_common(struct json *j, const struct row *row)
 {
+	const struct control_last_seen *seen = row->seen;
 	char address[ADDR_TEXT_BYTES];
 
-	json_time(j, "expires", expires_ns);
-	json_string(j, "status", status);
+	json_time(j, "expires", row->expires_ns);
+	json_string(j, "status", status_of(row));
 	json_time(j, "last_seen", seen != NULL ? seen->when_ns : INT64_MAX);
 	json_string(j, "last_address", seen != NULL ? addr_text(&seen->address, address) : NULL);
 }
 
-static void print_client(
-    const struct conf_client *client, const struct control_last_seen *seen, int64_t now_ns)
+static void json_list(
+    struct json *j, const char *key, const struct conf_list *list, const char *none)
 {
-	char fingerprint[TEXT_FINGERPRINT_BYTES], ports[128];
-
-	printf("%-20s %-17s ", client->name,
-	    text_fingerprint(client->ed25519_pubkey.bytes, fingerprint));
-	print_common(
-	    status_of(client->revoked.yes, client->expires, now_ns), client->expires, seen);
-	puts(join(ports, sizeof ports, &client->allowed_ports, "default"));
+	json_open(j, key, '[');
+	for (size_t i = 0; i < list->count; i++)
+		json_string(j, NULL, list->items[i].text);
+	if (list->count == 0 && none != NULL)
+		json_string(j, NULL, none);
+	json_close(j, ']');
 }
 
-static void json_client(struct json *j, const struct conf_client *client,
-    const struct control_last_seen *seen, int64_t now_ns)
+/* `j` NULL: as text. */
+static void show_client(struct json *j, const struct conf_client *client, const struct row *row)
 {
-	char fingerprint[TEXT_FINGERPRINT_BYTES];
+	char text[TEXT_FINGERPRINT_BYTES], ports[128];
+	const char *fingerprint = text_fingerprint(client->ed25519_pubkey.bytes, text);
 
+	if (j == NULL) {
+		printf("%-20s %-17s ", client->name, fingerprint);
+		print_common(row);
+		puts(join(ports, sizeof ports, &client->allowed_ports, "default"));
+		return;
+	}
 	json_open(j, NULL, '{');
 	json_string(j, "name", client->name);
-	json_string(j, "fingerprint", text_fingerprint(client->ed25519_pubkey.bytes, fingerprint));
-	json_open(j, "ports", '[');
-	for (size_t i = 0; i < client->allowed_ports.count; i++)
-		json_string(j, NULL, client->allowed_ports.items[i].text);
-	if (client->allowed_ports.count == 0)
-		json_string(j, NULL, "default");
-	json_close(j, ']');
-	json_common(
-	    j, status_of(client->revoked.yes, client->expires, now_ns), client->expires, seen);
+	json_string(j, "fingerprint", fingerprint);
+	json_list(j, "ports", &client->allowed_ports, "default");
+	json_common(j, row);
 	json_string(j, "file", client->file);
 	json_close(j, '}');
 }
 
-static void print_device(
-    const struct conf_device *device, const struct control_last_seen *seen, int64_t now_ns)
+static void show_device(struct json *j, const struct conf_device *device, const struct row *row)
 {
 	char uuid[UUID_TEXT_BYTES], rules[128];
 
 	uuid_text(uuid, device->uuid);
-	printf(
-	    "%-36s %-20s ", uuid, strcmp(device->name.text, uuid) == 0 ? "-" : device->name.text);
-	print_common(
-	    status_of(device->revoked.yes, device->expires, now_ns), device->expires, seen);
-	puts(join(rules, sizeof rules, &device->rules, "any"));
+	if (j == NULL) {
+		printf("%-36s %-20s ", uuid,
+		    strcmp(device->name.text, uuid) == 0 ? "-" : device->name.text);
+		print_common(row);
+		puts(join(rules, sizeof rules, &device->rules, "any"));
+		return;
+	}
+	json_open(j, NULL, '{');
+	json_string(j, "uuid", uuid);
+	json_string(j, "name", device->name.text);
+	json_list(j, "rules", &device->rules, NULL);
+	json_common(j, row);
+	json_close(j, '}');
 }
 
-static void json_device(struct json *j, const struct conf_device *device,
-    const struct control_last_seen *seen, int64_t now_ns)
+static void show_clients(
+    struct json *j, const struct conf *conf, const struct daemon_state *state, int64_t now_ns)
 {
-	char uuid[UUID_TEXT_BYTES];
+	for (size_t i = 0; i < conf_client_count(conf); i++) {
+		const struct conf_client *client = conf_client(conf, i);
+		const struct row row = {client->skipped, client->revoked.yes, client->expires,
+		    now_ns, daemon_seen(state, client->name)};
 
-	json_open(j, NULL, '{');
-	json_string(j, "uuid", uuid_text(uuid, device->uuid));
-	json_string(j, "name", device->name.text);
-	json_open(j, "rules", '[');
-	for (size_t i = 0; i < device->rules.count; i++)
-		json_string(j, NULL, device->rules.items[i].text);
-	json_close(j, ']');
-	json_common(
-	    j, status_of(device->revoked.yes, device->expires, now_ns), device->expires, seen);
-	json_close(j, '}');
+		show_client(j, client, &row);
+	}
+}
+
+static void show_devices(
+    struct json *j, const struct conf *conf, const struct daemon_state *state, int64_t now_ns)
+{
+	for (size_t i = 0; i < conf_device_count(conf); i++) {
+		const struct conf_device *device = conf_device(conf, i);
+		const struct row row = {false, device->revoked.yes, device->expires, now_ns,
+		    daemon_seen(state, device->name.text)};
+
+		show_device(j, device, &row);
+	}
 }
 
 static void print_all(const struct conf *conf, const struct daemon_state *state, int64_t now_ns)
 {
-	size_t clients = conf_client_count(conf), devices = conf_device_count(conf);
+	bool clients = conf_client_count(conf) > 0, devices = conf_device_count(conf) > 0;
 
-	if (clients + devices == 0)
+	if (!clients && !devices)
 		puts("No clients registered.");
-	if (clients > 0)
+	if (clients)
 		printf("%s%-20s %-17s %-8s %-21s %-21s %s%s\n", cli_colour(CLI_BOLD), "NAME",
 		    "FINGERPRINT", "STATUS", "EXPIRES", "LAST SEEN", "PORTS",
 		    cli_colour(CLI_PLAIN));
-	for (size_t i = 0; i < clients; i++) {
-		const struct conf_client *client = conf_client(conf, i);
-
-		print_client(client, daemon_seen(state, client->name), now_ns);
-	}
-	if (devices > 0)
-		printf("%s%s%-36s %-20s %-8s %-21s %-21s %s%s\n", clients > 0 ? "\n" : "",
+	show_clients(NULL, conf, state, now_ns);
+	if (devices)
+		printf("%s%s%-36s %-20s %-8s %-21s %-21s %s%s\n", clients ? "\n" : "",
 		    cli_colour(CLI_BOLD), "DEVICE", "NAME", "STATUS", "EXPIRES", "LAST SEEN",
 		    "RULES", cli_colour(CLI_PLAIN));
-	for (size_t i = 0; i < devices; i++) {
-		const struct conf_device *device = conf_device(conf, i);
-
-		print_device(device, daemon_seen(state, device->name.text), now_ns);
-	}
+	show_devices(NULL, conf, state, now_ns);
 }
 
 static void json_all(const struct conf *conf, const struct daemon_state *state, int64_t now_ns)
@@ -166,21 +179,12 @@ static void json_all(const struct conf *conf, const struct daemon_state *state, 
 
 	json_open(&j, NULL, '{');
 	json_open(&j, "clients", '[');
-	for (size_t i = 0; i < conf_client_count(conf); i++) {
-		const struct conf_client *client = conf_client(conf, i);
-
-		json_client(&j, client, daemon_seen(state, client->name), now_ns);
-	}
+	show_clients(&j, conf, state, now_ns);
 	json_close(&j, ']');
 	json_open(&j, "devices", '[');
-	for (size_t i = 0; i < conf_device_count(conf); i++) {
-		const struct conf_device *device = conf_device(conf, i);
-
-		json_device(&j, device, daemon_seen(state, device->name.text), now_ns);
-	}
+	show_devices(&j, conf, state, now_ns);
 	json_close(&j, ']');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
@@ -189,9 +193,9 @@ enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
 	struct daemon_state state;
 	struct conf *conf = NULL;
 
-	while (cli_next(cli, &syntax, argc, argv) != CLI_END)
+	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
-	conf = server_conf_load(cli);
+	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
 	if (daemon_state_ask(cli, &state, &error) != CTL_DONE)

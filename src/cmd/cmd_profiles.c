@@ -5,11 +5,10 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/knocking.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
 
-static const struct option options[] = {{0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "profiles [OPTION...] [NAME]",
     .help = "Lists the profiles of the client configuration, or shows one. Private keys are never\n"
             "shown.\n"
@@ -17,8 +16,6 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern profiles\n"
             "  postern profiles home --json\n",
-    .shorts = "",
-    .options = options,
     .operands = 1,
 };
 
@@ -87,7 +84,6 @@ static void print_list(const struct cli *cli, const struct client_conf *conf)
 			json_profile(&j, client_conf_profile(conf, i));
 		json_close(&j, ']');
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
 	if (count == 0) {
@@ -107,20 +103,18 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 	struct conf_error error = {0};
 	struct json j = {.to = stdout};
 
-	while (cli_next(cli, &syntax, argc, argv) != CLI_END)
+	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
 	cli->status = CLI_DONE;
-	if (optind < argc) {
-		profile = knocking_profile(cli, argv[optind], &conf);
+	if (cli->operand != NULL) {
+		profile = knocking_profile(cli, cli->operand, &conf);
 		if (profile != NULL && cli->json) {
 			json_profile(&j, profile);
-			json_end(&j);
 		} else if (profile != NULL) {
 			print_profile(profile);
 		}
 	} else if ((conf = client_conf_load(cli->client_config, &error)) == NULL) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
 	} else {
 		print_list(cli, conf);
 	}

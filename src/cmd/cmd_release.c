@@ -6,13 +6,10 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
+#include "cmd/option.h"
 #include "cmd/question.h"
 
-enum { OPTION_YES = 1 };
-
-static const struct option options[] = {{"yes", no_argument, NULL, OPTION_YES}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "release [OPTION...]",
     .help = "Takes Postern's rules out of the firewall: its ports are then as open as the host's\n"
             "own rules leave them. Stop the daemon first; until it or the guard is started again\n"
@@ -23,8 +20,6 @@ static const struct cli_syntax syntax = {
             "\n"
             "Example:\n"
             "  systemctl stop posternd && postern release\n",
-    .shorts = "",
-    .options = options,
 };
 
 /* True when somebody answers at the control socket. */
@@ -59,13 +54,10 @@ enum cli_exit cmd_release(struct cli *cli, int argc, char **argv)
 {
 	char answer[QUESTION_BYTES];
 	bool yes = cli->no_input;
-	int option;
+	const struct option_row options[] = {{"yes", .flag = &yes}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option != OPTION_YES)
-			return cli->status;
-		yes = true;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	if (geteuid() != 0)
 		return cli_fail(cli, CLI_PERMISSION, "only root may change the firewall");
 	if (daemon_runs(cli))

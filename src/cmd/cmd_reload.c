@@ -4,19 +4,16 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
 
-static const struct option options[] = {{0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "reload [OPTION...]",
     .help = "Has the running daemon read its configuration again. A configuration that is not in\n"
             "order is refused whole, and the old one stays in force (exit code 78).\n"
             "\n"
             "Example:\n"
             "  postern reload\n",
-    .shorts = "",
-    .options = options,
 };
 
 struct report {
@@ -44,7 +41,7 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 	struct control_error error = {0};
 	enum ctl_result result;
 
-	while (cli_next(cli, &syntax, argc, argv) != CLI_END)
+	if (!option_read(cli, &syntax, NULL, argc, argv))
 		return cli->status;
 	if (cli->json)
 		json_open(&report.json, NULL, '{');
@@ -54,7 +51,6 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 		if (result == CTL_REFUSED)
 			json_string(&report.json, "error", error.text);
 		json_close(&report.json, '}');
-		json_end(&report.json);
 	} else if (result == CTL_DONE && !cli->quiet) {
 		puts("Configuration reloaded.");
 	}

@@ -1,61 +1,18 @@
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
 #include "cmd/spa_request.h"
 #include "cmd/text.h"
-#include "conf/values.h"
 
 #define TRIES_DEFAULT      3
 #define TIMEOUT_DEFAULT_NS (10 * NS_PER_SECOND)
 
-enum {
-	OPTION_DEVICE = 1,
-	OPTION_PROTOCOL,
-	OPTION_END_PORT,
-	OPTION_SERVER_PORT,
-	OPTION_PRIVATE_KEY,
-	OPTION_PUBLIC_KEY,
-	OPTION_SERVER_KEY,
-	OPTION_ECHO_IPV4,
-	OPTION_ECHO_IPV6,
-	OPTION_TIMEOUT,
-	OPTION_PASSPHRASE_FD,
-};
-
-static const struct option options[] = {
-    {"client-device-id", required_argument, NULL, OPTION_DEVICE},
-    {"protocol", required_argument, NULL, OPTION_PROTOCOL},
-    {"port", required_argument, NULL, 'p'},
-    {"end-port", required_argument, NULL, OPTION_END_PORT},
-    {"server-ip", required_argument, NULL, 's'},
-    {"server", required_argument, NULL, 's'},
-    {"server-port", required_argument, NULL, OPTION_SERVER_PORT},
-    {"client-ip", required_argument, NULL, 'c'},
-    {"nat", no_argument, NULL, 'n'},
-    {"private-key", required_argument, NULL, OPTION_PRIVATE_KEY},
-    {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
-    {"server-public-key", required_argument, NULL, OPTION_SERVER_KEY},
-    {"retry-count", required_argument, NULL, 'r'},
-    {"auto-mode", no_argument, NULL, 'a'},
-    {"echo-ipv4-server", required_argument, NULL, OPTION_ECHO_IPV4},
-    {"echo-ipv6-server", required_argument, NULL, OPTION_ECHO_IPV6},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD},
-    {"ipv4", no_argument, NULL, '4'},
-    {"ipv6", no_argument, NULL, '6'},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "request [OPTION...] [OSPA-FILE]",
     .help =
         "Asks an OpenSPA server to open ports for this host, and waits for its signed answer.\n"
@@ -85,8 +42,6 @@ static const struct cli_syntax syntax = {
         "  postern request client.ospa --port 22 && ssh me@server.example.com\n"
         "  postern request client.ospa --protocol icmp\n"
         "  postern request client.ospa -p 8000 --end-port 8010 --auto-mode --quiet &\n",
-    .shorts = "p:s:c:nr:a46",
-    .options = options,
     .operands = 1,
 };
 
@@ -113,91 +68,36 @@ struct asked {
 	bool auto_mode;
 };
 
-static bool take_protocol(struct cli *cli, struct asked *asked, const char *text)
+static bool take_protocol(struct cli *cli, const struct option_row *row, char *text)
 {
+	const struct protocol **protocol = row->place;
+
 	for (size_t i = 0; i < PROTOCOLS; i++) {
 		if (strcasecmp(text, protocols[i].name) == 0) {
-			asked->protocol = &protocols[i];
+			*protocol = &protocols[i];
 			return true;
 		}
 	}
-	return option_refuse(cli, "--protocol", text, "tcp, udp, icmp, icmpv6 or ipv4");
+	return option_refuse(cli, row, text, "tcp, udp, icmp, icmpv6 or ipv4");
 }
 
-static bool take_tries(struct cli *cli, struct asked *asked, const char *text)
+static bool take_tries(struct cli *cli, const struct option_row *row, char *text)
 {
 	int64_t tries = 0;
 
-	if (!option_number(cli, &tries, "--retry-count", text, -1, INT32_MAX))
+	if (!option_number(cli, &tries, row, text))
 		return false;
-	asked->tries = tries < 0 ? EXCHANGE_WITHOUT_END : (int)tries;
-	if (tries == 0)
-		cli->status = cli_misuse(cli, "--retry-count 0: then nothing would be sent");
-	return tries != 0;
+	*(int *)row->place = tries < 0 ? EXCHANGE_WITHOUT_END : (int)tries;
+	return tries != 0 ||
+	       cli_stop(cli, cli_misuse(cli, "--retry-count 0: then nothing would be sent"));
 }
 
-static bool take_client(struct cli *cli, struct asked *asked, const char *text)
+static bool take_client(struct cli *cli, const struct option_row *row, char *text)
 {
-	asked->words.client_given = true;
-	return (addr_parse(&asked->words.client, text) &&
-	           !addr_is_wildcard(&asked->words.client)) ||
-	       option_refuse(cli, "--client-ip", text, "an address");
-}
+	struct addr *client = row->place;
 
-static bool take_word(const char **out, const char *text)
-{
-	*out = text;
-	return true;
-}
-
-static bool take_request_option(struct cli *cli, struct asked *asked, int option)
-{
-	struct spa_words *words = &asked->words;
-
-	switch (option) {
-	case OPTION_DEVICE:
-		return take_word(&words->device, optarg);
-	case OPTION_PROTOCOL:
-		return take_protocol(cli, asked, optarg);
-	case 'p':
-		return option_port(cli, &asked->ports.first, "--port", optarg, 0);
-	case OPTION_END_PORT:
-		return option_port(cli, &asked->ports.last, "--end-port", optarg, 0);
-	case 's':
-		return take_word(&words->server, optarg);
-	case OPTION_SERVER_PORT:
-		return option_port(cli, &words->server_port, "--server-port", optarg, 0);
-	case 'c':
-		return take_client(cli, asked, optarg);
-	case 'n':
-		words->behind_nat = true;
-		return true;
-	case OPTION_PRIVATE_KEY:
-		return take_word(&words->private_key, optarg);
-	case OPTION_PUBLIC_KEY:
-		return take_word(&words->public_key, optarg);
-	case OPTION_SERVER_KEY:
-		return take_word(&words->server_public_key, optarg);
-	case 'r':
-		return take_tries(cli, asked, optarg);
-	case 'a':
-		asked->auto_mode = true;
-		return true;
-	case OPTION_ECHO_IPV4:
-		return own_address_take_url(cli, words->echo_ipv4, "--echo-ipv4-server", optarg);
-	case OPTION_ECHO_IPV6:
-		return own_address_take_url(cli, words->echo_ipv6, "--echo-ipv6-server", optarg);
-	case OPTION_TIMEOUT:
-		return option_timeout(cli, &asked->timeout_ns, optarg, 24 * 3600 * NS_PER_SECOND);
-	case OPTION_PASSPHRASE_FD:
-		return passphrase_take_fd(cli, &words->passphrase, optarg);
-	case '4':
-	case '6':
-		words->family = option == '4' ? AF_INET : AF_INET6;
-		return true;
-	default: /* CLI_STOP */
-		return false;
-	}
+	return (addr_parse(client, text) && !addr_is_wildcard(client)) ||
+	       option_refuse(cli, row, text, "an address");
 }
 
 static bool check_ports(struct cli *cli, struct asked *asked)
@@ -210,13 +110,11 @@ static bool check_ports(struct cli *cli, struct asked *asked)
 	if (ports_fit(&asked->ports))
 		return true;
 	if (!asked->protocol->ports)
-		cli->status = cli_misuse(cli, "%s has no ports", name);
-	else if (asked->ports.first == 0)
-		cli->status = cli_misuse(cli, "%s needs a --port", name);
-	else
-		cli->status = cli_misuse(cli, "--port %u is behind --end-port %u",
-		    asked->ports.first, asked->ports.last);
-	return false;
+		return cli_stop(cli, cli_misuse(cli, "%s has no ports", name));
+	if (asked->ports.first == 0)
+		return cli_stop(cli, cli_misuse(cli, "%s needs a --port", name));
+	return cli_stop(cli, cli_misuse(cli, "--port %u is behind --end-port %u",
+	                         asked->ports.first, asked->ports.last));
 }
 
 static const char *ports_text(const struct asked *asked, char text[static 32])
@@ -264,7 +162,6 @@ static void print_request_json(const struct asked *asked, const struct exchange 
 		json_time(&j, "until", now_ns + x->granted.duration_s * NS_PER_SECOND);
 	}
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit ask_once(
@@ -283,29 +180,15 @@ static enum cli_exit ask_once(
 	return cli_flush(cli, status);
 }
 
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	_exit(CLI_DONE); /* nothing is left behind */
-}
-
 /* Until a round fails; each begins when half of what the last one brought is over. */
 static enum cli_exit ask_on(struct cli *cli, const struct asked *asked, struct spa_request *request)
 {
-	struct sigaction action = {.sa_handler = on_interrupt};
 	enum cli_exit status;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	while ((status = ask_once(cli, asked, request)) == CLI_DONE) {
-		int64_t next_ns =
-		    clock_boot_ns() + request->exchange.granted.duration_s * (NS_PER_SECOND / 2);
-		struct timespec until = {
-		    .tv_sec = next_ns / NS_PER_SECOND, .tv_nsec = next_ns % NS_PER_SECOND};
-
-		while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
-			;
-	}
+	cli_end_when_interrupted();
+	while ((status = ask_once(cli, asked, request)) == CLI_DONE)
+		cli_sleep_until(
+		    clock_boot_ns() + request->exchange.granted.duration_s * (NS_PER_SECOND / 2));
 	return status;
 }
 
@@ -341,15 +224,39 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	    .tries = TRIES_DEFAULT,
 	    .timeout_ns = TIMEOUT_DEFAULT_NS,
 	};
+	struct spa_words *words = &asked.words;
+	const struct option_row options[] = {
+	    {"client-device-id", .take = option_text, .place = &words->device},
+	    {"protocol", .take = take_protocol, .place = &asked.protocol},
+	    {"port", 'p', .take = option_port, .place = &asked.ports.first},
+	    {"end-port", .take = option_port, .place = &asked.ports.last},
+	    {"server-ip", 's', .take = option_text, .place = &words->server},
+	    {"server", .take = option_text, .place = &words->server},
+	    {"server-port", .take = option_port, .place = &words->server_port},
+	    {"client-ip", 'c', .take = take_client, .place = &words->client,
+	        .flag = &words->client_given},
+	    {"nat", 'n', .flag = &words->behind_nat},
+	    {"private-key", .take = option_text, .place = &words->private_key},
+	    {"public-key", .take = option_text, .place = &words->public_key},
+	    {"server-public-key", .take = option_text, .place = &words->server_public_key},
+	    {"retry-count", 'r', .take = take_tries, .place = &asked.tries, .least = -1,
+	        .most = INT32_MAX},
+	    {"auto-mode", 'a', .flag = &asked.auto_mode},
+	    {"echo-ipv4-server", .take = own_address_take_url, .place = words->echo_ipv4},
+	    {"echo-ipv6-server", .take = own_address_take_url, .place = words->echo_ipv6},
+	    {"timeout", .take = option_duration, .place = &asked.timeout_ns, .least = 1,
+	        .most = 24 * 3600 * NS_PER_SECOND},
+	    {"passphrase-fd", .take = passphrase_take_fd, .place = &words->passphrase.fd},
+	    {"ipv4", '4', .choice = &words->family, .number = AF_INET},
+	    {"ipv6", '6', .choice = &words->family, .number = AF_INET6},
+	    {0},
+	};
 	enum cli_exit status;
-	int option;
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_request_option(cli, &asked, option))
-			return cli->status;
-	}
-	asked.words.ospa_file = optind < argc ? argv[optind] : NULL;
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	words->ospa_file = cli->operand;
 	status = run(cli, &asked);
-	passphrase_free(&asked.words.passphrase);
+	passphrase_free(&words->passphrase);
 	return status;
 }

@@ -1,21 +1,17 @@
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
-#include "cmd/server_conf.h"
+#include "cmd/option.h"
+#include "conf/conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
 
-enum { OPTION_NO_RELOAD = 1 };
-
-static const struct option options[] = {{"no-reload", no_argument, NULL, OPTION_NO_RELOAD}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "revoke [OPTION...] NAME|UUID",
     .help =
         "Revokes a client, or an OpenSPA device by its name or UUID: writes an override beside\n"
@@ -26,31 +22,24 @@ static const struct cli_syntax syntax = {
         "\n"
         "Example:\n"
         "  postern revoke alice\n",
-    .shorts = "",
-    .options = options,
     .operands = 1,
 };
 
 static enum cli_exit unknown_client(
     const struct cli *cli, const struct conf *conf, const char *name)
 {
-	size_t clients = conf_client_count(conf), count = clients + conf_device_count(conf);
-	const char **names = reallocarray(NULL, count + 1, sizeof *names);
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = name};
 	char quoted[128];
 
-	for (size_t i = 0; names != NULL && i < count; i++)
-		names[i] = i < clients ? conf_client(conf, i)->name
-		                       : conf_device(conf, i - clients)->name.text;
-	if (names != NULL)
-		nearest = value_nearest(name, names, count);
+	for (size_t i = 0; i < conf_client_count(conf); i++)
+		value_consider(&guess, conf_client(conf, i)->name);
+	for (size_t i = 0; i < conf_device_count(conf); i++)
+		value_consider(&guess, conf_device(conf, i)->name.text);
 	value_quoted(quoted, sizeof quoted, name, 64);
-	if (nearest != NULL)
-		cli_warn(cli, "no client or device %s; did you mean \"%s\"?", quoted, nearest);
-	else
-		cli_warn(cli, "no client or device %s; see 'postern list'", quoted);
-	free(names);
-	return CLI_FAILED;
+	if (guess.best != NULL)
+		return cli_fail(cli, CLI_FAILED, "no client or device %s; did you mean \"%s\"?",
+		    quoted, guess.best);
+	return cli_fail(cli, CLI_FAILED, "no client or device %s; see 'postern list'", quoted);
 }
 
 /* `kind` is client or device. */
@@ -64,7 +53,6 @@ static void print_revoked(const struct cli *cli, const char *kind, const char *n
 		json_bool(&j, "revoked", true);
 		json_bool(&j, "was_revoked", before);
 		json_close(&j, '}');
-		json_end(&j);
 	} else if (!cli->quiet) {
 		printf("%c%s \"%s\" %s.\n", toupper((unsigned char)*kind), kind + 1, name,
 		    before ? "was revoked before" : "revoked");
@@ -113,20 +101,19 @@ static bool find_device(
 
 static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 {
-	struct conf *conf = server_conf_load(cli);
+	struct conf *conf = cli_load_conf(cli);
 	uint8_t uuid[DEVICE_UUID_BYTES];
 	struct conf_error error = {0};
 
 	if (conf == NULL)
 		return cli->status;
 	if (conf_client_named(conf, name) != NULL)
-		cli->status = revoke_client(cli, conf, name, &error)
-		                  ? CLI_DONE
-		                  : server_conf_report(cli, &error);
+		cli->status = revoke_client(cli, conf, name, &error) ? CLI_DONE
+		                                                     : cli_report_conf(cli, &error);
 	else if (find_device(conf, name, uuid))
 		cli->status = revoke_device(cli, conf, name, uuid, &error)
 		                  ? CLI_DONE
-		                  : server_conf_report(cli, &error);
+		                  : cli_report_conf(cli, &error);
 	else
 		cli->status = unknown_client(cli, conf, name);
 	conf_free(conf);
@@ -135,15 +122,12 @@ static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 
 enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
 {
-	bool reload = true;
-	int option;
+	bool no_reload = false;
+	const struct option_row options[] = {{"no-reload", .flag = &no_reload}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		reload = false;
-	}
-	if (optind == argc)
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	if (cli->operand == NULL)
 		return cli_misuse(cli, "say which client or device to revoke");
-	return revoke(cli, argv[optind], reload);
+	return revoke(cli, cli->operand, !no_reload);
 }

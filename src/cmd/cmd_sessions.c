@@ -1,18 +1,14 @@
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/text.h"
 
-static const struct option options[] = {{"watch", no_argument, NULL, 'w'}, {0}};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "sessions [OPTION...]",
     .help = "Shows the grants in force with the time each has left, then when the other clients\n"
             "were last let in. Asks the running daemon.\n"
@@ -22,17 +18,7 @@ static const struct cli_syntax syntax = {
             "Examples:\n"
             "  postern sessions --watch\n"
             "  postern sessions --json | jq '.active_sessions[].client_name'\n",
-    .shorts = "w",
-    .options = options,
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 static int64_t remaining_ns(const struct control_session *s)
 {
@@ -45,17 +31,10 @@ static void print_session(const struct control_session *s)
 	char client[4 * CLIENT_NAME_BYTES], ports[256], address[ADDR_TEXT_BYTES];
 	char opened[CLOCK_TEXT_BYTES], left[TEXT_DURATION_BYTES];
 
-	if (s->overdue) {
-		printf("  %-18s %-28s %s%-10s%s %-21s %s\n",
-		    text_escaped(client, sizeof client, s->client), addr_text(&s->address, address),
-		    cli_colour(CLI_RED), "overdue", cli_colour(CLI_PLAIN), "-",
-		    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
-		return;
-	}
 	printf("  %-18s %-28s %s%-10s%s %-21s %s\n", text_escaped(client, sizeof client, s->client),
-	    addr_text(&s->address, address), cli_colour(CLI_GREEN),
-	    text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
-	    clock_text(s->opened_ns, opened),
+	    addr_text(&s->address, address), cli_colour(s->overdue ? CLI_RED : CLI_GREEN),
+	    s->overdue ? "overdue" : text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
+	    s->overdue ? "-" : clock_text(s->opened_ns, opened),
 	    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
 }
 
@@ -143,7 +122,6 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
 	json_close(&j, '}');
 	json_close(&j, '}');
-	json_end(&j);
 }
 
 static enum cli_exit show(const struct cli *cli, bool watch)
@@ -172,33 +150,23 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 
 static enum cli_exit keep_showing(const struct cli *cli)
 {
-	static const struct timespec second = {.tv_sec = 1};
-	struct sigaction action = {.sa_handler = on_interrupt};
 	enum cli_exit status;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	do {
-		status = show(cli, true);
-		if (status != CLI_DONE)
-			break;
-		if (!interrupted)
-			nanosleep(&second, NULL);
-		if (!interrupted && !cli->json && !isatty(STDOUT_FILENO))
+	cli_end_when_interrupted();
+	while ((status = show(cli, true)) == CLI_DONE) {
+		cli_sleep_until(clock_boot_ns() + NS_PER_SECOND);
+		if (!cli->json && !isatty(STDOUT_FILENO))
 			putchar('\n');
-	} while (!interrupted);
-	return interrupted ? CLI_DONE : status;
+	}
+	return status;
 }
 
 enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)
 {
 	bool watch = false;
-	int option;
+	const struct option_row options[] = {{"watch", 'w', .flag = &watch}, {0}};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (option == CLI_STOP)
-			return cli->status;
-		watch = true;
-	}
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
 	return watch ? keep_showing(cli) : show(cli, false);
 }

@@ -4,18 +4,7 @@
 #include "cmd/knocking.h"
 #include "cmd/option.h"
 
-enum { OPTION_KNOCK = 1, OPTION_BOTH, OPTION_TIMEOUT };
-
-static const struct option options[] = {
-    {"knock", no_argument, NULL, OPTION_KNOCK},
-    {"ipv4", no_argument, NULL, '4'},
-    {"ipv6", no_argument, NULL, '6'},
-    {"both", no_argument, NULL, OPTION_BOTH},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {0},
-};
-
-static const struct cli_syntax syntax = {
+static const struct option_syntax syntax = {
     .usage = "status [OPTION...] [PROFILE]",
     .help =
         "Tells whether the server's health port is open for this host: TCP, with the number of\n"
@@ -29,8 +18,6 @@ static const struct cli_syntax syntax = {
         "Examples:\n"
         "  postern status --knock\n"
         "  postern status home --json\n",
-    .shorts = "46",
-    .options = options,
     .operands = 1,
 };
 
@@ -38,28 +25,6 @@ struct status {
 	struct knocking how;
 	bool knock;
 };
-
-static bool take_status_option(struct cli *cli, struct status *status, int option)
-{
-	switch (option) {
-	case OPTION_KNOCK:
-		status->knock = true;
-		return true;
-	case '4':
-		status->how.families = POSTERN_IPV4;
-		return true;
-	case '6':
-		status->how.families = POSTERN_IPV6;
-		return true;
-	case OPTION_BOTH:
-		status->how.families = 0;
-		return true;
-	case OPTION_TIMEOUT:
-		return option_timeout(cli, &status->how.timeout_ns, optarg, INT64_MAX);
-	default: /* CLI_STOP */
-		return false;
-	}
-}
 
 static void print_verdict(const struct cli *cli, const struct status *status,
     const struct postern_report *report, bool is_open, const struct addr *open)
@@ -73,7 +38,6 @@ static void print_verdict(const struct cli *cli, const struct status *status,
 		json_bool(&j, "open", is_open);
 		json_string(&j, "address", is_open ? addr_text(open, address) : NULL);
 		json_close(&j, '}');
-		json_end(&j);
 		return;
 	}
 	if (is_open)
@@ -123,13 +87,19 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 {
 	struct status status = {.how.timeout_ns = KNOCKING_TIMEOUT_NS};
 	struct client_conf *conf = NULL;
-	int option;
+	const struct option_row options[] = {
+	    {"knock", .flag = &status.knock},
+	    {"ipv4", '4', .choice = &status.how.family, .number = AF_INET},
+	    {"ipv6", '6', .choice = &status.how.family, .number = AF_INET6},
+	    {"both", .choice = &status.how.family, .number = AF_UNSPEC},
+	    {"timeout", .take = option_duration, .place = &status.how.timeout_ns, .least = 1,
+	        .most = INT64_MAX},
+	    {0},
+	};
 
-	while ((option = cli_next(cli, &syntax, argc, argv)) != CLI_END) {
-		if (!take_status_option(cli, &status, option))
-			return cli->status;
-	}
-	status.how.profile = knocking_profile(cli, optind < argc ? argv[optind] : NULL, &conf);
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	status.how.profile = knocking_profile(cli, cli->operand, &conf);
 	if (status.how.profile != NULL)
 		cli->status = look(cli, &status);
 	client_conf_free(conf);

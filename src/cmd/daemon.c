@@ -11,44 +11,31 @@
 /* A reload reads and checks every key of every client. */
 #define RELOAD_NS (60 * NS_PER_SECOND)
 
-/* Room for one more in an array that doubles; NULL when memory is short. */
-static void *one_more(void *items, size_t count, size_t size)
+/* Room for one more in an array that doubles. */
+static bool one_more(struct daemon_state *state, void *array, size_t count, size_t size)
 {
+	void **items = array, *grown;
+
 	if ((count & (count - 1)) != 0) /* room is left until the next power of two */
-		return items;
-	return reallocarray(items, count == 0 ? 1 : 2 * count, size);
-}
-
-static void take_session(struct daemon_state *state, const struct control_session *session)
-{
-	void *grown = one_more(state->sessions, state->session_count, sizeof *session);
-
-	if (grown == NULL) {
+		return true;
+	grown = reallocarray(*items, count == 0 ? 1 : 2 * count, size);
+	if (grown == NULL)
 		state->short_of_memory = true;
-		return;
-	}
-	state->sessions = grown;
-	state->sessions[state->session_count++] = *session;
-}
-
-static void take_seen(struct daemon_state *state, const struct control_last_seen *seen)
-{
-	void *grown = one_more(state->seen, state->seen_count, sizeof *seen);
-
-	if (grown == NULL) {
-		state->short_of_memory = true;
-		return;
-	}
-	state->seen = grown;
-	state->seen[state->seen_count++] = *seen;
+	else
+		*items = grown;
+	return grown != NULL;
 }
 
 static void take_record(void *context, const struct control_record *record)
 {
-	if (record->type == CONTROL_SESSION)
-		take_session(context, &record->session);
-	else if (record->type == CONTROL_LAST_SEEN)
-		take_seen(context, &record->last_seen);
+	struct daemon_state *s = context;
+
+	if (record->type == CONTROL_SESSION &&
+	    one_more(s, &s->sessions, s->session_count, sizeof *s->sessions))
+		s->sessions[s->session_count++] = record->session;
+	else if (record->type == CONTROL_LAST_SEEN &&
+	         one_more(s, &s->seen, s->seen_count, sizeof *s->seen))
+		s->seen[s->seen_count++] = record->last_seen;
 }
 
 static int compare_sessions(const void *a, const void *b)

@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "json/json_read.h"
 
 /* Loaded when there is something to ask: with all that it brings along, libcurl would make every
  * other command start 20 ms later. */
 #define LIBCURL "libcurl.so.4"
+
+#define DEPTH_MOST 8 /* of an answer */
 
 struct libcurl {
 	void *handle;
@@ -124,6 +127,42 @@ static bool set_request(const struct libcurl *lib, CURL *curl, const struct echo
 	       lib->easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
 	       lib->easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
 	       lib->easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
+}
+
+/* A member's text, "" when there is none. False when it is something else. */
+static bool text_of(const json_t *object, const char *key, const char **out)
+{
+	const json_t *value = json_object_get(object, key);
+
+	*out = value == NULL ? "" : json_string_value(value);
+	return *out != NULL;
+}
+
+static bool take_members(struct echo_answer *out, const json_t *answer)
+{
+	const json_t *details = json_object_get(answer, "ipDetails");
+	const char *address, *remote, *forwarded;
+
+	if (!json_is_true(json_object_get(answer, "success")) || !text_of(answer, "ip", &address) ||
+	    !text_of(details, "remoteIP", &remote) ||
+	    !text_of(details, "forwardedForIP", &forwarded) ||
+	    !addr_parse(&out->address, address) || addr_is_wildcard(&out->address))
+		return false;
+	out->proxied = *forwarded != '\0' && addr_parse(&out->proxy, remote);
+	return true;
+}
+
+bool echo_answer_read(struct echo_answer *out, const char *text, size_t size)
+{
+	json_t *answer = size > ECHO_ANSWER_MOST ? NULL : json_read(text, size, DEPTH_MOST);
+	bool ok;
+
+	*out = (struct echo_answer){0};
+	ok = answer != NULL && take_members(out, answer);
+	if (!ok)
+		*out = (struct echo_answer){0};
+	json_decref(answer);
+	return ok;
 }
 
 static bool judge_body(struct echo_answer *out, const struct echo_question *question, long status,

@@ -4,9 +4,24 @@
 #ifndef CMD_ECHO_ASK_H
 #define CMD_ECHO_ASK_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "cmd/echo_answer.h"
+#include "base/addr.h"
+
+#define ECHO_ANSWER_MOST 4096 /* bytes */
+
+struct echo_answer {
+	struct addr address; /* who the service says that we are */
+	bool proxied;        /* it was told so by the proxy below */
+	struct addr proxy;
+};
+
+/* Reads an answer strictly: JSON as in RFC 8259, and in it success, ip and ipDetails. Everything
+ * else may be there and is passed over. False, and *out zeroed, for anything but one whole JSON
+ * object that tells of success and of an address. */
+bool echo_answer_read(struct echo_answer *out, const char *text, size_t size);
 
 #define ECHO_WHY_BYTES 320 /* libcurl wants 256 */
 

@@ -5,12 +5,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "cmd/own_address.h"
+#include "cmd/probe.h"
 
 #define WINDOW_S 300                 /* by how much the two clocks may differ */
 #define PAUSE_NS (3 * NS_PER_SECOND) /* before the next try, when one could not even be sent */
@@ -128,10 +127,8 @@ static bool await_answer(const struct cli *cli, struct exchange *x, int link, en
 
 static void pause_before_next(const struct exchange *x, int64_t done)
 {
-	struct timespec pause = {.tv_sec = PAUSE_NS / NS_PER_SECOND};
-
 	if (x->tries == EXCHANGE_WITHOUT_END || done < x->tries)
-		nanosleep(&pause, NULL);
+		cli_sleep_until(clock_boot_ns() + PAUSE_NS);
 }
 
 static enum cli_exit report_silence(
@@ -160,7 +157,7 @@ enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
 	x->sent = 0;
 	for (int64_t done = 0; !taken && (x->tries < 0 || done < x->tries); done++) {
 		if (link < 0)
-			link = own_address_connect(&x->server, x->port);
+			link = probe_connect(&x->server, x->port, SOCK_DGRAM);
 		if (link < 0 || !send_request(x, link)) {
 			error = errno;
 			cli_detail(cli, "cannot send a request: %s", strerror(error));

@@ -36,18 +36,15 @@ void json_open(struct json *j, const char *key, char bracket)
 	start_value(j, key);
 	fputc(bracket, j->to);
 	j->comma = false;
+	j->depth++;
 }
 
 void json_close(struct json *j, char bracket)
 {
 	fputc(bracket, j->to);
-	j->comma = true;
-}
-
-void json_end(struct json *j)
-{
-	fputc('\n', j->to);
-	j->comma = false;
+	j->comma = --j->depth > 0;
+	if (j->depth == 0)
+		fputc('\n', j->to);
 }
 
 void json_string(struct json *j, const char *key, const char *value)

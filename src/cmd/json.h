@@ -9,12 +9,12 @@
 struct json {
 	FILE *to;
 	bool comma; /* something stands before in this object or array */
+	unsigned int depth;
 };
 
 void json_open(struct json *j, const char *key, char bracket);
+/* With a newline after the outermost one. */
 void json_close(struct json *j, char bracket);
-/* The newline after the outermost one. */
-void json_end(struct json *j);
 /* Bytes outside printable ASCII become \u00NN. NULL becomes null. */
 void json_string(struct json *j, const char *key, const char *value);
 void json_number(struct json *j, const char *key, int64_t value);

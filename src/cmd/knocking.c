@@ -1,5 +1,4 @@
 #include "cmd/knocking.h"
-#include "cmd/option.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -7,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "conf/values.h"
 
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf)
@@ -16,27 +14,22 @@ const struct client_profile *knocking_profile(
 	struct conf_error error = {0};
 
 	*conf = client_conf_load(cli->client_config, &error);
-	if (*conf == NULL) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
-		return NULL;
-	}
-	profile = client_conf_named(*conf, name, &error);
+	profile = *conf != NULL ? client_conf_named(*conf, name, &error) : NULL;
 	if (profile == NULL)
-		cli->status = cli_fail(cli, CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, *conf == NULL ? CLI_CONFIG : CLI_FAILED, &error);
 	return profile;
 }
 
-bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text)
+bool knocking_take_target(struct cli *cli, const struct option_row *row, char *text)
 {
-	if (!addr_parse(&k->target, text))
-		option_refuse(cli, "--ip", text, "an IPv4 or IPv6 address");
-	else if (!addr_is_wildcard(&k->target) && !addr_is_usable_target(&k->target))
-		cli->status = cli_misuse(
-		    cli, "--ip %s: no server opens for an address that nobody connects from", text);
-	else
-		return true;
-	return false;
+	struct addr *target = row->place;
+
+	if (!addr_parse(target, text))
+		return option_refuse(cli, row, text, "an IPv4 or IPv6 address");
+	return addr_is_wildcard(target) || addr_is_usable_target(target) ||
+	       cli_stop(cli,
+	           cli_misuse(cli,
+	               "--ip %s: no server opens for an address that nobody connects from", text));
 }
 
 static enum cli_exit report_failure(const struct cli *cli, const struct knocking *k,
@@ -49,9 +42,9 @@ static enum cli_exit report_failure(const struct cli *cli, const struct knocking
 	if (error == POSTERN_NO_NAME)
 		return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host,
 		    gai_strerror(report->resolve_error));
-	if (error == POSTERN_NO_ADDRESS && k->families != 0)
+	if (error == POSTERN_NO_ADDRESS && k->family != AF_UNSPEC)
 		return cli_fail(cli, CLI_FAILED, "%s has no %s address", host,
-		    k->families == POSTERN_IPV4 ? "IPv4" : "IPv6");
+		    k->family == AF_INET ? "IPv4" : "IPv6");
 	if (error == POSTERN_BAD_KEY)
 		return cli_fail(cli, CLI_CONFIG, "profile \"%s\": %s", k->profile->name,
 		    postern_strerror(error));
@@ -87,7 +80,9 @@ enum cli_exit knocking_send(
 	enum postern_error error;
 
 	*report = (struct postern_report){.size = sizeof *report};
-	options.flags = k->families | POSTERN_OWN_ADDRESS;
+	options.flags = POSTERN_OWN_ADDRESS;
+	if (k->family != AF_UNSPEC)
+		options.flags |= k->family == AF_INET ? POSTERN_IPV4 : POSTERN_IPV6;
 	memcpy(options.server_public, k->profile->server_pubkey.bytes, POSTERN_KEY_BYTES);
 	memcpy(options.client_secret, k->profile->private_key.bytes, POSTERN_CLIENT_SECRET_BYTES);
 	if (!addr_is_wildcard(&k->target))
@@ -116,32 +111,12 @@ void knocking_addresses(struct probe *probe, const struct postern_report *report
 
 enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, struct probe *probe)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-	bool have[2] = {false, false};
-	int error;
+	const char *host = k->profile->server_host.text;
+	int error = probe_resolve(probe, host, k->family);
 
-	if (k->families != 0)
-		hints.ai_family = k->families == POSTERN_IPV4 ? AF_INET : AF_INET6;
-	error = getaddrinfo(k->profile->server_host.text, NULL, &hints, &list);
-	if (error != 0)
-		return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s",
-		    k->profile->server_host.text, gai_strerror(error));
-	probe->count = 0;
-	for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-		struct sockaddr_storage name = {0};
-		struct addr address;
-		uint16_t port;
-
-		if (one->ai_addrlen > sizeof name || have[one->ai_family == AF_INET])
-			continue;
-		memcpy(&name, one->ai_addr, one->ai_addrlen);
-		if (!addr_from_sockaddr(&address, &port, &name))
-			continue;
-		have[one->ai_family == AF_INET] = true;
-		add_address(probe, address.bytes);
-	}
-	freeaddrinfo(list);
-	return CLI_DONE;
+	if (error == 0)
+		return CLI_DONE;
+	return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host, gai_strerror(error));
 }
 
 enum cli_exit knocking_look(

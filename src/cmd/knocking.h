@@ -6,6 +6,7 @@
 
 #include "cmd/cli.h"
 #include "cmd/json.h"
+#include "cmd/option.h"
 #include "cmd/probe.h"
 #include "files/client_conf.h"
 
@@ -14,9 +15,9 @@
 /* What the user asked for. */
 struct knocking {
 	const struct client_profile *profile;
-	unsigned int families; /* POSTERN_IPV4, POSTERN_IPV6, or 0 for both */
-	struct addr target;    /* all zeros: our own address, or the packet's */
-	int64_t timeout_ns;    /* of a look at the port */
+	int family;         /* AF_INET, AF_INET6, or AF_UNSPEC for both */
+	struct addr target; /* all zeros: our own address, or the packet's */
+	int64_t timeout_ns; /* of a look at the port */
 };
 
 /* The profile of that name; `name` NULL: the default one. *conf is the caller's to free, whatever
@@ -24,8 +25,8 @@ struct knocking {
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf);
 
-/* An address from the command line; false with cli->status set. */
-bool knocking_take_target(struct cli *cli, struct knocking *k, const char *text);
+/* Place: struct addr. */
+option_fn knocking_take_target;
 
 /* Sends one knock to each family; `report` says what became of it. Failures are reported. */
 enum cli_exit knocking_send(

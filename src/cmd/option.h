@@ -1,19 +1,74 @@
-/* Values of options that several commands take. Each returns true, or false with the complaint made
- * and cli->status set. `option` is written with its dashes. */
+/* The command line of a subcommand: a table of its options, read into the places it names. Global
+ * options are taken on the way. */
 #ifndef CMD_OPTION_H
 #define CMD_OPTION_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cmd/cli.h"
 
-/* "OPTION "text": expected ...". Always false. */
-bool option_refuse(struct cli *cli, const char *option, const char *text, const char *expected);
-bool option_number(struct cli *cli, int64_t *out, const char *option, const char *text,
-    int64_t least, int64_t most);
-bool option_port(
-    struct cli *cli, uint16_t *out, const char *option, const char *text, uint16_t least);
-/* --timeout: more than nothing, and no more than `most`. */
-bool option_timeout(struct cli *cli, int64_t *out_ns, const char *text, int64_t most_ns);
+struct option_row;
+/* Puts a value where `row` says; false with the complaint made and cli->status set. */
+typedef bool option_fn(struct cli *cli, const struct option_row *row, char *text);
+
+/* One option. A row without a name closes the table. */
+struct option_row {
+	const char *name; /* without dashes */
+	char letter;      /* 0: none */
+	option_fn *take;  /* the option's value; NULL: it has none */
+	void *place;      /* for `take` */
+	bool *flag;       /* NULL, or becomes true */
+	int *choice;      /* NULL, or becomes `number` */
+	int number;
+	int64_t least, most; /* for `take` */
+	bool (*check)(
+	    const char *text, const char **expected); /* for option_text; NULL: anything */
+};
+
+/* How a subcommand is written; help is printed from it. */
+struct option_syntax {
+	const char *usage; /* "knock [OPTION...] [PROFILE]" */
+	const char *help;  /* options and examples */
+	int operands;      /* most words besides options */
+};
+
+/* Reads all of the command's options (`own` may be NULL). True with cli->operand set; argv is
+ * permuted. False when --help was answered or a mistake reported: return cli->status. */
+bool option_read(struct cli *cli, const struct option_syntax *syntax, const struct option_row *own,
+    int argc, char **argv);
+
+/* Subcommands of one kind; the table may hold headings, without `run`. */
+struct option_command {
+	const char *name;
+	enum cli_exit (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the name */
+	const char *sentence;
+	const char *words; /* what cli->command becomes */
+};
+
+struct option_commands {
+	const struct option_command *table;
+	size_t count;
+	const char *unknown; /* "unknown command": what is said of another word */
+	void (*print_usage)(FILE *to);
+};
+
+/* Reads what stands before the subcommand, and runs it. */
+enum cli_exit option_run(
+    struct cli *cli, const struct option_commands *commands, int argc, char **argv);
+
+/* --- What an option_row can take */
+
+/* Place: const char *. */
+option_fn option_text;
+/* Place: uint16_t; `least` or more. */
+option_fn option_port;
+/* Place: int64_t, in nanoseconds. */
+option_fn option_duration;
+
+bool option_number(struct cli *cli, int64_t *out, const struct option_row *row, const char *text);
+/* "--NAME "text": expected ...". Always false. */
+bool option_refuse(
+    struct cli *cli, const struct option_row *row, const char *text, const char *expected);
 
 #endif

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/write_file.h"
+
 static bool place_is_taken(const char *path)
 {
 	struct stat there;
@@ -49,18 +51,6 @@ failed:
 	return false;
 }
 
-static bool put_in_place(const struct outfile *out)
-{
-	if (!out->fresh)
-		return rename(out->temporary, out->path) == 0;
-	if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE) == 0)
-		return true;
-	if (errno != EINVAL && errno != ENOSYS)
-		return false;
-	/* A file system without that flag; a link is never made over an existing name either. */
-	return link(out->temporary, out->path) == 0 && unlink(out->temporary) == 0;
-}
-
 bool outfile_commit(struct outfile *out)
 {
 	bool written = fflush(out->file) == 0 && fsync(fileno(out->file)) == 0;
@@ -71,7 +61,7 @@ bool outfile_commit(struct outfile *out)
 		written = false;
 	}
 	out->file = NULL;
-	if (written && put_in_place(out)) {
+	if (written && file_put_in_place(AT_FDCWD, out->temporary, out->path, !out->fresh)) {
 		free(out->temporary);
 		out->temporary = NULL;
 		return true;

@@ -3,17 +3,12 @@
 #define CMD_OWN_ADDRESS_H
 
 #include "base/addr.h"
-#include "cmd/cli.h"
 #include "cmd/echo_ask.h"
+#include "cmd/option.h"
 
 #define OWN_ADDRESS_ECHO_IPV4  "https://ipv4.ip.openspa.org"
 #define OWN_ADDRESS_ECHO_IPV6  "https://ipv6.ip.openspa.org"
 #define OWN_ADDRESS_TIMEOUT_NS (5LL * 1000000000)
-
-/* A datagram socket connected to `to`: non-blocking, closed on exec. -1 with errno. */
-int own_address_connect(const struct addr *to, uint16_t port);
-/* The address that packets to `to` leave with. Sends nothing. False with errno. */
-bool own_address_towards(struct addr *out, const struct addr *to);
 
 /* Everything there is to know of one family. */
 struct own_address {
@@ -41,8 +36,7 @@ struct own_search {
 bool own_address_find(
     struct cli *cli, const struct own_search *search, struct addr *out, bool *behind_nat);
 
-/* A URL as given with an option: one without http:// or https:// gets the latter. False with
- * cli->status set. `out` holds OSPA_URL_BYTES. */
-bool own_address_take_url(struct cli *cli, char *out, const char *option, const char *text);
+/* A URL; one without http:// or https:// gets the latter. Place: char[OSPA_URL_BYTES]. */
+option_fn own_address_take_url;
 
 #endif

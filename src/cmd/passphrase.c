@@ -1,5 +1,4 @@
 #include "cmd/passphrase.h"
-#include "cmd/option.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +15,15 @@
 
 #define HELPER_CANNOT_START 127
 
-bool passphrase_take_fd(struct cli *cli, struct passphrase *p, const char *text)
+bool passphrase_take_fd(struct cli *cli, const struct option_row *row, char *text)
 {
 	const char *expected = NULL;
 	int64_t fd = 0;
 
-	if (value_integer(&fd, text, &expected) && fd >= 0 && fd <= INT32_MAX) {
-		p->fd = (int)fd;
-		return true;
-	}
-	return option_refuse(cli, "--passphrase-fd", text, "the number of a descriptor");
+	if (!value_integer(&fd, text, &expected) || fd < 0 || fd > INT32_MAX)
+		return option_refuse(cli, row, text, "the number of a descriptor");
+	*(int *)row->place = (int)fd;
+	return true;
 }
 
 bool passphrase_can_ask(const struct passphrase *p)
@@ -59,10 +57,9 @@ static bool read_line(int fd, char text[static PASSPHRASE_BYTES])
 
 static bool from_descriptor(struct cli *cli, struct passphrase *p)
 {
-	if (read_line(p->fd, p->text))
-		return true;
-	cli->status = cli_fail_errno(cli, "cannot read the passphrase from descriptor %d", p->fd);
-	return false;
+	return read_line(p->fd, p->text) ||
+	       cli_stop(cli,
+	           cli_fail_errno(cli, "cannot read the passphrase from descriptor %d", p->fd));
 }
 
 /* --- A helper */
@@ -195,10 +192,9 @@ static bool ask_terminal(struct cli *cli, struct passphrase *p, const char *ques
 	}
 	if (ssh != NULL)
 		return from_helper(cli, p, ssh, question);
-	cli->status = cli_fail(cli, CLI_FAILED,
+	return cli_refuse(cli, CLI_FAILED,
 	    "a passphrase is needed, and there is no terminal to ask for it: use --passphrase-fd or "
 	    "POSTERN_ASKPASS");
-	return false;
 }
 
 bool passphrase_get(struct cli *cli, struct passphrase *p, const char *question)
@@ -207,10 +203,8 @@ bool passphrase_get(struct cli *cli, struct passphrase *p, const char *question)
 
 	if (p->text == NULL)
 		p->text = secret_alloc(PASSPHRASE_BYTES);
-	if (p->text == NULL) {
-		cli->status = cli_fail(cli, CLI_FAILED, "not enough memory for a passphrase");
-		return false;
-	}
+	if (p->text == NULL)
+		return cli_refuse(cli, CLI_FAILED, "not enough memory for a passphrase");
 	if (p->fd >= 0) {
 		ok = from_descriptor(cli, p);
 	} else if (cli->no_input) {
@@ -220,10 +214,8 @@ bool passphrase_get(struct cli *cli, struct passphrase *p, const char *question)
 	} else {
 		ok = ask_terminal(cli, p, question);
 	}
-	if (ok && *p->text == '\0') {
-		cli->status = cli_fail(cli, CLI_FAILED, "the passphrase is empty");
-		ok = false;
-	}
+	if (ok && *p->text == '\0')
+		ok = cli_refuse(cli, CLI_FAILED, "the passphrase is empty");
 	return ok;
 }
 
@@ -235,10 +227,8 @@ bool passphrase_choose(struct cli *cli, struct passphrase *p, const char *questi
 	if (!ok || p->fd >= 0)
 		return ok;
 	ok = passphrase_get(cli, &again, "The same again");
-	if (ok && strcmp(p->text, again.text) != 0) {
-		cli->status = cli_fail(cli, CLI_FAILED, "the two passphrases are not the same");
-		ok = false;
-	}
+	if (ok && strcmp(p->text, again.text) != 0)
+		ok = cli_refuse(cli, CLI_FAILED, "the two passphrases are not the same");
 	passphrase_free(&again);
 	return ok;
 }

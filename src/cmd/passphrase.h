@@ -4,7 +4,7 @@
 #ifndef CMD_PASSPHRASE_H
 #define CMD_PASSPHRASE_H
 
-#include "cmd/cli.h"
+#include "cmd/option.h"
 
 #define PASSPHRASE_BYTES 1024 /* zero included */
 
@@ -13,8 +13,8 @@ struct passphrase {
 	char *text; /* PASSPHRASE_BYTES of locked memory; NULL: none was wanted so far */
 };
 
-/* The argument of --passphrase-fd; false with cli->status set. */
-bool passphrase_take_fd(struct cli *cli, struct passphrase *p, const char *text);
+/* The value of --passphrase-fd. Place: int. */
+option_fn passphrase_take_fd;
 /* Whether another try could bring another one. */
 bool passphrase_can_ask(const struct passphrase *p);
 /* Fills p->text; `question` is for the person, without colon. Failures are reported, with

@@ -1,6 +1,7 @@
 #include "cmd/probe.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,25 +21,48 @@ struct attempts {
 	int error; /* of the last one that could not even start */
 };
 
-static int start_connect(const struct addr *to, uint16_t port)
+int probe_resolve(struct probe *probe, const char *host, int family)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = family}, *list = NULL;
+	int error = getaddrinfo(host, NULL, &hints, &list);
+	bool have[2] = {false, false};
+
+	probe->count = 0;
+	for (const struct addrinfo *one = error == 0 ? list : NULL; one != NULL;
+	     one = one->ai_next) {
+		struct addr *address = &probe->addresses[probe->count];
+		bool *known = &have[one->ai_family == AF_INET];
+		struct sockaddr_storage name = {0};
+		uint16_t port;
+
+		if (*known || one->ai_addrlen > sizeof name)
+			continue;
+		memcpy(&name, one->ai_addr, one->ai_addrlen);
+		if (!addr_from_sockaddr(address, &port, &name))
+			continue;
+		*known = true;
+		probe->count++;
+	}
+	if (error == 0)
+		freeaddrinfo(list);
+	return error;
+}
+
+int probe_connect(const struct addr *to, uint16_t port, int type)
 {
 	struct sockaddr_in6 six = addr_to_sockaddr(to, port);
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
 	bool v4 = addr_is_v4(to);
 	const void *name = v4 ? (const void *)&four : (const void *)&six;
-	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), saved;
 
 	memcpy(&four.sin_addr, to->bytes + ADDR_BYTES - sizeof four.sin_addr, sizeof four.sin_addr);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, name, v4 ? sizeof four : sizeof six) != 0 && errno != EINPROGRESS) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	if (fd < 0 || connect(fd, name, v4 ? sizeof four : sizeof six) == 0 || errno == EINPROGRESS)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 static void start_attempt(struct attempts *a, const struct probe *probe, size_t address)
@@ -49,7 +73,7 @@ static void start_attempt(struct attempts *a, const struct probe *probe, size_t 
 		slot++;
 	if (slot == ATTEMPTS_MOST)
 		return; /* enough are waiting already */
-	a->sockets[slot].fd = start_connect(&probe->addresses[address], probe->port);
+	a->sockets[slot].fd = probe_connect(&probe->addresses[address], probe->port, SOCK_STREAM);
 	a->sockets[slot].events = POLLOUT;
 	a->address[slot] = address;
 	if (a->sockets[slot].fd < 0 && errno == ECONNREFUSED)

@@ -27,6 +27,12 @@ struct probe {
 	bool patient; /* a refusal is not the end of it */
 };
 
+/* The first address of each family, or of the one that is wanted, that a name stands for. The value
+ * of getaddrinfo(3). */
+int probe_resolve(struct probe *probe, const char *host, int family);
+/* A socket of that type, connected to `to` or about to be: non-blocking, closed on exec. -1 with
+ * errno. */
+int probe_connect(const struct addr *to, uint16_t port, int type);
 /* *open is the index of the address that answered, with PROBE_OPEN. */
 enum probe_result probe_tcp(const struct probe *probe, size_t *open);
 

@@ -1,9 +1,7 @@
 #include "cmd/qr.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <png.h>
-#include <qrencode.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,51 +11,34 @@
 #define QUIET_ZONE    4 /* light modules around, as ISO 18004 asks */
 #define MODULE_PIXELS 8
 
-struct qr {
-	QRcode *code;
-};
-
-struct qr *qr_encode(const char *text)
+QRcode *qr_encode(const char *text)
 {
-	struct qr *qr = calloc(1, sizeof *qr);
-
-	if (qr == NULL)
-		return NULL;
 	/* libqrencode and libpng free copies as they are: have the allocator overwrite them. */
 	mallopt(M_PERTURB, 0xff);
-	qr->code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
-	if (qr->code == NULL) {
-		int saved = errno;
-
-		free(qr);
-		errno = saved;
-		return NULL;
-	}
-	return qr;
+	return QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
 }
 
-void qr_free(struct qr *qr)
+void qr_free(QRcode *qr)
 {
 	if (qr == NULL)
 		return;
-	secret_wipe(qr->code->data, (size_t)qr->code->width * (size_t)qr->code->width);
-	QRcode_free(qr->code);
-	free(qr);
+	secret_wipe(qr->data, (size_t)qr->width * (size_t)qr->width);
+	QRcode_free(qr);
 }
 
 /* Coordinates count from the corner of the quiet zone. */
-static bool is_dark(const struct qr *qr, int row, int column)
+static bool is_dark(const QRcode *qr, int row, int column)
 {
-	int width = qr->code->width;
+	int width = qr->width;
 
 	row -= QUIET_ZONE;
 	column -= QUIET_ZONE;
 	if (row < 0 || column < 0 || row >= width || column >= width)
 		return false;
-	return qr->code->data[row * width + column] & 1;
+	return qr->data[row * width + column] & 1;
 }
 
-static void draw_half_blocks(const struct qr *qr, FILE *to, int row, int size)
+static void draw_half_blocks(const QRcode *qr, FILE *to, int row, int size)
 {
 	static const char *const blocks[2][2] = {{" ", "\u2584"}, {"\u2580", "\u2588"}};
 
@@ -66,7 +47,7 @@ static void draw_half_blocks(const struct qr *qr, FILE *to, int row, int size)
 }
 
 /* Solid in colour, for the shape of # has gaps. */
-static void draw_hashes(const struct qr *qr, FILE *to, int row, int size, bool colour)
+static void draw_hashes(const QRcode *qr, FILE *to, int row, int size, bool colour)
 {
 	static const char *const plain[] = {"  ", "##"};
 	static const char *const solid[] = {"\033[48;5;231m  ", "\033[48;5;16m  "};
@@ -75,9 +56,9 @@ static void draw_hashes(const struct qr *qr, FILE *to, int row, int size, bool c
 		fputs((colour ? solid : plain)[is_dark(qr, row, column)], to);
 }
 
-void qr_draw(const struct qr *qr, FILE *to, bool utf8, bool colour)
+void qr_draw(const QRcode *qr, FILE *to, bool utf8, bool colour)
 {
-	int size = qr->code->width + 2 * QUIET_ZONE;
+	int size = qr->width + 2 * QUIET_ZONE;
 
 	for (int row = 0; row < size; row += utf8 ? 2 : 1) {
 		/* Black and white of the fixed 256-colour cube, which no theme changes. */
@@ -92,7 +73,7 @@ void qr_draw(const struct qr *qr, FILE *to, bool utf8, bool colour)
 	fflush(to);
 }
 
-static void paint(const struct qr *qr, uint8_t *pixels, int side)
+static void paint(const QRcode *qr, uint8_t *pixels, int side)
 {
 	for (int y = 0; y < side; y++) {
 		for (int x = 0; x < side; x++)
@@ -101,9 +82,9 @@ static void paint(const struct qr *qr, uint8_t *pixels, int side)
 	}
 }
 
-bool qr_write_png(const struct qr *qr, FILE *to)
+bool qr_write_png(const QRcode *qr, FILE *to)
 {
-	int side = (qr->code->width + 2 * QUIET_ZONE) * MODULE_PIXELS;
+	int side = (qr->width + 2 * QUIET_ZONE) * MODULE_PIXELS;
 	size_t size = (size_t)side * (size_t)side;
 	png_image image = {.version = PNG_IMAGE_VERSION,
 	    .width = (png_uint_32)side,

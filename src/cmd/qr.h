@@ -5,17 +5,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-struct qr;
+#include <qrencode.h>
 
 /* Error correction M. NULL with errno: ERANGE when no code holds so much. */
-struct qr *qr_encode(const char *text);
+QRcode *qr_encode(const char *text);
 /* Wipes it: whoever sees the code has the text. Safe on NULL. */
-void qr_free(struct qr *qr);
+void qr_free(QRcode *qr);
 
 /* Draws it for a terminal or a text file: with half blocks in UTF-8, else with ##. With `colour`
  * it is black on white whatever the terminal's colours are. */
-void qr_draw(const struct qr *qr, FILE *to, bool utf8, bool colour);
+void qr_draw(const QRcode *qr, FILE *to, bool utf8, bool colour);
 /* A PNG, eight pixels a module. */
-bool qr_write_png(const struct qr *qr, FILE *to);
+bool qr_write_png(const QRcode *qr, FILE *to);
 
 #endif

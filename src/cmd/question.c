@@ -23,14 +23,11 @@ bool question_ask(struct cli *cli, char answer[static QUESTION_BYTES], const cha
 		*answer = '\0';
 		if (!ferror(stdin))
 			return true;
-		cli->status = cli_fail_errno(cli, "cannot read the answer");
-		return false;
+		return cli_stop(cli, cli_fail_errno(cli, "cannot read the answer"));
 	}
 	length = strlen(answer);
-	if (length == QUESTION_BYTES - 1 && answer[length - 1] != '\n') {
-		cli->status = cli_fail(cli, CLI_FAILED, "the answer is too long");
-		return false;
-	}
+	if (length == QUESTION_BYTES - 1 && answer[length - 1] != '\n')
+		return cli_refuse(cli, CLI_FAILED, "the answer is too long");
 	answer[strcspn(answer, "\r\n")] = '\0';
 	return true;
 }

@@ -22,44 +22,21 @@ struct texts {
 
 static bool fail_memory(struct cli *cli)
 {
-	cli->status = cli_fail(cli, CLI_FAILED, "not enough memory");
-	return false;
+	return cli_refuse(cli, CLI_FAILED, "not enough memory");
 }
 
-static bool read_public(struct cli *cli, struct rsa_public *out, const char *path, const char *what)
-{
-	struct file_text text = {.data = NULL};
-	bool ok = spa_key_file(cli, &text, path, FILE_PUBLIC) &&
-	          spa_key_public(cli, out, text.data, what, path);
-
-	file_text_free(&text);
-	return ok;
-}
-
-/* The pair that the user has. Where its key is encrypted, the passphrase is kept for the file. */
-static bool read_pair(struct cli *cli, struct rsa_secret *secret, struct spa_client *client)
-{
-	struct file_text text = {.data = NULL};
-	struct rsa_public half;
-	bool ok;
-
-	ok = spa_key_file(cli, &text, client->private_key, FILE_SECRET) &&
-	     spa_key_secret(cli, secret, text.data, &client->passphrase, client->private_key);
-	file_text_free(&text);
-	if (!ok || client->public_key == NULL)
-		return ok;
-	return read_public(cli, &half, client->public_key, "public key") &&
-	       spa_key_belongs(cli, secret, &half, client->public_key);
-}
-
+/* The pair that the user has, or a new one. Where its key is encrypted, the passphrase is kept for
+ * the file. */
 static bool make_pair(struct cli *cli, struct rsa_secret *secret, struct spa_client *client)
 {
-	if (client->private_key != NULL)
-		return read_pair(cli, secret, client);
-	if (rsa_secret_generate(secret) == RSA_FINE)
-		return true;
-	cli->status = cli_fail(cli, CLI_FAILED, "libcrypto cannot make keys");
-	return false;
+	const struct spa_key_place own = {.path = client->private_key};
+	const struct spa_key_place half = {.path = client->public_key};
+
+	if (own.path == NULL)
+		return rsa_secret_generate(secret) == RSA_FINE ||
+		       cli_refuse(cli, CLI_FAILED, "libcrypto cannot make keys");
+	return spa_key_secret(cli, secret, &own, &client->passphrase) &&
+	       (half.path == NULL || spa_key_belongs(cli, secret, &half));
 }
 
 static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *client)
@@ -67,7 +44,8 @@ static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *
 	struct rsa_secret secret = {0};
 	struct rsa_public server;
 	const char *passphrase = NULL;
-	bool ok = read_public(cli, &server, client->server_public_key, "public key") &&
+	bool ok = spa_key_public(cli, &server,
+	              &(struct spa_key_place){.path = client->server_public_key}, "public key") &&
 	          make_pair(cli, &secret, client);
 
 	if (ok && client->encrypt && client->passphrase.text == NULL)
@@ -75,10 +53,8 @@ static bool make_texts(struct cli *cli, struct texts *texts, struct spa_client *
 	passphrase = client->passphrase.text;
 	if (ok && !(rsa_pem_write_secret(texts->own, &secret, passphrase) &&
 	              rsa_pem_write_public(texts->public, &secret.public_key) &&
-	              rsa_pem_write_public(texts->server, &server))) {
-		cli->status = cli_fail(cli, CLI_FAILED, "libcrypto cannot write the keys");
-		ok = false;
-	}
+	              rsa_pem_write_public(texts->server, &server)))
+		ok = cli_refuse(cli, CLI_FAILED, "libcrypto cannot write the keys");
 	passphrase_free(&client->passphrase);
 	secret_wipe(&secret, sizeof secret);
 	return ok;
@@ -118,11 +94,9 @@ static bool choose_paths(struct cli *cli, struct spa_client *client, char **made
 static bool fail_public(struct cli *cli, const struct spa_client *client)
 {
 	if (errno == EEXIST)
-		cli->status = cli_fail(cli, CLI_FAILED, "%s exists already and was left as it is",
+		return cli_refuse(cli, CLI_FAILED, "%s exists already and was left as it is",
 		    client->public_path);
-	else
-		cli->status = cli_fail_errno(cli, "cannot write %s", client->public_path);
-	return false;
+	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", client->public_path));
 }
 
 /* The public key goes into its place last: from then on the server takes requests. */
@@ -138,8 +112,7 @@ static bool write_files(struct cli *cli, struct spa_client *client, const char *
 	if (fputs(public_text, out.file) < 0 || fchmod(fileno(out.file), 0644) != 0) {
 		fail_public(cli, client);
 	} else if (!ospa_write(client->ospa_path, &client->ospa, false, &error)) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	} else if (!outfile_commit(&out)) {
 		fail_public(cli, client);
 		unlink(client->ospa_path);

@@ -7,8 +7,27 @@
 
 #define GUESSES 3
 
-bool spa_key_secret(struct cli *cli, struct rsa_secret *out, const char *pem, struct passphrase *p,
-    const char *where)
+static const char *name_of(const struct spa_key_place *from)
+{
+	return from->path != NULL ? from->path : from->where;
+}
+
+/* The text, in `file` where it stands in one of its own. NULL with cli->status set. */
+static const char *text_of(struct cli *cli, struct file_text *file,
+    const struct spa_key_place *from, enum file_secrecy secrecy)
+{
+	struct conf_error error = {0};
+
+	*file = (struct file_text){.data = NULL};
+	if (from->path == NULL)
+		return from->pem;
+	if (!file_read(file, from->path, secrecy, &error))
+		cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
+	return file->data;
+}
+
+static bool read_secret(struct cli *cli, struct rsa_secret *out, const char *pem,
+    struct passphrase *p, const char *where)
 {
 	enum rsa_error error = rsa_pem_read_secret(out, pem, strlen(pem), NULL);
 	char question[256];
@@ -24,45 +43,46 @@ bool spa_key_secret(struct cli *cli, struct rsa_secret *out, const char *pem, st
 			error = RSA_LOCKED;
 		}
 	}
-	if (error == RSA_FINE)
-		return true;
-	cli->status = cli_fail(cli, error == RSA_WRONG_PASSPHRASE ? CLI_FAILED : CLI_CONFIG,
-	    "the private key of %s is %s", where, rsa_error_text(error));
-	return false;
+	return error == RSA_FINE ||
+	       cli_refuse(cli, error == RSA_WRONG_PASSPHRASE ? CLI_FAILED : CLI_CONFIG,
+	           "the private key of %s is %s", where, rsa_error_text(error));
+}
+
+bool spa_key_secret(
+    struct cli *cli, struct rsa_secret *out, const struct spa_key_place *from, struct passphrase *p)
+{
+	struct file_text file;
+	const char *pem = text_of(cli, &file, from, FILE_SECRET);
+	bool ok = pem != NULL && read_secret(cli, out, pem, p, name_of(from));
+
+	file_text_free(&file);
+	return ok;
 }
 
 bool spa_key_public(
-    struct cli *cli, struct rsa_public *out, const char *pem, const char *what, const char *where)
+    struct cli *cli, struct rsa_public *out, const struct spa_key_place *from, const char *what)
 {
-	enum rsa_error error = rsa_pem_read_public(out, pem, strlen(pem));
+	struct file_text file;
+	const char *pem = text_of(cli, &file, from, FILE_PUBLIC);
+	enum rsa_error error;
 
+	if (pem == NULL)
+		return false;
+	error = rsa_pem_read_public(out, pem, strlen(pem));
+	file_text_free(&file);
 	if (error == RSA_FINE)
 		error = rsa_public_check(out);
-	if (error == RSA_FINE)
-		return true;
-	cli->status =
-	    cli_fail(cli, CLI_CONFIG, "the %s of %s is %s", what, where, rsa_error_text(error));
-	return false;
+	return error == RSA_FINE || cli_refuse(cli, CLI_CONFIG, "the %s of %s is %s", what,
+	                                name_of(from), rsa_error_text(error));
 }
 
 bool spa_key_belongs(
-    struct cli *cli, const struct rsa_secret *key, const struct rsa_public *half, const char *where)
+    struct cli *cli, const struct rsa_secret *key, const struct spa_key_place *half)
 {
-	if (memcmp(&key->public_key, half, sizeof *half) == 0)
-		return true;
-	cli->status =
-	    cli_fail(cli, CLI_CONFIG, "the public key of %s is not that of the private key", where);
-	return false;
-}
+	struct rsa_public public;
 
-bool spa_key_file(
-    struct cli *cli, struct file_text *out, const char *path, enum file_secrecy secrecy)
-{
-	struct conf_error error = {0};
-
-	if (file_read(out, path, secrecy, &error))
-		return true;
-	cli->status =
-	    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
-	return false;
+	return spa_key_public(cli, &public, half, "public key") &&
+	       (memcmp(&key->public_key, &public, sizeof public) == 0 ||
+	           cli_refuse(cli, CLI_CONFIG,
+	               "the public key of %s is not that of the private key", name_of(half)));
 }

@@ -1,11 +1,11 @@
 #include "cmd/spa_request.h"
-#include "cmd/option.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
+#include "cmd/probe.h"
 #include "cmd/spa_key.h"
 #include "conf/values.h"
 
@@ -16,11 +16,8 @@ static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
 	*ospa = (struct ospa){.port = OSPA_PORT};
 	if (path == NULL)
 		return true;
-	if (!ospa_load(ospa, path, &error)) {
-		cli->status =
-		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_CONFIG, "%s", error.text);
-		return false;
-	}
+	if (!ospa_load(ospa, path, &error))
+		return cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
 	if (ospa->unknown[0] != '\0')
 		cli_warn(cli, "%s: %s means nothing to this client", path, ospa->unknown);
 	return true;
@@ -37,96 +34,40 @@ static bool take_device(struct cli *cli, struct openspa_request *ask, const stru
 	else if (ospa_device_parse(ask->device, words->device))
 		return true;
 	else
-		option_refuse(cli, "--client-device-id", words->device, "a UUID");
+		option_refuse(cli, &(struct option_row){"client-device-id", .take = option_text},
+		    words->device, "a UUID");
 	return false;
 }
 
 /* --- Keys */
 
-/* The PEM text of one key: of the file that the command line names, else of the OSPA file. */
-struct key_text {
-	struct file_text file;
-	const char *pem;
-	const char *where;
-};
-
-static bool get_text(struct cli *cli, struct key_text *out, const char *path,
-    enum file_secrecy secrecy, const char *from_ospa, const char *ospa_file)
+static bool is_there(struct cli *cli, const struct spa_key_place *key, const char *option)
 {
-	*out = (struct key_text){.pem = from_ospa, .where = ospa_file};
-	if (path == NULL)
-		return true;
-	if (!spa_key_file(cli, &out->file, path, secrecy))
-		return false;
-	out->pem = out->file.data;
-	out->where = path;
-	return true;
+	return key->path != NULL || key->pem != NULL ||
+	       cli_stop(cli, cli_misuse(cli, "name an OSPA file, or give %s", option));
 }
 
-static bool open_private(
-    struct cli *cli, struct rsa_secret *secret, const struct ospa *ospa, struct spa_words *words)
-{
-	struct key_text text;
-	bool ok = get_text(
-	    cli, &text, words->private_key, FILE_SECRET, ospa->private_key, words->ospa_file);
-
-	if (ok && text.pem == NULL) {
-		cli->status = cli_misuse(cli, "name an OSPA file, or give --private-key");
-		ok = false;
-	}
-	ok = ok && spa_key_secret(cli, secret, text.pem, &words->passphrase, text.where);
-	passphrase_free(&words->passphrase);
-	file_text_free(&text.file);
-	return ok;
-}
-
-/* Only needed to find mistakes: it follows from the private key. */
-static bool check_public(struct cli *cli, const struct rsa_secret *secret, const struct ospa *ospa,
-    const struct spa_words *words)
-{
-	struct key_text text = {.pem = NULL};
-	struct rsa_public half;
-	bool ok;
-
-	if (words->public_key == NULL && (ospa->public_key == NULL || words->private_key != NULL))
-		return true;
-	ok = get_text(
-	         cli, &text, words->public_key, FILE_PUBLIC, ospa->public_key, words->ospa_file) &&
-	     spa_key_public(cli, &half, text.pem, "public key", text.where) &&
-	     spa_key_belongs(cli, secret, &half, text.where);
-	file_text_free(&text.file);
-	return ok;
-}
-
-static bool open_server_key(
-    struct cli *cli, struct rsa_public *key, const struct ospa *ospa, const struct spa_words *words)
-{
-	struct key_text text;
-	bool ok = get_text(cli, &text, words->server_public_key, FILE_PUBLIC,
-	    ospa->server_public_key, words->ospa_file);
-
-	if (ok && text.pem == NULL) {
-		cli->status = cli_misuse(cli, "name an OSPA file, or give --server-public-key");
-		ok = false;
-	}
-	ok = ok && spa_key_public(cli, key, text.pem, "server's public key", text.where);
-	file_text_free(&text.file);
-	return ok;
-}
-
+/* What the command line names goes before what is in the OSPA file. */
 static bool open_keys(
     struct cli *cli, struct spa_request *out, const struct ospa *ospa, struct spa_words *words)
 {
+	const struct spa_key_place server = {words->server_public_key, ospa->server_public_key,
+	                               words->ospa_file},
+	                           own = {words->private_key, ospa->private_key, words->ospa_file},
+	                           half = {words->public_key, ospa->public_key, words->ospa_file};
+	/* Only needed to find mistakes: it follows from the private key. */
+	bool check = half.path != NULL || (half.pem != NULL && own.path == NULL);
 	struct rsa_secret secret = {0};
-	bool ok = open_server_key(cli, &out->server_key, ospa, words) &&
-	          open_private(cli, &secret, ospa, words) &&
-	          check_public(cli, &secret, ospa, words);
+	bool ok = is_there(cli, &server, "--server-public-key") &&
+	          spa_key_public(cli, &out->server_key, &server, "server's public key") &&
+	          is_there(cli, &own, "--private-key") &&
+	          spa_key_secret(cli, &secret, &own, &words->passphrase) &&
+	          (!check || spa_key_belongs(cli, &secret, &half));
 
+	passphrase_free(&words->passphrase);
 	if (ok) {
 		out->key = rsa_key_new(&secret);
-		ok = out->key != NULL;
-		if (!ok)
-			cli->status = cli_fail(cli, CLI_FAILED, "not enough memory for a key");
+		ok = out->key != NULL || cli_refuse(cli, CLI_FAILED, "not enough memory for a key");
 	}
 	secret_wipe(&secret, sizeof secret);
 	return ok;
@@ -136,29 +77,18 @@ static bool open_keys(
 
 static bool resolve(struct cli *cli, struct addr *out, const char *name, int family)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = family}, *list = NULL;
-	struct sockaddr_storage first = {0};
+	struct probe found;
 	const char *expected;
-	uint16_t port;
 	int error;
 
-	if (!value_host(name, &expected)) {
-		cli->status = cli_misuse(cli, "--server-ip: expected %s", expected);
-		return false;
-	}
-	error = getaddrinfo(name, NULL, &hints, &list);
-	if (error != 0) {
-		cli->status =
-		    cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", name, gai_strerror(error));
-		return false;
-	}
-	if (list->ai_addrlen <= sizeof first)
-		memcpy(&first, list->ai_addr, list->ai_addrlen);
-	freeaddrinfo(list);
-	if (addr_from_sockaddr(out, &port, &first))
-		return true;
-	cli->status = cli_fail(cli, CLI_FAILED, "%s has no address of use", name);
-	return false;
+	if (!value_host(name, &expected))
+		return cli_stop(cli, cli_misuse(cli, "--server-ip: expected %s", expected));
+	error = probe_resolve(&found, name, family);
+	if (error != 0)
+		return cli_refuse(
+		    cli, CLI_FAILED, "cannot resolve %s: %s", name, gai_strerror(error));
+	*out = found.addresses[0];
+	return found.count > 0 || cli_refuse(cli, CLI_FAILED, "%s has no address of use", name);
 }
 
 static bool take_server(

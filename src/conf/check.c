@@ -9,33 +9,48 @@
 #include "conf/values.h"
 #include "proto/openme.h"
 
-static struct conf_place place_of(const struct node *node, const struct node *root)
+/* Where a key of `server` stands, or would. */
+static struct conf_place server_place(
+    const struct tree *tree, const struct node *root, const char *key)
 {
+	const struct node *section = tree_find(tree, root, "server");
+	const struct node *node =
+	    section == NULL ? NULL : section_find(&conf_server_section, tree, section, key);
+
 	return node == NULL ? root->place : node->place;
 }
 
-static bool check_server_keys(struct conf *conf, const struct tree *tree, const struct node *root,
-    const struct node *section, struct conf_error *error)
+/* A complaint about a key of `server`, at its value's place if it is given. Always false. */
+static bool fail_server(const struct tree *tree, const struct node *root, const char *key,
+    struct conf_error *error, const char *problem)
+{
+	char full[32];
+
+	snprintf(full, sizeof full, "server.%s", key);
+	return tree_fail(tree, server_place(tree, root, key), full, error, "%s", problem);
+}
+
+static bool check_server_keys(
+    struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
 {
 	static const uint8_t zero[CONF_KEY_BYTES];
+	const struct node *section = tree_find(tree, root, "server");
 	const struct conf_server *s = &conf->server;
-	bool is_map = section != NULL && section->kind == NODE_MAP;
-	const struct node *private_key = is_map ? tree_find(tree, section, "private_key") : NULL;
-	const struct node *public_key = is_map ? tree_find(tree, section, "public_key") : NULL;
 
 	if (s->private_key.bytes == NULL && conf->has_openspa && !s->public_key.given)
 		return true; /* OpenSPA alone */
 	if (s->private_key.bytes == NULL)
-		return tree_fail(tree, place_of(section, root), "server.private_key", error,
+		return tree_fail(tree, section == NULL ? root->place : section->place,
+		    "server.private_key", error,
 		    "not given; expected the server's X25519 key, 32 bytes in base64: "
 		    "`postern init` makes one");
 	if (secret_equal(s->private_key.bytes, zero, sizeof zero))
-		return tree_fail(tree, place_of(private_key, root), "server.private_key", error,
+		return fail_server(tree, root, "private_key", error,
 		    "found 32 zero bytes; expected a key: `postern init` makes one");
 	openme_server_public(conf->public_key, s->private_key.bytes);
 	if (s->public_key.given &&
 	    memcmp(s->public_key.bytes, conf->public_key, sizeof conf->public_key) != 0)
-		return tree_fail(tree, place_of(public_key, root), "server.public_key", error,
+		return fail_server(tree, root, "public_key", error,
 		    "does not belong to server.private_key; correct one of them, or leave "
 		    "public_key out");
 	return true;
@@ -44,27 +59,23 @@ static bool check_server_keys(struct conf *conf, const struct tree *tree, const 
 bool check_server(
     struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
 {
-	const struct node *section = tree_find(tree, root, "server");
-	bool is_map = section != NULL && section->kind == NODE_MAP;
 	struct conf_server *s = &conf->server;
 
+	conf->interface_place = server_place(tree, root, "interface");
+	conf_keep_interface(conf, s->interface.text);
 	if (s->health_port == CONF_NOT_GIVEN)
 		s->health_port = s->udp_port;
 	if ((s->mark & (s->mark - 1)) != 0)
-		return tree_fail(tree,
-		    place_of(is_map ? tree_find(tree, section, "mark") : NULL, root), "server.mark",
-		    error, "found more than one bit; expected one, such as 0x40000000");
+		return fail_server(tree, root, "mark", error,
+		    "found more than one bit; expected one, such as 0x40000000");
 	if (s->guard == CONF_GUARD_ALL && s->open_knock_port == 0)
-		return tree_fail(tree,
-		    place_of(is_map ? tree_find(tree, section, "open_knock_port") : NULL, root),
-		    "server.open_knock_port", error,
+		return fail_server(tree, root, "open_knock_port", error,
 		    "found false together with guard: all, so no knock could arrive; expected "
 		    "open_knock_port: true, or guard: ports");
 	if (conf->has_openspa && s->private_key.bytes != NULL && conf->openspa.port == s->udp_port)
-		return tree_fail(tree,
-		    place_of(is_map ? tree_find(tree, section, "udp_port") : NULL, root),
-		    "server.udp_port", error, "found the port of openspa; expected another");
-	return check_server_keys(conf, tree, root, section, error);
+		return fail_server(
+		    tree, root, "udp_port", error, "found the port of openspa; expected another");
+	return check_server_keys(conf, tree, root, error);
 }
 
 static bool fail_client(const struct conf_client *client, const char *key, struct conf_error *error,
@@ -197,22 +208,24 @@ static bool keys_differ(const struct conf *conf, struct conf_error *error)
 	return ok;
 }
 
+static bool means_group(const char *text)
+{
+	return strchr(text, '/') == NULL && strspn(text, "0123456789") == 0;
+}
+
 void conf_unknown_ports(const struct conf *conf, const char *text, char *out, size_t size)
 {
-	const char *nearest = NULL, *expected = NULL;
-	const char **names = calloc(conf->group_count + 1, sizeof *names);
+	struct value_guess guess = {.text = text};
+	const char *expected = NULL;
 	struct port_spec spec;
 	char quoted[96], meant[96] = "";
 
-	for (size_t i = 0; names != NULL && i < conf->group_count; i++)
-		names[i] = conf->groups[i].name;
-	if (names != NULL)
-		nearest = value_nearest(text, names, conf->group_count);
-	if (nearest != NULL)
-		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);
-	free(names);
+	for (size_t i = 0; i < conf->group_count; i++)
+		value_consider(&guess, conf->groups[i].name);
+	if (guess.best != NULL)
+		snprintf(meant, sizeof meant, "; did you mean \"%s\"?", guess.best);
 	value_port_spec(&spec, text, &expected);
-	if (text[strcspn(text, "/")] == '\0' && strspn(text, "0123456789") == 0)
+	if (means_group(text))
 		expected = "ports such as 22/tcp, or a group that `ports` names";
 	snprintf(out, size, "found %s; expected %s%s",
 	    value_quoted(quoted, sizeof quoted, text, 64), expected, meant);
@@ -227,8 +240,10 @@ bool conf_knows_ports(const struct conf *conf, const char *text)
 	       strcmp(text, "default") == 0;
 }
 
-static bool groups_known(
-    const struct conf *conf, const struct conf_client *client, struct conf_error *error)
+/* As openme does, a client that names a group which does not exist is skipped and the others are
+ * served. Ports with a slip of the pen are refused all the same: nothing would guard those that
+ * were meant. */
+static bool groups_known(struct conf *conf, struct conf_client *client, struct conf_error *error)
 {
 	for (size_t i = 0; i < client->allowed_ports.count; i++) {
 		const struct conf_item *item = &client->allowed_ports.items[i];
@@ -237,8 +252,13 @@ static bool groups_known(
 		if (conf_knows_ports(conf, item->text))
 			continue;
 		conf_unknown_ports(conf, item->text, problem, sizeof problem);
-		return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s", client->file,
-		    item->place.line, item->place.column, client->name, problem);
+		if (!means_group(item->text))
+			return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s",
+			    client->file, item->place.line, item->place.column, client->name,
+			    problem);
+		client->skipped = true;
+		conf_warn(conf, "%s:%u:%u: clients.%s.allowed_ports: %s; the client is skipped",
+		    client->file, item->place.line, item->place.column, client->name, problem);
 	}
 	return true;
 }

@@ -34,6 +34,7 @@ struct conf_client {
 	char name[CLIENT_NAME_BYTES];
 	const char *file; /* where it stands */
 	struct conf_place place;
+	bool skipped; /* names ports that do not exist: opens nothing, see conf_warning */
 #define X(key, kind, ...) CONF_TYPE_##kind key;
 	CONF_CLIENT_KEYS(X)
 #undef X
@@ -103,12 +104,25 @@ bool conf_wants_public(const struct conf *conf);
  * when nothing is known at all, every address. */
 void conf_set_public(struct conf *conf, const struct addr found[static 2]);
 
+/* Looks server.interface up among this host's devices, of which any name will do, and has the
+ * device's own stand in the snapshot. False with *error filled when it is not there, or when
+ * another device takes its packets, such as a bridge or a VRF: nothing would be heard there. For
+ * those who only shut, the snapshot then has that other device, or the name as it was. */
+bool conf_find_interface(struct conf *conf, struct conf_error *error);
+/* The device's own name for the snapshot, without a look. One that is too long for that, so an
+ * alternative one, becomes every interface: rather shut too much. */
+void conf_keep_interface(struct conf *conf, const char *name);
+const char *conf_interface(const struct conf *conf);
+
 /* What roles may see, in a memory file that nobody can change (snapshot.h). The descriptor is the
  * caller's; -1 with errno. Clients stand in it in the order of conf_client. */
 int conf_write_snapshot(const struct conf *conf, uint64_t generation);
 
 /* Everything below is read-only and lives until conf_free. */
 const char *conf_path(const struct conf *conf);
+/* What is in force and hardly meant: sentences as in a conf_error. */
+size_t conf_warning_count(const struct conf *conf);
+const char *conf_warning(const struct conf *conf, size_t index);
 const struct conf_server *conf_server(const struct conf *conf);
 /* Whether knocks are served, and whether OpenSPA's requests are. At least one of them. */
 bool conf_has_openme(const struct conf *conf);

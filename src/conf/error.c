@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "conf/private.h"
 
 static const char hex[] = "0123456789abcdef";
 
@@ -46,4 +49,25 @@ bool conf_fail_system(struct conf_error *error, const char *path, const char *do
 	conf_fail(error, "%s: cannot %s: %s", path, doing, strerror(number));
 	error->permission = number == EACCES || number == EPERM;
 	return false;
+}
+
+void conf_warn(struct conf *conf, const char *format, ...)
+{
+	char **more = reallocarray(conf->warnings, conf->warning_count + 1, sizeof *more);
+	struct conf_error error;
+	char text[sizeof error.text];
+	va_list args;
+
+	if (more == NULL)
+		return;
+	conf->warnings = more;
+	if (conf->warning_count > CONF_WARNINGS_MOST)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	conf_fail(&error, "%s",
+	    conf->warning_count < CONF_WARNINGS_MOST ? text : "more warnings are left out");
+	more[conf->warning_count] = strdup(error.text);
+	conf->warning_count += more[conf->warning_count] != NULL;
 }

@@ -9,72 +9,56 @@
 #include "conf/values.h"
 #include "snapshot/snapshot.h"
 
-/* Completes `expected` and returns `ok`. */
-static bool say(char *expected, const char *phrase, bool ok)
+/* Completes `expected`. Always false. */
+static bool say(char *expected, const char *phrase)
 {
 	snprintf(expected, EXPECTED_BYTES, "%s", phrase);
-	return ok;
+	return false;
 }
 
-static bool copy_text(void *member, const char *text)
+/* A struct conf_text that its kind's `item` passes; where the kind says so, also an empty one. */
+static bool read_text(
+    const struct conf_field *field, void *member, const char *text, char *expected)
 {
+	const struct kind *kind = kind_of(field);
+	const char *phrase = NULL;
+
+	if (!(kind->or_empty && *text == '\0') && !kind->item(text, &phrase))
+		return say(expected, phrase);
 	snprintf(((struct conf_text *)member)->text, CONF_TEXT_BYTES, "%s", text);
 	return true;
 }
 
-static bool read_host(
-    const struct conf_field *field, void *member, const char *text, char *expected)
+static void drop_command(void *member)
 {
-	const char *phrase = NULL;
-
-	(void)field;
-	return (*text == '\0' || value_host(text, &phrase) || say(expected, phrase, false)) &&
-	       copy_text(member, text);
+	free(*(char **)member);
+	*(char **)member = NULL;
 }
 
-static bool read_interface(
-    const struct conf_field *field, void *member, const char *text, char *expected)
+static bool keep_copy(char **member, const char *text, char *expected)
 {
-	const char *phrase = NULL;
-
-	(void)field;
-	return (*text == '\0' || value_interface(text, &phrase) || say(expected, phrase, false)) &&
-	       copy_text(member, text);
-}
-
-static bool read_name(
-    const struct conf_field *field, void *member, const char *text, char *expected)
-{
-	const char *phrase = NULL;
-
-	(void)field;
-	return (value_name(text, &phrase) || say(expected, phrase, false)) &&
-	       copy_text(member, text);
+	free(*member);
+	*member = strdup(text);
+	return *member != NULL || say(expected, "more memory to keep it in");
 }
 
 static bool read_command(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
-	char **command = member;
-
 	(void)field;
 	if (strlen(text) > 4096)
-		return say(expected, "a command of at most 4096 bytes", false);
-	free(*command);
-	*command = strdup(text);
-	return *command != NULL || say(expected, "more memory to keep it in", false);
+		return say(expected, "a command of at most 4096 bytes");
+	return keep_copy(member, text, expected);
 }
 
 static bool read_integer(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
 	const char *phrase = NULL;
-	int64_t value;
+	int64_t *value = member;
 
-	if (value_integer(&value, text, &phrase) && value >= field->least && value <= field->most) {
-		memcpy(member, &value, sizeof value);
+	if (value_integer(value, text, &phrase) && *value >= field->least && *value <= field->most)
 		return true;
-	}
 	snprintf(expected, EXPECTED_BYTES, "a whole number from %" PRId64 " to %" PRId64,
 	    field->least, field->most);
 	return false;
@@ -85,14 +69,12 @@ static bool read_duration(
 {
 	const char *phrase = NULL;
 	char least[64], most[64];
-	int64_t value;
+	int64_t *value = member;
 
-	if (!value_duration(&value, text, &phrase))
-		return say(expected, phrase, false);
-	if (value >= field->least && value <= field->most) {
-		memcpy(member, &value, sizeof value);
+	if (!value_duration(value, text, &phrase))
+		return say(expected, phrase);
+	if (*value >= field->least && *value <= field->most)
 		return true;
-	}
 	duration_text(field->least, least, sizeof least);
 	duration_text(field->most, most, sizeof most);
 	snprintf(expected, EXPECTED_BYTES, "a duration from %s to %s", least, most);
@@ -103,13 +85,9 @@ static bool read_time(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
 	const char *phrase = NULL;
-	int64_t value;
 
 	(void)field;
-	if (!value_time(&value, text, &phrase))
-		return say(expected, phrase, false);
-	memcpy(member, &value, sizeof value);
-	return true;
+	return value_time(member, text, &phrase) || say(expected, phrase);
 }
 
 static bool read_revoked(
@@ -123,7 +101,7 @@ static bool read_revoked(
 	if (value_switch(&yes, text, &phrase))
 		revoked.yes = yes == 1;
 	else if (!value_time(&revoked.when_ns, text, &phrase))
-		return say(expected, "true, false or a time such as 2026-12-31T23:59:59Z", false);
+		return say(expected, "true, false or a time such as 2026-12-31T23:59:59Z");
 	memcpy(member, &revoked, sizeof revoked);
 	return true;
 }
@@ -132,25 +110,18 @@ static bool read_switch(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
 	const char *phrase = NULL;
-	int value;
 
 	(void)field;
-	if (!value_switch(&value, text, &phrase))
-		return say(expected, phrase, false);
-	memcpy(member, &value, sizeof value);
-	return true;
+	return value_switch(member, text, &phrase) || say(expected, phrase);
 }
 
 static bool read_word(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
 	size_t used = 0;
-	int value;
 
-	if (value_word(&value, field->words, text)) {
-		memcpy(member, &value, sizeof value);
+	if (value_word(member, field->words, text))
 		return true;
-	}
 	for (const struct conf_word *w = field->words; w->word != NULL && used < EXPECTED_BYTES;
 	     w++) {
 		const char *between = w == field->words ? "" : w[1].word == NULL ? " or " : ", ";
@@ -168,7 +139,7 @@ static bool read_key(const struct conf_field *field, void *member, const char *t
 
 	(void)field;
 	key->given = value_key(key->bytes, sizeof key->bytes, text, &phrase);
-	return key->given || say(expected, phrase, false);
+	return key->given || say(expected, phrase);
 }
 
 static bool read_secret(
@@ -181,7 +152,7 @@ static bool read_secret(
 	secret_free(secret->bytes);
 	secret->bytes = secret_alloc(sizes[1]);
 	if (secret->bytes == NULL)
-		return say(expected, "more memory to keep it in", false);
+		return say(expected, "more memory to keep it in");
 	for (size_t i = 0; i < 2; i++) {
 		secret->size = sizes[i];
 		if (value_key(secret->bytes, secret->size, text, &phrase))
@@ -190,45 +161,28 @@ static bool read_secret(
 	secret_free(secret->bytes);
 	*secret = (struct conf_secret){NULL, 0};
 	if (sizes[0] == sizes[1])
-		return say(expected, phrase, false);
-	return say(expected, "32 or 64 bytes in base64: 44 or 88 characters with their `=`", false);
-}
-
-static bool read_address(
-    const struct conf_field *field, void *member, const char *text, char *expected)
-{
-	struct addr address;
-
-	(void)field;
-	return (addr_parse(&address, text) ||
-	           say(expected, "an address such as 192.0.2.7, or 0.0.0.0 for every one",
-	               false)) &&
-	       copy_text(member, text);
-}
-
-static bool read_url(const struct conf_field *field, void *member, const char *text, char *expected)
-{
-	const char *phrase = NULL;
-
-	(void)field;
-	return (*text == '\0' || value_url(text, &phrase) || say(expected, phrase, false)) &&
-	       copy_text(member, text);
+		return say(expected, phrase);
+	return say(expected, "32 or 64 bytes in base64: 44 or 88 characters with their `=`");
 }
 
 static bool read_path(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
-	char **path = member;
-
 	(void)field;
 	if (strlen(text) >= 4096)
-		return say(expected, "a path shorter than 4096 bytes", false);
-	free(*path);
-	*path = NULL;
-	if (*text == '\0')
-		return true; /* as if it were not there */
-	*path = strdup(text);
-	return *path != NULL || say(expected, "more memory to keep it in", false);
+		return say(expected, "a path shorter than 4096 bytes");
+	if (*text != '\0')
+		return keep_copy(member, text, expected);
+	drop_command(member); /* as if it were not there */
+	return true;
+}
+
+static bool is_address(const char *text, const char **expected)
+{
+	struct addr address;
+
+	*expected = "an address such as 192.0.2.7, or 0.0.0.0 for every one";
+	return addr_parse(&address, text);
 }
 
 static bool item_address(const char *text, const char **expected)
@@ -338,12 +292,6 @@ void list_free(struct conf_list *list)
 	*list = (struct conf_list){NULL, 0};
 }
 
-static void drop_command(void *member)
-{
-	free(*(char **)member);
-	*(char **)member = NULL;
-}
-
 static void drop_secret(void *member)
 {
 	struct conf_secret *secret = member;
@@ -361,9 +309,9 @@ static void drop_list(void *member)
 #define KIND(kind, name, ...) [CONF_KIND_##kind] = {name, sizeof(CONF_TYPE_##kind), __VA_ARGS__}
 
 static const struct kind kinds[] = {
-    KIND(HOST, "a host", .read = read_host),
-    KIND(INTERFACE, "an interface", .read = read_interface),
-    KIND(NAME, "a name", .read = read_name),
+    KIND(HOST, "a host", .read = read_text, .item = value_host, .or_empty = true),
+    KIND(INTERFACE, "an interface", .read = read_text, .item = value_interface, .or_empty = true),
+    KIND(NAME, "a name", .read = read_text, .item = value_name),
     KIND(COMMAND, "a command", .read = read_command, .drop = drop_command),
     KIND(INTEGER, "a whole number", .read = read_integer, .clear = clear_integer),
     KIND(DURATION, "a duration", .read = read_duration),
@@ -375,9 +323,9 @@ static const struct kind kinds[] = {
     KIND(SECRET, "a key in base64", .read = read_secret, .drop = drop_secret),
     KIND(PORTS, "a list of ports and group names", LISTS(port)),
     KIND(ALLOW, "a list of ports and networks", LISTS(allow)),
-    KIND(ADDRESS, "an address", .read = read_address),
+    KIND(ADDRESS, "an address", .read = read_text, .item = is_address),
     KIND(ADDRESSES, "an address or a list of addresses", LISTS(address), .whole = whole_addresses),
-    KIND(URL, "a URL", .read = read_url),
+    KIND(URL, "a URL", .read = read_text, .item = value_url, .or_empty = true),
     KIND(PATH, "a path", .read = read_path, .drop = drop_command),
     KIND(RULES, "a list of rules", LISTS(rule), .whole = whole_rules),
     KIND(TARGETS, "source, any or a list of networks", .item = value_target, .drop = drop_list,

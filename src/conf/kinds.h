@@ -17,8 +17,9 @@ struct kind {
 	/* Scalars: the text into the member, or false and `expected` completed. */
 	bool (*read)(const struct conf_field *field, void *member, const char *text,
 	    char expected[static EXPECTED_BYTES]);
-	/* Lists: one item alone, then all of them. */
+	/* Lists: one item alone, then all of them. Texts: the one, which may be empty as well. */
 	bool (*item)(const char *text, const char **expected);
+	bool or_empty;
 	bool (*whole)(const struct conf_list *list, const char **expected);
 	/* A member that is not in the file and has no default. */
 	void (*clear)(void *member);

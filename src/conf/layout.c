@@ -33,6 +33,8 @@ static bool wish_for(struct wish *wish, const struct conf *conf, uint32_t index)
 	uint16_t health = (uint16_t)conf->server.health_port;
 
 	wish->client = index;
+	if (client->skipped)
+		return true;
 	if (!ranges_add_list(&wish->ports, conf, conf_client_ports(client)))
 		return false;
 	if (client->disable_health_port != 1 && health != 0 &&
@@ -119,6 +121,10 @@ static bool build_managed_ports(struct parts *p, const struct conf *conf)
 
 	for (size_t i = 0; i < conf->group_count && ok; i++)
 		ok = ranges_add_list(&all, conf, &conf->groups[i].specs);
+	/* Of those that are skipped, the ports stay shut. */
+	for (size_t i = 0; i < conf->client_count && ok; i++)
+		ok = !conf->clients[i].skipped ||
+		     ranges_add_list(&all, conf, &conf->clients[i].allowed_ports);
 	return add_merged(p, &all, &p->settings.managed_ports) && ok;
 }
 
@@ -187,7 +193,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->host_chains = (uint8_t)from->host_chains;
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;
-	memcpy(to->interface, from->interface.text, sizeof to->interface);
+	memcpy(to->interface, conf->interface, sizeof to->interface);
 	to->mark = (uint32_t)from->mark;
 	to->priority = (int32_t)from->priority;
 	to->client_quota = (uint32_t)from->client_quota;

@@ -59,23 +59,39 @@ static bool take_program(const struct openspa_source *s, const struct job *job,
 	return ok;
 }
 
-static bool take_programs(const struct openspa_source *s, const struct conf_section *section,
-    const char *name, const struct job *jobs, size_t count, enum conf_asked asked,
-    const void *paths, struct conf_error *error)
+/* A nested section that names programs, while it is read. */
+union paths {
+	struct conf_scripts scripts;
+	struct conf_helpers helpers;
+};
+
+static const struct nested {
+	const char *name;
+	const struct conf_section *section;
+	enum conf_asked asked;
+	const struct job *jobs;
+	size_t count;
+} script_section = {"extension_scripts", &conf_script_section, CONF_ASKED_SCRIPT, scripts,
+    sizeof scripts / sizeof *scripts},
+  helper_section = {"helpers", &conf_helper_section, CONF_ASKED_HELPER, helpers,
+      sizeof helpers / sizeof *helpers};
+
+static bool take_programs(const struct openspa_source *s, const struct nested *nested,
+    const struct node *map, const union paths *paths, struct conf_error *error)
 {
-	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, name);
 	char full[OPENSPA_PATH_BYTES], problem[TRUSTED_TEXT_BYTES] = "not enough memory";
 
-	for (size_t i = 0; i < count; i++) {
-		const char *path = *(char *const *)((const char *)paths + jobs[i].offset);
+	for (size_t i = 0; i < nested->count; i++) {
+		const struct job *job = &nested->jobs[i];
+		const char *path = *(char *const *)((const char *)paths + job->offset);
 		const struct node *node;
 		bool permission;
 
-		if (path == NULL || take_program(s, &jobs[i], asked, path, error, problem))
+		if (path == NULL || take_program(s, job, nested->asked, path, error, problem))
 			continue;
 		permission = error->permission;
-		node = section_find(section, s->tree, map, jobs[i].key);
-		openspa_path(full, s, name, jobs[i].key);
+		node = section_find(nested->section, s->tree, map, job->key);
+		openspa_path(full, s, nested->name, job->key);
 		tree_fail(s->tree, node->place, full, error, "%s", problem);
 		error->permission = permission;
 		return false;
@@ -83,41 +99,21 @@ static bool take_programs(const struct openspa_source *s, const struct conf_sect
 	return true;
 }
 
-static bool load_scripts(const struct openspa_source *s, struct conf_error *error)
+static bool load_programs(
+    const struct openspa_source *s, const struct nested *nested, struct conf_error *error)
 {
-	static const char name[] = "extension_scripts";
-	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, name);
-	struct conf_scripts paths;
+	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, nested->name);
 	char full[OPENSPA_PATH_BYTES];
+	union paths paths;
 	bool ok;
 
 	if (map == NULL)
 		return true;
 	memset(&paths, 0, sizeof paths);
-	openspa_path(full, s, name, NULL);
-	ok = section_load(&conf_script_section, &paths, s->tree, map, full, error) &&
-	     take_programs(s, &conf_script_section, name, scripts, sizeof scripts / sizeof *scripts,
-	         CONF_ASKED_SCRIPT, &paths, error);
-	section_free(&conf_script_section, &paths);
-	return ok;
-}
-
-static bool load_helpers(const struct openspa_source *s, struct conf_error *error)
-{
-	static const char name[] = "helpers";
-	const struct node *map = section_find(&conf_openspa_section, s->tree, s->map, name);
-	struct conf_helpers paths;
-	char full[OPENSPA_PATH_BYTES];
-	bool ok;
-
-	if (map == NULL)
-		return true;
-	memset(&paths, 0, sizeof paths);
-	openspa_path(full, s, name, NULL);
-	ok = section_load(&conf_helper_section, &paths, s->tree, map, full, error) &&
-	     take_programs(s, &conf_helper_section, name, helpers, sizeof helpers / sizeof *helpers,
-	         CONF_ASKED_HELPER, &paths, error);
-	section_free(&conf_helper_section, &paths);
+	openspa_path(full, s, nested->name, NULL);
+	ok = section_load(nested->section, &paths, s->tree, map, full, error) &&
+	     take_programs(s, nested, map, &paths, error);
+	section_free(nested->section, &paths);
 	return ok;
 }
 
@@ -180,7 +176,8 @@ bool openspa_load(struct conf *conf, const struct tree *tree, const struct node 
 		return true;
 	conf->has_openspa = true;
 	return section_load(&conf_openspa_section, &conf->openspa, tree, map, path, error) &&
-	       load_scripts(&s, error) && load_helpers(&s, error) && devices_load(&s, error) &&
+	       load_programs(&s, &script_section, error) &&
+	       load_programs(&s, &helper_section, error) && devices_load(&s, error) &&
 	       check_openspa(&s, error) && openspa_read_secret(&s, error) &&
 	       devices_load_folder(conf, error) && check_devices(&s, error);
 }

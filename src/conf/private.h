@@ -12,7 +12,11 @@ struct conf {
 	char *clients_folder; /* clients.d beside it */
 	char **files;         /* every file that a client stands in; they live as long as we */
 	size_t file_count;
+	char **warnings;
+	size_t warning_count;
 	struct conf_server server;
+	struct conf_place interface_place;
+	char interface[INTERFACE_NAME_BYTES]; /* the device's own name; "": every one */
 	uint8_t public_key[CONF_KEY_BYTES];
 	bool has_openspa;
 	struct conf_openspa openspa;
@@ -54,6 +58,10 @@ struct conf *conf_load_with(
 struct conf *conf_load_text(
     const char *path, const char *text, size_t size, struct conf_error *error);
 
+/* Keeps a sentence for conf_warning, CONF_WARNINGS_MOST of them. */
+#define CONF_WARNINGS_MOST 64
+void conf_warn(struct conf *conf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* The entries of a map `clients`. `file` is one of conf->files. */
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error);
@@ -76,7 +84,8 @@ bool program_resolve(
 /* Rules between the keys of `server`, while the tree is there to point into. */
 bool check_server(
     struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error);
-/* Sorts the clients, applies revocations, and sees that names, keys and groups fit together. */
+/* Sorts the clients, applies revocations, and sees that names and keys fit together. A client that
+ * names ports which do not exist is skipped, with a warning. */
 bool check_clients(struct conf *conf, struct conf_error *error);
 
 /* True for port specs, names of groups, and `default`, which may be missing. */
@@ -86,7 +95,6 @@ void conf_unknown_ports(const struct conf *conf, const char *text, char *out, si
 
 const struct conf_group *conf_group_named(const struct conf *conf, const char *name);
 /* What `allowed_ports` means: its own items, or the group `default`. */
-extern const struct conf_list conf_default_ports;
 const struct conf_list *conf_client_ports(const struct conf_client *client);
 
 #endif

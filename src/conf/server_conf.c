@@ -72,6 +72,35 @@ static bool load_groups(
 	return true;
 }
 
+/* As openme: `default` is preset, and the file's groups are merged into the preset; a `ports` with
+ * nothing behind it takes it away. Where openme is not served, no port is taken for managed that
+ * the file does not name. */
+static bool preset_group(
+    struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
+{
+	const struct node *ports = tree_find(tree, root, "ports");
+	struct conf_group *more;
+	bool taken_away = ports != NULL && node_is_null(ports);
+
+	if (!conf_has_openme(conf) || conf_group_named(conf, "default") != NULL)
+		return true;
+	more = reallocarray(conf->groups, conf->group_count + 1, sizeof *more);
+	if (more == NULL)
+		return section_refuse(tree, root, "ports", "more memory", error);
+	conf->groups = more;
+	more = &more[conf->group_count++];
+	*more = (struct conf_group){.name = strdup("default")};
+	if (more->name == NULL ||
+	    (!taken_away && !list_add(&more->specs, "22/tcp", (struct conf_place){0, 0})))
+		return section_refuse(tree, root, "ports", "more memory", error);
+	if (taken_away)
+		conf_warn(conf,
+		    "%s:%u:%u: ports: found nothing, which takes away the preset default: "
+		    "[22/tcp]; expected groups, or no `ports`",
+		    tree->file, ports->place.line, ports->place.column);
+	return true;
+}
+
 static bool load_clients(
     struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
 {
@@ -154,7 +183,7 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 			return false;
 		key = tree_next(tree, tree_next(tree, key));
 	}
-	return check_server(conf, tree, root, error);
+	return preset_group(conf, tree, root, error) && check_server(conf, tree, root, error);
 }
 
 static bool load_main(struct conf *conf, const char *text, size_t size, struct conf_error *error)
@@ -246,6 +275,7 @@ void conf_free(struct conf *conf)
 		section_free(&conf_device_section, &conf->devices[i]);
 	secret_free(conf->openspa_secret);
 	file_names_free(conf->files, conf->file_count);
+	file_names_free(conf->warnings, conf->warning_count);
 	free(conf->groups);
 	free(conf->clients);
 	free(conf->devices);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
 
 #define WORD_MOST 64
 
@@ -36,11 +37,6 @@ const char *value_quoted(char *out, size_t size, const char *text, size_t most)
 	return out;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 static char lower(char c)
 {
 	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -63,32 +59,35 @@ static size_t distance(const char *a, const char *b)
 		for (size_t j = 1; j <= b_length; j++) {
 			bool same = lower(a[i - 1]) == lower(b[j - 1]);
 
-			now[j] = least(before[j - 1] + !same, least(before[j], now[j - 1]) + 1);
+			now[j] = MIN(before[j - 1] + !same, MIN(before[j], now[j - 1]) + 1);
 			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
 			    lower(a[i - 2]) == lower(b[j - 1]))
-				now[j] = least(now[j], earlier[j - 2] + 1);
+				now[j] = MIN(now[j], earlier[j - 2] + 1);
 		}
 	}
 	return rows[a_length % 3][b_length];
 }
 
+void value_consider(struct value_guess *guess, const char *candidate)
+{
+	size_t length = strnlen(guess->text, WORD_MOST + 1);
+	size_t most = guess->best != NULL ? guess->distance : 2 + length / 4;
+	size_t d;
+
+	if (length > WORD_MOST || strnlen(candidate, WORD_MOST + 1) > WORD_MOST)
+		return;
+	d = distance(guess->text, candidate);
+	if (d < most && d < strlen(candidate)) {
+		guess->distance = d;
+		guess->best = candidate;
+	}
+}
+
 const char *value_nearest(const char *text, const char *const *candidates, size_t count)
 {
-	size_t best = 2 + strnlen(text, WORD_MOST) / 4;
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = text};
 
-	if (strnlen(text, WORD_MOST + 1) > WORD_MOST)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		size_t d;
-
-		if (strnlen(candidates[i], WORD_MOST + 1) > WORD_MOST)
-			continue;
-		d = distance(text, candidates[i]);
-		if (d < best && d < strlen(candidates[i])) {
-			best = d;
-			nearest = candidates[i];
-		}
-	}
-	return nearest;
+	for (size_t i = 0; i < count; i++)
+		value_consider(&guess, candidates[i]);
+	return guess.best;
 }

@@ -4,12 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 
 #define DIGITS       "0123456789"
 #define MINUTE_NS    (60 * (uint64_t)NS_PER_SECOND)
-#define DAY_SECONDS  86400
 #define MOST_SECONDS (INT64_MAX / NS_PER_SECOND)
 
 static const struct {
@@ -176,19 +176,15 @@ static bool take_offset(const char **text, struct when *w)
 	return true;
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar, counting years from March. */
-static int64_t days_of(const struct when *w)
-{
-	int64_t year = w->year - (w->month <= 2), month = (w->month + 9) % 12;
-
-	return 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + w->day -
-	       1 - 719468;
-}
-
 static int64_t nanoseconds_of(const struct when *w)
 {
-	int64_t seconds = days_of(w) * DAY_SECONDS + w->hour * 3600 + w->minute * 60 + w->second -
-	                  w->offset_seconds;
+	struct tm tm = {.tm_year = w->year - 1900,
+	    .tm_mon = w->month - 1,
+	    .tm_mday = w->day,
+	    .tm_hour = w->hour,
+	    .tm_min = w->minute,
+	    .tm_sec = w->second};
+	int64_t seconds = timegm(&tm) - w->offset_seconds;
 
 	if (seconds >= MOST_SECONDS)
 		return INT64_MAX;

@@ -125,8 +125,8 @@ bool value_interface(const char *text, const char **expected)
 {
 	size_t length = strlen(text);
 
-	*expected = "the name of a network interface, up to 15 letters, digits and . _ -";
-	return length > 0 && length < INTERFACE_NAME_BYTES && strcmp(text, ".") != 0 &&
+	*expected = "the name of a network interface, up to 127 letters, digits and . _ -";
+	return length > 0 && length < INTERFACE_ANY_NAME_BYTES && strcmp(text, ".") != 0 &&
 	       strcmp(text, "..") != 0 && *text != '-' &&
 	       strspn(text, LETTERS DIGITS "._-") == length;
 }

@@ -49,6 +49,7 @@ bool value_word(int *out, const struct conf_word *words, const char *text);
 bool value_name(const char *text, const char **expected);
 /* A host name or an address; what a shell, a URL or a terminal could misread is refused. */
 bool value_host(const char *text, const char **expected);
+#define INTERFACE_ANY_NAME_BYTES 128 /* alternative names are longer than a device's own */
 bool value_interface(const char *text, const char **expected);
 bool value_network(struct cidr *out, const char *text, const char **expected);
 /* "any", "tcp", "udp", "icmp", "icmpv6", "ipv4" or a port spec, then a duration of whole seconds
@@ -64,6 +65,14 @@ bool value_target(const char *text, const char **expected);
 /* `text` in double quotes, cut after `most` bytes, everything but printable ASCII as \xNN.
  * Returns `out`. */
 const char *value_quoted(char *out, size_t size, const char *text, size_t most);
+/* What somebody may have meant by `text`: `best` of all that were considered, or NULL when none is
+ * near enough. */
+struct value_guess {
+	const char *text;
+	const char *best;
+	size_t distance;
+};
+void value_consider(struct value_guess *guess, const char *candidate);
 /* The nearest of `count` candidates, or NULL when none is near enough to be what was meant. */
 const char *value_nearest(const char *text, const char *const *candidates, size_t count);
 

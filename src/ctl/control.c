@@ -15,131 +15,101 @@ _Static_assert(CONTROL_HEADER_BYTES + 1 + (CLIENT_NAME_BYTES - 1) + ADDR_BYTES +
 _Static_assert(CONTROL_HEADER_BYTES + 1 + 2 + (CONTROL_TEXT_BYTES - 1) <= CONTROL_RECORD_BYTES,
     "the largest ERROR fits");
 
-/* A name of 1 to `size` - 1 bytes, its length in one byte before it. */
-static void put_name(struct writer *w, const char *name, size_t size)
-{
-	size_t length = strnlen(name, size);
+/* A record on its way in or out: what stands in it is said once, for both. */
+struct wire {
+	bool reading;
+	struct reader in;
+	struct writer out;
+	bool failed;
+};
 
-	if (length == 0 || length == size) {
-		w->failed = true;
-		return;
-	}
-	writer_u8(w, (uint8_t)length);
-	writer_put(w, name, length);
+/* An integer of 1, 2 or 8 bytes: `value`, or what was read in its place. */
+static uint64_t number(struct wire *w, uint64_t value, size_t size)
+{
+	if (w->reading)
+		return size == 1   ? reader_u8(&w->in)
+		       : size == 2 ? reader_u16(&w->in)
+		                   : reader_u64(&w->in);
+	if (size == 1)
+		writer_u8(&w->out, (uint8_t)value);
+	else if (size == 2)
+		writer_u16(&w->out, (uint16_t)value);
+	else
+		writer_u64(&w->out, value);
+	return value;
 }
 
-static void take_bytes(struct reader *r, char *out, size_t size, size_t length)
+static void bytes(struct wire *w, void *data, size_t size)
 {
+	if (w->reading)
+		reader_take(&w->in, data, size);
+	else
+		writer_put(&w->out, data, size);
+}
+
+/* A text of 1 to `size` - 1 bytes, its length before it. */
+static void text(struct wire *w, char *data, size_t size, size_t length_size)
+{
+	size_t length = number(w, w->reading ? 0 : strnlen(data, size), length_size);
+
 	if (length == 0 || length >= size) {
-		r->failed = true;
-		return;
-	}
-	reader_take(r, out, length);
-	out[length] = '\0';
-	if (memchr(out, '\0', length) != NULL)
-		r->failed = true;
-}
-
-static void take_name(struct reader *r, char *out, size_t size)
-{
-	take_bytes(r, out, size, reader_u8(r));
-}
-
-static void put_session(struct writer *w, const struct control_session *s)
-{
-	if (s->port_count > CONTROL_PORTS_MOST) {
 		w->failed = true;
 		return;
 	}
-	put_name(w, s->client, sizeof s->client);
-	writer_put(w, s->address.bytes, ADDR_BYTES);
-	writer_u64(w, (uint64_t)s->opened_ns);
-	writer_u64(w, s->remaining_ms);
-	writer_u8(w, (uint8_t)((s->more ? FLAG_MORE : 0) | (s->overdue ? FLAG_OVERDUE : 0)));
-	writer_u16(w, s->port_count);
-	for (size_t i = 0; i < s->port_count; i++) {
-		writer_u8(w, s->ports[i].protocol);
-		writer_u16(w, s->ports[i].first);
-		writer_u16(w, s->ports[i].last);
-	}
+	bytes(w, data, length);
+	data[length] = '\0';
+	if (memchr(data, '\0', length) != NULL)
+		w->failed = true;
 }
 
-static void take_session(struct reader *r, struct control_session *s)
+static void session(struct wire *w, struct control_session *s)
 {
-	uint8_t flags;
+	uint64_t flags = (s->more ? FLAG_MORE : 0) | (s->overdue ? FLAG_OVERDUE : 0);
 
-	take_name(r, s->client, sizeof s->client);
-	reader_take(r, s->address.bytes, ADDR_BYTES);
-	s->opened_ns = (int64_t)reader_u64(r);
-	s->remaining_ms = reader_u64(r);
-	flags = reader_u8(r);
+	text(w, s->client, sizeof s->client, 1);
+	bytes(w, s->address.bytes, ADDR_BYTES);
+	s->opened_ns = (int64_t)number(w, (uint64_t)s->opened_ns, 8);
+	s->remaining_ms = number(w, s->remaining_ms, 8);
+	flags = number(w, flags, 1);
 	s->more = (flags & FLAG_MORE) != 0;
 	s->overdue = (flags & FLAG_OVERDUE) != 0;
-	s->port_count = reader_u16(r);
+	s->port_count = (uint16_t)number(w, s->port_count, 2);
 	if (flags > (FLAG_MORE | FLAG_OVERDUE) || s->port_count > CONTROL_PORTS_MOST) {
-		r->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < s->port_count; i++) {
-		s->ports[i].protocol = reader_u8(r);
-		s->ports[i].first = reader_u16(r);
-		s->ports[i].last = reader_u16(r);
-		if (s->ports[i].first > s->ports[i].last)
-			r->failed = true;
-	}
-}
-
-static void put_last_seen(struct writer *w, const struct control_last_seen *l)
-{
-	put_name(w, l->client, sizeof l->client);
-	writer_u64(w, (uint64_t)l->when_ns);
-	writer_put(w, l->address.bytes, ADDR_BYTES);
-}
-
-static void take_last_seen(struct reader *r, struct control_last_seen *l)
-{
-	take_name(r, l->client, sizeof l->client);
-	l->when_ns = (int64_t)reader_u64(r);
-	reader_take(r, l->address.bytes, ADDR_BYTES);
-}
-
-static void put_stat(struct writer *w, const struct control_stat *s)
-{
-	put_name(w, s->name, sizeof s->name);
-	writer_u64(w, s->value);
-}
-
-static void take_stat(struct reader *r, struct control_stat *s)
-{
-	take_name(r, s->name, sizeof s->name);
-	s->value = reader_u64(r);
-}
-
-static void put_error(struct writer *w, const struct control_error *e)
-{
-	size_t length = strnlen(e->text, sizeof e->text);
-
-	if (length == 0 || length == sizeof e->text) {
 		w->failed = true;
 		return;
 	}
-	writer_u8(w, (uint8_t)e->fault);
-	writer_u16(w, (uint16_t)length);
-	writer_put(w, e->text, length);
+	for (size_t i = 0; i < s->port_count; i++) {
+		s->ports[i].protocol = (uint8_t)number(w, s->ports[i].protocol, 1);
+		s->ports[i].first = (uint16_t)number(w, s->ports[i].first, 2);
+		s->ports[i].last = (uint16_t)number(w, s->ports[i].last, 2);
+		if (s->ports[i].first > s->ports[i].last)
+			w->failed = true;
+	}
 }
 
-static void take_error(struct reader *r, struct control_error *e)
+static void last_seen(struct wire *w, struct control_last_seen *l)
 {
-	uint8_t fault = reader_u8(r);
-
-	if (fault != CONTROL_FAULT_FAILED && fault != CONTROL_FAULT_PERMISSION &&
-	    fault != CONTROL_FAULT_CONFIG)
-		r->failed = true;
-	e->fault = (enum control_fault)fault;
-	take_bytes(r, e->text, sizeof e->text, reader_u16(r));
+	text(w, l->client, sizeof l->client, 1);
+	l->when_ns = (int64_t)number(w, (uint64_t)l->when_ns, 8);
+	bytes(w, l->address.bytes, ADDR_BYTES);
 }
 
-static void put_body(struct writer *w, const struct control_record *record)
+static void stat(struct wire *w, struct control_stat *s)
+{
+	text(w, s->name, sizeof s->name, 1);
+	s->value = number(w, s->value, 8);
+}
+
+static void error(struct wire *w, struct control_error *e)
+{
+	e->fault = (enum control_fault)number(w, (uint64_t)e->fault, 1);
+	if (e->fault != CONTROL_FAULT_FAILED && e->fault != CONTROL_FAULT_PERMISSION &&
+	    e->fault != CONTROL_FAULT_CONFIG)
+		w->failed = true;
+	text(w, e->text, sizeof e->text, 2);
+}
+
+static void body(struct wire *w, struct control_record *record)
 {
 	switch (record->type) {
 	case CONTROL_SESSIONS:
@@ -148,71 +118,48 @@ static void put_body(struct writer *w, const struct control_record *record)
 	case CONTROL_DONE:
 		return;
 	case CONTROL_SESSION:
-		put_session(w, &record->session);
+		session(w, &record->session);
 		return;
 	case CONTROL_LAST_SEEN:
-		put_last_seen(w, &record->last_seen);
+		last_seen(w, &record->last_seen);
 		return;
 	case CONTROL_STAT:
-		put_stat(w, &record->stat);
+		stat(w, &record->stat);
 		return;
 	case CONTROL_ERROR:
-		put_error(w, &record->error);
+		error(w, &record->error);
 		return;
 	}
 	w->failed = true;
 }
 
-static void take_body(struct reader *r, struct control_record *record)
-{
-	switch (record->type) {
-	case CONTROL_SESSIONS:
-	case CONTROL_RELOAD:
-	case CONTROL_STATS:
-	case CONTROL_DONE:
-		return;
-	case CONTROL_SESSION:
-		take_session(r, &record->session);
-		return;
-	case CONTROL_LAST_SEEN:
-		take_last_seen(r, &record->last_seen);
-		return;
-	case CONTROL_STAT:
-		take_stat(r, &record->stat);
-		return;
-	case CONTROL_ERROR:
-		take_error(r, &record->error);
-		return;
-	}
-	r->failed = true;
-}
-
 size_t control_encode(
     uint8_t packet[static CONTROL_RECORD_BYTES], const struct control_record *record)
 {
-	uint8_t bytes[CONTROL_RECORD_BYTES - CONTROL_HEADER_BYTES];
-	struct writer body = writer_of(bytes, sizeof bytes);
-	struct writer w = writer_of(packet, CONTROL_RECORD_BYTES);
+	uint8_t inside[CONTROL_RECORD_BYTES - CONTROL_HEADER_BYTES];
+	struct wire w = {.out = writer_of(inside, sizeof inside)};
+	struct writer out = writer_of(packet, CONTROL_RECORD_BYTES);
+	struct control_record copy = *record;
 
-	put_body(&body, record);
-	writer_u8(&w, CONTROL_VERSION);
-	writer_u8(&w, (uint8_t)record->type);
-	writer_u16(&w, (uint16_t)body.used);
-	writer_put(&w, bytes, body.used);
-	return body.failed || w.failed ? 0 : w.used;
+	body(&w, &copy);
+	writer_u8(&out, CONTROL_VERSION);
+	writer_u8(&out, (uint8_t)record->type);
+	writer_u16(&out, (uint16_t)w.out.used);
+	writer_put(&out, inside, w.out.used);
+	return w.failed || w.out.failed || out.failed ? 0 : out.used;
 }
 
 bool control_decode(struct control_record *out, const void *packet, size_t size)
 {
-	struct reader r = reader_of(packet, size);
-	uint8_t version = reader_u8(&r);
+	struct wire w = {.reading = true, .in = reader_of(packet, size)};
+	uint8_t version = reader_u8(&w.in);
 
 	memset(out, 0, sizeof *out);
-	out->type = (enum control_type)reader_u8(&r);
-	if (reader_u16(&r) != r.left || version != CONTROL_VERSION)
-		r.failed = true;
-	take_body(&r, out);
-	if (reader_done(&r))
+	out->type = (enum control_type)reader_u8(&w.in);
+	if (reader_u16(&w.in) != w.in.left || version != CONTROL_VERSION)
+		w.failed = true;
+	body(&w, out);
+	if (!w.failed && reader_done(&w.in))
 		return true;
 	memset(out, 0, sizeof *out);
 	return false;

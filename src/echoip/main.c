@@ -8,7 +8,6 @@
 #include "echoip/pem.h"
 #include "echoip/sandbox.h"
 #include "echoip/server.h"
-#include "echoip/user.h"
 
 /* Before the first descriptor is opened: these are dealt with by the loop, or not at all. */
 static void signals_block(void)

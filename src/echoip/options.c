@@ -25,75 +25,53 @@ static bool number_parse(uint32_t *out, const char *text, uint32_t least, uint32
 	return true;
 }
 
-static bool port_parse(uint16_t *out, const char *text)
+/* Each reads `text` into its place in the options. */
+
+static bool take_text(void *place, const char *text)
+{
+	*(const char **)place = text;
+	return *text != '\0';
+}
+
+static bool take_port(void *place, const char *text)
 {
 	uint32_t value;
 
 	if (!number_parse(&value, text, 0, UINT16_MAX))
 		return false;
-	*out = (uint16_t)value;
+	*(uint16_t *)place = (uint16_t)value;
 	return true;
 }
 
-static bool take_bind(struct options *o, const char *text)
+static bool take_flag(void *place, const char *text)
 {
+	(void)text;
+	*(bool *)place = true;
+	return true;
+}
+
+static bool take_connections(void *place, const char *text)
+{
+	return number_parse(place, text, 1, CONNECTIONS_MOST);
+}
+
+static bool take_log_level(void *place, const char *text)
+{
+	return log_level_parse(place, text);
+}
+
+static bool take_bind(void *place, const char *text)
+{
+	struct options *o = place;
+
 	return o->bind_count < BINDS_MAX && addr_parse(&o->binds[o->bind_count++], text);
 }
 
-static bool take_port(struct options *o, const char *text)
+static bool take_trusted(void *place, const char *text)
 {
-	return port_parse(&o->port, text);
-}
+	struct proxies *p = place;
 
-static bool take_https_port(struct options *o, const char *text)
-{
-	return port_parse(&o->https_port, text);
-}
-
-static bool take_cert(struct options *o, const char *text)
-{
-	o->cert = text;
-	return *text != '\0';
-}
-
-static bool take_key(struct options *o, const char *text)
-{
-	o->key = text;
-	return *text != '\0';
-}
-
-static bool take_no_http(struct options *o, const char *text)
-{
-	(void)text;
-	o->no_http = true;
-	return true;
-}
-
-static bool take_trusted(struct options *o, const char *text)
-{
-	return o->trusted.count < PROXIES_MAX &&
-	       cidr_parse(&o->trusted.networks[o->trusted.count++], text);
-}
-
-static bool take_user(struct options *o, const char *text)
-{
-	o->user = text;
-	return *text != '\0';
-}
-
-static bool take_max(struct options *o, const char *text)
-{
-	return number_parse(&o->max_connections, text, 1, CONNECTIONS_MOST);
-}
-
-static bool take_per_address(struct options *o, const char *text)
-{
-	return number_parse(&o->per_address, text, 1, CONNECTIONS_MOST);
-}
-
-static bool take_log_level(struct options *o, const char *text)
-{
-	return log_level_parse(&o->log_level, text);
+	return p->count < PROXIES_MAX && cidr_parse(&p->networks[p->count++], text);
 }
 
 /* A row is an option: what it takes, how it is read, what the help says. */
@@ -101,27 +79,34 @@ static const struct row {
 	const char *name;
 	char letter; /* 0: none */
 	const char *value;
-	bool (*take)(struct options *o, const char *text);
+	bool (*take)(void *place, const char *text);
+	size_t place; /* in struct options */
 	const char *expects;
 	const char *help;
 } rows[] = {
-    {"bind", 'b', "ADDR", take_bind, "an IPv4 or IPv6 address, at most 8 in all",
+#define PLACE(member) offsetof(struct options, member)
+    {"bind", 'b', "ADDR", take_bind, 0, "an IPv4 or IPv6 address, at most 8 in all",
         "listen on this address (repeatable; default all, IPv4 and IPv6)"},
-    {"port", 'p', "PORT", take_port, "0 to 65535",
+    {"port", 'p', "PORT", take_port, PLACE(port), "0 to 65535",
         "port for HTTP (default 80; 0: any that is free)"},
-    {"https-port", 0, "PORT", take_https_port, "0 to 65535", "port for HTTPS (default 443)"},
-    {"cert", 'c', "FILE", take_cert, "a file", "certificate chain for HTTPS, PEM"},
-    {"key", 'k', "FILE", take_key, "a file", "its private key, PEM, not encrypted"},
-    {"privKey", 0, "FILE", take_key, "a file", "the same as --key"},
-    {"no-http", 0, NULL, take_no_http, NULL, "HTTPS only"},
-    {"trusted-proxy", 0, "CIDR", take_trusted, "a network such as 10.0.0.0/8, at most 64 in all",
+    {"https-port", 0, "PORT", take_port, PLACE(https_port), "0 to 65535",
+        "port for HTTPS (default 443)"},
+    {"cert", 'c', "FILE", take_text, PLACE(cert), "a file", "certificate chain for HTTPS, PEM"},
+    {"key", 'k', "FILE", take_text, PLACE(key), "a file", "its private key, PEM, not encrypted"},
+    {"privKey", 0, "FILE", take_text, PLACE(key), "a file", "the same as --key"},
+    {"no-http", 0, NULL, take_flag, PLACE(no_http), NULL, "HTTPS only"},
+    {"trusted-proxy", 0, "CIDR", take_trusted, PLACE(trusted),
+        "a network such as 10.0.0.0/8, at most 64 in all",
         "believe X-Forwarded-For from there (repeatable)"},
-    {"user", 0, "NAME", take_user, "a user name", "run as this user (default postern-echoip)"},
-    {"max-connections", 0, "N", take_max, "1 to 65536", "connections at once (default 512)"},
-    {"per-address", 0, "N", take_per_address, "1 to 65536",
+    {"user", 0, "NAME", take_text, PLACE(user), "a user name",
+        "run as this user (default postern-echoip)"},
+    {"max-connections", 0, "N", take_connections, PLACE(max_connections), "1 to 65536",
+        "connections at once (default 512)"},
+    {"per-address", 0, "N", take_connections, PLACE(per_address), "1 to 65536",
         "of these from one IPv4 address or IPv6 /64 (default 32)"},
-    {"log-level", 0, "LEVEL", take_log_level, "error, warn, info or debug",
+    {"log-level", 0, "LEVEL", take_log_level, PLACE(log_level), "error, warn, info or debug",
         "error, warn, info (default) or debug"},
+#undef PLACE
 };
 
 #define ROWS         (sizeof rows / sizeof *rows)
@@ -225,7 +210,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 			return wrong(code == ':' ? "option needs a value; see --help"
 			                         : "unknown option; see --help",
 			    argv[optind - 1]);
-		if (!row->take(o, optarg)) {
+		if (!row->take((char *)o + row->place, optarg)) {
 			log_event(LOG_LEVEL_ERROR, "bad value of an option", "option", row->name,
 			    "found", optarg, "expected", row->expects, NULL);
 			return OPTIONS_WRONG;

@@ -8,6 +8,11 @@
 /* Before anything else: no core dumps, nobody may look into our memory, and as many descriptors as
  * `connections` need. False after having logged why. */
 bool sandbox_limits(uint32_t connections);
+/* Started as root: becomes `name` (NULL: the default user, or an unused high uid where there is
+ * none) and drops every capability, also from the bounding set. Started otherwise: stays who it
+ * is and drops every capability. EXIT_DONE, or the status to leave with, after having logged why.
+ */
+int user_become(const char *name);
 /* After the last file and socket has been opened: no new privileges, no new processes, and the
  * system calls of the list in sandbox.c alone. False after having logged why. */
 bool sandbox_close(void);

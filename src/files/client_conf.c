@@ -281,22 +281,18 @@ const struct client_profile *client_conf_profile(const struct client_conf *conf,
 
 static void fail_profile(const struct client_conf *conf, const char *name, struct conf_error *error)
 {
-	const char **names = calloc(conf->count + 1, sizeof *names);
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = name};
 	char quoted[160];
 
-	for (size_t i = 0; names != NULL && i < conf->count; i++)
-		names[i] = conf->profiles[i].name;
-	if (names != NULL)
-		nearest = value_nearest(name, names, conf->count);
+	for (size_t i = 0; i < conf->count; i++)
+		value_consider(&guess, conf->profiles[i].name);
 	value_quoted(quoted, sizeof quoted, name, 64);
-	if (nearest != NULL)
-		conf_fail(
-		    error, "%s: no profile %s; did you mean \"%s\"?", conf->path, quoted, nearest);
+	if (guess.best != NULL)
+		conf_fail(error, "%s: no profile %s; did you mean \"%s\"?", conf->path, quoted,
+		    guess.best);
 	else
 		conf_fail(error, "%s: no profile %s; `postern profiles` shows which there are",
 		    conf->path, quoted);
-	free(names);
 }
 
 const struct client_profile *client_conf_named(

@@ -42,38 +42,6 @@ bool ospa_name_fits(const char *text)
 
 /* --- Reading */
 
-/* The value of `key` as text, NULL where there is none. False for one that is no scalar, and for
- * none where one is needed. */
-static bool find(const struct reading *r, const char *key, bool needed, const struct node **out)
-{
-	const struct tree *tree = &r->out->tree;
-	const struct node *value = tree_find(tree, r->root, key);
-
-	*out = NULL;
-	if (value != NULL && value->kind != NODE_SCALAR) {
-		tree_fail(
-		    tree, value->place, key, r->error, "found a list or a map; expected a value");
-		return false;
-	}
-	if (value == NULL || node_is_null(value) || *value->text == '\0') {
-		if (needed)
-			tree_fail(tree, (value == NULL ? r->root : value)->place, key, r->error,
-			    "not there, and a client cannot do without");
-		return !needed;
-	}
-	*out = value;
-	return true;
-}
-
-static bool refuse_entry(
-    const struct reading *r, const struct node *value, const char *key, const char *expected)
-{
-	char quoted[80];
-
-	return tree_fail(&r->out->tree, value->place, key, r->error, "found %s; expected %s",
-	    value_quoted(quoted, sizeof quoted, value->text, 40), expected);
-}
-
 /* MAJOR.MINOR.PATCH with major 0 and minor at least 1. */
 static bool version_fits(const char *text)
 {
@@ -91,116 +59,136 @@ static bool version_fits(const char *text)
 	return patch > 0 && third[patch] == '\0';
 }
 
-static bool read_version(const struct reading *r)
-{
-	const struct node *value;
+/* Each takes a value, or says what was expected. */
 
-	return find(r, "version", true, &value) &&
-	       (version_fits(value->text) ||
-	           refuse_entry(
-	               r, value, "version", "0.1.0 or a later 0.x.y: this client knows no other"));
+static const char *take_version(struct ospa *out, const char *text)
+{
+	(void)out;
+	return version_fits(text) ? NULL : "0.1.0 or a later 0.x.y: this client knows no other";
 }
 
-static bool read_name(const struct reading *r)
+static const char *take_name(struct ospa *out, const char *text)
 {
-	const struct node *value;
-
-	if (!find(r, "name", true, &value))
-		return false;
-	if (strlen(value->text) >= sizeof r->out->name)
-		return refuse_entry(r, value, "name", "at most 127 bytes");
-	snprintf(r->out->name, sizeof r->out->name, "%s", value->text);
-	return true;
+	if (strlen(text) >= sizeof out->name)
+		return "at most 127 bytes";
+	snprintf(out->name, sizeof out->name, "%s", text);
+	return NULL;
 }
 
-static bool read_device(const struct reading *r)
+static const char *take_device(struct ospa *out, const char *text)
 {
-	const struct node *value;
-
-	return find(r, "clientDeviceId", true, &value) &&
-	       (ospa_device_parse(r->out->device, value->text) ||
-	           refuse_entry(r, value, "clientDeviceId",
-	               "a UUID such as 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"));
+	return ospa_device_parse(out->device, text)
+	           ? NULL
+	           : "a UUID such as 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd";
 }
 
-static bool read_server(const struct reading *r)
+static const char *take_server(struct ospa *out, const char *text)
 {
-	const struct node *value;
-
-	return find(r, "serverIp", false, &value) &&
-	       (value == NULL || addr_parse(&r->out->server, value->text) ||
-	           refuse_entry(r, value, "serverIp", "an IPv4 or IPv6 address, or nothing"));
+	return addr_parse(&out->server, text) ? NULL : "an IPv4 or IPv6 address, or nothing";
 }
 
-static bool read_port(const struct reading *r)
+static const char *take_port(struct ospa *out, const char *text)
 {
-	const struct node *value;
 	const char *expected;
 	int64_t port = 0;
 
-	if (!find(r, "serverPort", false, &value))
-		return false;
-	if (value != NULL &&
-	    (!value_integer(&port, value->text, &expected) || port < 0 || port > UINT16_MAX))
-		return refuse_entry(r, value, "serverPort", "a port, 1 to 65535");
-	r->out->port = port == 0 ? OSPA_PORT : (uint16_t)port;
-	return true;
+	if (!value_integer(&port, text, &expected) || port < 0 || port > UINT16_MAX)
+		return "a port, 1 to 65535";
+	out->port = port == 0 ? OSPA_PORT : (uint16_t)port;
+	return NULL;
 }
 
-static bool read_echo_ip(const struct reading *r)
+static const char *take_echo_ip(struct ospa *out, const char *text)
 {
-	const struct node *value;
 	const char *expected;
 
-	if (!find(r, "echoIpServer", false, &value))
-		return false;
-	if (value == NULL)
-		return true;
-	if (!value_url(value->text, &expected))
-		return refuse_entry(r, value, "echoIpServer", expected);
-	snprintf(r->out->echo_ip, sizeof r->out->echo_ip, "%s", value->text);
-	return true;
+	if (!value_url(text, &expected))
+		return expected;
+	snprintf(out->echo_ip, sizeof out->echo_ip, "%s", text);
+	return NULL;
 }
 
-static bool read_key(const struct reading *r, const char *key, const char **out)
+static const char *take_private_key(struct ospa *out, const char *text)
 {
-	const struct node *value;
+	out->private_key = text;
+	return NULL;
+}
 
-	if (!find(r, key, true, &value))
-		return false;
-	*out = value->text;
-	return true;
+static const char *take_public_key(struct ospa *out, const char *text)
+{
+	out->public_key = text;
+	return NULL;
+}
+
+static const char *take_server_public_key(struct ospa *out, const char *text)
+{
+	out->server_public_key = text;
+	return NULL;
+}
+
+static const struct entry {
+	const char *key;
+	bool needed;
+	const char *(*take)(struct ospa *out, const char *text);
+} entries[] = {
+    {"version", true, take_version},
+    {"name", true, take_name},
+    {"clientDeviceId", true, take_device},
+    {"serverIp", false, take_server},
+    {"serverPort", false, take_port},
+    {"echoIpServer", false, take_echo_ip},
+    {"privateKey", true, take_private_key},
+    {"publicKey", true, take_public_key},
+    {"serverPublicKey", true, take_server_public_key},
+};
+#define ENTRIES (sizeof entries / sizeof *entries)
+
+static bool read_entry(const struct reading *r, const struct entry *entry)
+{
+	const struct tree *tree = &r->out->tree;
+	const struct node *value = tree_find(tree, r->root, entry->key);
+	const char *expected;
+	char quoted[80];
+
+	if (value != NULL && value->kind != NODE_SCALAR)
+		return tree_fail(tree, value->place, entry->key, r->error,
+		    "found a list or a map; expected a value");
+	if (value == NULL || node_is_null(value) || *value->text == '\0')
+		return !entry->needed ||
+		       tree_fail(tree, (value == NULL ? r->root : value)->place, entry->key,
+		           r->error, "not there, and a client cannot do without");
+	expected = entry->take(r->out, value->text);
+	return expected == NULL ||
+	       tree_fail(tree, value->place, entry->key, r->error, "found %s; expected %s",
+	           value_quoted(quoted, sizeof quoted, value->text, 40), expected);
 }
 
 static void note_unknown(const struct reading *r)
 {
-	static const char *const known[] = {"version", "name", "clientDeviceId", "serverIp",
-	    "serverPort", "echoIpServer", "privateKey", "publicKey", "serverPublicKey"};
 	const struct tree *tree = &r->out->tree;
 
 	for (const struct node *key = tree_first(tree, r->root); key != NULL;
 	     key = tree_next(tree, tree_next(tree, key))) {
 		size_t i = 0;
 
-		while (i < sizeof known / sizeof *known && strcmp(known[i], key->text) != 0)
+		while (i < ENTRIES && strcmp(entries[i].key, key->text) != 0)
 			i++;
-		if (i == sizeof known / sizeof *known && r->out->unknown[0] == '\0')
+		if (i == ENTRIES && r->out->unknown[0] == '\0')
 			value_quoted(r->out->unknown, sizeof r->out->unknown, key->text, 30);
 	}
 }
 
 static bool read_tree(const struct reading *r)
 {
-	struct ospa *out = r->out;
-
 	if (r->root == NULL || r->root->kind != NODE_MAP)
 		return conf_fail(
-		    r->error, "%s: no OSPA file: expected keys with values", out->tree.file);
+		    r->error, "%s: no OSPA file: expected keys with values", r->out->tree.file);
 	note_unknown(r);
-	return read_version(r) && read_name(r) && read_device(r) && read_server(r) &&
-	       read_port(r) && read_echo_ip(r) && read_key(r, "privateKey", &out->private_key) &&
-	       read_key(r, "publicKey", &out->public_key) &&
-	       read_key(r, "serverPublicKey", &out->server_public_key);
+	for (size_t i = 0; i < ENTRIES; i++) {
+		if (!read_entry(r, &entries[i]))
+			return false;
+	}
+	return true;
 }
 
 bool ospa_load(struct ospa *out, const char *path, struct conf_error *error)

@@ -131,30 +131,29 @@ out:
 	return ok;
 }
 
-/* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file. */
-static bool write_client_file(const struct conf *conf, const char *name, const char *text,
-    bool replace, struct conf_error *error)
+/* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file. Frees
+ * the text; NULL: memory was short. */
+static bool write_client_file(const struct conf *conf, const char *client, const char *suffix,
+    char *text, bool replace, struct conf_error *error)
 {
+	char name[CLIENT_NAME_BYTES + 16];
 	struct conf_overlay overlay = {name, text};
-	struct conf *next = conf_load_with(conf->path, &overlay, error);
-	char *path = file_join(conf->clients_folder, name);
+	struct conf *next = NULL;
+	char *path = NULL;
 	bool ok = false;
 
-	if (path == NULL)
+	snprintf(name, sizeof name, "%s%s", client, suffix);
+	path = file_join(conf->clients_folder, name);
+	if (path == NULL || text == NULL)
 		conf_fail(error, "%s: not enough memory to write it", name);
 	else
-		ok = next != NULL && file_make_folder(conf->clients_folder, error) &&
+		ok = (next = conf_load_with(conf->path, &overlay, error)) != NULL &&
+		     file_make_folder(conf->clients_folder, error) &&
 		     file_write(path, text, strlen(text), replace, error);
 	conf_free(next);
 	free(path);
+	free(text);
 	return ok;
-}
-
-/* NAME and what follows it, as a file's name. */
-static void client_file_name(
-    char out[static CLIENT_NAME_BYTES + 16], const char *name, const char *suffix)
-{
-	snprintf(out, CLIENT_NAME_BYTES + 16, "%s%s", name, suffix);
 }
 
 static void put_items(const char *const *items, size_t count, FILE *to)
@@ -228,41 +227,25 @@ bool conf_add_client(
     const char *path, const struct conf_new_client *client, struct conf_error *error)
 {
 	struct conf *conf = conf_load(path, error);
-	char name[CLIENT_NAME_BYTES + 16];
-	char *text = NULL;
-	bool ok = false;
+	bool ok =
+	    conf != NULL && check_new_client(conf, client, error) &&
+	    write_client_file(conf, client->name, ".yaml", new_client_text(client), false, error);
 
-	if (conf == NULL || !check_new_client(conf, client, error))
-		goto out;
-	client_file_name(name, client->name, ".yaml");
-	text = new_client_text(client);
-	if (text == NULL)
-		conf_fail(error, "%s: not enough memory to write it", name);
-	else
-		ok = write_client_file(conf, name, text, false, error);
-out:
 	conf_free(conf);
-	free(text);
 	return ok;
 }
 
 static bool fail_no_client(const struct conf *conf, const char *name, struct conf_error *error)
 {
-	const char **names = calloc(conf->client_count + 1, sizeof *names);
-	const char *nearest = NULL;
+	struct value_guess guess = {.text = name};
 	char quoted[160];
 
-	for (size_t i = 0; names != NULL && i < conf->client_count; i++)
-		names[i] = conf->clients[i].name;
-	if (names != NULL)
-		nearest = value_nearest(name, names, conf->client_count);
+	for (size_t i = 0; i < conf->client_count; i++)
+		value_consider(&guess, conf->clients[i].name);
 	value_quoted(quoted, sizeof quoted, name, 64);
-	if (nearest != NULL)
-		conf_fail(error, "no client %s; did you mean \"%s\"?", quoted, nearest);
-	else
-		conf_fail(error, "no client %s; `postern list` shows who there is", quoted);
-	free(names);
-	return false;
+	if (guess.best != NULL)
+		return conf_fail(error, "no client %s; did you mean \"%s\"?", quoted, guess.best);
+	return conf_fail(error, "no client %s; `postern list` shows who there is", quoted);
 }
 
 static char *override_text(const char *name, int64_t now_ns)
@@ -293,27 +276,17 @@ bool conf_revoke_client(
 {
 	struct conf *conf = conf_load(path, error);
 	const struct conf_client *client = NULL;
-	/* A plus sign cannot be in a client's name, so this is nobody's own file. */
-	char file[CLIENT_NAME_BYTES + 16];
-	char *text = NULL;
 	bool ok = false;
 
 	if (conf == NULL)
 		return false;
 	client = conf_client_named(conf, name);
-	if (client == NULL) {
+	if (client == NULL)
 		fail_no_client(conf, name, error);
-	} else if (client->revoked.yes) {
-		ok = true;
-	} else {
-		client_file_name(file, name, "+revoked.yaml");
-		text = override_text(name, now_ns);
-		if (text == NULL)
-			conf_fail(error, "%s: not enough memory to write it", file);
-		else
-			ok = write_client_file(conf, file, text, true, error);
-	}
-	free(text);
+	else
+		/* A plus sign cannot be in a client's name, so this is nobody's own file. */
+		ok = client->revoked.yes || write_client_file(conf, name, "+revoked.yaml",
+		                                override_text(name, now_ns), true, error);
 	conf_free(conf);
 	return ok;
 }

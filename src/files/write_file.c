@@ -15,7 +15,7 @@
 
 #define TEMPORARY_BYTES 32
 
-static bool write_whole(int fd, const char *data, size_t size)
+bool file_write_whole(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
 		ssize_t written = write(fd, data, size);
@@ -46,13 +46,13 @@ static bool write_temporary(int folder, const char *name, const char *data, size
 
 	if (fd < 0)
 		return false;
-	ok = fchmod(fd, 0600) == 0 && write_whole(fd, data, size) && fsync(fd) == 0;
+	ok = fchmod(fd, 0600) == 0 && file_write_whole(fd, data, size) && fsync(fd) == 0;
 	if (close(fd) != 0)
 		ok = false;
 	return ok;
 }
 
-static bool put_in_place(int folder, const char *from, const char *to, bool replace)
+bool file_put_in_place(int folder, const char *from, const char *to, bool replace)
 {
 	if (replace)
 		return renameat(folder, from, folder, to) == 0;
@@ -81,7 +81,7 @@ bool file_write(
 	}
 	temporary_name(temporary);
 	ok = write_temporary(folder, temporary, data, size) &&
-	     put_in_place(folder, temporary, slash == NULL ? path : slash + 1, replace);
+	     file_put_in_place(folder, temporary, slash == NULL ? path : slash + 1, replace);
 	if (!ok) {
 		if (errno == EEXIST && !replace)
 			conf_fail(error, "%s: exists already and was left as it is", path);

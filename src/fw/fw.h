@@ -99,10 +99,10 @@ struct fw {
 int fw_open(struct fw *fw, enum conf_firewall which);
 void fw_close(struct fw *fw);
 
-/* The text of the rule set that install would apply, as for `nft -f`. Allocated, the caller's to
- * free; NULL with errno when memory is short (ENOMEM) or a name, port or network in it is none
- * (EINVAL). Used by install itself and the dry run. */
-char *fw_nft_ruleset(const struct snapshot *s, const struct fw_change *open, size_t count);
+/* The text of the rule set that install would apply, without what is open, as for `nft -f`.
+ * Allocated, the caller's to free; NULL with errno when memory is short (ENOMEM) or a name, port or
+ * network in it is none (EINVAL). */
+char *fw_nft_ruleset(const struct snapshot *s);
 
 extern const struct fw_ops fw_nft_ops;
 extern const struct fw_ops fw_none_ops;

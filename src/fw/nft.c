@@ -1,31 +1,31 @@
-/* The nft back-end: text through libnftables for the whole rule set, raw netlink for all that
- * happens later. Everything is opened in nft_open; later calls open no file and no socket. */
+/* The nft back-end: raw netlink, through one socket, for it owns the table. Everything is opened in
+ * nft_open; later calls open no file and no socket. */
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
-
-#include <nftables/libnftables.h>
-
 #include "base/log.h"
-#include "fw/nft_text.h"
+#include "fw/nft_rule.h"
+
+/* Nobody else can change or flush the table; it stays when its owner ends, and is the next one's
+ * who asks. Linux 6.9 and later: NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST. */
+#define OWNED 0x6U
+
+#define WAIT_TIMES 100 /* for a predecessor that has not quite ended */
+#define WAIT_MS    20
 
 struct nft {
 	struct nft_link link;
-	struct nft_ctx *ctx;
 	int watch;
 	struct nft_policies policies; /* of the installed snapshot */
 	struct nft_host host;
-	struct nft_fingerprint installed_as;
-	struct nft_fingerprint now; /* to compare with it */
 	struct nft_ranges ranges;
 	bool installed;
+	bool unowned; /* this kernel has no such thing */
+	bool touched; /* by others, since it was installed */
 	bool takes_ports;
 };
 
@@ -45,25 +45,54 @@ static void nft_close(struct fw *fw)
 	nft_link_close(&n->link);
 	if (n->watch >= 0)
 		close(n->watch);
-	if (n->ctx != NULL)
-		nft_ctx_free(n->ctx);
 	free(n->policies.sets);
 	free(n);
 	fw->state = NULL;
 }
 
-/* Its words go into buffers and from there to the log, never to a terminal. */
-static struct nft_ctx *open_context(void)
-{
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+struct table {
+	bool there;
+	uint32_t owner; /* netlink port; 0: nobody */
+};
 
-	if (ctx == NULL)
-		return NULL;
-	if (nft_ctx_buffer_output(ctx) != 0 || nft_ctx_buffer_error(ctx) != 0) {
-		nft_ctx_free(ctx);
-		return NULL;
+static int read_table(const struct nlmsghdr *answer, void *data)
+{
+	struct table *t = data;
+
+	t->there = true;
+	(void)nft_attribute_u32(nft_attributes_of(answer).at[NFTA_TABLE_OWNER], &t->owner);
+	return 0;
+}
+
+static int look_at_table(struct nft_link *l, struct table *out)
+{
+	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
+	int err;
+
+	*out = (struct table){0};
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
+	err = nft_ask(l, read_table, out);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Two on one table would take each other's rules away. */
+static int wait_for_table(struct nft_link *l)
+{
+	struct table t;
+	int err = look_at_table(l, &t);
+
+	for (int i = 0; err == 0 && t.owner != 0 && i < WAIT_TIMES; i++) {
+		poll(NULL, 0, WAIT_MS);
+		err = look_at_table(l, &t);
 	}
-	return ctx;
+	if (err == 0 && t.owner != 0) {
+		log_line(LOG_LEVEL_ERROR,
+		    "another process (netlink port %" PRIu32 ") owns the table inet " NFT_TABLE
+		    ": is there another posternd in this network namespace?",
+		    t.owner);
+		err = -EPERM;
+	}
+	return err;
 }
 
 static int nft_open(struct fw *fw)
@@ -78,11 +107,7 @@ static int nft_open(struct fw *fw)
 	err = nft_link_open(&n->link);
 	if (err == 0) {
 		n->watch = nft_watch_open(n->link.port);
-		err = n->watch < 0 ? n->watch : 0;
-	}
-	if (err == 0) {
-		n->ctx = open_context();
-		err = n->ctx == NULL ? -ENOMEM : 0;
+		err = n->watch < 0 ? n->watch : wait_for_table(&n->link);
 	}
 	if (err != 0) {
 		nft_close(fw);
@@ -91,24 +116,44 @@ static int nft_open(struct fw *fw)
 	return 0;
 }
 
-static int run_text(struct nft *n, const char *text)
+static void put_table(struct nft_link *l, uint16_t type, uint32_t flags)
 {
-	if (nft_run_cmd_from_buffer(n->ctx, text) == 0)
-		return 0;
-	log_event(LOG_LEVEL_ERROR, "nf_tables refused the rule set", "said",
-	    nft_ctx_get_error_buffer(n->ctx), NULL);
-	return -EIO;
+	struct nlmsghdr *m =
+	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
+
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
+	if (flags != 0)
+		mnl_attr_put_u32(m, NFTA_TABLE_FLAGS, htobe32(flags));
 }
 
-/* What the rules look like now that they are loaded. Should that fail, or show that somebody was at
- * them already, no later look will match, so that nft_disturbed has them loaded again. */
-static void take_fingerprint(struct nft *n, uint32_t rules)
+/* A new table in the place of the old one, all in one transaction. */
+static int load_as(struct nft *n, const struct nft_content *c, uint32_t flags)
 {
-	if (nft_fingerprint_take(&n->link, &n->installed_as) == 0 &&
-	    n->installed_as.rules == rules && n->installed_as.range_count == n->ranges.count)
-		memcpy(n->ranges.rules, n->installed_as.ranges, sizeof n->ranges.rules);
-	else
-		n->installed_as.rules = UINT32_MAX;
+	struct nft_writer w = {.link = &n->link};
+	struct table t;
+	int err = look_at_table(&n->link, &t);
+
+	if (err != 0)
+		return err;
+	nft_batch_begin(&n->link);
+	if (t.there)
+		put_table(&n->link, NFT_MSG_DELTABLE, 0);
+	put_table(&n->link, NFT_MSG_NEWTABLE, flags);
+	err = nft_put_content(&w, c);
+	return err != 0 ? err : nft_ranges_commit(&n->link, c->ranges);
+}
+
+static int load(struct nft *n, const struct nft_content *c)
+{
+	int err;
+
+	n->touched = nft_watch_read(n->watch) || n->touched;
+	err = n->unowned ? -EOPNOTSUPP : load_as(n, c, OWNED);
+	if (err != -EOPNOTSUPP && err != -EINVAL)
+		return err;
+	err = load_as(n, c, 0);
+	n->unowned = n->unowned || err == 0;
+	return err;
 }
 
 /* When it fails the old rules are in force, and with them the names of the old sets. */
@@ -117,22 +162,16 @@ static int replace_rules(
 {
 	struct nft_policies policies = nft_name_policies(s);
 	struct nft_ranges *ranges = calloc(1, sizeof *ranges);
-	struct nft_text t = {.s = s, .policies = &policies, .ranges = ranges};
-	char *text = NULL;
-	int err = policies.sets == NULL || ranges == NULL ? -ENOMEM : 0;
+	const struct nft_content c = {s, &policies, ranges, open, count};
+	int err = policies.sets == NULL || ranges == NULL ? -ENOMEM : load(n, &c);
 
-	if (err == 0) {
-		text = nft_text(&t, open, count);
-		err = text == NULL ? -errno : run_text(n, text);
-	}
 	if (err == 0) {
 		free(n->policies.sets);
 		n->policies = policies;
 		policies.sets = NULL;
 		n->ranges = *ranges;
-		take_fingerprint(n, t.rules);
+		n->touched = false; /* what others did before is over with this */
 	}
-	free(text);
 	free(ranges);
 	free(policies.sets);
 	return err;
@@ -180,21 +219,20 @@ static int nft_change(struct fw *fw, struct fw_change *changes, size_t count)
 	return 0;
 }
 
-/* Added first, so that deleting it succeeds when it is gone already. */
-static void put_table_removal(struct nft_link *l)
+static void put_removal(struct nft_link *l)
 {
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
-
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-	m = nft_batch_add(l, NFT_MSG_DELTABLE, NFPROTO_INET, 0);
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
+	put_table(l, NFT_MSG_DELTABLE, 0);
 }
 
 static int nft_remove(struct fw *fw)
 {
 	struct nft *n = fw->state;
 	const struct nft_host nowhere = {.which = CONF_HOST_CHAINS_NONE};
-	int err = nft_host_settle(&n->link, &nowhere, put_table_removal);
+	struct table t;
+	int err = look_at_table(&n->link, &t);
+
+	if (err == 0)
+		err = nft_host_settle(&n->link, &nowhere, t.there ? put_removal : NULL);
 
 	if (err != 0)
 		return failed("cannot take the rule set away", err);
@@ -226,25 +264,28 @@ static int nft_watch(struct fw *fw)
 	return n->watch;
 }
 
+/* A chain of the host that lacks our rule has changed itself, not us, and gets it here. */
 static bool nft_disturbed(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	struct nft_fingerprint *now = &n->now;
+	int err = 0;
 
-	nft_watch_drain(n->watch);
+	n->touched = nft_watch_read(n->watch) || n->touched;
 	if (!n->installed)
 		return false;
-	return nft_fingerprint_take(&n->link, now) != 0 || now->rules != n->installed_as.rules ||
-	       memcmp(now->digest, n->installed_as.digest, sizeof now->digest) != 0 ||
-	       !nft_fingerprint_has_ranges(now, &n->ranges) || nft_host_lacks(&n->link, &n->host);
+	if (n->touched && n->unowned)
+		return true;
+	if (nft_host_lacks(&n->link, &n->host))
+		err = nft_host_settle(&n->link, &n->host, NULL);
+	return err != 0 && err != -EINTR;
 }
 
 static bool nft_stands(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	struct nft_fingerprint found;
+	struct table t;
 
-	return nft_fingerprint_take(&n->link, &found) == 0 && found.rules > 0;
+	return look_at_table(&n->link, &t) == 0 && t.there;
 }
 
 const struct fw_ops fw_nft_ops = {

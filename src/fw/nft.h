@@ -3,7 +3,6 @@
 #ifndef FW_NFT_H
 #define FW_NFT_H
 
-#include <sodium.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +10,8 @@
 #include "fw/fw.h"
 #include "fw/nft_link.h"
 
-#define NFT_TABLE "postern"
+#define NFT_TABLE   "postern"
+#define NFT_COMMENT 0 /* type of a comment in user data, as nft reads it */
 
 /* nft_name.c: a policy is called by a hash of its ports, so that a later process with another
  * configuration recognises it. */
@@ -20,7 +20,8 @@ struct nft_sets {
 	char id[NFT_ID_BYTES];
 	char v4[24]; /* g_<id>_4 */
 	char v6[24];
-	bool twin; /* has the ports of an earlier policy, whose sets and chain serve both */
+	char chain[24]; /* ports_<id> */
+	bool twin;      /* has the ports of an earlier policy, whose sets and chain serve both */
 };
 struct nft_sets nft_policy_sets(const struct snapshot *s, uint32_t policy);
 /* Made once, so that a change need not; the caller frees .sets, NULL when memory is short. */
@@ -31,7 +32,6 @@ struct nft_policies {
 struct nft_policies nft_name_policies(const struct snapshot *s);
 /* The same characters that the configuration allows, and no others: what fails is refused. */
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES]);
-bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES]);
 
 /* nft_element.c: what stands in a set. The key is an address, and in some sets a protocol and a
  * port after it, each filled up to 4 bytes. */
@@ -48,6 +48,8 @@ size_t nft_address_bytes(bool v4); /* at the start of a key */
 struct nft_element nft_element_of(
     const struct addr *address, uint64_t timeout_ms, const char owner[static CLIENT_NAME_BYTES]);
 struct addr nft_element_address(const struct nft_element *e, bool v4);
+/* Adds it to the transaction; it is not there yet. */
+void nft_element_add(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds to the transaction what makes the element be there with its full time. */
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds what makes sure that there is none. */
@@ -109,10 +111,6 @@ struct nft_range {
 	struct ports ports;
 	bool v4;
 };
-struct nft_rule_fingerprint {
-	uint64_t handle;
-	uint8_t digest[crypto_generichash_BYTES];
-};
 struct nft_range_use {
 	int64_t until_boot_ns; /* nobody holds it afterwards */
 	bool closed;           /* for somebody, so perhaps nobody does before */
@@ -120,7 +118,7 @@ struct nft_range_use {
 /* In the order of their rules. */
 struct nft_ranges {
 	struct nft_range list[FW_RANGES];
-	struct nft_rule_fingerprint rules[FW_RANGES]; /* as the kernel has them; zero: not known */
+	uint64_t rules[FW_RANGES]; /* their handles; zero: not known */
 	struct nft_range_use use[FW_RANGES];
 	uint32_t count;
 };
@@ -133,8 +131,8 @@ uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
 void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns);
-/* Takes what the kernel sends back of a new rule for the fingerprint of the first that has none. */
-void nft_ranges_learn(const struct nlmsghdr *answer, void *ranges);
+/* Commits a transaction, and learns from what the kernel sends back the handles of new rules. */
+int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges);
 /* Adds set and rule to the transaction, and the range to the list. */
 int nft_ranges_put(
     struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark);
@@ -142,9 +140,6 @@ int nft_ranges_put(
 int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
 /* The ranges that have a set. Returns how many were stored. */
 int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
-
-struct nftnl_expr;
-struct nftnl_rule;
 
 /* nft_host.c: a packet that we accept can still be dropped by another chain of the same hook. One
  * rule of ours at the head of such chains accepts what carries our mark. */
@@ -171,33 +166,17 @@ enum nft_rule_verdict_kind {
 struct nft_rule_verdict {
 	enum nft_rule_verdict_kind meaning;
 	uint64_t handle;
-	char chain[256]; /* of NFT_RULE_JUMP */
+	char chain[NFT_NAME_BYTES]; /* of NFT_RULE_JUMP */
 };
-int nft_pass_read(struct nft_rule_verdict *out, const struct nlmsghdr *rule, uint32_t mark);
+struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark);
 /* Adds the message that puts it at the head of a chain. */
-int nft_pass_insert(
+void nft_pass_insert(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark);
 
-/* Adds an empty expression, which the rule then owns; NULL when memory is short. */
-struct nftnl_expr *nft_rule_add(struct nftnl_rule *rule, const char *name);
-bool nft_rule_add_accept(struct nftnl_rule *rule);
-
-/* nft_watch.c: has anybody changed our table? The rules of ranges come and go by our own doing, so
- * each has a fingerprint of its own; all the rest has one. */
-struct nft_fingerprint {
-	uint8_t digest[crypto_generichash_BYTES];
-	uint32_t rules;
-	uint32_t range_count; /* may be more than there is room for */
-	struct nft_rule_fingerprint ranges[FW_RANGES];
-};
-/* A socket that wakes for changes made through other netlink ports than `port`; or -errno. */
+/* nft_watch.c: a socket that wakes for changes made through other netlink ports than `port`; or
+ * -errno. */
 int nft_watch_open(uint32_t port);
-void nft_watch_drain(int fd);
-/* The fingerprint of our table, its chains and rules; its elements are left out. */
-int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out);
-/* Of one rule. */
-void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule);
-/* True when the ranges are as they were. */
-bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges);
+/* Reads what there is; true when one was, or may have been, of our table. */
+bool nft_watch_read(int fd);
 
 #endif

@@ -69,17 +69,6 @@ static void note_range(struct nft_ranges *ranges, const struct fw_change *c)
 		nft_range_hold(&ranges->use[at], c->opening.until_ns);
 }
 
-static int commit(struct nft_link *l, struct nft_ranges *ranges)
-{
-	int err;
-
-	l->echo = nft_ranges_learn;
-	l->echo_data = ranges;
-	err = nft_batch_commit(l);
-	l->echo = NULL;
-	return err;
-}
-
 static bool only_closes(const struct fw_change *changes, size_t count)
 {
 	size_t i = 0;
@@ -103,7 +92,7 @@ int nft_change_commit(
 	for (size_t i = 0; err == 0 && i < count; i++)
 		err = put_change(l, how, &changes[i]);
 	if (err == 0)
-		err = commit(l, ranges);
+		err = nft_ranges_commit(l, ranges);
 	/* Where our rules are gone nothing of ours is open. */
 	if (err == -ENOENT && only_closes(changes, count))
 		err = 0;

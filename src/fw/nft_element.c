@@ -4,17 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
+#include "fw/nft_rule.h"
 
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
-
-#include "fw/nft.h"
-
-#define ELEMENT_COMMENT 0 /* type of the comment in an element's user data, as nft reads it */
-#define V4_BYTES        4
+#define V4_BYTES 4
 
 _Static_assert(NFT_MESSAGE_BYTES > 256 + NFT_KEY_BYTES + CLIENT_NAME_BYTES, "an element fits");
 
@@ -49,7 +41,7 @@ static void put_owner(struct nlmsghdr *m, const char *owner)
 	uint8_t data[2 + CLIENT_NAME_BYTES];
 	size_t size = strlen(owner) + 1;
 
-	data[0] = ELEMENT_COMMENT;
+	data[0] = NFT_COMMENT;
 	data[1] = (uint8_t)size;
 	memcpy(data + 2, owner, size);
 	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, 2 + size, data);
@@ -60,21 +52,24 @@ static void put_element(
 {
 	struct nlmsghdr *m =
 	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
-	struct nlattr *list, *element, *key;
+	struct nlattr *list, *element;
 
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
 	element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
-	key = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(m, NFTA_DATA_VALUE, e->key_bytes, e->key);
-	mnl_attr_nest_end(m, key);
+	nft_put_data(m, NFTA_SET_ELEM_KEY, e->key, e->key_bytes);
 	if (type == NFT_MSG_NEWSETELEM) {
 		mnl_attr_put_u64(m, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
 		put_owner(m, e->owner);
 	}
 	mnl_attr_nest_end(m, element);
 	mnl_attr_nest_end(m, list);
+}
+
+void nft_element_add(struct nft_link *l, const char *set, const struct nft_element *e)
+{
+	put_element(l, NFT_MSG_NEWSETELEM, set, e);
 }
 
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e)
@@ -96,26 +91,14 @@ void nft_element_delete(struct nft_link *l, const char *set, const struct nft_el
 	put_element(l, NFT_MSG_DELSETELEM, set, &one);
 }
 
-/* Places attributes by type in a table of `NFTA_SET_ELEM_MAX + 1`; unknown ones are passed over. */
-static int sort_attribute(const struct nlattr *a, void *data)
-{
-	const struct nlattr **table = data;
-
-	if (mnl_attr_type_valid(a, NFTA_SET_ELEM_MAX) > 0)
-		table[mnl_attr_get_type(a)] = a;
-	return MNL_CB_OK;
-}
-
 static bool read_key(struct nft_element *out, const struct nlattr *key, size_t key_bytes)
 {
-	const struct nlattr *value[NFTA_SET_ELEM_MAX + 1] = {NULL};
+	const struct nlattr *value = nft_attributes_in(key).at[NFTA_DATA_VALUE];
 
-	if (mnl_attr_parse_nested(key, sort_attribute, value) < 0 ||
-	    value[NFTA_DATA_VALUE] == NULL ||
-	    mnl_attr_get_payload_len(value[NFTA_DATA_VALUE]) != key_bytes)
+	if (value == NULL || mnl_attr_get_payload_len(value) != key_bytes)
 		return false;
 	out->key_bytes = key_bytes;
-	memcpy(out->key, mnl_attr_get_payload(value[NFTA_DATA_VALUE]), key_bytes);
+	memcpy(out->key, mnl_attr_get_payload(value), key_bytes);
 	return true;
 }
 
@@ -124,7 +107,7 @@ static bool read_owner(char owner[static CLIENT_NAME_BYTES], const struct nlattr
 	const uint8_t *bytes = mnl_attr_get_payload(data);
 	size_t size = mnl_attr_get_payload_len(data);
 
-	if (size < 3 || bytes[0] != ELEMENT_COMMENT || bytes[1] > size - 2 ||
+	if (size < 3 || bytes[0] != NFT_COMMENT || bytes[1] > size - 2 ||
 	    bytes[1] > CLIENT_NAME_BYTES)
 		return false;
 	memset(owner, 0, CLIENT_NAME_BYTES);
@@ -135,15 +118,12 @@ static bool read_owner(char owner[static CLIENT_NAME_BYTES], const struct nlattr
 /* An element without an end or without one of our owners was not made by us. */
 static bool read_element(struct nft_element *out, const struct nlattr *element, size_t key_bytes)
 {
-	const struct nlattr *a[NFTA_SET_ELEM_MAX + 1] = {NULL};
+	const struct nft_attributes a = nft_attributes_in(element);
 
-	if (mnl_attr_parse_nested(element, sort_attribute, a) < 0 || a[NFTA_SET_ELEM_KEY] == NULL ||
-	    a[NFTA_SET_ELEM_EXPIRATION] == NULL || a[NFTA_SET_ELEM_USERDATA] == NULL ||
-	    mnl_attr_validate(a[NFTA_SET_ELEM_EXPIRATION], MNL_TYPE_U64) < 0)
-		return false;
-	out->timeout_ms = be64toh(mnl_attr_get_u64(a[NFTA_SET_ELEM_EXPIRATION]));
-	return out->timeout_ms > 0 && read_key(out, a[NFTA_SET_ELEM_KEY], key_bytes) &&
-	       read_owner(out->owner, a[NFTA_SET_ELEM_USERDATA]);
+	out->timeout_ms = nft_attribute_u64(a.at[NFTA_SET_ELEM_EXPIRATION]);
+	return out->timeout_ms > 0 && read_key(out, a.at[NFTA_SET_ELEM_KEY], key_bytes) &&
+	       a.at[NFTA_SET_ELEM_USERDATA] != NULL &&
+	       read_owner(out->owner, a.at[NFTA_SET_ELEM_USERDATA]);
 }
 
 static int each_element(const struct nlattr *element, void *data)
@@ -159,18 +139,11 @@ static int each_element(const struct nlattr *element, void *data)
 	return MNL_CB_OK;
 }
 
-static int each_list(const struct nlattr *list, void *data)
-{
-	if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
-		return MNL_CB_OK;
-	return mnl_attr_parse_nested(list, each_element, data);
-}
-
 static int read_elements(const struct nlmsghdr *answer, void *data)
 {
-	int parsed = mnl_attr_parse(answer, sizeof(struct nfgenmsg), each_list, data);
+	const struct nlattr *list = nft_attributes_of(answer).at[NFTA_SET_ELEM_LIST_ELEMENTS];
 
-	return parsed < 0 ? -EBADMSG : 0;
+	return list != NULL && mnl_attr_parse_nested(list, each_element, data) < 0 ? -EBADMSG : 0;
 }
 
 int nft_element_read(struct nft_link *l, const char *set, struct nft_reading *r)

@@ -1,15 +1,7 @@
 /* The input chains of others: which of them need our rule, which have it. Asked first, then changed
  * in one transaction; rules without our comment are never touched. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 
 #include "base/log.h"
 #include "fw/nft.h"
@@ -18,11 +10,10 @@
 #define HOST_STALE  8U  /* rules of ours to take away from one chain at once */
 #define HOST_JUMPS  8U  /* followed from one chain */
 #define HOST_DEPTH  8   /* of jumps; the kernel allows 16 */
-#define NAME_BYTES  256 /* NFT_NAME_MAXLEN */
 
 struct host_chain {
-	char table[NAME_BYTES];
-	char name[NAME_BYTES];
+	char table[NFT_NAME_BYTES];
+	char name[NFT_NAME_BYTES];
 	int32_t priority;
 	uint8_t family;
 	bool drops;    /* by policy, or by a rule that everything reaches */
@@ -37,41 +28,14 @@ struct host_list {
 	uint32_t count;
 };
 
-static int sort_attribute(const struct nlattr *a, void *data)
+/* False when it is longer than any can be. */
+static bool read_name(char name[static NFT_NAME_BYTES], const struct nlattr *a)
 {
-	const struct nlattr **table = data;
+	const char *text = nft_attribute_text(a);
 
-	if (mnl_attr_type_valid(a, NFTA_CHAIN_MAX) > 0)
-		table[mnl_attr_get_type(a)] = a;
-	return MNL_CB_OK;
-}
-
-static bool attribute_text(char *out, size_t size, const struct nlattr *a)
-{
-	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 ||
-	    mnl_attr_get_payload_len(a) > size)
+	if (strlen(text) >= NFT_NAME_BYTES)
 		return false;
-	memset(out, 0, size);
-	memcpy(out, mnl_attr_get_str(a), strlen(mnl_attr_get_str(a)));
-	return true;
-}
-
-static bool attribute_is(const struct nlattr *a, uint32_t value)
-{
-	return a != NULL && mnl_attr_get_payload_len(a) == sizeof value &&
-	       be32toh(mnl_attr_get_u32(a)) == value;
-}
-
-static bool read_hook(struct host_chain *c, const struct nlattr *hook)
-{
-	const struct nlattr *a[NFTA_CHAIN_MAX + 1] = {NULL};
-
-	if (hook == NULL || mnl_attr_parse_nested(hook, sort_attribute, a) < 0 ||
-	    !attribute_is(a[NFTA_HOOK_HOOKNUM], NF_INET_LOCAL_IN) ||
-	    a[NFTA_HOOK_PRIORITY] == NULL ||
-	    mnl_attr_validate(a[NFTA_HOOK_PRIORITY], MNL_TYPE_U32) < 0)
-		return false;
-	c->priority = (int32_t)be32toh(mnl_attr_get_u32(a[NFTA_HOOK_PRIORITY]));
+	memcpy(name, text, strlen(text) + 1);
 	return true;
 }
 
@@ -79,20 +43,21 @@ static bool read_hook(struct host_chain *c, const struct nlattr *hook)
 static bool read_chain(struct host_chain *c, const struct nlmsghdr *answer)
 {
 	const struct nfgenmsg *head = mnl_nlmsg_get_payload(answer);
-	const struct nlattr *a[NFTA_CHAIN_MAX + 1] = {NULL};
-	char type[16];
+	const struct nft_attributes a = nft_attributes_of(answer);
+	const struct nft_attributes hook = nft_attributes_in(a.at[NFTA_CHAIN_HOOK]);
+	uint32_t number, priority, policy;
 
 	memset(c, 0, sizeof *c);
 	c->family = head->nfgen_family;
-	if (c->family != NFPROTO_INET && c->family != NFPROTO_IPV4 && c->family != NFPROTO_IPV6)
+	if ((c->family != NFPROTO_INET && c->family != NFPROTO_IPV4 && c->family != NFPROTO_IPV6) ||
+	    !nft_attribute_u32(hook.at[NFTA_HOOK_HOOKNUM], &number) || number != NF_INET_LOCAL_IN ||
+	    !nft_attribute_u32(hook.at[NFTA_HOOK_PRIORITY], &priority) ||
+	    strcmp(nft_attribute_text(a.at[NFTA_CHAIN_TYPE]), "filter") != 0 ||
+	    !read_name(c->table, a.at[NFTA_CHAIN_TABLE]) ||
+	    !read_name(c->name, a.at[NFTA_CHAIN_NAME]))
 		return false;
-	if (mnl_attr_parse(answer, sizeof *head, sort_attribute, a) < 0 ||
-	    !read_hook(c, a[NFTA_CHAIN_HOOK]) ||
-	    !attribute_text(type, sizeof type, a[NFTA_CHAIN_TYPE]) || strcmp(type, "filter") != 0 ||
-	    !attribute_text(c->table, sizeof c->table, a[NFTA_CHAIN_TABLE]) ||
-	    !attribute_text(c->name, sizeof c->name, a[NFTA_CHAIN_NAME]))
-		return false;
-	c->drops = attribute_is(a[NFTA_CHAIN_POLICY], NF_DROP);
+	c->priority = (int32_t)priority;
+	c->drops = nft_attribute_u32(a.at[NFTA_CHAIN_POLICY], &policy) && policy == NF_DROP;
 	return c->family != NFPROTO_INET || strcmp(c->table, NFT_TABLE) != 0;
 }
 
@@ -113,7 +78,7 @@ struct chain_scan {
 	struct host_chain *chain; /* NULL: a chain that was jumped to, only `drops` matters */
 	bool drops;
 	uint32_t jumps;
-	char jump[HOST_JUMPS][NAME_BYTES];
+	char jump[HOST_JUMPS][NFT_NAME_BYTES];
 };
 
 static void note_stale(struct host_chain *c, uint64_t handle)
@@ -125,11 +90,8 @@ static void note_stale(struct host_chain *c, uint64_t handle)
 static int scan_rule(const struct nlmsghdr *answer, void *data)
 {
 	struct chain_scan *s = data;
-	struct nft_rule_verdict meant;
-	int err = nft_pass_read(&meant, answer, s->mark);
+	const struct nft_rule_verdict meant = nft_pass_read(answer, s->mark);
 
-	if (err != 0)
-		return err;
 	if (meant.meaning == NFT_RULE_DROP)
 		s->drops = true;
 	if (meant.meaning == NFT_RULE_JUMP && s->jumps < HOST_JUMPS)
@@ -180,20 +142,16 @@ static int list_once(struct nft_link *l, struct host_list *list, uint32_t mark)
 	return err;
 }
 
-/* The caller frees `*out`. */
+/* One at a time. */
 static int list_all(struct nft_link *l, struct host_list **out, uint32_t mark)
 {
-	struct host_list *list = malloc(sizeof *list);
-	int err = list == NULL ? -ENOMEM : -EINTR;
+	static struct host_list list;
+	int err = -EINTR;
 
 	/* -EINTR: changed while we looked; -ENOENT: gone while we looked. */
 	for (int tries = 0; (err == -EINTR || err == -ENOENT) && tries < 8; tries++)
-		err = list_once(l, list, mark);
-	if (err != 0) {
-		free(list);
-		list = NULL;
-	}
-	*out = list;
+		err = list_once(l, &list, mark);
+	*out = &list;
 	return err;
 }
 
@@ -222,10 +180,9 @@ static void warn_of_earlier(const struct nft_host *host, const struct host_chain
 		    "table", c->table, "chain", c->name, NULL);
 }
 
-static int put_change(struct nft_link *l, const struct nft_host *host, const struct host_chain *c)
+static void put_change(struct nft_link *l, const struct nft_host *host, const struct host_chain *c)
 {
 	bool wanted = is_wanted(host, c);
-	int err = 0;
 
 	for (uint32_t i = 0; i < c->stale_count; i++)
 		put_delete(l, c, c->stale[i]);
@@ -234,9 +191,8 @@ static int put_change(struct nft_link *l, const struct nft_host *host, const str
 	if (wanted && !c->has) {
 		log_event(LOG_LEVEL_INFO, "letting granted packets by in a chain of the host",
 		    "table", c->table, "chain", c->name, NULL);
-		err = nft_pass_insert(l, c->family, c->table, c->name, host->mark);
+		nft_pass_insert(l, c->family, c->table, c->name, host->mark);
 	}
-	return err;
 }
 
 static int settle_once(
@@ -248,16 +204,13 @@ static int settle_once(
 	if (err != 0)
 		return err;
 	nft_batch_begin(l);
-	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+	for (uint32_t i = 0; i < list->count; i++) {
 		warn_of_earlier(host, &list->chains[i]);
-		err = put_change(l, host, &list->chains[i]);
+		put_change(l, host, &list->chains[i]);
 	}
 	if (more != NULL)
 		more(l);
-	if (err == 0)
-		err = nft_batch_commit(l);
-	free(list);
-	return err;
+	return nft_batch_commit(l);
 }
 
 int nft_host_settle(
@@ -278,6 +231,5 @@ bool nft_host_lacks(struct nft_link *l, const struct nft_host *host)
 
 	for (uint32_t i = 0; !lacks && i < list->count; i++)
 		lacks = is_wanted(host, &list->chains[i]) && !list->chains[i].has;
-	free(list);
 	return lacks;
 }

@@ -5,13 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <sys/socket.h>
 
-#include <libnftnl/common.h>
-
 #define ANSWER_BYTES 32768U /* the most the kernel puts into one datagram of a dump */
+#define NFTABLES     (NFNL_SUBSYS_NFTABLES << 8) /* with the type of a message */
+#define SOCKET_BYTES (2 * NFT_BATCH_MOST)        /* a limit, not memory that is taken */
 
 static int link_socket(struct nft_link *l)
 {
@@ -33,6 +31,33 @@ static int link_socket(struct nft_link *l)
 	return 0;
 }
 
+/* A batch is sent in one go, and all that comes back of it waits in the socket. Where that is not
+ * allowed a large one fails. */
+static void link_widen(const struct nft_link *l)
+{
+	int most = SOCKET_BYTES;
+
+	(void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUFFORCE, &most, sizeof most);
+	(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &most, sizeof most);
+}
+
+/* Padding goes to the kernel as it is, so all that is new is zero. */
+static bool link_resize(struct nft_link *l, size_t room, size_t used)
+{
+	char *buffer = calloc(1, room);
+
+	if (buffer == NULL)
+		return false;
+	if (used > 0) {
+		memcpy(buffer, l->buffer, used);
+		l->message = (struct nlmsghdr *)(buffer + ((char *)l->message - l->buffer));
+	}
+	free(l->buffer);
+	l->buffer = buffer;
+	l->room = room;
+	return true;
+}
+
 int nft_link_open(struct nft_link *l)
 {
 	int err;
@@ -40,9 +65,9 @@ int nft_link_open(struct nft_link *l)
 	*l = (struct nft_link){.fd = -1};
 	err = link_socket(l);
 	if (err == 0) {
-		l->buffer = calloc(1, NFT_BATCH_BYTES); /* padding goes to the kernel as it is */
+		link_widen(l);
 		l->answers = malloc(ANSWER_BYTES);
-		if (l->buffer == NULL || l->answers == NULL)
+		if (!link_resize(l, NFT_BATCH_BYTES, 0) || l->answers == NULL)
 			err = -ENOMEM;
 	}
 	if (err != 0)
@@ -65,27 +90,50 @@ static char *link_tail(struct nft_link *l)
 	return (char *)l->message + NLMSG_ALIGN(l->message->nlmsg_len);
 }
 
+static struct nlmsghdr *link_message(
+    struct nft_link *l, char *at, uint16_t type, uint8_t family, uint16_t flags)
+{
+	struct nfgenmsg *head;
+
+	l->message = mnl_nlmsg_put_header(at);
+	l->message->nlmsg_type = type;
+	l->message->nlmsg_flags = NLM_F_REQUEST | flags;
+	l->message->nlmsg_seq = ++l->seq;
+	head = mnl_nlmsg_put_extra_header(l->message, sizeof *head);
+	head->nfgen_family = family;
+	head->version = NFNETLINK_V0;
+	/* Whose batch begins or ends. */
+	head->res_id = type < NFTABLES ? htobe16(NFNL_SUBSYS_NFTABLES) : 0;
+	return l->message;
+}
+
 void nft_batch_begin(struct nft_link *l)
 {
-	l->first = ++l->seq;
-	l->message = nftnl_batch_begin(l->buffer, l->first);
+	if (l->room > NFT_BATCH_BYTES)
+		link_resize(l, NFT_BATCH_BYTES, 0); /* after a large one */
+	link_message(l, l->buffer, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0);
+	l->first = l->seq;
 	l->messages = 0;
 	l->full = false;
 }
 
+/* Makes room for a message and for the closing one. */
+static bool batch_grow(struct nft_link *l)
+{
+	size_t used = (size_t)(link_tail(l) - l->buffer);
+
+	if (used + (size_t)2 * NFT_MESSAGE_BYTES <= l->room)
+		return true;
+	return l->room * 2 <= NFT_BATCH_MOST && link_resize(l, l->room * 2, used);
+}
+
 struct nlmsghdr *nft_batch_add(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags)
 {
-	char *tail = link_tail(l);
-
-	/* Room for this one and for the closing message. A full batch is never sent, so its last
-	 * message may be written over. */
-	if (tail + 2 * NFT_MESSAGE_BYTES > l->buffer + NFT_BATCH_BYTES) {
-		l->full = true;
-		tail = (char *)l->message;
-	}
+	/* A full batch is never sent, so its last message may be written over. */
+	l->full = !batch_grow(l) || l->full;
 	l->messages++;
-	l->message = nftnl_nlmsg_build_hdr(tail, type, family, flags, ++l->seq);
-	return l->message;
+	return link_message(
+	    l, l->full ? (char *)l->message : link_tail(l), NFTABLES | type, family, flags);
 }
 
 static int link_send(struct nft_link *l, size_t size)
@@ -188,15 +236,14 @@ int nft_batch_commit(struct nft_link *l)
 	if (l->messages == 0)
 		return 0;
 	last->nlmsg_flags |= NLM_F_ACK;
-	end = nftnl_batch_end(link_tail(l), ++l->seq);
+	end = link_message(l, link_tail(l), NFNL_MSG_BATCH_END, AF_UNSPEC, 0);
 	err = link_send(l, (size_t)((char *)end - l->buffer) + end->nlmsg_len);
 	return err != 0 ? err : batch_await(l, last->nlmsg_seq);
 }
 
 struct nlmsghdr *nft_ask_start(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags)
 {
-	l->message = nftnl_nlmsg_build_hdr(l->buffer, type, family, flags, ++l->seq);
-	return l->message;
+	return link_message(l, l->buffer, NFTABLES | type, family, flags);
 }
 
 struct asking {
@@ -231,7 +278,6 @@ int nft_ask(struct nft_link *l, int (*each)(const struct nlmsghdr *answer, void 
 	struct asking a = {.seq = l->message->nlmsg_seq, .each = each, .data = data};
 	int err;
 
-	l->message->nlmsg_flags |= NLM_F_REQUEST;
 	if (!(l->message->nlmsg_flags & NLM_F_DUMP))
 		l->message->nlmsg_flags |= NLM_F_ACK;
 	err = link_send(l, l->message->nlmsg_len);
@@ -249,4 +295,50 @@ int nft_ask(struct nft_link *l, int (*each)(const struct nlmsghdr *answer, void 
 	if (err == 0)
 		err = a.failure;
 	return err == 0 && a.torn ? -EINTR : err;
+}
+
+static int sort_attribute(const struct nlattr *a, void *data)
+{
+	struct nft_attributes *table = data;
+
+	if (mnl_attr_get_type(a) < NFT_ATTRIBUTES)
+		table->at[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+struct nft_attributes nft_attributes_of(const struct nlmsghdr *answer)
+{
+	struct nft_attributes table = {{NULL}};
+
+	(void)mnl_attr_parse(answer, sizeof(struct nfgenmsg), sort_attribute, &table);
+	return table;
+}
+
+struct nft_attributes nft_attributes_in(const struct nlattr *nest)
+{
+	struct nft_attributes table = {{NULL}};
+
+	if (nest != NULL)
+		(void)mnl_attr_parse_nested(nest, sort_attribute, &table);
+	return table;
+}
+
+const char *nft_attribute_text(const struct nlattr *a)
+{
+	return a != NULL && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 ? mnl_attr_get_str(a)
+	                                                                   : "";
+}
+
+bool nft_attribute_u32(const struct nlattr *a, uint32_t *out)
+{
+	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_U32) < 0)
+		return false;
+	*out = be32toh(mnl_attr_get_u32(a));
+	return true;
+}
+
+uint64_t nft_attribute_u64(const struct nlattr *a)
+{
+	return a != NULL && mnl_attr_validate(a, MNL_TYPE_U64) == 0 ? be64toh(mnl_attr_get_u64(a))
+	                                                            : 0;
 }

@@ -1,17 +1,23 @@
 /* Talk with the kernel's nf_tables over one netlink socket. Answers are queued by the kernel while
- * a request is being sent, so nothing here ever waits. One buffer, taken at open, serves all. */
+ * a request is being sent, so nothing here ever waits. One buffer serves all. */
 #ifndef FW_NFT_LINK_H
 #define FW_NFT_LINK_H
 
 #include <libmnl/libmnl.h>
+#include <netinet/in.h> /* before the kernel's twin of it */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define NFT_BATCH_BYTES                                                                    \
-	(128U * 1024U)          /* one transaction; the kernel's send buffer holds 208 KiB \
-	                         */
-#define NFT_MESSAGE_BYTES 2048U /* room that every message may count on */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#define NFT_BATCH_BYTES   (128U * 1024U)        /* one transaction; a large one gets more room */
+#define NFT_BATCH_MOST    (64U * 1024U * 1024U) /* and this is the most it can get */
+#define NFT_MESSAGE_BYTES 2048U                 /* room that every message may count on */
+#define NFT_NAME_BYTES    256U                  /* of tables, chains and sets */
 
 struct nft_link {
 	int fd;
@@ -19,6 +25,7 @@ struct nft_link {
 	uint32_t seq;
 	uint32_t first; /* sequence number of the batch's opening message */
 	char *buffer;
+	size_t room; /* of the buffer */
 	char *answers;
 	struct nlmsghdr *message; /* the one being built */
 	size_t messages;
@@ -35,7 +42,7 @@ void nft_link_close(struct nft_link *l);
 
 /* A transaction: begin, messages, commit. nft_batch_add returns an empty message to which
  * attributes may be added until the next call, at most NFT_MESSAGE_BYTES; it never fails, for when
- * the buffer is full commit does (-EMSGSIZE). */
+ * there is no more room commit does (-EMSGSIZE). */
 void nft_batch_begin(struct nft_link *l);
 struct nlmsghdr *nft_batch_add(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags);
 /* Sends the lot. 0 when all of it took effect; else the first error, and none of it did. Nothing
@@ -47,5 +54,17 @@ int nft_batch_commit(struct nft_link *l);
  * handed over may be torn. `each` must not use the link. */
 struct nlmsghdr *nft_ask_start(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags);
 int nft_ask(struct nft_link *l, int (*each)(const struct nlmsghdr *answer, void *data), void *data);
+
+/* Attributes of an answer or of a nest, by type. What is not there, is of a type that we do not
+ * know or does not have the form asked for reads as nothing: others put there what they like. */
+#define NFT_ATTRIBUTES 32
+struct nft_attributes {
+	const struct nlattr *at[NFT_ATTRIBUTES];
+};
+struct nft_attributes nft_attributes_of(const struct nlmsghdr *answer);
+struct nft_attributes nft_attributes_in(const struct nlattr *nest); /* NULL: none */
+const char *nft_attribute_text(const struct nlattr *a);             /* "" for nothing */
+bool nft_attribute_u32(const struct nlattr *a, uint32_t *out);
+uint64_t nft_attribute_u64(const struct nlattr *a); /* 0 for nothing */
 
 #endif

@@ -1,3 +1,5 @@
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,9 +7,6 @@
 #include "fw/nft.h"
 
 _Static_assert(NFT_ID_BYTES == 2 * 8 + 1, "8 bytes of hash in hex");
-_Static_assert(
-    sizeof "g_" + NFT_ID_BYTES - 1 + 2 <= sizeof(((struct nft_sets *)0)->v4), "set name");
-
 static void policy_id(char id[static NFT_ID_BYTES], const struct snapshot *s, uint32_t policy)
 {
 	struct span span = s->policies[policy].ports;
@@ -29,22 +28,14 @@ static void policy_id(char id[static NFT_ID_BYTES], const struct snapshot *s, ui
 	sodium_bin2hex(id, NFT_ID_BYTES, hash, NFT_ID_BYTES / 2);
 }
 
-static void set_name(char *name, size_t size, const char *id, const char *family)
-{
-	struct writer w = writer_of(name, size);
-
-	writer_put(&w, "g_", 2);
-	writer_put(&w, id, NFT_ID_BYTES - 1);
-	writer_put(&w, family, 3);
-}
-
 struct nft_sets nft_policy_sets(const struct snapshot *s, uint32_t policy)
 {
 	struct nft_sets sets = {.twin = false};
 
 	policy_id(sets.id, s, policy);
-	set_name(sets.v4, sizeof sets.v4, sets.id, "_4");
-	set_name(sets.v6, sizeof sets.v6, sets.id, "_6");
+	snprintf(sets.v4, sizeof sets.v4, "g_%s_4", sets.id);
+	snprintf(sets.v6, sizeof sets.v6, "g_%s_6", sets.id);
+	snprintf(sets.chain, sizeof sets.chain, "ports_%s", sets.id);
 	return sets;
 }
 
@@ -64,22 +55,11 @@ struct nft_policies nft_name_policies(const struct snapshot *s)
 
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-static bool fits(const char *name, size_t size, const char *first, const char *allowed)
-{
-	size_t length = strnlen(name, size);
-
-	return length > 0 && length < size && strchr(first, name[0]) != NULL &&
-	       strspn(name, allowed) == length;
-}
-
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
 {
-	return fits(owner, CLIENT_NAME_BYTES, LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._@-");
-}
+	size_t length = strnlen(owner, CLIENT_NAME_BYTES);
 
-bool nft_interface_fits(const char interface[static INTERFACE_NAME_BYTES])
-{
-	/* No '*': nft takes it for "every one that begins so". */
-	return fits(
-	    interface, INTERFACE_NAME_BYTES, LETTERS_AND_DIGITS "_", LETTERS_AND_DIGITS "._:@-");
+	return length > 0 && length < CLIENT_NAME_BYTES &&
+	       strchr(LETTERS_AND_DIGITS, owner[0]) != NULL &&
+	       strspn(owner, LETTERS_AND_DIGITS "._@-") == length;
 }

@@ -1,36 +1,26 @@
 /* The rule that lets granted packets by in a chain of the host: building it and telling it, and
- * what its neighbours do, from a dump. Names here may hold any byte and never become text. */
-#include <errno.h>
-#include <stdio.h> /* libnftnl leans on it */
+ * what its neighbours do, from a dump. Names here may hold any byte and never become text, and
+ * expressions that we do not know mean little. */
 #include <string.h>
 
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netlink.h>
-
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
-#include <libnftnl/udata.h>
+#include <linux/netfilter/nf_tables_compat.h>
 
 #include "base/bytes.h"
-#include "fw/nft.h"
+#include "fw/nft_rule.h"
 
 #define PASS_COMMENT "postern: let granted packets by"
 
 /* User data is a row of type, length, value; a comment's value ends with a zero. */
-static bool has_our_comment(const struct nftnl_rule *rule)
+static bool has_our_comment(const struct nlattr *data)
 {
-	uint32_t size = 0;
-	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
-	struct reader r = reader_of(data, data == NULL ? 0 : size);
+	struct reader r = reader_of(data == NULL ? NULL : mnl_attr_get_payload(data),
+	    data == NULL ? 0 : mnl_attr_get_payload_len(data));
 
 	while (r.left > 0 && !r.failed) {
 		uint8_t type = reader_u8(&r), length = reader_u8(&r);
 		char text[sizeof PASS_COMMENT];
 
-		if (type != NFTNL_UDATA_RULE_COMMENT || length != sizeof text) {
+		if (type != NFT_COMMENT || length != sizeof text) {
 			reader_skip(&r, length);
 			continue;
 		}
@@ -41,196 +31,141 @@ static bool has_our_comment(const struct nftnl_rule *rule)
 	return false;
 }
 
-static bool is_named(const struct nftnl_expr *e, const char *name)
-{
-	const char *is = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
+/* What the expressions of a rule come to, one after the other. */
+struct rule_reading {
+	struct nft_rule_verdict *out;
+	uint32_t mark;
+	int step;     /* how many are as in our own rule */
+	bool differs; /* one is not */
+	bool decided; /* what others want is known */
+};
 
-	return is != NULL && strcmp(is, name) == 0;
+struct expression {
+	const char *name;
+	struct nft_attributes data;
+};
+
+static bool is_named(const struct expression *e, const char *name)
+{
+	return strcmp(e->name, name) == 0;
 }
 
-static bool holds_u32(const struct nftnl_expr *e, uint16_t attribute, uint32_t value)
+static bool is_number(const struct nlattr *a, uint32_t expected)
 {
-	uint32_t size = 0;
-	const void *data = nftnl_expr_get(e, attribute, &size);
+	uint32_t number;
 
-	return data != NULL && size == sizeof value && memcmp(data, &value, sizeof value) == 0;
+	return nft_attribute_u32(a, &number) && number == expected;
 }
 
-static bool is_accept(const struct nftnl_expr *e)
+/* Of four bytes, in the host's order. */
+static bool holds(const struct nlattr *nest, uint32_t expected)
 {
-	return nftnl_expr_is_set(e, NFTNL_EXPR_IMM_VERDICT) &&
-	       nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT) == NF_ACCEPT;
+	const struct nlattr *value = nft_attributes_in(nest).at[NFTA_DATA_VALUE];
+
+	return value != NULL && mnl_attr_get_payload_len(value) == sizeof expected &&
+	       memcmp(mnl_attr_get_payload(value), &expected, sizeof expected) == 0;
 }
 
-/* meta mark & BIT == BIT accept; a counter among it does no harm. */
-static bool is_as_built(const struct nftnl_rule *rule, uint32_t mark)
+static struct nft_attributes verdict_of(const struct expression *e)
 {
-	struct nftnl_expr_iter *i = nftnl_expr_iter_create(rule);
-	struct nftnl_expr *e;
-	bool right = i != NULL;
-	int step = 0;
+	return nft_attributes_in(
+	    nft_attributes_in(e->data.at[NFTA_IMMEDIATE_DATA]).at[NFTA_DATA_VERDICT]);
+}
 
-	while (right && (e = nftnl_expr_iter_next(i)) != NULL) {
-		if (is_named(e, "counter"))
-			continue;
-		if (step == 0)
-			right = is_named(e, "meta") &&
-			        nftnl_expr_get_u32(e, NFTNL_EXPR_META_KEY) == NFT_META_MARK;
-		else if (step == 1)
-			right = is_named(e, "bitwise") &&
-			        holds_u32(e, NFTNL_EXPR_BITWISE_MASK, mark) &&
-			        holds_u32(e, NFTNL_EXPR_BITWISE_XOR, 0);
-		else if (step == 2)
-			right = is_named(e, "cmp") &&
-			        nftnl_expr_get_u32(e, NFTNL_EXPR_CMP_OP) == NFT_CMP_EQ &&
-			        holds_u32(e, NFTNL_EXPR_CMP_DATA, mark);
-		else
-			right = step == 3 && is_named(e, "immediate") && is_accept(e);
-		step++;
+/* meta mark & BIT == BIT accept */
+static bool is_step(const struct expression *e, int step, uint32_t mark)
+{
+	switch (step) {
+	case 0:
+		return is_named(e, "meta") && is_number(e->data.at[NFTA_META_KEY], NFT_META_MARK);
+	case 1:
+		return is_named(e, "bitwise") && holds(e->data.at[NFTA_BITWISE_MASK], mark) &&
+		       holds(e->data.at[NFTA_BITWISE_XOR], 0);
+	case 2:
+		return is_named(e, "cmp") && is_number(e->data.at[NFTA_CMP_OP], NFT_CMP_EQ) &&
+		       holds(e->data.at[NFTA_CMP_DATA], mark);
+	case 3:
+		return is_named(e, "immediate") &&
+		       is_number(verdict_of(e).at[NFTA_VERDICT_CODE], NF_ACCEPT);
+	default:
+		return false;
 	}
-	if (i != NULL)
-		nftnl_expr_iter_destroy(i);
-	return right && step == 4;
 }
 
 static enum nft_rule_verdict_kind verdict_meaning(
-    struct nft_rule_verdict *out, const struct nftnl_expr *e)
+    struct nft_rule_verdict *out, const struct expression *e)
 {
-	uint32_t verdict = nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT);
-	const char *chain = nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN);
+	const struct nft_attributes verdict = verdict_of(e);
+	const char *chain = nft_attribute_text(verdict.at[NFTA_VERDICT_CHAIN]);
+	uint32_t code;
 
-	if (!nftnl_expr_is_set(e, NFTNL_EXPR_IMM_VERDICT))
+	if (!nft_attribute_u32(verdict.at[NFTA_VERDICT_CODE], &code))
 		return NFT_RULE_LITTLE;
-	if (verdict == NF_DROP)
+	if (code == NF_DROP)
 		return NFT_RULE_DROP;
-	if (chain == NULL || strlen(chain) >= sizeof out->chain ||
-	    (verdict != (uint32_t)NFT_JUMP && verdict != (uint32_t)NFT_GOTO))
+	if (chain[0] == '\0' || strlen(chain) >= sizeof out->chain ||
+	    (code != (uint32_t)NFT_JUMP && code != (uint32_t)NFT_GOTO))
 		return NFT_RULE_LITTLE;
 	memcpy(out->chain, chain, strlen(chain) + 1);
 	return NFT_RULE_JUMP;
 }
 
 /* iptables has extensions of its own for some of this. */
-static bool is_remark(const struct nftnl_expr *e)
+static bool is_extension(const struct expression *e, const char *kind, const char *name)
 {
-	const char *match = is_named(e, "match") ? nftnl_expr_get_str(e, NFTNL_EXPR_MT_NAME) : NULL;
+	uint16_t attribute = strcmp(kind, "match") == 0 ? NFTA_MATCH_NAME : NFTA_TARGET_NAME;
 
-	return is_named(e, "counter") || is_named(e, "log") ||
-	       (match != NULL && strcmp(match, "comment") == 0);
+	return is_named(e, kind) && strcmp(nft_attribute_text(e->data.at[attribute]), name) == 0;
 }
 
-static bool is_reject(const struct nftnl_expr *e)
+static bool is_remark(const struct expression *e)
 {
-	const char *target =
-	    is_named(e, "target") ? nftnl_expr_get_str(e, NFTNL_EXPR_TG_NAME) : NULL;
-
-	return is_named(e, "reject") || (target != NULL && strcmp(target, "REJECT") == 0);
+	return is_named(e, "counter") || is_named(e, "log") || is_extension(e, "match", "comment");
 }
 
-/* What the first expression that decides anything does. */
-static enum nft_rule_verdict_kind foreign_meaning(
-    struct nft_rule_verdict *out, const struct nftnl_rule *rule)
+static int each_expression(const struct nlattr *a, void *data)
 {
-	struct nftnl_expr_iter *i = nftnl_expr_iter_create(rule);
-	enum nft_rule_verdict_kind meaning = NFT_RULE_LITTLE;
-	struct nftnl_expr *e = NULL;
+	const struct nft_attributes outer = nft_attributes_in(a);
+	const struct expression e = {nft_attribute_text(outer.at[NFTA_EXPR_NAME]),
+	    nft_attributes_in(outer.at[NFTA_EXPR_DATA])};
+	struct rule_reading *r = data;
 
-	if (i == NULL)
-		return meaning;
-	do {
-		e = nftnl_expr_iter_next(i);
-	} while (e != NULL && is_remark(e));
-	if (e != NULL && is_reject(e))
-		meaning = NFT_RULE_DROP;
-	else if (e != NULL && is_named(e, "immediate"))
-		meaning = verdict_meaning(out, e);
-	nftnl_expr_iter_destroy(i);
-	return meaning;
+	if (!is_named(&e, "counter")) /* among ours it does no harm */
+		r->differs = !is_step(&e, r->step++, r->mark) || r->differs;
+	if (r->decided || is_remark(&e))
+		return MNL_CB_OK;
+	/* What the first expression that decides anything does. */
+	r->decided = true;
+	if (is_named(&e, "reject") || is_extension(&e, "target", "REJECT"))
+		r->out->meaning = NFT_RULE_DROP;
+	else if (is_named(&e, "immediate"))
+		r->out->meaning = verdict_meaning(r->out, &e);
+	return MNL_CB_OK;
 }
 
-int nft_pass_read(struct nft_rule_verdict *out, const struct nlmsghdr *rule, uint32_t mark)
+struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark)
 {
-	struct nftnl_rule *r = nftnl_rule_alloc();
+	const struct nft_attributes a = nft_attributes_of(rule);
+	struct nft_rule_verdict out = {.handle = nft_attribute_u64(a.at[NFTA_RULE_HANDLE])};
+	struct rule_reading r = {.out = &out, .mark = mark};
 
-	if (r == NULL)
-		return -ENOMEM;
-	out->meaning = NFT_RULE_LITTLE;
-	/* A rule that libnftnl cannot read is a rule of somebody else that means little. */
-	if (nftnl_rule_nlmsg_parse(rule, r) == 0) {
-		out->handle = nftnl_rule_get_u64(r, NFTNL_RULE_HANDLE);
-		if (!has_our_comment(r))
-			out->meaning = foreign_meaning(out, r);
-		else
-			out->meaning = is_as_built(r, mark) ? NFT_RULE_PASS : NFT_RULE_PASS_STALE;
-	}
-	nftnl_rule_free(r);
-	return 0;
+	if (a.at[NFTA_RULE_EXPRESSIONS] != NULL)
+		(void)mnl_attr_parse_nested(a.at[NFTA_RULE_EXPRESSIONS], each_expression, &r);
+	if (has_our_comment(a.at[NFTA_RULE_USERDATA]))
+		out.meaning = r.step == 4 && !r.differs ? NFT_RULE_PASS : NFT_RULE_PASS_STALE;
+	return out;
 }
 
-struct nftnl_expr *nft_rule_add(struct nftnl_rule *rule, const char *name)
-{
-	struct nftnl_expr *e = nftnl_expr_alloc(name);
-
-	if (e != NULL)
-		nftnl_rule_add_expr(rule, e);
-	return e;
-}
-
-static bool add_mark_match(struct nftnl_rule *rule, uint32_t mark)
-{
-	struct nftnl_expr *meta = nft_rule_add(rule, "meta");
-	struct nftnl_expr *bitwise = nft_rule_add(rule, "bitwise");
-	struct nftnl_expr *cmp = nft_rule_add(rule, "cmp");
-	uint32_t zero = 0;
-
-	if (meta == NULL || bitwise == NULL || cmp == NULL)
-		return false;
-	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_KEY, NFT_META_MARK);
-	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_LEN, sizeof mark);
-	nftnl_expr_set_u32(cmp, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(cmp, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
-	return nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_MASK, &mark, sizeof mark) == 0 &&
-	       nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof zero) == 0 &&
-	       nftnl_expr_set(cmp, NFTNL_EXPR_CMP_DATA, &mark, sizeof mark) == 0;
-}
-
-bool nft_rule_add_accept(struct nftnl_rule *rule)
-{
-	struct nftnl_expr *verdict = nft_rule_add(rule, "immediate");
-
-	if (verdict == NULL)
-		return false;
-	nftnl_expr_set_u32(verdict, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(verdict, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
-	return true;
-}
-
-static bool add_comment(struct nftnl_rule *rule)
-{
-	uint8_t data[2 + sizeof PASS_COMMENT];
-	struct writer w = writer_of(data, sizeof data);
-
-	writer_u8(&w, NFTNL_UDATA_RULE_COMMENT);
-	writer_u8(&w, sizeof PASS_COMMENT);
-	writer_put(&w, PASS_COMMENT, sizeof PASS_COMMENT);
-	return nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, data, sizeof data) == 0;
-}
-
-int nft_pass_insert(
+void nft_pass_insert(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint32_t mark)
 {
-	struct nftnl_rule *rule = nftnl_rule_alloc();
-	bool whole = rule != NULL && nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table) == 0 &&
-	             nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain) == 0 &&
-	             add_mark_match(rule, mark) && nft_rule_add_accept(rule) && add_comment(rule);
+	/* Neither appended nor at a position: the head. */
+	struct nft_building b = nft_rule_start(l, family, table, chain, 0);
+	uint32_t zero = 0;
 
-	if (whole) /* neither appended nor at a position: the head */
-		nftnl_rule_nlmsg_build_payload(
-		    nft_batch_add(l, NFT_MSG_NEWRULE, family, NLM_F_CREATE), rule);
-	if (rule != NULL)
-		nftnl_rule_free(rule);
-	return whole ? 0 : -ENOMEM;
+	nft_load_meta(&b, NFT_META_MARK, NFT_REG_1);
+	nft_mask(&b, &mark, &zero, sizeof mark);
+	nft_compare(&b, NFT_CMP_EQ, &mark, sizeof mark);
+	nft_verdict(&b, NF_ACCEPT, NULL);
+	nft_rule_end(&b, PASS_COMMENT);
 }

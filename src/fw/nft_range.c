@@ -2,24 +2,11 @@
  * a hash set of addresses and one rule that knows the range. Both come with the first who asks and
  * go when room is needed and nobody is left. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
-
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
-
 #include "base/clock.h"
-#include "fw/nft.h"
-
-/* How nft calls the types of keys; only its listings care. */
-#define TYPE_IPV4_ADDR 7
-#define TYPE_IPV6_ADDR 8
+#include "fw/nft_rule.h"
 
 _Static_assert(sizeof "opened_tcp_65535_65535_4" <= 32, "set name");
 
@@ -76,7 +63,7 @@ uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r)
 	uint32_t at = ranges->count++;
 
 	ranges->list[at] = *r;
-	ranges->rules[at] = (struct nft_rule_fingerprint){0};
+	ranges->rules[at] = 0;
 	ranges->use[at] = (struct nft_range_use){0};
 	return at;
 }
@@ -87,151 +74,62 @@ void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns)
 		use->until_boot_ns = until_boot_ns;
 }
 
-void nft_ranges_learn(const struct nlmsghdr *answer, void *data)
+/* The rule is that of the first which has none yet. */
+static void learn(const struct nlmsghdr *answer, void *data)
 {
 	struct nft_ranges *ranges = data;
 	uint32_t i = 0;
 
 	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
 		return;
-	while (i < ranges->count && ranges->rules[i].handle != 0)
+	while (i < ranges->count && ranges->rules[i] != 0)
 		i++;
 	if (i < ranges->count)
-		nft_rule_fingerprint_take(&ranges->rules[i], answer);
+		ranges->rules[i] =
+		    nft_attribute_u64(nft_attributes_of(answer).at[NFTA_RULE_HANDLE]);
 }
 
-static void put_set(struct nft_link *l, const char *name, bool v4, uint32_t id)
+int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges)
 {
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE);
-	struct nlattr *nest;
+	int err;
 
-	mnl_attr_put_strz(m, NFTA_SET_TABLE, NFT_TABLE);
-	mnl_attr_put_strz(m, NFTA_SET_NAME, name);
-	mnl_attr_put_u32(m, NFTA_SET_FLAGS, htobe32(NFT_SET_TIMEOUT));
-	mnl_attr_put_u32(m, NFTA_SET_KEY_TYPE, htobe32(v4 ? TYPE_IPV4_ADDR : TYPE_IPV6_ADDR));
-	mnl_attr_put_u32(m, NFTA_SET_KEY_LEN, htobe32((uint32_t)nft_address_bytes(v4)));
-	mnl_attr_put_u32(m, NFTA_SET_ID, htobe32(id)); /* among the new ones of a transaction */
-	nest = mnl_attr_nest_start(m, NFTA_SET_DESC);
-	mnl_attr_put_u32(m, NFTA_SET_DESC_SIZE, htobe32(NFT_SET_SIZE));
-	mnl_attr_nest_end(m, nest);
+	l->echo = learn;
+	l->echo_data = ranges;
+	err = nft_batch_commit(l);
+	l->echo = NULL;
+	return err;
 }
 
-static bool add_meta(struct nftnl_rule *rule, uint32_t key)
-{
-	struct nftnl_expr *e = nft_rule_add(rule, "meta");
-
-	if (e == NULL)
-		return false;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	return true;
-}
-
-static bool add_compare(struct nftnl_rule *rule, uint32_t op, const void *data, uint32_t size)
-{
-	struct nftnl_expr *e = nft_rule_add(rule, "cmp");
-
-	if (e == NULL)
-		return false;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
-	return nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, size) == 0;
-}
-
-static bool add_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t size)
-{
-	struct nftnl_expr *e = nft_rule_add(rule, "payload");
-
-	if (e == NULL)
-		return false;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, size);
-	return true;
-}
-
-/* PROTOCOL dport FIRST-LAST */
-static bool add_ports(struct nftnl_rule *rule, const struct nft_range *r)
+/* PROTOCOL dport FIRST-LAST ip saddr @SET */
+void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r)
 {
 	uint16_t first = htobe16(r->ports.first), last = htobe16(r->ports.last);
+	char set[32];
+	const struct nft_match matches[] = {
+	    {.field = r->ports.protocol == IPPROTO_TCP ? NFT_TCP_DPORT : NFT_UDP_DPORT,
+	        .listed = true},
+	    {.field = r->v4 ? NFT_IP_SADDR : NFT_IP6_SADDR, .set = set}, {.field = NFT_NO_FIELD}};
 
-	return add_meta(rule, NFT_META_L4PROTO) &&
-	       add_compare(rule, NFT_CMP_EQ, &r->ports.protocol, sizeof r->ports.protocol) &&
-	       add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof first) &&
-	       add_compare(rule, NFT_CMP_GTE, &first, sizeof first) &&
-	       add_compare(rule, NFT_CMP_LTE, &last, sizeof last);
-}
-
-/* ip saddr @SET */
-static bool add_source(struct nftnl_rule *rule, const char *set, bool v4)
-{
-	uint8_t family = v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
-	struct nftnl_expr *lookup;
-
-	if (!add_meta(rule, NFT_META_NFPROTO) ||
-	    !add_compare(rule, NFT_CMP_EQ, &family, sizeof family) ||
-	    !add_payload(
-	        rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 12 : 8, (uint32_t)nft_address_bytes(v4)))
-		return false;
-	lookup = nft_rule_add(rule, "lookup");
-	if (lookup == NULL)
-		return false;
-	nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	return nftnl_expr_set_str(lookup, NFTNL_EXPR_LOOKUP_SET, set) == 0;
-}
-
-/* meta mark set meta mark | MARK accept */
-static bool add_pass(struct nftnl_rule *rule, uint32_t mark)
-{
-	uint32_t others = ~mark;
-	struct nftnl_expr *bitwise, *set;
-
-	if (!add_meta(rule, NFT_META_MARK))
-		return false;
-	bitwise = nft_rule_add(rule, "bitwise");
-	set = nft_rule_add(rule, "meta");
-	if (bitwise == NULL || set == NULL)
-		return false;
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_LEN, sizeof mark);
-	nftnl_expr_set_u32(set, NFTNL_EXPR_META_KEY, NFT_META_MARK);
-	nftnl_expr_set_u32(set, NFTNL_EXPR_META_SREG, NFT_REG_1);
-	return nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_MASK, &others, sizeof others) == 0 &&
-	       nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_XOR, &mark, sizeof mark) == 0 &&
-	       nft_rule_add_accept(rule);
-}
-
-static int put_rule(struct nft_link *l, const struct nft_range *r, const char *set, uint32_t mark)
-{
-	struct nftnl_rule *rule = nftnl_rule_alloc();
-	bool whole = rule != NULL && nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, NFT_TABLE) == 0 &&
-	             nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, NFT_RANGES_CHAIN) == 0 &&
-	             add_ports(rule, r) && add_source(rule, set, r->v4) && add_pass(rule, mark);
-
-	if (whole)
-		nftnl_rule_nlmsg_build_payload(nft_batch_add(l, NFT_MSG_NEWRULE, NFPROTO_INET,
-		                                   NLM_F_CREATE | NLM_F_APPEND | NLM_F_ECHO),
-		    rule);
-	if (rule != NULL)
-		nftnl_rule_free(rule);
-	return whole ? 0 : -ENOMEM;
+	nft_range_name(set, r);
+	nft_value_add(w, &first, &last, sizeof first);
+	w->chain = NFT_RANGES_CHAIN;
+	w->rule_flags = NLM_F_ECHO; /* for nft_ranges_commit */
+	nft_put_rule(w, matches, NFT_PASS, NULL, NULL);
+	w->rule_flags = 0;
 }
 
 int nft_ranges_put(
     struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark)
 {
+	struct nft_value ports;
+	struct nft_writer w = {.link = l, .mark = mark, .sets = ranges->count, .values = &ports};
 	char set[32];
-	int err;
 
 	if (ranges->count == FW_RANGES)
 		return -ENOSPC;
 	nft_range_name(set, r);
-	put_set(l, set, r->v4, ranges->count + 1);
-	err = put_rule(l, r, set, mark);
-	if (err != 0)
-		return err;
+	nft_put_set(&w, set, r->v4, 0);
+	nft_put_range_rule(&w, r);
 	nft_ranges_append(ranges, r);
 	return 0;
 }
@@ -250,7 +148,7 @@ static bool is_unused(struct nft_link *l, struct nft_ranges *ranges, uint32_t i)
 {
 	struct nft_range_use *use = &ranges->use[i];
 
-	if (ranges->rules[i].handle == 0)
+	if (ranges->rules[i] == 0)
 		return false; /* so that its rule could not be named */
 	if (use->until_boot_ns < clock_boot_ns())
 		return true;
@@ -288,7 +186,7 @@ int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges)
 	nft_batch_begin(l);
 	for (uint32_t i = 0; i < ranges->count; i++) {
 		if (unused[i])
-			put_removal(l, &ranges->list[i], ranges->rules[i].handle);
+			put_removal(l, &ranges->list[i], ranges->rules[i]);
 	}
 	err = nft_batch_commit(l);
 	if (err != 0)
@@ -310,22 +208,14 @@ struct names_read {
 	size_t count;
 };
 
-static int each_attribute(const struct nlattr *a, void *data)
-{
-	struct names_read *r = data;
-
-	if (mnl_attr_get_type(a) == NFTA_SET_NAME && r->count < r->most &&
-	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 &&
-	    range_parse(&r->out[r->count], mnl_attr_get_str(a)))
-		r->count++;
-	return MNL_CB_OK;
-}
-
 static int each_set(const struct nlmsghdr *answer, void *data)
 {
-	int parsed = mnl_attr_parse(answer, sizeof(struct nfgenmsg), each_attribute, data);
+	struct names_read *r = data;
+	const char *name = nft_attribute_text(nft_attributes_of(answer).at[NFTA_SET_NAME]);
 
-	return parsed < 0 ? -EBADMSG : 0;
+	if (r->count < r->most && range_parse(&r->out[r->count], name))
+		r->count++;
+	return 0;
 }
 
 int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most)

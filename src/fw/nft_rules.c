@@ -1,276 +1,239 @@
 /* The chains of our table. Of every packet that comes in, in this order: is it none of our
  * business, an answer to this host, always allowed, granted, a knock; and if nothing of that, does
  * the guard take it? */
-#include <inttypes.h>
-#include <netinet/in.h>
-#include <stdarg.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 
-#include "fw/nft_text.h"
+#include "fw/nft_rule.h"
 
-/* Numbers for 1 (ICMP) and 58 (ICMPv6): nft looks names up in /etc/protocols. */
-#define ICMP_OF_BOTH_KINDS "meta l4proto { 1, 58 }"
-#define ICMP_ERRORS        "destination-unreachable, time-exceeded, parameter-problem"
-/* What a granted packet gets; the mark is for the host's own chains (nft_host.c). */
-#define PASS        "meta mark set meta mark | 0x%08" PRIx32 " accept"
-#define LINK_LOCAL  "fe80::/10"
-#define COMMENT(is) " comment \"" is "\"\n"
+/* MLD's word for it is not in all headers. */
+#define MULTICAST_QUERY 130
 
-/* Starts a rule, which whoever calls ends with COMMENT. */
-__attribute__((format(printf, 2, 3))) static void rule(struct nft_text *t, const char *format, ...)
+#define ICMP_ERRORS   ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB
+#define ICMPV6_ERRORS ICMP6_DST_UNREACH, ICMP6_TIME_EXCEEDED, ICMP6_PARAM_PROB
+
+/* A rule that looks at these. */
+#define RULE(w, verdict, comment, ...) \
+	nft_put_rule(                  \
+	    w, (const struct nft_match[]){__VA_ARGS__, HAS(NFT_NO_FIELD)}, verdict, NULL, comment)
+#define JUMP(w, to, comment, ...) \
+	nft_put_rule(             \
+	    w, (const struct nft_match[]){__VA_ARGS__, HAS(NFT_NO_FIELD)}, NFT_JUMP, to, comment)
+#define IS(name, number)     ((struct nft_match){.field = (name), .is = (number)})
+#define HAS(name)            ((struct nft_match){.field = (name)})
+#define LISTED(name)         ((struct nft_match){.field = (name), .listed = true})
+#define IN_SET(name, key, n) ((struct nft_match){.field = (name), .set = (key), .more = (n)})
+/* The values for LISTED. */
+#define LIST(w, ...) list(w, (const uint8_t[]){__VA_ARGS__}, sizeof(const uint8_t[]){__VA_ARGS__})
+
+static void list(struct nft_writer *w, const uint8_t *numbers, size_t count)
 {
-	va_list args;
-
-	t->rules++;
-	va_start(args, format);
-	fputs("\t\t", t->out);
-	vfprintf(t->out, format, args);
-	va_end(args);
+	for (size_t i = 0; i < count; i++)
+		nft_value_add(w, &numbers[i], &numbers[i], 1);
 }
 
-static void put_ports(struct nft_text *t, struct span span, uint8_t protocol)
+static bool list_ports(
+    struct nft_writer *w, const struct snapshot *s, struct span span, uint8_t protocol)
 {
-	const struct ports *ports = snapshot_ports(t->s, span);
-	const char *before = "";
+	const struct ports *ports = snapshot_ports(s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
-		if (ports[i].protocol != protocol)
-			continue;
-		nft_put(t, "%s%u", before, ports[i].first);
-		if (ports[i].last != ports[i].first)
-			nft_put(t, "-%u", ports[i].last);
-		before = ", ";
-	}
-}
+		uint16_t first = htobe16(ports[i].first), last = htobe16(ports[i].last);
 
-static bool any_port(const struct nft_text *t, struct span span, uint8_t protocol)
-{
-	const struct ports *ports = snapshot_ports(t->s, span);
-
-	for (uint32_t i = 0; i < span.count; i++) {
 		if (ports[i].protocol == protocol)
-			return true;
+			nft_value_add(w, &first, &last, sizeof first);
 	}
-	return false;
+	return w->count > 0;
 }
 
-/* Starts "tcp dport { … } "; false when there is no port of that protocol. */
-static bool port_rule(struct nft_text *t, struct span span, uint8_t protocol)
+static void list_network(struct nft_writer *w, const struct cidr *network)
 {
-	if (!any_port(t, span, protocol))
-		return false;
-	rule(t, "%s dport { ", protocol == IPPROTO_TCP ? "tcp" : "udp");
-	put_ports(t, span, protocol);
-	nft_put(t, " } ");
-	return true;
+	size_t size = nft_address_bytes(addr_is_v4(&network->address));
+	struct addr first = network->address, last = network->address;
+
+	for (uint32_t bit = network->bits; bit < 8 * ADDR_BYTES; bit++) {
+		first.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+		last.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	}
+	nft_value_add(w, first.bytes + ADDR_BYTES - size, last.bytes + ADDR_BYTES - size, size);
 }
 
-static void put_networks(struct nft_text *t, bool v4)
+static void network_rule(struct nft_writer *w, const struct snapshot *s, bool v4)
 {
-	struct span span = t->s->settings->guard_allow_networks;
-	const struct cidr *networks = snapshot_cidrs(t->s, span);
-	char address[ADDR_TEXT_BYTES];
-	const char *before = "";
+	struct span span = s->settings->guard_allow_networks;
+	const struct cidr *networks = snapshot_cidrs(s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
-		if (addr_is_v4(&networks[i].address) != v4)
+		if (addr_is_v4(&networks[i].address) == v4)
+			list_network(w, &networks[i]);
+	}
+	if (w->count > 0)
+		RULE(w, NFT_PASS, "networks always let through",
+		    LISTED(v4 ? NFT_IP_SADDR : NFT_IP6_SADDR));
+}
+
+static void port_rules(struct nft_writer *w, const struct snapshot *s, struct span span,
+    int verdict, const char *comment)
+{
+	if (list_ports(w, s, span, IPPROTO_TCP))
+		RULE(w, verdict, comment, LISTED(NFT_TCP_DPORT));
+	if (list_ports(w, s, span, IPPROTO_UDP))
+		RULE(w, verdict, comment, LISTED(NFT_UDP_DPORT));
+}
+
+static bool has_chain(const struct nft_content *c, uint32_t policy)
+{
+	return c->s->policies[policy].ports.count > 0 && !c->policies->sets[policy].twin;
+}
+
+static void policy_chains(struct nft_writer *w, const struct nft_content *c)
+{
+	for (uint32_t i = 0; i < c->s->policy_count; i++) {
+		if (!has_chain(c, i))
 			continue;
-		nft_put(t, "%s%s/%d", before, addr_text(&networks[i].address, address),
-		    networks[i].bits - (v4 ? 96 : 0));
-		before = ", ";
+		nft_put_chain(w, c->policies->sets[i].chain, -1, 0);
+		port_rules(w, c->s, c->s->policies[i].ports, NFT_PASS, NULL);
+		nft_end_chain(w);
 	}
 }
 
-static void network_rule(struct nft_text *t, bool v4)
+static void grant_rules(struct nft_writer *w, const struct nft_content *c)
 {
-	struct span span = t->s->settings->guard_allow_networks;
-	const struct cidr *networks = snapshot_cidrs(t->s, span);
-	uint32_t i = 0;
+	for (uint32_t i = 0; i < c->s->policy_count; i++) {
+		const struct nft_sets *p = &c->policies->sets[i];
 
-	while (i < span.count && addr_is_v4(&networks[i].address) != v4)
-		i++;
-	if (i == span.count)
-		return;
-	rule(t, "%s saddr { ", v4 ? "ip" : "ip6");
-	put_networks(t, v4);
-	nft_put(t, " } " PASS COMMENT("networks always let through"), t->s->settings->mark);
-}
-
-static void policy_chains(struct nft_text *t)
-{
-	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-
-	for (uint32_t i = 0; i < t->s->policy_count; i++) {
-		struct span ports = t->s->policies[i].ports;
-
-		if (ports.count == 0 || t->policies->sets[i].twin)
+		if (!has_chain(c, i))
 			continue;
-		nft_put(t, "\tchain ports_%s {\n", t->policies->sets[i].id);
-		for (size_t k = 0; k < sizeof protocols; k++) {
-			if (port_rule(t, ports, protocols[k]))
-				nft_put(t, PASS "\n", t->s->settings->mark);
-		}
-		nft_put(t, "\t}\n");
-	}
-}
-
-static void grant_rules(struct nft_text *t)
-{
-	for (uint32_t i = 0; i < t->s->policy_count; i++) {
-		const struct nft_sets *p = &t->policies->sets[i];
-
-		if (t->s->policies[i].ports.count == 0 || p->twin)
-			continue;
-		rule(t, "ip saddr @%s jump ports_%s\n", p->v4, p->id);
-		rule(t, "ip6 saddr @%s jump ports_%s\n", p->v6, p->id);
-	}
-}
-
-/* nft_range.c writes such rules too, later and without text. */
-static void range_rules(struct nft_text *t)
-{
-	for (uint32_t i = 0; i < t->ranges->count; i++) {
-		const struct nft_range *r = &t->ranges->list[i];
-		char set[32];
-
-		nft_range_name(set, r);
-		nft_put(t, "\t\t%s dport %u-%u %s saddr @%s " PASS "\n",
-		    r->ports.protocol == IPPROTO_TCP ? "tcp" : "udp", r->ports.first, r->ports.last,
-		    r->v4 ? "ip" : "ip6", set, t->s->settings->mark);
+		JUMP(w, p->chain, NULL, IN_SET(NFT_IP_SADDR, p->v4, 0));
+		JUMP(w, p->chain, NULL, IN_SET(NFT_IP6_SADDR, p->v6, 0));
 	}
 }
 
 /* Openings by port. Each portless protocol is named, so that its set cannot open another; of ICMP
  * there is enough for an echo and for errors, which leaves redirects and the like out. */
-static void opened_chains(struct nft_text *t)
+static void opened_chains(struct nft_writer *w, const struct nft_ranges *ranges)
 {
-	uint32_t mark = t->s->settings->mark;
-
-	nft_put(t, "\tchain " NFT_RANGES_CHAIN " {\n");
-	range_rules(t);
-	nft_put(t, "\t}\n\tchain opened {\n");
-	rule(t, "ip saddr . meta l4proto . th dport @" NFT_PORTS_4 " " PASS "\n", mark);
-	rule(t, "ip6 saddr . meta l4proto . th dport @" NFT_PORTS_6 " " PASS "\n", mark);
-	rule(t,
-	    "icmp type { echo-request, echo-reply, " ICMP_ERRORS " } "
-	    "ip saddr . meta l4proto @" NFT_PROTOCOLS_4 " " PASS "\n",
-	    mark);
-	rule(t,
-	    "icmpv6 type { echo-request, echo-reply, packet-too-big, " ICMP_ERRORS " } "
-	    "ip6 saddr . meta l4proto @" NFT_PROTOCOLS_6 " " PASS "\n",
-	    mark);
-	rule(t, "meta l4proto 4 ip saddr . meta l4proto @" NFT_PROTOCOLS_4 " " PASS "\n", mark);
-	rule(t, "meta l4proto 4 ip6 saddr . meta l4proto @" NFT_PROTOCOLS_6 " " PASS "\n", mark);
-	rule(t, "meta l4proto { 6, 17 } jump " NFT_RANGES_CHAIN "\n");
-	nft_put(t, "\t}\n");
+	nft_put_chain(w, NFT_RANGES_CHAIN, -1, 0);
+	for (uint32_t i = 0; i < ranges->count; i++)
+		nft_put_range_rule(w, &ranges->list[i]);
+	nft_end_chain(w);
+	nft_put_chain(w, "opened", -1, 0);
+	RULE(w, NFT_PASS, NULL, IN_SET(NFT_IP_SADDR, NFT_PORTS_4, 2));
+	RULE(w, NFT_PASS, NULL, IN_SET(NFT_IP6_SADDR, NFT_PORTS_6, 2));
+	LIST(w, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_ERRORS);
+	RULE(w, NFT_PASS, NULL, LISTED(NFT_ICMP_TYPE), IN_SET(NFT_IP_SADDR, NFT_PROTOCOLS_4, 1));
+	LIST(w, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REPLY, ICMP6_PACKET_TOO_BIG, ICMPV6_ERRORS);
+	RULE(w, NFT_PASS, NULL, LISTED(NFT_ICMPV6_TYPE), IN_SET(NFT_IP6_SADDR, NFT_PROTOCOLS_6, 1));
+	RULE(w, NFT_PASS, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
+	    IN_SET(NFT_IP_SADDR, NFT_PROTOCOLS_4, 1));
+	RULE(w, NFT_PASS, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
+	    IN_SET(NFT_IP6_SADDR, NFT_PROTOCOLS_6, 1));
+	LIST(w, IPPROTO_TCP, IPPROTO_UDP);
+	JUMP(w, NFT_RANGES_CHAIN, NULL, LISTED(NFT_L4PROTO));
+	nft_end_chain(w);
 }
 
 /* Of what conntrack calls related only ICMP errors pass: with a helper (FTP and the like) a remote
  * peer has a say in which ports are expected, and no packet but a knock shall open one. */
-static void connection_rules(struct nft_text *t)
+static void connection_rules(struct nft_writer *w, const struct settings *set)
 {
-	if (t->s->settings->established == CONF_ESTABLISHED_CUT)
-		rule(t, "ct state established ct direction reply accept" COMMENT(
-		            "answers to connections of this host; others end with their grant"));
+	if (set->established == CONF_ESTABLISHED_CUT)
+		RULE(w, NF_ACCEPT,
+		    "answers to connections of this host; others end with their grant",
+		    HAS(NFT_ESTABLISHED), HAS(NFT_REPLY));
 	else
-		rule(t, "ct state established accept" COMMENT("connections live on"));
-	rule(t, "ct state related " ICMP_OF_BOTH_KINDS
-	        " accept" COMMENT("errors about them, path MTU"));
+		RULE(w, NF_ACCEPT, "connections live on", HAS(NFT_ESTABLISHED));
+	LIST(w, IPPROTO_ICMP, IPPROTO_ICMPV6);
+	RULE(w, NF_ACCEPT, "errors about them, path MTU", HAS(NFT_RELATED), LISTED(NFT_L4PROTO));
 }
 
 /* Only what IPv6 cannot do without; none of it crosses a router. */
-static void neighbour_rules(struct nft_text *t)
+static void neighbour_rules(struct nft_writer *w)
 {
-	rule(t, "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } "
-	        "ip6 hoplimit 255 accept" COMMENT("neighbours and routers on the link"));
-	rule(t, "icmpv6 type mld-listener-query ip6 saddr " LINK_LOCAL " ip6 hoplimit 1 "
-	        "accept" COMMENT("so that switches keep sending us our multicast"));
-	rule(t, "ip6 saddr " LINK_LOCAL " ip6 daddr " LINK_LOCAL " udp sport 547 udp dport 546 "
-	        "accept" COMMENT("DHCPv6 answers to a multicast question"));
+	static const struct cidr link_local = {{{0xfe, 0x80}}, 10};
+
+	LIST(w, ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT, ND_ROUTER_ADVERT);
+	RULE(w, NF_ACCEPT, "neighbours and routers on the link", LISTED(NFT_ICMPV6_TYPE),
+	    IS(NFT_IP6_HOPLIMIT, 255));
+	list_network(w, &link_local);
+	RULE(w, NF_ACCEPT, "so that switches keep sending us our multicast",
+	    IS(NFT_ICMPV6_TYPE, MULTICAST_QUERY), LISTED(NFT_IP6_SADDR), IS(NFT_IP6_HOPLIMIT, 1));
+	list_network(w, &link_local);
+	RULE(w, NF_ACCEPT, "DHCPv6 answers to a multicast question", LISTED(NFT_IP6_SADDR),
+	    LISTED(NFT_IP6_DADDR), IS(NFT_UDP_SPORT, 547), IS(NFT_UDP_DPORT, 546));
 }
 
-static void guard_all_rules(struct nft_text *t)
+static void guard_rules(struct nft_writer *w, const struct snapshot *s)
 {
-	const struct settings *set = t->s->settings;
+	const struct settings *set = s->settings;
 
-	if (port_rule(t, set->guard_allow_ports, IPPROTO_TCP))
-		nft_put(t, PASS COMMENT("ports open to everyone"), set->mark);
-	if (port_rule(t, set->guard_allow_ports, IPPROTO_UDP))
-		nft_put(t, PASS COMMENT("ports open to everyone"), set->mark);
-	neighbour_rules(t);
-	rule(t, "drop" COMMENT("guard: all; the rest meets silence"));
-}
-
-static void guard_ports_rules(struct nft_text *t)
-{
-	const struct settings *set = t->s->settings;
-
-	if (set->drop_ports && port_rule(t, set->managed_ports, IPPROTO_TCP))
-		nft_put(t, "drop" COMMENT("managed ports, no grant"));
-	if (set->drop_ports && port_rule(t, set->managed_ports, IPPROTO_UDP))
-		nft_put(t, "drop" COMMENT("managed ports, no grant"));
+	if (set->guard == CONF_GUARD_ALL) {
+		port_rules(w, s, set->guard_allow_ports, NFT_PASS, "ports open to everyone");
+		neighbour_rules(w);
+		nft_put_rule(w, NULL, NF_DROP, NULL, "guard: all; the rest meets silence");
+		return;
+	}
+	if (set->drop_ports)
+		port_rules(w, s, set->managed_ports, NF_DROP, "managed ports, no grant");
 	if (set->health_port != 0)
-		rule(t, "tcp dport %u drop" COMMENT("health port, no grant"), set->health_port);
+		RULE(w, NF_DROP, "health port, no grant", IS(NFT_TCP_DPORT, set->health_port));
 }
 
-static void input_chain(struct nft_text *t)
+/* Packets of other interfaces, and the host's own, are none of our business. */
+static void base_chain(struct nft_writer *w, const struct settings *set, const char *name, int hook)
 {
-	const struct settings *set = t->s->settings;
+	enum nft_field device = hook == NF_INET_LOCAL_IN ? NFT_IIFNAME : NFT_OIFNAME;
 
-	nft_put(t,
-	    "\tchain input {\n\t\ttype filter hook input priority %" PRId32 "; policy accept;\n",
-	    set->priority);
+	nft_put_chain(w, name, hook, set->priority);
 	if (set->interface[0] != '\0')
-		rule(t, "iifname != \"%s\" return" COMMENT("only this interface is guarded"),
-		    set->interface);
-	rule(t, "iifname \"lo\" accept" COMMENT("the host itself"));
-	connection_rules(t);
-	network_rule(t, true);
-	network_rule(t, false);
-	grant_rules(t);
-	if (nft_ports_wanted(t->s))
-		rule(t, "jump opened" COMMENT("what OpenSPA requests have opened"));
+		RULE(w, NFT_RETURN, "only this interface is guarded",
+		    ((struct nft_match){.field = device, .except = set->interface}));
+	RULE(w, NF_ACCEPT, "the host itself",
+	    ((struct nft_match){.field = device, .interface = "lo"}));
+}
+
+static void input_chain(struct nft_writer *w, const struct nft_content *c)
+{
+	const struct snapshot *s = c->s;
+	const struct settings *set = s->settings;
+
+	base_chain(w, set, "input", NF_INET_LOCAL_IN);
+	connection_rules(w, set);
+	network_rule(w, s, true);
+	network_rule(w, s, false);
+	grant_rules(w, c);
+	if (nft_ports_wanted(s))
+		nft_put_rule(w, NULL, NFT_JUMP, "opened", "what OpenSPA requests have opened");
 	if (set->open_knock_port && set->openme)
-		rule(t, "udp dport %u " PASS COMMENT("knocks"), set->udp_port, set->mark);
+		RULE(w, NFT_PASS, "knocks", IS(NFT_UDP_DPORT, set->udp_port));
 	if (set->open_knock_port && set->openspa.enabled)
-		rule(t, "udp dport %u " PASS COMMENT("OpenSPA requests"), set->openspa.port,
-		    set->mark);
-	if (set->guard == CONF_GUARD_ALL)
-		guard_all_rules(t);
-	else
-		guard_ports_rules(t);
-	nft_put(t, "\t}\n");
+		RULE(w, NFT_PASS, "OpenSPA requests", IS(NFT_UDP_DPORT, set->openspa.port));
+	guard_rules(w, s);
+	nft_end_chain(w);
 }
 
 /* The kernel answers some packets before, or without, asking the input hook: bad IP options,
  * unknown IPv6 extension headers, a hop limit that runs out, fragments that never become whole; and
  * the knock port would, while nobody listens there. A dark host keeps all errors to itself but
  * those of path MTU. Connection tracking is no help: it takes some of them for related. */
-static void output_chain(struct nft_text *t)
+static void output_chain(struct nft_writer *w, const struct settings *set)
 {
-	const struct settings *set = t->s->settings;
-
-	nft_put(t,
-	    "\tchain output {\n\t\ttype filter hook output priority %" PRId32 "; policy accept;\n",
-	    set->priority);
-	if (set->interface[0] != '\0')
-		rule(t, "oifname != \"%s\" return" COMMENT("only this interface is guarded"),
-		    set->interface);
-	rule(t, "oifname \"lo\" accept" COMMENT("the host itself"));
-	rule(t,
-	    "icmp type destination-unreachable icmp code frag-needed accept" COMMENT("path MTU"));
-	rule(t, "icmp type { " ICMP_ERRORS " } "
-	        "drop" COMMENT("no errors, to anybody"));
-	rule(t, "icmpv6 type { " ICMP_ERRORS " } "
-	        "drop" COMMENT("no errors, to anybody"));
-	nft_put(t, "\t}\n");
+	base_chain(w, set, "output", NF_INET_LOCAL_OUT);
+	RULE(w, NF_ACCEPT, "path MTU", IS(NFT_ICMP_TYPE, ICMP_DEST_UNREACH),
+	    IS(NFT_ICMP_CODE, ICMP_FRAG_NEEDED));
+	LIST(w, ICMP_ERRORS);
+	RULE(w, NF_DROP, "no errors, to anybody", LISTED(NFT_ICMP_TYPE));
+	LIST(w, ICMPV6_ERRORS);
+	RULE(w, NF_DROP, "no errors, to anybody", LISTED(NFT_ICMPV6_TYPE));
+	nft_end_chain(w);
 }
 
-void nft_put_chains(struct nft_text *t)
+void nft_put_chains(struct nft_writer *w, const struct nft_content *c)
 {
-	policy_chains(t);
-	if (nft_ports_wanted(t->s))
-		opened_chains(t);
-	input_chain(t);
-	if (t->s->settings->guard == CONF_GUARD_ALL)
-		output_chain(t);
+	policy_chains(w, c);
+	if (nft_ports_wanted(c->s))
+		opened_chains(w, c->ranges);
+	input_chain(w, c);
+	if (c->s->settings->guard == CONF_GUARD_ALL)
+		output_chain(w, c->s->settings);
 }

@@ -1,24 +1,43 @@
-/* The sets as text, with what lives in them. Names were checked before they get here, never
- * escaped.
- */
+/* The sets of our table, with what lives in them, and the table as a whole. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "fw/nft_text.h"
+#include "fw/nft_rule.h"
 
-void nft_put(struct nft_text *t, const char *format, ...)
+/* --- What goes into it is checked first */
+
+static bool all_ports_fit(const struct snapshot *s, struct span span)
 {
-	va_list args;
+	const struct ports *p = snapshot_ports(s, span);
 
-	va_start(args, format);
-	vfprintf(t->out, format, args);
-	va_end(args);
+	for (uint32_t i = 0; i < span.count; i++) {
+		if (p[i].first == 0 || !ports_fit(&p[i]))
+			return false;
+	}
+	return true;
 }
+
+static bool all_fit(const struct snapshot *s)
+{
+	const struct settings *set = s->settings;
+
+	for (uint32_t i = 0; i < s->policy_count; i++) {
+		if (!all_ports_fit(s, s->policies[i].ports))
+			return false;
+	}
+	return set->mark != 0 && (set->mark & (set->mark - 1)) == 0 &&
+	       all_ports_fit(s, set->managed_ports) && all_ports_fit(s, set->guard_allow_ports);
+}
+
+/* --- Openings */
+
+struct placed {
+	struct nft_place place;
+	const struct opening *opening;
+};
 
 static int same_place(const struct nft_place *x, const struct nft_place *y)
 {
@@ -28,25 +47,24 @@ static int same_place(const struct nft_place *x, const struct nft_place *y)
 }
 
 /* By set, then key; of equals the one that lasts longest comes first. */
-static int element_order(const void *a, const void *b)
+static int placed_order(const void *a, const void *b)
 {
-	const struct nft_place *x = &((const struct nft_text_element *)a)->place;
-	const struct nft_place *y = &((const struct nft_text_element *)b)->place;
+	const struct nft_place *x = &((const struct placed *)a)->place;
+	const struct nft_place *y = &((const struct placed *)b)->place;
 	uint64_t left = x->element.timeout_ms, right = y->element.timeout_ms;
 	int order = same_place(x, y);
 
 	return order != 0 ? order : (left < right) - (left > right);
 }
 
-struct nft_text_element *nft_sort_openings(
+/* Allocated; NULL with errno. */
+static struct placed *place_openings(
     const struct nft_policies *policies, const struct fw_change *open, size_t count)
 {
-	struct nft_text_element *sorted = calloc(count + 1, sizeof *sorted);
+	struct placed *sorted = calloc(count + 1, sizeof *sorted);
 	int64_t now = clock_boot_ns();
 
-	if (sorted == NULL)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; sorted != NULL && i < count; i++) {
 		sorted[i].opening = &open[i].opening;
 		if (!nft_place_of(&sorted[i].place, policies, &open[i], now)) {
 			free(sorted);
@@ -54,135 +72,124 @@ struct nft_text_element *nft_sort_openings(
 			return NULL;
 		}
 	}
-	qsort(sorted, count, sizeof *sorted, element_order);
+	if (sorted != NULL)
+		qsort(sorted, count, sizeof *sorted, placed_order);
 	return sorted;
 }
 
-static void put_key(struct nft_text *t, const struct opening *o)
+/* A range that has no room yet comes into the list, with a set. Who comes when there is no room
+ * closes early rather than that everybody else does. */
+static bool hold_range(struct nft_writer *w, struct nft_ranges *ranges, const struct placed *p)
 {
-	char address[ADDR_TEXT_BYTES];
-	bool single = o->ports.protocol != 0 && !nft_is_range(o);
+	struct nft_range r = nft_range_of(p->opening);
+	uint32_t at = nft_ranges_find(ranges, &r);
 
-	nft_put(t, "%s", addr_text(&o->address, address));
-	if (single)
-		nft_put(t, " . %u", o->ports.protocol);
-	if (single && o->ports.first != 0)
-		nft_put(t, " . %u", o->ports.first);
+	if (at == FW_RANGES) {
+		log_event(LOG_LEVEL_ERROR, "too many distinct ranges of ports; one is closed early",
+		    "owner", p->place.element.owner, NULL);
+		return false;
+	}
+	if (at == ranges->count) {
+		nft_ranges_append(ranges, &r);
+		nft_put_set(w, p->place.set, r.v4, 0);
+	}
+	nft_range_hold(&ranges->use[at], p->opening->until_ns);
+	return true;
 }
 
-/* The time as "1d2h3m4s5ms": nft refuses large numbers of any one unit. */
-static void put_end(struct nft_text *t, const struct nft_element *e)
+static void put_openings(struct nft_writer *w, const struct snapshot *s, struct nft_ranges *ranges,
+    const struct placed *p, size_t count)
 {
-	uint64_t ms = e->timeout_ms;
-
-	nft_put(t, " timeout %" PRIu64 "d%" PRIu64 "h%" PRIu64 "m%" PRIu64 "s%" PRIu64 "ms",
-	    ms / 86400000, ms / 3600000 % 24, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
-	nft_put(t, " comment \"%s\"", e->owner);
-}
-
-/* The elements of one set, which are in a row; returns how many. */
-static size_t put_elements(
-    struct nft_text *t, const char *set, const struct nft_text_element *e, size_t count)
-{
-	const char *before = "\t\telements = {\n";
-	size_t i;
-
-	for (i = 0; i < count && strcmp(e[i].place.set, set) == 0; i++) {
-		if (e[i].place.element.timeout_ms == 0 ||
-		    (i > 0 && same_place(&e[i - 1].place, &e[i].place) == 0))
+	for (size_t i = 0; i < count; i++) {
+		if (p[i].place.element.timeout_ms == 0 ||
+		    (p[i].opening->ports.protocol != 0 && !nft_ports_wanted(s)) ||
+		    (i > 0 && same_place(&p[i - 1].place, &p[i].place) == 0) ||
+		    (nft_is_range(p[i].opening) && !hold_range(w, ranges, &p[i])))
 			continue;
-		nft_put(t, "%s\t\t\t", before);
-		put_key(t, e[i].opening);
-		put_end(t, &e[i].place.element);
-		before = ",\n";
-	}
-	if (*before == ',')
-		nft_put(t, "\n\t\t}\n");
-	return i;
-}
-
-static size_t put_set(struct nft_text *t, const char *set, const char *type,
-    const struct nft_text_element *e, size_t count)
-{
-	size_t put;
-
-	nft_put(t, "\tset %s {\n\t\ttype %s\n\t\tflags timeout\n\t\tsize %d\n", set, type,
-	    NFT_SET_SIZE);
-	put = put_elements(t, set, e, count);
-	nft_put(t, "\t}\n");
-	return put;
-}
-
-/* A set that is there whether or not anything is in it. */
-static void put_fixed_set(struct nft_text *t, const char *set, const char *type,
-    const struct nft_text_element *e, size_t count)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(e[middle].place.set, set) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	put_set(t, set, type, e + low, count - low);
-}
-
-/* Who comes when there is no room closes early rather than that everybody else does. */
-static void leave_out(const struct nft_element *e)
-{
-	log_event(LOG_LEVEL_ERROR, "too many distinct ranges of ports; one is closed early",
-	    "owner", e->owner, NULL);
-}
-
-/* The openings of one range, which are in a row; returns how many. */
-static size_t put_range(struct nft_text *t, const struct nft_text_element *e, size_t count)
-{
-	struct nft_range r = nft_range_of(e->opening);
-	uint32_t at = nft_ranges_append(t->ranges, &r);
-	size_t put = put_set(t, e->place.set, r.v4 ? "ipv4_addr" : "ipv6_addr", e, count);
-
-	for (size_t i = 0; i < put; i++)
-		nft_range_hold(&t->ranges->use[at], e[i].opening->until_ns);
-	return put;
-}
-
-static void put_opened_sets(struct nft_text *t, const struct nft_text_element *e, size_t count)
-{
-	static const struct {
-		const char *name, *type;
-	} sets[] = {
-	    {NFT_PORTS_4, "ipv4_addr . inet_proto . inet_service"},
-	    {NFT_PORTS_6, "ipv6_addr . inet_proto . inet_service"},
-	    {NFT_PROTOCOLS_4, "ipv4_addr . inet_proto"},
-	    {NFT_PROTOCOLS_6, "ipv6_addr . inet_proto"},
-	};
-	size_t i = 0;
-
-	for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
-		put_fixed_set(t, sets[k].name, sets[k].type, e, count);
-	while (i < count) {
-		if (!nft_is_range(e[i].opening))
-			i++;
-		else if (t->ranges->count == FW_RANGES)
-			leave_out(&e[i++].place.element);
-		else
-			i += put_range(t, e + i, count - i);
+		nft_element_add(w->link, p[i].place.set, &p[i].place.element);
 	}
 }
 
-void nft_put_sets(struct nft_text *t, const struct nft_text_element *e, size_t count)
-{
-	for (uint32_t i = 0; i < t->s->policy_count; i++) {
-		const struct nft_sets *p = &t->policies->sets[i];
+/* --- All of it */
 
-		if (p->twin)
+static void put_sets(
+    struct nft_writer *w, const struct snapshot *s, const struct nft_policies *policies)
+{
+	for (uint32_t i = 0; i < s->policy_count; i++) {
+		if (policies->sets[i].twin)
 			continue;
-		put_fixed_set(t, p->v4, "ipv4_addr", e, count);
-		put_fixed_set(t, p->v6, "ipv6_addr", e, count);
+		nft_put_set(w, policies->sets[i].v4, true, 0);
+		nft_put_set(w, policies->sets[i].v6, false, 0);
 	}
-	if (nft_ports_wanted(t->s))
-		put_opened_sets(t, e, count);
+	if (!nft_ports_wanted(s))
+		return;
+	nft_put_set(w, NFT_PORTS_4, true, 2);
+	nft_put_set(w, NFT_PORTS_6, false, 2);
+	nft_put_set(w, NFT_PROTOCOLS_4, true, 1);
+	nft_put_set(w, NFT_PROTOCOLS_6, false, 1);
+}
+
+static size_t most_values(const struct snapshot *s)
+{
+	const struct settings *set = s->settings;
+	size_t most = UINT8_MAX; /* for lists of small numbers */
+	const struct span fixed[] = {
+	    set->managed_ports, set->guard_allow_ports, set->guard_allow_networks};
+
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		most = fixed[i].count > most ? fixed[i].count : most;
+	for (uint32_t i = 0; i < s->policy_count; i++)
+		most = s->policies[i].ports.count > most ? s->policies[i].ports.count : most;
+	return most;
+}
+
+int nft_put_content(struct nft_writer *w, const struct nft_content *c)
+{
+	struct placed *placed;
+	int err = 0;
+
+	if (!all_fit(c->s))
+		return -EINVAL;
+	w->mark = c->s->settings->mark;
+	w->values = calloc(most_values(c->s), sizeof *w->values);
+	placed = w->values == NULL ? NULL : place_openings(c->policies, c->open, c->count);
+	if (placed == NULL) {
+		err = -errno;
+	} else {
+		c->ranges->count = 0;
+		put_sets(w, c->s, c->policies);
+		put_openings(w, c->s, c->ranges, placed, c->count);
+		nft_put_chains(w, c);
+	}
+	free(placed);
+	free(w->values);
+	return err;
+}
+
+char *fw_nft_ruleset(const struct snapshot *s)
+{
+	struct nft_policies policies = nft_name_policies(s);
+	struct nft_ranges *ranges = calloc(1, sizeof *ranges);
+	const struct nft_content c = {s, &policies, ranges, NULL, 0};
+	struct nft_writer w = {0};
+	char *text = NULL;
+	size_t size = 0;
+	int err = -ENOMEM;
+
+	if (policies.sets != NULL && ranges != NULL)
+		w.text = open_memstream(&text, &size);
+	if (w.text != NULL) {
+		fputs("table inet " NFT_TABLE " {\n", w.text);
+		err = nft_put_content(&w, &c);
+		fputs("}\n", w.text);
+		if (fclose(w.text) != 0 && err == 0)
+			err = -ENOMEM;
+	}
+	free(ranges);
+	free(policies.sets);
+	if (err != 0) {
+		free(text);
+		errno = -err;
+	}
+	return err != 0 ? NULL : text;
 }

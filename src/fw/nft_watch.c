@@ -1,31 +1,23 @@
-/* Has somebody else changed our table? A socket that says when to look, and a fingerprint to look
- * at. */
+/* Has somebody else changed our table? The kernel says of every change who made it. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
-#include <netinet/in.h> /* before the kernel's twin of it */
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <sys/socket.h>
 
 #include "fw/nft.h"
 
-#define NEW_GENERATION (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN)
+#define NOTICE_BYTES 16384           /* the kernel fills half of it at most */
+#define QUEUE_BYTES  (4 << 20)       /* of notices; a limit, not memory that is taken */
+#define TABLE_NAME   NFTA_RULE_TABLE /* in notices of every kind */
 
-/* Every transaction ends with one "new generation" that carries its maker's port. Passing only
- * those of others keeps our own grants from waking us. The filter loads in network order what
- * netlink has in host order. */
+/* Passing only what others do keeps our own grants from waking us. The filter loads in network
+ * order what netlink has in host order. */
 static int watch_filter(int fd, uint32_t port)
 {
 	struct sock_filter code[] = {
-	    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NEW_GENERATION), 0, 3),
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 1, 0),
 	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
@@ -39,12 +31,13 @@ static int watch_filter(int fd, uint32_t port)
 int nft_watch_open(uint32_t port)
 {
 	struct sockaddr_nl mine = {.nl_family = AF_NETLINK};
-	int group = NFNLGRP_NFTABLES;
+	int group = NFNLGRP_NFTABLES, queue = QUEUE_BYTES;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof queue);
 	if (watch_filter(fd, port) < 0 || bind(fd, (struct sockaddr *)&mine, sizeof mine) < 0 ||
 	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
 		err = -errno;
@@ -53,179 +46,32 @@ int nft_watch_open(uint32_t port)
 	return err != 0 ? err : fd;
 }
 
-void nft_watch_drain(int fd)
+static bool is_of_our_table(const struct nlmsghdr *notice)
 {
-	char ignored[256];
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(notice);
+
+	return notice->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) &&
+	       mnl_nlmsg_get_payload_len(notice) >= sizeof *head &&
+	       head->nfgen_family == NFPROTO_INET &&
+	       strcmp(nft_attribute_text(nft_attributes_of(notice).at[TABLE_NAME]), NFT_TABLE) == 0;
+}
+
+bool nft_watch_read(int fd)
+{
+	_Alignas(struct nlmsghdr) char buffer[NOTICE_BYTES];
+	bool ours = false;
 	ssize_t got;
 
-	/* What was lost (ENOBUFS) is no loss: the fingerprint is looked at in any case. */
 	do {
-		got = recv(fd, ignored, sizeof ignored, MSG_DONTWAIT);
+		const struct nlmsghdr *notice = (const struct nlmsghdr *)buffer;
+		int left;
+
+		got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT | MSG_TRUNC);
+		/* What was lost may have been about us. */
+		ours = ours || got > NOTICE_BYTES || (got < 0 && errno == ENOBUFS);
+		for (left = (int)(got > NOTICE_BYTES ? 0 : got);
+		     left > 0 && mnl_nlmsg_ok(notice, left); notice = mnl_nlmsg_next(notice, &left))
+			ours = is_of_our_table(notice) || ours;
 	} while (got >= 0 || errno == EINTR || errno == ENOBUFS);
-}
-
-struct printing {
-	crypto_generichash_state state;
-	struct nft_fingerprint *out;
-};
-
-struct search {
-	uint16_t attribute;
-	const char *name;
-	bool found;
-};
-
-static int names_it(const struct nlattr *a, void *data)
-{
-	struct search *s = data;
-
-	if (mnl_attr_get_type(a) == s->attribute &&
-	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 &&
-	    strcmp(mnl_attr_get_str(a), s->name) == 0)
-		s->found = true;
-	return MNL_CB_OK;
-}
-
-static bool names(const struct nlmsghdr *answer, uint16_t attribute, const char *name)
-{
-	struct search s = {.attribute = attribute, .name = name};
-
-	return mnl_attr_parse(answer, sizeof(struct nfgenmsg), names_it, &s) >= 0 && s.found;
-}
-
-struct adding {
-	crypto_generichash_state *state;
-	uint16_t except;
-};
-
-static int add_attribute(const struct nlattr *a, void *data)
-{
-	const struct adding *adding = data;
-
-	if (mnl_attr_get_type(a) != adding->except)
-		crypto_generichash_update(adding->state, (const uint8_t *)a, a->nla_len);
-	return MNL_CB_OK;
-}
-
-/* All attributes but `except` count (handles, priority, policy, expressions, how often a thing is
- * used); the header does not, for it holds the number of the generation. */
-static void print_add(
-    crypto_generichash_state *state, const struct nlmsghdr *answer, uint16_t except)
-{
-	struct adding adding = {state, except};
-
-	(void)mnl_attr_parse(answer, sizeof(struct nfgenmsg), add_attribute, &adding);
-}
-
-/* The number of its sets and chains changes when ranges come and go. */
-static int print_table(const struct nlmsghdr *answer, void *data)
-{
-	struct printing *p = data;
-
-	print_add(&p->state, answer, NFTA_TABLE_USE);
-	return 0;
-}
-
-static int print_chain(const struct nlmsghdr *answer, void *data)
-{
-	struct printing *p = data;
-
-	if (names(answer, NFTA_CHAIN_TABLE, NFT_TABLE))
-		print_add(&p->state, answer,
-		    names(answer, NFTA_CHAIN_NAME, NFT_RANGES_CHAIN) ? NFTA_CHAIN_USE
-		                                                     : NFTA_CHAIN_UNSPEC);
-	return 0;
-}
-
-static int read_handle(const struct nlattr *a, void *data)
-{
-	uint64_t *handle = data;
-
-	if (mnl_attr_get_type(a) == NFTA_RULE_HANDLE && mnl_attr_validate(a, MNL_TYPE_U64) == 0)
-		*handle = be64toh(mnl_attr_get_u64(a));
-	return MNL_CB_OK;
-}
-
-/* Without the neighbour's handle, which is not its own business. */
-void nft_rule_fingerprint_take(struct nft_rule_fingerprint *out, const struct nlmsghdr *rule)
-{
-	crypto_generichash_state state;
-
-	out->handle = 0;
-	if (mnl_attr_parse(rule, sizeof(struct nfgenmsg), read_handle, &out->handle) < 0)
-		out->handle = 0;
-	crypto_generichash_init(&state, NULL, 0, sizeof out->digest);
-	print_add(&state, rule, NFTA_RULE_POSITION);
-	crypto_generichash_final(&state, out->digest, sizeof out->digest);
-}
-
-static void print_range(struct nft_fingerprint *out, const struct nlmsghdr *answer)
-{
-	if (out->range_count < FW_RANGES)
-		nft_rule_fingerprint_take(&out->ranges[out->range_count], answer);
-	out->range_count++;
-}
-
-static int print_rule(const struct nlmsghdr *answer, void *data)
-{
-	struct printing *p = data;
-
-	if (!names(answer, NFTA_RULE_TABLE, NFT_TABLE))
-		return 0;
-	if (names(answer, NFTA_RULE_CHAIN, NFT_RANGES_CHAIN)) {
-		print_range(p->out, answer);
-	} else {
-		print_add(&p->state, answer, NFTA_RULE_UNSPEC);
-		p->out->rules++;
-	}
-	return 0;
-}
-
-static int print_rules(struct nft_link *l, struct printing *p)
-{
-	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP);
-
-	p->out->rules = 0;
-	p->out->range_count = 0;
-	mnl_attr_put_strz(m, NFTA_RULE_TABLE, NFT_TABLE);
-	return nft_ask(l, print_rule, p);
-}
-
-static int print_once(struct nft_link *l, struct printing *p)
-{
-	struct nlmsghdr *m;
-	int err;
-
-	crypto_generichash_init(&p->state, NULL, 0, crypto_generichash_BYTES);
-	m = nft_ask_start(l, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-	err = nft_ask(l, print_table, p);
-	if (err == 0) {
-		nft_ask_start(l, NFT_MSG_GETCHAIN, NFPROTO_INET, NLM_F_DUMP);
-		err = nft_ask(l, print_chain, p);
-	}
-	return err != 0 ? err : print_rules(l, p);
-}
-
-int nft_fingerprint_take(struct nft_link *l, struct nft_fingerprint *out)
-{
-	struct printing p = {.out = out};
-	int err = -EINTR;
-
-	for (int tries = 0; err == -EINTR && tries < 8; tries++)
-		err = print_once(l, &p);
-	crypto_generichash_final(&p.state, out->digest, sizeof out->digest);
-	return err;
-}
-
-bool nft_fingerprint_has_ranges(const struct nft_fingerprint *p, const struct nft_ranges *ranges)
-{
-	if (p->range_count != ranges->count)
-		return false;
-	for (uint32_t i = 0; i < ranges->count; i++) {
-		if (memcmp(p->ranges[i].digest, ranges->rules[i].digest,
-		        sizeof p->ranges[i].digest) != 0)
-			return false;
-	}
-	return true;
+	return ours;
 }

@@ -83,6 +83,11 @@ static int rules_of(const struct guard_options *o, int *status)
 	int fd;
 
 	if (conf != NULL) {
+		if (!conf_find_interface(conf, &why))
+			log_event(LOG_LEVEL_WARN, "shut as far as the interface is known", "why",
+			    why.text, "interface",
+			    *conf_interface(conf) == '\0' ? "every one" : conf_interface(conf),
+			    NULL);
 		fd = conf_write_snapshot(conf, 1);
 		conf_free(conf);
 		return fd;

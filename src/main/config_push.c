@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "intake/socket.h"
+#include "main/port.h"
 
 void config_push_close(struct config_push *h)
 {
@@ -30,14 +31,37 @@ bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t g
 	return false;
 }
 
+/* Before they are opened: when somebody has one, it is free for the next start once it is given
+ * back. */
+static void reserve_ports(const struct settings *s)
+{
+	if (s->openme)
+		port_reserve(s->udp_port);
+	if (s->openspa.enabled)
+		port_reserve(s->openspa.port);
+	if (s->health_port != 0)
+		port_reserve(s->health_port);
+}
+
+/* Says why a socket was not to be had, from errno. */
+static void say_why(enum log_level level, const char *what, const char *table, uint16_t port)
+{
+	char holder[PORT_HOLDER_BYTES] = "";
+	int reason = errno;
+
+	if (reason == EADDRINUSE)
+		port_holder(holder, table, port);
+	log_line(level, "cannot listen on %s %u: %s%s%s", what, port, strerror(reason),
+	    *holder != '\0' ? ", by " : "", holder);
+}
+
 /* A UDP socket, or -1 with the reason in the log. */
 static int open_udp(const struct addr *address, uint16_t port, const char *interface)
 {
 	int fd = socket_open_udp(address, port, interface);
 
 	if (fd < 0)
-		log_line(
-		    LOG_LEVEL_ERROR, "cannot listen on UDP port %u: %s", port, strerror(errno));
+		say_why(LOG_LEVEL_ERROR, "UDP port", "udp", port);
 	return fd;
 }
 
@@ -46,6 +70,7 @@ bool config_push_open_sockets(struct config_push *h)
 	static const struct addr every;
 	const struct settings *s = h->snapshot.settings;
 
+	reserve_ports(s);
 	if (s->openme && (h->udp = open_udp(&every, s->udp_port, s->interface)) < 0)
 		return false;
 	if (s->openspa.enabled) {
@@ -58,8 +83,7 @@ bool config_push_open_sockets(struct config_push *h)
 		return true;
 	h->health = socket_open_tcp(s->health_port, s->interface);
 	if (h->health < 0)
-		log_line(LOG_LEVEL_WARN,
-		    "cannot listen on the health port, TCP %u: %s; knocks work, status does not",
-		    s->health_port, strerror(errno));
+		say_why(LOG_LEVEL_WARN, "the health port (knocks work, status does not), TCP",
+		    "tcp", s->health_port);
 	return true;
 }

@@ -12,9 +12,7 @@
 #include "base/exit.h"
 #include "base/secret.h"
 #include "conf/values.h"
-#include "main/capture.h"
 #include "main/config_push.h"
-#include "main/explain_check.h"
 #ifdef HAVE_OPENSPA
 #include "proto/rsa_key.h"
 #endif
@@ -106,8 +104,7 @@ static enum record_protocol protocol_of(const struct captured *c, const struct s
 static int explain_knock(struct explanation *x, const struct addr *source, const struct conf *conf)
 {
 	const struct captured *c = x->packet;
-	struct codec_secrets secrets = {
-	    .openme = conf_has_openme(conf) ? conf_server_secret(conf) : NULL};
+	struct codec_secrets secrets = {.openme = conf_server_secret(conf)};
 	struct knock *k = secret_alloc(sizeof *k);
 	struct record *r;
 	int status;

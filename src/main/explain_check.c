@@ -1,4 +1,4 @@
-#include "main/explain_check.h"
+#include "main/explain.h"
 
 #include <stdio.h>
 
@@ -123,7 +123,6 @@ static int64_t expiry_of(const struct snapshot *s, const struct knock *k)
 static void print_value(
     const struct explanation *x, enum check check, bool passed, const struct knock *k)
 {
-	const struct snapshot *s = x->config;
 	const struct record *r = &k->packet.record;
 	bool openspa = r->protocol == RECORD_OPENSPA;
 	char text[ADDR_TEXT_BYTES];
@@ -163,19 +162,19 @@ static void print_value(
 		fputs(passed ? "no" : "yes", stdout);
 		break;
 	case CHECK_EXPIRY:
-		explain_time(expiry_of(s, k));
+		explain_time(expiry_of(x->config, k));
 		break;
 	case CHECK_PORTS:
 	case CHECK_FAMILY:
 	case CHECK_AUTHORIZED:
-		explain_ports(s, k);
+		explain_ports(x->config, k);
 		break;
 	case CHECK_TARGET:
 		print_target(k, passed);
 		break;
 	case CHECK_QUOTA:
 		printf("at most %u at once; the running daemon knows what is open",
-		    s->settings->client_quota);
+		    x->config->settings->client_quota);
 		break;
 	case CHECK_COUNT:
 		break;

@@ -82,13 +82,6 @@ static bool enter_loop(struct main_process *m)
 
 /* --- The start and the end */
 
-static void warn(const struct conf *conf)
-{
-	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
-		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
-		                         "legacy iptables are neither seen nor passed");
-}
-
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, const struct conf *conf)
 {
@@ -133,6 +126,20 @@ static void run(struct main_process *m, struct conf *conf)
 		executable_run_guard(m->options);
 }
 
+/* What is not there yet may come: unlike a bad configuration, worth another start. */
+static bool take_interface(struct main_process *m, struct conf *conf, struct conf_error *why)
+{
+	m->interface = conf_server(conf)->interface;
+	if (!conf_find_interface(conf, why)) {
+		log_event(LOG_LEVEL_ERROR, "cannot use the interface", "why", why->text, NULL);
+		return false;
+	}
+	if (strcmp(conf_interface(conf), m->interface.text) != 0)
+		log_event(LOG_LEVEL_INFO, "the interface has another name of its own", "interface",
+		    m->interface.text, "name", conf_interface(conf), NULL);
+	return true;
+}
+
 int role_main(const struct main_options *options)
 {
 	struct main_process m = {.options = options,
@@ -147,7 +154,12 @@ int role_main(const struct main_options *options)
 		executable_run_guard(options);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
-	warn(conf);
+	if (!take_interface(&m, conf, &why)) {
+		conf_free(conf);
+		executable_run_guard(options);
+		return EXIT_FAILED;
+	}
+	main_warn(conf);
 	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
 	if (m.signals.fd < 0 || !loop_open(&m.loop) || !main_open_reload(&m))

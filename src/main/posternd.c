@@ -159,10 +159,13 @@ static int check_or_explain(const char *path, const struct explain_options *what
 	struct conf *conf = conf_load(path, &why);
 	int status = EXIT_DONE;
 
-	if (conf == NULL) {
+	if (conf == NULL || (what->file == NULL && !conf_find_interface(conf, &why))) {
+		conf_free(conf);
 		fprintf(stderr, "posternd: %s\n", why.text);
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		fprintf(stderr, "posternd: warning: %s\n", conf_warning(conf, i));
 	if (what->file != NULL)
 		status = explain(what, conf);
 	else

@@ -27,8 +27,9 @@ struct main_process {
 	struct loop loop;
 	struct loop_source signals;
 	struct child children[ROLE_COUNT];
-	struct programs programs; /* the same from the start to the end */
-	struct settings settings; /* in force */
+	struct programs programs;   /* the same from the start to the end */
+	struct settings settings;   /* in force */
+	struct conf_text interface; /* as the file calls it; settings has its own name */
 	uint32_t clients;
 	uint32_t devices;
 	uint64_t generation;
@@ -72,6 +73,8 @@ struct config_push;
 /* Hands a configuration to those who follow it, and takes it for the one in force. False when the
  * old one is still in force everywhere, or the daemon is stopping. */
 bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
+/* Logs what is in force and hardly meant. */
+void main_warn(const struct conf *conf);
 /* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
 void main_reload(struct main_process *m, bool for_desk);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */

@@ -17,6 +17,16 @@
 
 /* --- Handing out a configuration */
 
+void main_warn(const struct conf *conf)
+{
+	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
+		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
+		                         "legacy iptables are neither seen nor passed");
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		log_event(LOG_LEVEL_WARN, "the configuration is in force, but", "why",
+		    conf_warning(conf, i), NULL);
+}
+
 static bool configure(struct main_process *m, enum role role, enum message_type type,
     const void *body, const struct message_fds *fds)
 {
@@ -113,6 +123,18 @@ static const char *fixed_setting(
 	return programs_difference(&m->programs, programs);
 }
 
+/* An interface that has gone for a while must not keep a client from being revoked. */
+static bool find_interface(const struct main_process *m, struct conf *next, struct conf_error *why)
+{
+	if (conf_find_interface(next, why))
+		return true;
+	if (strcmp(conf_server(next)->interface.text, m->interface.text) != 0)
+		return false;
+	conf_keep_interface(next, m->settings.interface);
+	log_event(LOG_LEVEL_WARN, "nothing is heard at the interface", "why", why->text, NULL);
+	return true;
+}
+
 /* Takes a new configuration over, or gives the fault and its reason in `why`. */
 static int reload(struct main_process *m, struct conf_error *why)
 {
@@ -125,6 +147,10 @@ static int reload(struct main_process *m, struct conf_error *why)
 	if (next == NULL)
 		return why->permission ? CONTROL_FAULT_PERMISSION : CONTROL_FAULT_CONFIG;
 	conf_set_public(next, m->public.found);
+	if (!find_interface(m, next, why)) {
+		conf_free(next);
+		return CONTROL_FAULT_CONFIG;
+	}
 	snprintf(why->text, sizeof why->text, "the configuration was not taken over; see the log");
 	if (config_push_open(&h, next, ++m->generation)) {
 		programs_of(&programs, next);
@@ -135,6 +161,7 @@ static int reload(struct main_process *m, struct conf_error *why)
 			    m->options->config, fixed);
 			fault = CONTROL_FAULT_CONFIG;
 		} else if (main_push_config(m, next, &h)) {
+			main_warn(next);
 			fault = 0;
 		}
 	}

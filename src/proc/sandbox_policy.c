@@ -26,8 +26,7 @@ static const int secret_memory[] = {CALL(mlock), CALL(munlock), END};
 static const int timers[] = {CALL(timerfd_settime), END};
 
 /* The sockets were opened before: the back-end only talks. */
-static const int netlink[] = {CALL(sendto), CALL(recvfrom), CALL(getsockopt), CALL(setsockopt),
-    CALL(select), CALL(pselect6), END};
+static const int netlink[] = {CALL(sendto), CALL(recvfrom), END};
 
 static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), CALL(setsockopt),
     CALL(sendto), CALL(recvfrom), CALL(shutdown), END};

@@ -186,9 +186,10 @@ void openspa_replay_id(uint8_t id[static OPENSPA_REPLAY_BYTES], const struct ope
 	crypto_hash_sha256(id, proof->statement, sizeof proof->statement);
 }
 
-/* Signs header and payload, hides payload and signature, and writes the whole packet. */
+/* Signs header and payload, hides payload and signature, and writes the whole packet. `fits`: what
+ * is said may be said. */
 static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEADER_BYTES],
-    const uint8_t *payload, size_t payload_size, const struct rsa_key *signer,
+    const struct writer *payload, bool fits, const struct rsa_key *signer,
     const struct rsa_public *receiver, const struct envelope_randomness *randomness)
 {
 	uint8_t digest[RSA_DIGEST_BYTES];
@@ -196,12 +197,14 @@ static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEA
 	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
 	uint8_t envelope[ENVELOPE_BYTES(OPENSPA_REQUEST_HIDDEN_BYTES)];
 	struct writer w = writer_of(hidden, sizeof hidden);
-	bool ok = false;
+	bool ok = fits && writer_filled(payload, payload->size);
 
-	hash_statement(digest, header, payload, payload_size);
-	ok = rsa_key_sign(signature, signer, digest);
-	writer_put(&w, payload, payload_size);
-	writer_put(&w, signature, sizeof signature);
+	if (ok) {
+		hash_statement(digest, header, payload->data, payload->used);
+		ok = rsa_key_sign(signature, signer, digest);
+		writer_put(&w, payload->data, payload->used);
+		writer_put(&w, signature, sizeof signature);
+	}
 	ok = ok && !w.failed && envelope_seal(envelope, hidden, w.used, receiver, randomness);
 	if (ok) {
 		writer_put(packet, header, OPENSPA_HEADER_BYTES);
@@ -222,11 +225,8 @@ bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
 	struct writer p = writer_of(payload, sizeof payload);
 
 	request_write(&p, request);
-	if (!ports_fit(&request->ports) || !writer_filled(&p, sizeof payload)) {
-		memset(packet, 0, OPENSPA_REQUEST_BYTES);
-		return false;
-	}
-	return build(&w, request_header, payload, sizeof payload, client, server, randomness);
+	return build(
+	    &w, request_header, &p, ports_fit(&request->ports), client, server, randomness);
 }
 
 bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
@@ -238,11 +238,7 @@ bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
 	struct writer p = writer_of(payload, sizeof payload);
 
 	response_write(&p, response);
-	if (!response_fits(response) || !writer_filled(&p, sizeof payload)) {
-		memset(packet, 0, OPENSPA_RESPONSE_BYTES);
-		return false;
-	}
-	return build(&w, response_header, payload, sizeof payload, server, client, randomness);
+	return build(&w, response_header, &p, response_fits(response), server, client, randomness);
 }
 
 /* True when the server signed the payload that `hidden` starts with. */

@@ -1,4 +1,5 @@
-/* A question as the arguments of a program: those of OpenSPA's extension scripts, word for word. */
+/* A question as the arguments of a program, those of OpenSPA's extension scripts word for word, or
+ * as one line of JSON for a helper that stays (doc/scripts.md). Answers are in answer.h. */
 #ifndef RUNNER_ARGV_H
 #define RUNNER_ARGV_H
 
@@ -21,6 +22,12 @@ struct runner_argv {
 /* False for a task or protocol that there is not. */
 bool runner_argv_build(
     struct runner_argv *out, const char *program, const struct runner_request *request);
+
+#define RUNNER_LINE_BYTES 512 /* of a question, its newline included; below PIPE_BUF */
+
+/* Writes the question with its newline; its size, or 0 for a task or protocol there is not. */
+size_t runner_line_write(
+    char line[static RUNNER_LINE_BYTES], uint32_t id, const struct runner_request *request);
 
 /* The task's key in OpenSPA's configuration, "authorization". */
 const char *runner_task_name(uint8_t task);

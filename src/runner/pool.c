@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -67,25 +68,20 @@ void runner_pool_check(struct runner_pool *c, int64_t now_ns)
 	}
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 int64_t runner_pool_next(const struct runner_pool *c)
 {
 	int64_t when = INT64_MAX;
 
 	for (uint32_t i = 0; i < c->settings->most_at_once; i++)
 		if (c->scripts[i].busy)
-			when = earlier(when, c->scripts[i].deadline_ns);
+			when = MIN(when, c->scripts[i].deadline_ns);
 	for (int i = 0; i < RUNNER_TASK_COUNT; i++) {
 		const struct runner_worker *w = &c->helpers[i];
 
 		if (w->busy)
-			when = earlier(when, w->deadline_ns);
+			when = MIN(when, w->deadline_ns);
 		if (w->program != NULL && w->child.pid <= 0)
-			when = earlier(when, w->start_at_ns);
+			when = MIN(when, w->start_at_ns);
 	}
 	return when;
 }

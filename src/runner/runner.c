@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -154,11 +155,6 @@ static void serve_lane(struct runner *r, int lane, int64_t now)
 	}
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static int64_t next_event(const struct runner *r)
 {
 	int64_t when = runner_pool_next(&r->pool);
@@ -167,7 +163,7 @@ static int64_t next_event(const struct runner *r)
 		const struct runner_queued *head = runner_queue_head(&r->lanes[lane]);
 
 		if (head != NULL)
-			when = earlier(when, head->until_ns);
+			when = MIN(when, head->until_ns);
 	}
 	return when;
 }

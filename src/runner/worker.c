@@ -13,7 +13,6 @@
 #include "base/uuid.h"
 #include "runner/answer.h"
 #include "runner/argv.h"
-#include "runner/line.h"
 
 #define LOGS_PER_SECOND 5
 #define LOGS_AT_ONCE    20
@@ -29,7 +28,8 @@ static bool may_log(struct runner_context *b)
 	return rate_take(&b->log_rate, clock_boot_ns());
 }
 
-void runner_bench_log(struct runner_context *b, const struct runner_request *request,
+/* Logs something that an outsider may be the cause of, so often at most. */
+static void log_failure(struct runner_context *b, const struct runner_request *request,
     const char *message, const char *why, const char *errors)
 {
 	char device[UUID_TEXT_BYTES];
@@ -57,7 +57,7 @@ static void answer(struct runner_worker *w, struct runner_reply *reply, enum run
 		    [RUNNER_FAILED] = "a program failed",
 		    [RUNNER_TIMEOUT] = "a program did not answer in time"};
 
-		runner_bench_log(w->bench, &request, messages[outcome], why, w->errors);
+		log_failure(w->bench, &request, messages[outcome], why, w->errors);
 		*reply = (struct runner_reply){0};
 	}
 	reply->outcome = (uint8_t)outcome;
@@ -248,7 +248,7 @@ bool runner_worker_run(
 		    why, sizeof why, "%s", built ? strerror(errno) : "there is no such protocol");
 	}
 	if (!started)
-		runner_bench_log(w->bench, request, "a program was not started", why, "");
+		log_failure(w->bench, request, "a program was not started", why, "");
 	w->request = *request;
 	w->busy = started;
 	w->deadline_ns = now_ns + w->bench->settings->deadline_ms * NS_PER_MS;

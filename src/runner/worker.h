@@ -61,8 +61,4 @@ void runner_worker_kill(struct runner_worker *w);
 /* It has ended, with this status of waitid. Its process group must be gone. */
 void runner_worker_ended(struct runner_worker *w, int code, int status, int64_t now_ns);
 
-/* Logs something that an outsider may be the cause of, so often at most. */
-void runner_bench_log(struct runner_context *b, const struct runner_request *request,
-    const char *message, const char *why, const char *errors);
-
 #endif

@@ -1,5 +1,6 @@
 """The command line: exit codes, --check, and configurations that are refused."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -92,7 +93,7 @@ class CommandTest(WorldTest):
             "no clients' key": {**base, "clients": {"alice": {"allowed_ports": ["default"]}}},
             "same key twice": {**base, "clients": {"alice": alice, "twin": alice}},
             "zero key": {**base, "clients": {"alice": {**alice, "ed25519_pubkey": "A" * 43 + "="}}},
-            "unknown group": {**base, "clients": {"alice": {**alice, "allowed_ports": ["webb"]}}},
+            "client's ports": {**base, "clients": {"alice": {**alice, "allowed_ports": ["22/tpc"]}}},
             "reversed range": {**base, "ports": {"default": ["90-80/tcp"]}},
             "protocol": {**base, "ports": {"default": ["22/sctpx"]}},
             "port": {**base, "ports": {"default": ["70000/tcp"]}},
@@ -104,6 +105,18 @@ class CommandTest(WorldTest):
                 self.assertEqual(code, 78, output)
                 self.assertRegex(output, rf"{self.folder}/\w+/config\.yaml:\d+:\d+: ")
                 self.assertEqual(len(output.strip().splitlines()), 1, output)
+
+    def test_what_is_hardly_meant_is_said(self):
+        daemon = self.written(self.configuration({"alice": {"allowed_ports": ["webb"]}}))
+        code, output = self.run_daemon(*daemon.command("--check")[1:])
+        self.assertEqual(code, 0, output)
+        self.assertRegex(output, r'warning: .*yaml:\d+:\d+: clients\.alice\..* "webb".* skipped')
+        self.assertIn("fine", output)
+        words = [program("postern"), "--config", daemon.file]
+        self.assertIn(' "webb"', self.server.run(*words, "config", "check"))
+        told = json.loads(self.server.run(*words, "--json", "config", "check").splitlines()[-1])
+        self.assertEqual((told["valid"], len(told["warnings"])), (True, 1))
+        self.assertRegex(self.server.run(*words, "list"), r"alice .* skipped .*webb")
 
     def test_a_near_miss_names_the_known_key(self):
         configuration = self.configuration()

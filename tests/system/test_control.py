@@ -17,7 +17,7 @@ AS_SOMEBODY = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", 
 
 
 class ControlTest(WorldTest):
-    server_settings = {"knock_timeout": "30s", "client_quota": 1000}
+    server_settings = {"knock_timeout": "300s", "client_quota": 1000}
 
     def setUp(self):
         super().setUp()

@@ -22,7 +22,7 @@ table inet nat {
 
 
 class OpenTest(WorldTest):
-    tcp_ports = (SERVICE_PORT, 8080, 8085, 8090, 8091)
+    tcp_ports = (22, SERVICE_PORT, 8080, 8085, 8090, 8091)
     udp_ports = (5353, 5354)
 
     def test_opens_for_the_one_who_knocked_and_shuts_by_itself(self):
@@ -102,6 +102,32 @@ class OpenTest(WorldTest):
         self.knock(self.alice)
         self.assert_opens(port=SERVICE_PORT)
         self.assertTrue(self.reaches(port=8080))
+
+    def test_openmes_group_default_is_preset(self):
+        """A file without a group `default` shuts 22/tcp, and opens it for clients without ports."""
+        configuration = self.configuration(ports={"web": ["8080/tcp"]})
+        del configuration["clients"]["alice"]["allowed_ports"]
+        self.start(configuration)
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family, port=22)
+                self.knock(family=family)
+                self.assert_opens(family, port=22)
+                self.assert_shut(family, port=8080)
+
+    def test_a_client_of_an_unknown_group_is_skipped(self):
+        clients = {"bob": {"allowed_ports": ["webb", "8080/tcp"]}}
+        self.start(self.configuration(clients, {"default": [f"{SERVICE_PORT}/tcp"]}))
+        said = self.daemon.events(message="the configuration is in force, but")
+        self.assertRegex(said[0]["why"], r'clients\.bob\.allowed_ports: found "webb".*skipped')
+        self.knock(self.bob)
+        self.assertEqual(self.settle(), set())
+        self.assertEqual(len(self.verdicts("no_ports", client="bob")), 1)
+        self.assert_shut(port=8080)
+        self.knock(self.alice)
+        self.assert_opens()
+        self.daemon.reload()
+        self.assertEqual(len(self.daemon.events(message="the configuration is in force, but")), 2)
 
     def test_udp_ports(self):
         self.start(self.configuration(ports={"default": ["5353/udp"]}))

@@ -148,9 +148,12 @@ class WorldTest(unittest.TestCase):
         self.assertFalse(self.reaches(*place, **where), "the port is open")
 
     def table(self):
-        """The daemon's own table as nft sees it, an empty list when there is none."""
-        text = self.server.run("nft", "-j", "list", "table", "inet", "postern", check=False)
-        return json.loads(text)["nftables"] if text.startswith("{") else []
+        """The sets and chains of the daemon's own table, an empty list when there is none. Not the
+        table itself: nft 1.0.6 writes no JSON of one that has outlived its owner."""
+        items = [item for what in ("sets", "chains") for item in json.loads(
+            self.server.run("nft", "-j", "list", what, "inet"))["nftables"]]
+        return [item for item in items
+                if item.get("set", item.get("chain", {})).get("table") == "postern"]
 
     def granted(self):
         """Every address that is an element of a timed set now."""

@@ -16,19 +16,26 @@ struct fw_bench {
 	struct fw_case_element opened[FW_BENCH_MOST];
 };
 
-/* Group setup and teardown. Without root the program ends as one that was not run. */
+/* Group setup. Without root the program ends as one that was not run. */
 int fw_bench_enter(void **state);
-int fw_bench_leave(void **state);
 /* For each test: no rules, and the nft back-end open. */
 int fw_bench_setup(void **state);
+/* The same on a kernel where tables have no owners: everybody may change ours. */
+int fw_bench_setup_old(void **state);
 int fw_bench_teardown(void **state);
 
-/* Somebody else runs a command of nft. */
+/* What the kernel holds, as fw_case_adopt says it: read by the back-end, or where that is closed by
+ * somebody who starts anew. */
+int fw_bench_held(struct fw_bench *b, bool by_ports, struct fw_case_element *out);
+/* Somebody else runs commands of nft; false when the kernel refuses. */
+bool fw_bench_tries(const char *text);
 void fw_bench_does(const char *text);
 /* What it answers; the caller frees it. */
 char *fw_bench_listing(const char *what);
 size_t fw_bench_count(const char *text, const char *part);
 
 #define FW_TEST(name) cmocka_unit_test_setup_teardown(name, fw_bench_setup, fw_bench_teardown)
+#define FW_OLD_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, fw_bench_setup_old, fw_bench_teardown)
 
 #endif

@@ -92,11 +92,6 @@ int fw_case_close(struct fw *fw, const struct fw_case_element *e)
 	return change(fw, e, 1, true);
 }
 
-char *fw_case_ruleset(const struct snapshot *s, const struct fw_case_element *e, size_t count)
-{
-	return fw_nft_ruleset(s, changes_of(e, count, false), count);
-}
-
 struct found {
 	struct fw_case_element *out;
 	size_t most;

@@ -35,7 +35,6 @@ int fw_case_install(
     struct fw *fw, const struct snapshot *s, const struct fw_case_element *e, size_t count);
 int fw_case_open(struct fw *fw, const struct fw_case_element *e, size_t count);
 int fw_case_close(struct fw *fw, const struct fw_case_element *e);
-char *fw_case_ruleset(const struct snapshot *s, const struct fw_case_element *e, size_t count);
 /* How many were left that name their ports, or that do not: stored in `out`. */
 int fw_case_adopt(struct fw *fw, const struct snapshot *s, bool by_ports,
     struct fw_case_element *out, size_t most);

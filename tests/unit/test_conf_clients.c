@@ -75,10 +75,6 @@ static void bad_clients_are_refused(void **state)
 static void ports_must_make_sense(void **state)
 {
 	(void)state;
-	refused(SERVER "ports: {admin: [22/tcp]}\nclients:\n  a: {ed25519_pubkey: " CLIENT_0
-	               ", allowed_ports: [adnim]}\n",
-	    ":5:85: clients.a.allowed_ports: found \"adnim\"; expected ports such as 22/tcp, or a "
-	    "group that `ports` names; did you mean \"admin\"?");
 	refused(SERVER "clients:\n  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [99999]}\n",
 	    ":4:85: clients.a.allowed_ports: found \"99999\"; expected ports such as 22/tcp, 53/udp, "
 	    "80 or 8080-8090/tcp, with numbers from 1 to 65535");
@@ -292,14 +288,109 @@ static void the_snapshot_holds_no_secret(void **state)
 	snapshot_unmap(&s);
 }
 
-static void no_default_group_means_no_ports(void **state)
+/* What alice may open, and what is guarded: TCP ports, 0 at the end. */
+static void opens_and_guards(const char *text, const uint16_t *opens, const uint16_t *guards)
 {
-	struct snapshot s = laid_out(SERVER "  health_port: 0\n" ALICE);
+	struct snapshot s = laid_out(text);
+	struct span spans[2] = {s.policies[s.clients[0].policy].ports, s.settings->managed_ports};
+	const uint16_t *expected[2] = {opens, guards};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct ports *ports = snapshot_ports(&s, spans[i]);
+		uint32_t count = 0;
+
+		for (; expected[i][count] != 0; count++) {
+			assert_true(count < spans[i].count);
+			assert_int_equal(ports[count].protocol, IPPROTO_TCP);
+			assert_int_equal(ports[count].first, expected[i][count]);
+			assert_int_equal(ports[count].last, expected[i][count]);
+		}
+		assert_int_equal(spans[i].count, count);
+	}
+	snapshot_unmap(&s);
+}
+
+#define NO_HEALTH SERVER "  health_port: 0\n"
+
+/* As openme has it: the group `default` is preset, and the file's groups are merged into it. */
+static void openmes_group_default_is_preset(void **state)
+{
+	static const uint16_t none[] = {0}, ssh[] = {22, 0}, web[] = {22, 443, 0}, own[] = {80, 0};
 
 	(void)state;
+	opens_and_guards(NO_HEALTH ALICE, ssh, ssh);
+	opens_and_guards("ports: {}\n" NO_HEALTH ALICE, ssh, ssh);
+	opens_and_guards("ports: {web: [443/tcp]}\n" NO_HEALTH ALICE, ssh, web);
+	opens_and_guards(NO_HEALTH ALICE "ports: {default: [80/tcp]}\n", own, own);
+	opens_and_guards(NO_HEALTH ALICE "ports: {default: []}\n", none, none);
+	opens_and_guards(NO_HEALTH ALICE "ports: {default: }\n", none, none);
+}
+
+static void warns(struct conf *conf, size_t index, const char *warning)
+{
+	char expected[1200];
+
+	snprintf(expected, sizeof expected, "%s/config.yaml%s", folder, warning);
+	assert_true(index < conf_warning_count(conf));
+	assert_string_equal(conf_warning(conf, index), expected);
+}
+
+static void a_preset_that_is_taken_away_is_named(void **state)
+{
+	static const uint16_t none[] = {0};
+	struct conf *conf = loads(NO_HEALTH ALICE "ports:\n");
+
+	(void)state;
+	assert_int_equal(conf_warning_count(conf), 1);
+	warns(conf, 0,
+	    ":6:7: ports: found nothing, which takes away the preset default: [22/tcp]; expected "
+	    "groups, or no `ports`");
+	conf_free(conf);
+	opens_and_guards(NO_HEALTH ALICE "ports:\n", none, none);
+}
+
+#define UNKNOWN_GROUP                                                            \
+	"ports: {admin: [22/tcp]}\n"                                             \
+	"clients:\n"                                                             \
+	"  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [adnim, 443/tcp]}\n" \
+	"  b: {ed25519_pubkey: " CLIENT_1 ", allowed_ports: admin}\n"
+
+/* Its own ports stay shut, to itself as well, and the others are served. */
+static void a_client_of_an_unknown_group_is_skipped(void **state)
+{
+	static const uint16_t none[] = {0}, both[] = {22, 443, 0};
+	struct conf *conf = loads(NO_HEALTH UNKNOWN_GROUP);
+	struct snapshot s;
+
+	(void)state;
+	assert_int_equal(conf_warning_count(conf), 1);
+	warns(conf, 0,
+	    ":6:85: clients.a.allowed_ports: found \"adnim\"; expected ports such as 22/tcp, or a "
+	    "group that `ports` names; did you mean \"admin\"?; the client is skipped");
+	conf_free(conf);
+	opens_and_guards(NO_HEALTH UNKNOWN_GROUP, none, both);
+	/* not even the health port */
+	s = laid_out(SERVER UNKNOWN_GROUP);
 	assert_int_equal(s.policies[s.clients[0].policy].ports.count, 0);
-	assert_int_equal(s.settings->managed_ports.count, 0);
+	assert_int_equal(s.policies[s.clients[1].policy].ports.count, 2);
 	snapshot_unmap(&s);
+}
+
+static void warnings_are_bounded(void **state)
+{
+	static char text[600 + 100 * 100];
+	size_t used = (size_t)snprintf(text, sizeof text,
+	    SERVER "clients:\n  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [");
+	struct conf *conf;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "x%d, ", i);
+	snprintf(text + used, sizeof text - used, "22/tcp]}\n");
+	conf = loads(text);
+	assert_int_equal(conf_warning_count(conf), 65);
+	assert_string_equal(conf_warning(conf, 64), "more warnings are left out");
+	conf_free(conf);
 }
 
 int main(void)
@@ -314,7 +405,10 @@ int main(void)
 	    TEST(revocation_wins_wherever_the_client_stands),
 	    TEST(the_snapshot_says_the_same),
 	    TEST(the_snapshot_holds_no_secret),
-	    TEST(no_default_group_means_no_ports),
+	    TEST(openmes_group_default_is_preset),
+	    TEST(a_preset_that_is_taken_away_is_named),
+	    TEST(a_client_of_an_unknown_group_is_skipped),
+	    TEST(warnings_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

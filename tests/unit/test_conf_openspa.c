@@ -157,6 +157,33 @@ static void keys_are_told_apart_as_the_original_does(void **state)
 	    KEYS "durations: 30s\n", ":2:1: unknown key \"durations\"; did you mean \"duration\"?");
 }
 
+/* openme's preset of 22/tcp is for those who serve openme. */
+static void without_openme_no_port_is_preset(void **state)
+{
+	static const char ours[] = "openspa: {private_key: keys/server.key, duration: 30s}\n";
+	static const struct {
+		const char *before, *text;
+		uint32_t managed;
+	} rows[] = {{"", ours, 0}, {"server: {udp_port: 1000}\n", ours, 0},
+	    {"ports: {web: [443/tcp]}\n", ours, 1}, {"ports:\n", ours, 0},
+	    {KEYS, "duration: 30s\n", 0}, {SERVER, ours, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[400];
+		struct conf *conf;
+		struct snapshot s;
+
+		snprintf(text, sizeof text, "%s%s", rows[i].before, rows[i].text);
+		conf = loads(text);
+		s = laid_out(conf);
+		assert_int_equal(s.settings->managed_ports.count, rows[i].managed);
+		assert_int_equal(conf_warning_count(conf), 0);
+		snapshot_unmap(&s);
+		conf_free(conf);
+	}
+}
+
 static void both_protocols_in_one_file(void **state)
 {
 	struct conf *conf = loads(SERVER "openspa:\n"
@@ -687,6 +714,7 @@ int main(void)
 	    OPENSPA_TEST(an_original_file_loads),
 	    OPENSPA_TEST(an_original_file_may_be_read_by_all),
 	    OPENSPA_TEST(keys_are_told_apart_as_the_original_does),
+	    OPENSPA_TEST(without_openme_no_port_is_preset),
 	    OPENSPA_TEST(both_protocols_in_one_file),
 	    OPENSPA_TEST(openspa_alone_needs_no_openme),
 	    OPENSPA_TEST(nothing_authorized_is_refused),

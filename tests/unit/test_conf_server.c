@@ -145,7 +145,7 @@ static void complaints_say_where_what_and_instead(void **state)
 	    ":3:9: server.mark: found more than one bit; expected one, such as 0x40000000");
 	refused(SERVER "  interface: \"a\\\"b\"\n",
 	    ":3:14: server.interface: found \"a\\\"b\"; expected the name of a network interface, up "
-	    "to 15 letters, digits and . _ -");
+	    "to 127 letters, digits and . _ -");
 	refused(SERVER "  targets: [any, 10.0.0.0/8]\n",
 	    ":3:12: server.targets: found a list; expected source alone, any alone, or at least one "
 	    "network");

@@ -203,7 +203,7 @@ static void integers_switches_words(void **state)
 static void names_hosts_interfaces(void **state)
 {
 	struct cidr network;
-	char longest[65];
+	char longest[65], interface[129] = "";
 
 	(void)state;
 	memset(longest, 'a', sizeof longest);
@@ -229,7 +229,10 @@ static void names_hosts_interfaces(void **state)
 	assert_false(value_host("a\"b", &expected));
 	assert_false(value_host("http://a", &expected));
 	assert_true(value_interface("enp3s0.100", &expected));
-	assert_false(value_interface("sixteen-letters-", &expected));
+	assert_true(value_interface("sixteen-letters-", &expected));
+	memset(interface, 'a', sizeof interface - 1);
+	assert_false(value_interface(interface, &expected));
+	assert_true(value_interface(interface + 1, &expected));
 	assert_false(value_interface("a/b", &expected));
 	assert_false(value_interface("..", &expected));
 	assert_false(value_interface("\"", &expected));

@@ -99,11 +99,12 @@ static int enter(void **state)
 
 static int leave(void **state)
 {
+	(void)state;
 	kill(client, SIGKILL);
 	waitpid(client, NULL, 0);
 	close(client_ns);
 	close(server_ns);
-	return fw_bench_leave(state);
+	return 0;
 }
 
 struct place {

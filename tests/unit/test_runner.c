@@ -13,7 +13,6 @@
 #include "runner/answer.h"
 #include "runner/argv.h"
 #include "runner/cache.h"
-#include "runner/line.h"
 #include "runner/queue.h"
 
 /* --- Arguments, as they were recorded */

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/secret.h"
-#include "cmd/echo_answer.h"
+#include "cmd/echo_ask.h"
 #include "conf/values.h"
 #include "files/ospa.h"
 

@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "cmd/add.h"
 #include "cmd/json.h"
 #include "cmd/outfile.h"
-#include "cmd/provision.h"
 #include "cmd/qr.h"
 #include "cmd/text.h"
 
@@ -107,7 +107,6 @@ static void json_is_escaped_and_punctuated(void **state)
 	json_time(&j, "d", INT64_MAX);
 	json_time(&j, "e", 0);
 	json_close(&j, '}');
-	json_end(&j);
 	fclose(j.to);
 	assert_string_equal(text,
 	    "{\"a\":\"\\\"\\\\\\u000a\\u00ff\",\"b\":[-9223372036854775808,true,{}],\"c\":null,"
@@ -200,7 +199,7 @@ static void a_file_appears_whole_or_not_at_all(void **state)
 static void a_text_too_long_for_a_code_is_refused(void **state)
 {
 	char text[4001];
-	struct qr *qr;
+	QRcode *qr;
 
 	(void)state;
 	memset(text, 'a', sizeof text - 1);

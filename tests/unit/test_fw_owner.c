@@ -1,0 +1,293 @@
+/* The table as a whole against the real kernel: whose it is, what is in it, how much it holds. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h> /* before the kernel's twin of it */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "base/clock.h"
+#include "fw/nft_rule.h"
+#include "fw_bench.h"
+
+#define DROPPING \
+	"table inet filter { chain input { type filter hook input priority 0; policy drop; }; }"
+#define MANY 65536U
+
+static void install(struct fw_bench *b)
+{
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, NULL, 0), 0);
+}
+
+/* Before Linux 6.9 there is nothing to be seen here. */
+static void install_owned(struct fw_bench *b)
+{
+	install(b);
+	if (fw_bench_tries("delete table inet postern"))
+		skip();
+}
+
+static void assert_as_before(const char *before)
+{
+	char *after = fw_bench_listing("list ruleset");
+
+	assert_string_equal(before, after);
+	free(after);
+}
+
+static void nobody_else_changes_it(void **state)
+{
+	static const char *const attempts[] = {"delete table inet postern",
+	    "flush table inet postern", "flush chain inet postern input",
+	    "insert rule inet postern input accept", "delete chain inet postern input",
+	    "add chain inet postern input { policy drop; }",
+	    "add table inet postern { flags dormant; }",
+	    "add set inet postern more { type ipv4_addr; }",
+	    "table inet postern { chain more { type filter hook input priority -9; }; }"};
+	struct fw_bench *b = *state;
+	char *before;
+
+	install_owned(b);
+	before = fw_bench_listing("list ruleset");
+	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++) {
+		assert_false(fw_bench_tries(attempts[i]));
+		assert_as_before(before);
+	}
+	fw_bench_does("flush ruleset");
+	assert_as_before(before);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	free(before);
+}
+
+static void a_second_one_changes_nothing(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	struct fw second;
+	char *before;
+
+	fw_bench_does(DROPPING);
+	install_owned(b);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
+	before = fw_bench_listing("list chain inet postern input");
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT), -EPERM);
+	free(before);
+	before = fw_bench_listing("list table inet filter");
+	assert_int_equal(fw_bench_count(before, "let granted packets by"), 1);
+	free(before);
+	assert_int_equal(fw_bench_held(b, false, b->found), 1);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+}
+
+static void a_successor_takes_it_over(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+
+	install_owned(b);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
+	fw_close(&b->fw);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT), 0);
+	assert_int_equal(fw_bench_held(b, false, b->found), 1);
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, b->found, 1), 0);
+	assert_int_equal(fw_bench_held(b, false, b->found), 1);
+	assert_false(fw_bench_tries("delete table inet postern"));
+	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
+	assert_as_before("");
+}
+
+/* Left by an earlier version, or made by somebody. */
+static void one_without_an_owner_is_taken_over(void **state)
+{
+	struct fw_bench *b = *state;
+	char *text;
+
+	fw_bench_does("table inet postern { chain input { type filter hook input priority 0; }; "
+	              "chain theirs { accept; }; }");
+	install_owned(b);
+	text = fw_bench_listing("list table inet postern");
+	assert_null(strstr(text, "theirs"));
+	free(text);
+}
+
+/* What the host adds is no change of ours; what drops gets our rule. */
+static void new_tables_are_no_alarm(void **state)
+{
+	struct fw_bench *b = *state;
+	char *text;
+
+	install(b);
+	for (int i = 0; i < 20; i++) {
+		fw_bench_does("add table inet unrelated; add chain inet unrelated x; "
+		              "add rule inet unrelated x accept; delete table inet unrelated");
+		assert_false(b->fw.ops->disturbed(&b->fw));
+	}
+	fw_bench_does(DROPPING);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	text = fw_bench_listing("list table inet filter");
+	assert_int_equal(fw_bench_count(text, "let granted packets by"), 1);
+	free(text);
+}
+
+/* Sent to the kernel by hand: user data that runs over its end, an expression that nft of Debian 12
+ * knows nothing of, attributes without a meaning. */
+static void strange_tables_do_no_harm(void **state)
+{
+	static const uint8_t lying[] = {0, 255, 'x'};
+	struct fw_bench *b = *state;
+	struct nft_building rule;
+	struct nft_link l;
+	struct nlattr *e;
+	struct nlmsghdr *m;
+	char *text;
+
+	fw_bench_does(DROPPING);
+	assert_int_equal(nft_link_open(&l), 0);
+	nft_batch_begin(&l);
+	rule = nft_rule_start(&l, NFPROTO_INET, "filter", "input", 0);
+	e = mnl_attr_nest_start(rule.message, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(rule.message, NFTA_EXPR_NAME, "last");
+	mnl_attr_nest_end(rule.message, e);
+	nft_verdict(&rule, NF_ACCEPT, NULL);
+	nft_rule_end(&rule, NULL);
+	mnl_attr_put(rule.message, NFTA_RULE_USERDATA, sizeof lying, lying);
+	mnl_attr_put_u32(rule.message, 60, 1);
+	m = nft_batch_add(&l, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_SET_TABLE, "filter");
+	mnl_attr_put_strz(m, NFTA_SET_NAME, "opened_tcp_5_9_4");
+	mnl_attr_put_u32(m, NFTA_SET_KEY_TYPE, htobe32(12345));
+	mnl_attr_put_u32(m, NFTA_SET_KEY_LEN, htobe32(7));
+	mnl_attr_put_u32(m, NFTA_SET_ID, htobe32(1));
+	mnl_attr_put(m, NFTA_SET_USERDATA, sizeof lying, lying);
+	assert_int_equal(nft_batch_commit(&l), 0);
+	nft_link_close(&l);
+	install(b);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	assert_int_equal(fw_bench_held(b, true, b->opened), 0);
+	text = fw_bench_listing("list chain inet filter input");
+	assert_int_equal(fw_bench_count(text, "let granted packets by"), 1);
+	free(text);
+	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
+}
+
+static void count_one(void *context, const struct opening *o, const char *owner)
+{
+	size_t *count = context;
+
+	*count += o->address.bytes[10] == 0xff && strcmp(owner, "alice") == 0;
+}
+
+static void it_holds_as_many_as_a_set(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_change *open = calloc(MANY, sizeof *open);
+	int64_t until_ns = clock_boot_ns() + 600 * NS_PER_SECOND;
+
+	assert_non_null(open);
+	for (uint32_t i = 0; i < MANY; i++) {
+		open[i] = (struct fw_change){.owner = "alice", .opening.until_ns = until_ns};
+		open[i].opening.address = (struct addr){{[10] = 0xff, 0xff, 10, 9}};
+		open[i].opening.address.bytes[14] = (uint8_t)(i >> 8);
+		open[i].opening.address.bytes[15] = (uint8_t)i;
+	}
+	for (int i = 0; i < 2; i++) { /* the first time, and in the place of as many */
+		size_t count = 0;
+
+		assert_int_equal(b->fw.ops->install(&b->fw, &b->c.s, open, MANY), 0);
+		assert_int_equal(b->fw.ops->adopt(&b->fw, &b->c.s, count_one, &count), 0);
+		assert_int_equal(count, MANY);
+	}
+	free(open);
+}
+
+/* --- What nft makes of the text that a dry run shows */
+
+static char *plain_listing(void)
+{
+	char *text = fw_bench_listing("list table inet postern");
+
+	for (char *at = text; (at = strstr(at, " # handle ")) != NULL;)
+		memmove(at, at + strcspn(at, "\n"), strlen(at + strcspn(at, "\n")) + 1);
+	return text;
+}
+
+static void as_nft_would_make_it(struct fw_bench *b)
+{
+	char *dry, *theirs, *ours;
+
+	install(b);
+	ours = plain_listing();
+	dry = fw_nft_ruleset(&b->c.s);
+	assert_non_null(dry);
+	fw_bench_does("delete table inet postern");
+	fw_bench_does(dry);
+	theirs = plain_listing();
+	assert_string_equal(ours, theirs);
+	free(dry);
+	free(theirs);
+	free(ours);
+}
+
+static void every_shape(struct fw_bench *b)
+{
+	for (unsigned int i = 0; i < 32; i++) {
+		struct settings *set = &b->c.settings;
+
+		set->guard = i & 1;
+		set->established = i >> 1 & 1;
+		set->drop_ports = i >> 2 & 1;
+		set->open_knock_port = i >> 3 & 1;
+		set->openspa.enabled = i >> 4 & 1;
+		snprintf(set->interface, sizeof set->interface, "%s", i >> 4 & 1 ? "eth0.7" : "");
+		set->guard_allow_ports = (struct span){i & 3, i & 4};
+		set->guard_allow_networks = (struct span){0, i & 4};
+		set->managed_ports = (struct span){0, 4 + (i & 3)};
+		set->priority = i & 2 ? -400 : 5;
+		as_nft_would_make_it(b);
+	}
+}
+
+static void it_is_what_nft_makes_of_the_text(void **state)
+{
+	static const char *const networks[][4] = {
+	    {"0.0.0.0/0", "::/0", "10.0.0.0/8", "2001:db8::1"},
+	    {"10.16.0.0/12", "fe80::/10", "192.0.2.7", "10.32.0.0/11"},
+	    {"10.1.0.0/20", "2001:db8::/33", "2001:db8:8000::/33", "192.0.2.0/31"}};
+	struct fw_bench *b = *state;
+
+	b->c.ports[4] = (struct ports){17, 0, 65535, 65535};
+	b->c.ports[5] = (struct ports){6, 0, 23, 25};
+	b->c.ports[6] = (struct ports){6, 0, 1, 65535};
+	for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+		for (size_t k = 0; k < 4; k++)
+			assert_true(cidr_parse(&b->c.cidrs[k], networks[i][k]));
+		b->c.policies[2].ports = (struct span){0, i == 0 ? 0 : 6};
+		every_shape(b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FW_TEST(nobody_else_changes_it),
+	    FW_TEST(a_second_one_changes_nothing),
+	    FW_TEST(a_successor_takes_it_over),
+	    FW_TEST(one_without_an_owner_is_taken_over),
+	    FW_TEST(new_tables_are_no_alarm),
+	    FW_OLD_TEST(new_tables_are_no_alarm),
+	    FW_TEST(strange_tables_do_no_harm),
+	    FW_TEST(it_holds_as_many_as_a_set),
+	    FW_OLD_TEST(it_holds_as_many_as_a_set),
+	    FW_OLD_TEST(it_is_what_nft_makes_of_the_text),
+	};
+
+	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
+}

@@ -1,0 +1,170 @@
+/* Rules of others as the kernel hands them over, whatever is in them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h> /* before the kernel's twin of it */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include "fw/nft_rule.h"
+
+#define MARK 0x40U
+
+static struct nft_link l;
+
+static int enter(void **state)
+{
+	(void)state;
+	return nft_link_open(&l);
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	nft_link_close(&l);
+	return 0;
+}
+
+static struct nft_building start(void)
+{
+	nft_batch_begin(&l);
+	return nft_rule_start(&l, NFPROTO_INET, "filter", "input", 0);
+}
+
+static enum nft_rule_verdict_kind meaning(void)
+{
+	return nft_pass_read(l.message, MARK).meaning;
+}
+
+static void our_own_is_known(void **state)
+{
+	(void)state;
+	nft_batch_begin(&l);
+	nft_pass_insert(&l, NFPROTO_INET, "filter", "input", MARK);
+	assert_int_equal(meaning(), NFT_RULE_PASS);
+	assert_int_equal(nft_pass_read(l.message, 2 * MARK).meaning, NFT_RULE_PASS_STALE);
+}
+
+/* A name, and that many bytes of data which are not attributes. */
+static void strange(struct nft_building *b, const char *name, size_t size)
+{
+	static const uint8_t bytes[64] = {3, 0, 1};
+	struct nlattr *e = mnl_attr_nest_start(b->message, NFTA_LIST_ELEM);
+
+	if (name != NULL)
+		mnl_attr_put_strz(b->message, NFTA_EXPR_NAME, name);
+	mnl_attr_put(b->message, NFTA_EXPR_DATA, size, bytes);
+	mnl_attr_put_u32(b->message, 31, 1);
+	mnl_attr_put_u32(b->message, 300, 1);
+	mnl_attr_nest_end(b->message, e);
+}
+
+static void what_is_strange_means_little(void **state)
+{
+	static const char *const names[] = {NULL, "", "meta", "bitwise", "cmp", "immediate",
+	    "match", "target", "of a later kernel"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		for (size_t size = 0; size < 64; size++) {
+			struct nft_building b = start();
+
+			strange(&b, names[i], size);
+			nft_verdict(&b, NF_DROP, NULL);
+			nft_rule_end(&b, i % 2 == 0 ? NULL : "a comment");
+			assert_int_equal(meaning(), NFT_RULE_LITTLE);
+		}
+	}
+}
+
+static void what_decides_is_seen(void **state)
+{
+	struct nft_rule_verdict v;
+	struct nft_building b = start();
+
+	(void)state;
+	strange(&b, "counter", 0);
+	strange(&b, "log", 7);
+	nft_verdict(&b, NF_DROP, NULL);
+	nft_rule_end(&b, NULL);
+	assert_int_equal(meaning(), NFT_RULE_DROP);
+	b = start();
+	strange(&b, "reject", 3);
+	nft_rule_end(&b, NULL);
+	assert_int_equal(meaning(), NFT_RULE_DROP);
+	b = start();
+	nft_verdict(&b, NFT_GOTO, "elsewhere");
+	nft_rule_end(&b, NULL);
+	v = nft_pass_read(l.message, MARK);
+	assert_int_equal(v.meaning, NFT_RULE_JUMP);
+	assert_string_equal(v.chain, "elsewhere");
+}
+
+static void user_data_may_be_anything(void **state)
+{
+	static const uint8_t odd[][4] = {
+	    {0}, {0, 255}, {0, 32, 'p'}, {255, 255, 255, 255}, {7, 0, 0, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		for (size_t size = 0; size <= sizeof *odd; size++) {
+			struct nft_building b = start();
+
+			nft_verdict(&b, NF_DROP, NULL);
+			nft_rule_end(&b, NULL);
+			mnl_attr_put(b.message, NFTA_RULE_USERDATA, size, odd[i]);
+			assert_int_equal(meaning(), NFT_RULE_DROP);
+		}
+	}
+}
+
+/* Cut anywhere but in its padding, or with any byte changed. */
+static void bounds_are_kept(void **state)
+{
+	struct nlmsghdr *whole, *copy;
+
+	(void)state;
+	nft_batch_begin(&l);
+	nft_pass_insert(&l, NFPROTO_INET, "filter", "input", MARK);
+	whole = l.message;
+	for (uint32_t cut = NLMSG_LENGTH(sizeof(struct nfgenmsg)); cut + 4 <= whole->nlmsg_len;
+	     cut++) {
+		copy = malloc(cut);
+		assert_non_null(copy);
+		memcpy(copy, whole, cut);
+		copy->nlmsg_len = cut;
+		assert_int_not_equal(nft_pass_read(copy, MARK).meaning, NFT_RULE_PASS);
+		free(copy);
+	}
+	copy = malloc(whole->nlmsg_len);
+	assert_non_null(copy);
+	for (uint32_t at = NLMSG_LENGTH(sizeof(struct nfgenmsg)); at < whole->nlmsg_len; at++) {
+		for (int value = 0; value < 256; value++) {
+			memcpy(copy, whole, whole->nlmsg_len);
+			((uint8_t *)copy)[at] = (uint8_t)value;
+			(void)nft_pass_read(copy, MARK);
+		}
+	}
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(our_own_is_known),
+	    cmocka_unit_test(what_is_strange_means_little),
+	    cmocka_unit_test(what_decides_is_seen),
+	    cmocka_unit_test(user_data_may_be_anything),
+	    cmocka_unit_test(bounds_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}
