@@ -125,12 +125,6 @@ static bool await_answer(const struct cli *cli, struct exchange *x, int link, en
 	return false;
 }
 
-static void pause_before_next(const struct exchange *x, int64_t done)
-{
-	if (x->tries == EXCHANGE_WITHOUT_END || done < x->tries)
-		cli_sleep_until(clock_boot_ns() + PAUSE_NS);
-}
-
 static enum cli_exit report_silence(
     const struct cli *cli, const struct exchange *x, enum answer worst, int error)
 {
@@ -161,7 +155,8 @@ enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
 		if (link < 0 || !send_request(x, link)) {
 			error = errno;
 			cli_detail(cli, "cannot send a request: %s", strerror(error));
-			pause_before_next(x, done + 1);
+			if (x->tries == EXCHANGE_WITHOUT_END || done + 1 < x->tries)
+				cli_sleep_until(clock_boot_ns() + PAUSE_NS);
 			continue;
 		}
 		x->sent++;

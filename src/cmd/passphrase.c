@@ -26,11 +26,6 @@ bool passphrase_take_fd(struct cli *cli, const struct option_row *row, char *tex
 	return true;
 }
 
-bool passphrase_can_ask(const struct passphrase *p)
-{
-	return p->fd < 0;
-}
-
 /* One line, without its end. Byte by byte, for what follows it may be somebody else's. False with
  * errno; EMSGSIZE when it does not fit. */
 static bool read_line(int fd, char text[static PASSPHRASE_BYTES])

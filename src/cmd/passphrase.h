@@ -15,8 +15,6 @@ struct passphrase {
 
 /* The value of --passphrase-fd. Place: int. */
 option_fn passphrase_take_fd;
-/* Whether another try could bring another one. */
-bool passphrase_can_ask(const struct passphrase *p);
 /* Fills p->text; `question` is for the person, without colon. Failures are reported, with
  * cli->status set. */
 bool passphrase_get(struct cli *cli, struct passphrase *p, const char *question);

@@ -38,7 +38,7 @@ static bool read_secret(struct cli *cli, struct rsa_secret *out, const char *pem
 		if (!passphrase_get(cli, p, question))
 			return false;
 		error = rsa_pem_read_secret(out, pem, strlen(pem), p->text);
-		if (error == RSA_WRONG_PASSPHRASE && passphrase_can_ask(p) && guess < GUESSES) {
+		if (error == RSA_WRONG_PASSPHRASE && p->fd < 0 && guess < GUESSES) {
 			cli_warn(cli, "that is not the passphrase");
 			error = RSA_LOCKED;
 		}

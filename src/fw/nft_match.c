@@ -8,11 +8,9 @@
 
 #define NEW_SET "__set%d" /* the kernel fills the number in */
 
-enum source { META, CONNECTION, NETWORK, TRANSPORT };
-
 static const struct field {
 	const char *name;
-	uint8_t from; /* enum source */
+	uint8_t from; /* enum nft_source */
 	uint8_t what; /* key of meta or ct, or an offset */
 	uint8_t bytes;
 	uint8_t type;
@@ -20,24 +18,27 @@ static const struct field {
 	uint8_t protocol;
 	uint8_t is; /* the one value that is meant */
 } fields[] = {
-    [NFT_IIFNAME] = {"iifname", META, NFT_META_IIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0, 0},
-    [NFT_OIFNAME] = {"oifname", META, NFT_META_OIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0, 0},
-    [NFT_L4PROTO] = {"meta l4proto", META, NFT_META_L4PROTO, 1, NFT_INET_PROTO, 0, 0, 0},
-    [NFT_ESTABLISHED] = {"ct state established", CONNECTION, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 2},
-    [NFT_RELATED] = {"ct state related", CONNECTION, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 4},
-    [NFT_REPLY] = {"ct direction reply", CONNECTION, NFT_CT_DIRECTION, 1, NFT_NO_TYPE, 0, 0, 1},
-    [NFT_IP_SADDR] = {"ip saddr", NETWORK, 12, 4, NFT_IPV4_ADDR, NFPROTO_IPV4, 0, 0},
-    [NFT_IP6_SADDR] = {"ip6 saddr", NETWORK, 8, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
-    [NFT_IP6_DADDR] = {"ip6 daddr", NETWORK, 24, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
-    [NFT_IP6_HOPLIMIT] = {"ip6 hoplimit", NETWORK, 7, 1, NFT_NO_TYPE, NFPROTO_IPV6, 0, 0},
-    [NFT_ICMP_TYPE] = {"icmp type", TRANSPORT, 0, 1, NFT_ICMP, NFPROTO_IPV4, IPPROTO_ICMP, 0},
-    [NFT_ICMP_CODE] = {"icmp code", TRANSPORT, 1, 1, NFT_NO_TYPE, NFPROTO_IPV4, IPPROTO_ICMP, 0},
-    [NFT_ICMPV6_TYPE] = {"icmpv6 type", TRANSPORT, 0, 1, NFT_ICMPV6, NFPROTO_IPV6, IPPROTO_ICMPV6,
+    [NFT_IIFNAME] = {"iifname", NFT_META, NFT_META_IIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0,
         0},
-    [NFT_TCP_DPORT] = {"tcp dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_TCP, 0},
-    [NFT_UDP_SPORT] = {"udp sport", TRANSPORT, 0, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
-    [NFT_UDP_DPORT] = {"udp dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
-    [NFT_TH_DPORT] = {"th dport", TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, 0, 0},
+    [NFT_OIFNAME] = {"oifname", NFT_META, NFT_META_OIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0,
+        0},
+    [NFT_L4PROTO] = {"meta l4proto", NFT_META, NFT_META_L4PROTO, 1, NFT_INET_PROTO, 0, 0, 0},
+    [NFT_ESTABLISHED] = {"ct state established", NFT_CT, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 2},
+    [NFT_RELATED] = {"ct state related", NFT_CT, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 4},
+    [NFT_REPLY] = {"ct direction reply", NFT_CT, NFT_CT_DIRECTION, 1, NFT_NO_TYPE, 0, 0, 1},
+    [NFT_IP_SADDR] = {"ip saddr", NFT_NETWORK, 12, 4, NFT_IPV4_ADDR, NFPROTO_IPV4, 0, 0},
+    [NFT_IP6_SADDR] = {"ip6 saddr", NFT_NETWORK, 8, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
+    [NFT_IP6_DADDR] = {"ip6 daddr", NFT_NETWORK, 24, 16, NFT_IPV6_ADDR, NFPROTO_IPV6, 0, 0},
+    [NFT_IP6_HOPLIMIT] = {"ip6 hoplimit", NFT_NETWORK, 7, 1, NFT_NO_TYPE, NFPROTO_IPV6, 0, 0},
+    [NFT_ICMP_TYPE] = {"icmp type", NFT_TRANSPORT, 0, 1, NFT_ICMP, NFPROTO_IPV4, IPPROTO_ICMP, 0},
+    [NFT_ICMP_CODE] = {"icmp code", NFT_TRANSPORT, 1, 1, NFT_NO_TYPE, NFPROTO_IPV4, IPPROTO_ICMP,
+        0},
+    [NFT_ICMPV6_TYPE] = {"icmpv6 type", NFT_TRANSPORT, 0, 1, NFT_ICMPV6, NFPROTO_IPV6,
+        IPPROTO_ICMPV6, 0},
+    [NFT_TCP_DPORT] = {"tcp dport", NFT_TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_TCP, 0},
+    [NFT_UDP_SPORT] = {"udp sport", NFT_TRANSPORT, 0, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
+    [NFT_UDP_DPORT] = {"udp dport", NFT_TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, IPPROTO_UDP, 0},
+    [NFT_TH_DPORT] = {"th dport", NFT_TRANSPORT, 2, 2, NFT_INET_SERVICE, 0, 0, 0},
 };
 
 void nft_value_add(struct nft_writer *w, const void *first, const void *last, size_t size)
@@ -182,10 +183,8 @@ static void text_match(const struct nft_writer *w, const struct nft_match *m)
 	const struct field *f = &fields[m->field];
 
 	fputs(f->name, w->text);
-	if (m->interface != NULL)
-		fprintf(w->text, " \"%s\"", m->interface);
-	else if (m->except != NULL)
-		fprintf(w->text, " != \"%s\"", m->except);
+	if (m->name != NULL)
+		fprintf(w->text, " %s\"%s\"", m->except ? "!= " : "", m->name);
 	else if (m->set != NULL)
 		fprintf(w->text, "%s%s @%s", m->more > 0 ? " . meta l4proto" : "",
 		    m->more > 1 ? " . th dport" : "", m->set);
@@ -224,26 +223,19 @@ struct known {
 
 static void load(struct nft_building *b, const struct field *f, uint32_t reg)
 {
-	if (f->from == META)
-		nft_load_meta(b, f->what, reg);
-	else if (f->from == CONNECTION)
-		nft_load_ct(b, f->what);
-	else
-		nft_load_payload(b,
-		    f->from == NETWORK ? NFT_PAYLOAD_NETWORK_HEADER : NFT_PAYLOAD_TRANSPORT_HEADER,
-		    f->what, f->bytes, reg);
+	nft_load(b, f->from, f->what, f->bytes, reg);
 }
 
 /* A field that not every packet has is looked for in those that have it. */
 static void require(struct nft_building *b, struct known *known, const struct field *f)
 {
 	if (f->family != 0 && f->family != known->family) {
-		nft_load_meta(b, NFT_META_NFPROTO, NFT_REG_1);
+		nft_load(b, NFT_META, NFT_META_NFPROTO, 1, NFT_REG_1);
 		nft_compare(b, NFT_CMP_EQ, &f->family, 1);
 		known->family = f->family;
 	}
 	if (f->protocol != 0 && f->protocol != known->protocol) {
-		nft_load_meta(b, NFT_META_L4PROTO, NFT_REG_1);
+		load(b, &fields[NFT_L4PROTO], NFT_REG_1);
 		nft_compare(b, NFT_CMP_EQ, &f->protocol, 1);
 		known->protocol = f->protocol;
 	}
@@ -307,10 +299,8 @@ static void put_match(const struct nft_writer *w, struct nft_building *b, struct
 		nft_look_up(b, NEW_SET, w->sets);
 	else if (m->listed)
 		compare_value(b, f, &w->values[0]);
-	else if (m->interface != NULL)
-		compare_name(b, NFT_CMP_EQ, m->interface);
-	else if (m->except != NULL)
-		compare_name(b, NFT_CMP_NEQ, m->except);
+	else if (m->name != NULL)
+		compare_name(b, m->except ? NFT_CMP_NEQ : NFT_CMP_EQ, m->name);
 	else
 		compare_number(b, f, f->is != 0 ? f->is : m->is);
 }
@@ -320,7 +310,7 @@ static void put_pass(struct nft_building *b, uint32_t mark)
 {
 	uint32_t others = ~mark;
 
-	nft_load_meta(b, NFT_META_MARK, NFT_REG_1);
+	nft_load(b, NFT_META, NFT_META_MARK, sizeof mark, NFT_REG_1);
 	nft_mask(b, &others, &mark, sizeof mark);
 	nft_set_mark(b);
 	nft_verdict(b, NF_ACCEPT, NULL);

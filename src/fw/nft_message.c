@@ -101,11 +101,7 @@ void nft_rule_end(struct nft_building *b, const char *comment)
 }
 
 /* Pairs of an attribute and its value. */
-#define NUMBERS(...)           \
-	(const uint32_t[])     \
-	{                      \
-		__VA_ARGS__, 0 \
-	}
+#define NUMBERS(...) ((const uint32_t[]){__VA_ARGS__, 0})
 
 static void start(struct nft_building *b, const char *name, const uint32_t *numbers)
 {
@@ -130,24 +126,17 @@ void nft_put_data(struct nlmsghdr *m, uint16_t type, const void *data, size_t si
 	mnl_attr_nest_end(m, nest);
 }
 
-void nft_load_meta(struct nft_building *b, uint32_t key, uint32_t reg)
+void nft_load(
+    struct nft_building *b, enum nft_source from, uint32_t what, uint32_t size, uint32_t reg)
 {
-	start(b, "meta", NUMBERS(NFTA_META_DREG, reg, NFTA_META_KEY, key));
-	end(b);
-}
-
-void nft_load_ct(struct nft_building *b, uint32_t key)
-{
-	start(b, "ct", NUMBERS(NFTA_CT_DREG, NFT_REG_1, NFTA_CT_KEY, key));
-	end(b);
-}
-
-void nft_load_payload(
-    struct nft_building *b, uint32_t base, uint32_t offset, uint32_t size, uint32_t reg)
-{
-	start(b, "payload",
-	    NUMBERS(NFTA_PAYLOAD_DREG, reg, NFTA_PAYLOAD_BASE, base, NFTA_PAYLOAD_OFFSET, offset,
-	        NFTA_PAYLOAD_LEN, size));
+	if (from == NFT_META)
+		start(b, "meta", NUMBERS(NFTA_META_DREG, reg, NFTA_META_KEY, what));
+	else if (from == NFT_CT)
+		start(b, "ct", NUMBERS(NFTA_CT_DREG, reg, NFTA_CT_KEY, what));
+	else
+		start(b, "payload",
+		    NUMBERS(NFTA_PAYLOAD_DREG, reg, NFTA_PAYLOAD_BASE, (uint32_t)from,
+		        NFTA_PAYLOAD_OFFSET, what, NFTA_PAYLOAD_LEN, size));
 	end(b);
 }
 
@@ -158,13 +147,13 @@ void nft_compare(struct nft_building *b, uint32_t op, const void *data, size_t s
 	end(b);
 }
 
-void nft_mask(struct nft_building *b, const void *mask, const void * xor, size_t size)
+void nft_mask(struct nft_building *b, const void *mask, const void *bits, size_t size)
 {
 	start(b, "bitwise",
 	    NUMBERS(NFTA_BITWISE_SREG, NFT_REG_1, NFTA_BITWISE_DREG, NFT_REG_1, NFTA_BITWISE_LEN,
 	        (uint32_t)size));
 	nft_put_data(b->message, NFTA_BITWISE_MASK, mask, size);
-	nft_put_data(b->message, NFTA_BITWISE_XOR, xor, size);
+	nft_put_data(b->message, NFTA_BITWISE_XOR, bits, size);
 	end(b);
 }
 

@@ -163,7 +163,7 @@ void nft_pass_insert(
 	struct nft_building b = nft_rule_start(l, family, table, chain, 0);
 	uint32_t zero = 0;
 
-	nft_load_meta(&b, NFT_META_MARK, NFT_REG_1);
+	nft_load(&b, NFT_META, NFT_META_MARK, sizeof mark, NFT_REG_1);
 	nft_mask(&b, &mark, &zero, sizeof mark);
 	nft_compare(&b, NFT_CMP_EQ, &mark, sizeof mark);
 	nft_verdict(&b, NF_ACCEPT, NULL);

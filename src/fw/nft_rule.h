@@ -14,13 +14,18 @@ struct nft_building {
 struct nft_building nft_rule_start(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint16_t flags);
 void nft_rule_end(struct nft_building *b, const char *comment); /* NULL: none */
-void nft_load_meta(struct nft_building *b, uint32_t key, uint32_t reg);
-void nft_load_ct(struct nft_building *b, uint32_t key);
-void nft_load_payload(
-    struct nft_building *b, uint32_t base, uint32_t offset, uint32_t size, uint32_t reg);
-/* All on register 1, where conntrack's are loaded too. */
+enum nft_source {
+	NFT_NETWORK = NFT_PAYLOAD_NETWORK_HEADER,
+	NFT_TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER,
+	NFT_META,
+	NFT_CT
+};
+/* `what`: a key, or in a header an offset. */
+void nft_load(
+    struct nft_building *b, enum nft_source from, uint32_t what, uint32_t size, uint32_t reg);
+/* All on register 1. */
 void nft_compare(struct nft_building *b, uint32_t op, const void *data, size_t size);
-void nft_mask(struct nft_building *b, const void *mask, const void * xor, size_t size);
+void nft_mask(struct nft_building *b, const void *mask, const void *bits, size_t size);
 void nft_look_up(struct nft_building *b, const char *set, uint32_t id);
 void nft_set_mark(struct nft_building *b);
 void nft_verdict(struct nft_building *b, int verdict, const char *chain);
@@ -51,10 +56,10 @@ enum nft_field {
 };
 struct nft_match {
 	enum nft_field field;
-	uint32_t is;           /* this number, unless one of the following says otherwise */
-	const char *interface; /* has this name */
-	const char *except;    /* has another name */
-	const char *set;       /* is in this set, with as many of protocol and port after it */
+	uint32_t is;      /* this number, unless one of the following says otherwise */
+	const char *name; /* this name */
+	bool except;      /* another name */
+	const char *set;  /* is in this set, with as many of protocol and port after it */
 	int more;
 	bool listed; /* is one of the writer's values */
 };

@@ -187,9 +187,8 @@ static void base_chain(struct nft_writer *w, const struct settings *set, const c
 	nft_put_chain(w, name, hook, set->priority);
 	if (set->interface[0] != '\0')
 		RULE(w, NFT_RETURN, "only this interface is guarded",
-		    ((struct nft_match){.field = device, .except = set->interface}));
-	RULE(w, NF_ACCEPT, "the host itself",
-	    ((struct nft_match){.field = device, .interface = "lo"}));
+		    ((struct nft_match){.field = device, .name = set->interface, .except = true}));
+	RULE(w, NF_ACCEPT, "the host itself", ((struct nft_match){.field = device, .name = "lo"}));
 }
 
 static void input_chain(struct nft_writer *w, const struct nft_content *c)

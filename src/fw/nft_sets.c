@@ -129,17 +129,15 @@ static void put_sets(
 	nft_put_set(w, NFT_PROTOCOLS_6, false, 1);
 }
 
+/* That one rule can have, or more. */
 static size_t most_values(const struct snapshot *s)
 {
 	const struct settings *set = s->settings;
-	size_t most = UINT8_MAX; /* for lists of small numbers */
-	const struct span fixed[] = {
-	    set->managed_ports, set->guard_allow_ports, set->guard_allow_networks};
+	size_t most = UINT8_MAX + (size_t)set->managed_ports.count + set->guard_allow_ports.count +
+	              set->guard_allow_networks.count;
 
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		most = fixed[i].count > most ? fixed[i].count : most;
 	for (uint32_t i = 0; i < s->policy_count; i++)
-		most = s->policies[i].ports.count > most ? s->policies[i].ports.count : most;
+		most += s->policies[i].ports.count;
 	return most;
 }
 

@@ -21,26 +21,6 @@ static void none_close(struct fw *fw)
 	(void)fw;
 }
 
-static int none_install(
-    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
-{
-	char *text = fw_nft_ruleset(s);
-	char *rest = text, *line;
-
-	(void)fw;
-	(void)open;
-	(void)count;
-	if (text == NULL)
-		return -errno;
-	log_line(LOG_LEVEL_INFO, "dry run: would put these rules in place");
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (*line != '\0')
-			log_line(LOG_LEVEL_INFO, "    %s", line + strspn(line, "\t"));
-	}
-	free(text);
-	return 0;
-}
-
 /* Left of its time, rounded up. */
 static void say_time(char text[static 24], const struct opening *o)
 {
@@ -50,27 +30,50 @@ static void say_time(char text[static 24], const struct opening *o)
 	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
 }
 
-static int none_change(struct fw *fw, struct fw_change *changes, size_t count)
+static void say_change(const char *what, const struct fw_change *c)
 {
+	const struct opening *o = &c->opening;
 	char address[ADDR_TEXT_BYTES], number[16], ports[16], timeout[24];
 
+	addr_text(&o->address, address);
+	say_time(timeout, o);
+	snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
+	snprintf(number, sizeof number, "%" PRIu32,
+	    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
+	if (o->ports.protocol == 0)
+		log_event(LOG_LEVEL_INFO, what, "address", address, "policy", number, "timeout",
+		    timeout, "owner", c->owner, NULL);
+	else
+		log_event(LOG_LEVEL_INFO, what, "address", address, "protocol", number, "ports",
+		    ports, "timeout", timeout, "owner", c->owner, NULL);
+}
+
+static int none_install(
+    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
+{
+	char *text = fw_nft_ruleset(s);
+	char *rest = text, *line;
+
+	(void)fw;
+	if (text == NULL)
+		return -errno;
+	log_line(LOG_LEVEL_INFO, "dry run: would put these rules in place");
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line != '\0')
+			log_line(LOG_LEVEL_INFO, "    %s", line + strspn(line, "\t"));
+	}
+	free(text);
+	for (size_t i = 0; i < count; i++)
+		say_change("dry run: with this open", &open[i]);
+	return 0;
+}
+
+static int none_change(struct fw *fw, struct fw_change *changes, size_t count)
+{
 	(void)fw;
 	for (size_t i = 0; i < count; i++) {
-		const struct opening *o = &changes[i].opening;
-		const char *what =
-		    changes[i].close ? "dry run: would close" : "dry run: would open";
-
-		addr_text(&o->address, address);
-		say_time(timeout, o);
-		snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
-		snprintf(number, sizeof number, "%" PRIu32,
-		    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
-		if (o->ports.protocol == 0)
-			log_event(LOG_LEVEL_INFO, what, "address", address, "policy", number,
-			    "timeout", timeout, "owner", changes[i].owner, NULL);
-		else
-			log_event(LOG_LEVEL_INFO, what, "address", address, "protocol", number,
-			    "ports", ports, "timeout", timeout, "owner", changes[i].owner, NULL);
+		say_change(
+		    changes[i].close ? "dry run: would close" : "dry run: would open", &changes[i]);
 		changes[i].outcome = 0;
 	}
 	return 0;
