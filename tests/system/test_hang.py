@@ -213,7 +213,8 @@ class DeskTest(WorldTest):
         self.daemon.configure(self.configuration({"alice": None}, shutdown="remove"))
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
-            lambda: self.daemon.events(message="reloaded: 2 clients, 0 devices"), 2))
+            lambda: self.daemon.notices.drop() or
+            self.daemon.events(message="reloaded: 2 clients, 0 devices"), 3))
         self.assert_shut()
         began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
