@@ -190,10 +190,11 @@ static void it_holds_as_many_as_a_set(void **state)
 	struct fw_bench *b = *state;
 	struct fw_change *open = calloc(MANY, sizeof *open);
 	int64_t until_ns = clock_boot_ns() + 600 * NS_PER_SECOND;
+	char owner[CLIENT_NAME_BYTES] = "alice";
 
 	assert_non_null(open);
 	for (uint32_t i = 0; i < MANY; i++) {
-		open[i] = (struct fw_change){.owner = "alice", .opening.until_ns = until_ns};
+		open[i] = (struct fw_change){.owner = owner, .opening.until_ns = until_ns};
 		open[i].opening.address = (struct addr){{[10] = 0xff, 0xff, 10, 9}};
 		open[i].opening.address.bytes[14] = (uint8_t)(i >> 8);
 		open[i].opening.address.bytes[15] = (uint8_t)i;
