@@ -21,6 +21,27 @@ static void none_close(struct fw *fw)
 	(void)fw;
 }
 
+/* What is left of its time is rounded up. */
+static void say(const char *what, const struct fw_change *c)
+{
+	const struct opening *o = &c->opening;
+	int64_t left = o->until_ns - clock_boot_ns();
+	char address[ADDR_TEXT_BYTES], number[16], ports[16], timeout[24];
+
+	addr_text(&o->address, address);
+	snprintf(timeout, sizeof timeout, "%" PRId64 "ms",
+	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
+	snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
+	snprintf(number, sizeof number, "%" PRIu32,
+	    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
+	if (o->ports.protocol == 0)
+		log_event(LOG_LEVEL_INFO, what, "address", address, "policy", number, "timeout",
+		    timeout, "owner", c->owner, NULL);
+	else
+		log_event(LOG_LEVEL_INFO, what, "address", address, "protocol", number, "ports",
+		    ports, "timeout", timeout, "owner", c->owner, NULL);
+}
+
 static int none_install(
     struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
@@ -28,8 +49,6 @@ static int none_install(
 	char *rest = text, *line;
 
 	(void)fw;
-	(void)open;
-	(void)count;
 	if (text == NULL)
 		return -errno;
 	log_line(LOG_LEVEL_INFO, "dry run: would put these rules in place");
@@ -38,39 +57,16 @@ static int none_install(
 			log_line(LOG_LEVEL_INFO, "    %s", line + strspn(line, "\t"));
 	}
 	free(text);
+	for (size_t i = 0; i < count; i++)
+		say("dry run: would keep open", &open[i]);
 	return 0;
-}
-
-/* Left of its time, rounded up. */
-static void say_time(char text[static 24], const struct opening *o)
-{
-	int64_t left = o->until_ns - clock_boot_ns();
-
-	snprintf(text, 24, "%" PRId64 "ms",
-	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
 }
 
 static int none_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
-	char address[ADDR_TEXT_BYTES], number[16], ports[16], timeout[24];
-
 	(void)fw;
 	for (size_t i = 0; i < count; i++) {
-		const struct opening *o = &changes[i].opening;
-		const char *what =
-		    changes[i].close ? "dry run: would close" : "dry run: would open";
-
-		addr_text(&o->address, address);
-		say_time(timeout, o);
-		snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
-		snprintf(number, sizeof number, "%" PRIu32,
-		    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
-		if (o->ports.protocol == 0)
-			log_event(LOG_LEVEL_INFO, what, "address", address, "policy", number,
-			    "timeout", timeout, "owner", changes[i].owner, NULL);
-		else
-			log_event(LOG_LEVEL_INFO, what, "address", address, "protocol", number,
-			    "ports", ports, "timeout", timeout, "owner", changes[i].owner, NULL);
+		say(changes[i].close ? "dry run: would close" : "dry run: would open", &changes[i]);
 		changes[i].outcome = 0;
 	}
 	return 0;
