@@ -21,22 +21,16 @@ static void none_close(struct fw *fw)
 	(void)fw;
 }
 
-/* Left of its time, rounded up. */
-static void say_time(char text[static 24], const struct opening *o)
-{
-	int64_t left = o->until_ns - clock_boot_ns();
-
-	snprintf(text, 24, "%" PRId64 "ms",
-	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
-}
-
-static void say_change(const char *what, const struct fw_change *c)
+/* What is left of its time is rounded up. */
+static void say(const char *what, const struct fw_change *c)
 {
 	const struct opening *o = &c->opening;
+	int64_t left = o->until_ns - clock_boot_ns();
 	char address[ADDR_TEXT_BYTES], number[16], ports[16], timeout[24];
 
 	addr_text(&o->address, address);
-	say_time(timeout, o);
+	snprintf(timeout, sizeof timeout, "%" PRId64 "ms",
+	    left > 0 ? (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
 	snprintf(ports, sizeof ports, "%u-%u", o->ports.first, o->ports.last);
 	snprintf(number, sizeof number, "%" PRIu32,
 	    o->ports.protocol == 0 ? o->policy : o->ports.protocol);
@@ -64,7 +58,7 @@ static int none_install(
 	}
 	free(text);
 	for (size_t i = 0; i < count; i++)
-		say_change("dry run: with this open", &open[i]);
+		say("dry run: would keep open", &open[i]);
 	return 0;
 }
 
@@ -72,8 +66,7 @@ static int none_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
 	(void)fw;
 	for (size_t i = 0; i < count; i++) {
-		say_change(
-		    changes[i].close ? "dry run: would close" : "dry run: would open", &changes[i]);
+		say(changes[i].close ? "dry run: would close" : "dry run: would open", &changes[i]);
 		changes[i].outcome = 0;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include <libmnl/libmnl.h>
 #include <netinet/in.h> /* before the kernel's twin of it */
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <linux/netfilter.h>
@@ -127,6 +128,16 @@ int fw_bench_setup_old(void **state)
 
 	old_kernel = true;
 	return err;
+}
+
+bool fw_bench_has_owners(void)
+{
+	struct utsname kernel;
+	int major = 0, minor = 0;
+
+	/* NOLINTNEXTLINE(cert-err34-c) */
+	return uname(&kernel) == 0 && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 9));
 }
 
 int fw_bench_held(struct fw_bench *b, bool by_ports, struct fw_case_element *out)

@@ -521,7 +521,7 @@ static void a_dry_run_says_what_it_would_open(void **state)
 	assert_non_null(strstr(text, "owner=laptop"));
 	assert_non_null(strstr(text, "address=198.51.100.9 policy=0 timeout=60000ms owner=alice"));
 	/* The next rule set holds it, as it would. */
-	assert_non_null(strstr(text, "with this open address=192.0.2.7 protocol=6"));
+	assert_non_null(strstr(text, "would keep open address=192.0.2.7 protocol=6 ports=22-22"));
 	assert_int_equal(bench_session_ms("laptop", HOME), RULE);
 	bench_pass_ms(RULE);
 	bench_tick();
