@@ -2,7 +2,6 @@
  * nft_open; later calls open no file and no socket. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,15 +13,13 @@
  * who asks. Linux 6.9 and later: NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST. */
 #define OWNED 0x6U
 
-#define WAIT_TIMES 100 /* for a predecessor that has not quite ended */
-#define WAIT_MS    20
-
 struct nft {
 	struct nft_link link;
 	int watch;
 	struct nft_policies policies; /* of the installed snapshot */
 	struct nft_host host;
 	struct nft_ranges ranges;
+	char boot[NFT_BOOT_BYTES];
 	bool installed;
 	bool unowned; /* this kernel has no such thing */
 	bool touched; /* by others, since it was installed */
@@ -50,51 +47,6 @@ static void nft_close(struct fw *fw)
 	fw->state = NULL;
 }
 
-struct table {
-	bool there;
-	uint32_t owner; /* netlink port; 0: nobody */
-};
-
-static int read_table(const struct nlmsghdr *answer, void *data)
-{
-	struct table *t = data;
-
-	t->there = true;
-	(void)nft_attribute_u32(nft_attributes_of(answer).at[NFTA_TABLE_OWNER], &t->owner);
-	return 0;
-}
-
-static int look_at_table(struct nft_link *l, struct table *out)
-{
-	struct nlmsghdr *m = nft_ask_start(l, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
-	int err;
-
-	*out = (struct table){0};
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-	err = nft_ask(l, read_table, out);
-	return err == -ENOENT ? 0 : err;
-}
-
-/* Two on one table would take each other's rules away. */
-static int wait_for_table(struct nft_link *l)
-{
-	struct table t;
-	int err = look_at_table(l, &t);
-
-	for (int i = 0; err == 0 && t.owner != 0 && i < WAIT_TIMES; i++) {
-		poll(NULL, 0, WAIT_MS);
-		err = look_at_table(l, &t);
-	}
-	if (err == 0 && t.owner != 0) {
-		log_line(LOG_LEVEL_ERROR,
-		    "another process (netlink port %" PRIu32 ") owns the table inet " NFT_TABLE
-		    ": is there another posternd in this network namespace?",
-		    t.owner);
-		err = -EPERM;
-	}
-	return err;
-}
-
 static int nft_open(struct fw *fw)
 {
 	struct nft *n = calloc(1, sizeof *n);
@@ -107,7 +59,8 @@ static int nft_open(struct fw *fw)
 	err = nft_link_open(&n->link);
 	if (err == 0) {
 		n->watch = nft_watch_open(n->link.port);
-		err = n->watch < 0 ? n->watch : wait_for_table(&n->link);
+		nft_table_boot(n->boot);
+		err = n->watch < 0 ? n->watch : nft_table_wait(&n->link);
 	}
 	if (err != 0) {
 		nft_close(fw);
@@ -116,29 +69,19 @@ static int nft_open(struct fw *fw)
 	return 0;
 }
 
-static void put_table(struct nft_link *l, uint16_t type, uint32_t flags)
-{
-	struct nlmsghdr *m =
-	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
-
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, NFT_TABLE);
-	if (flags != 0)
-		mnl_attr_put_u32(m, NFTA_TABLE_FLAGS, htobe32(flags));
-}
-
 /* A new table in the place of the old one, all in one transaction. */
 static int load_as(struct nft *n, const struct nft_content *c, uint32_t flags)
 {
 	struct nft_writer w = {.link = &n->link};
-	struct table t;
-	int err = look_at_table(&n->link, &t);
+	struct nft_table t;
+	int err = nft_table_look(&n->link, n->boot, &t);
 
 	if (err != 0)
 		return err;
 	nft_batch_begin(&n->link);
 	if (t.there)
-		put_table(&n->link, NFT_MSG_DELTABLE, 0);
-	put_table(&n->link, NFT_MSG_NEWTABLE, flags);
+		nft_table_delete(&n->link);
+	nft_table_create(&n->link, flags, n->boot);
 	err = nft_put_content(&w, c);
 	return err != 0 ? err : nft_ranges_commit(&n->link, c->ranges);
 }
@@ -219,21 +162,15 @@ static int nft_change(struct fw *fw, struct fw_change *changes, size_t count)
 	return 0;
 }
 
-static void put_removal(struct nft_link *l)
-{
-	put_table(l, NFT_MSG_DELTABLE, 0);
-}
-
 static int nft_remove(struct fw *fw)
 {
 	struct nft *n = fw->state;
 	const struct nft_host nowhere = {.which = CONF_HOST_CHAINS_NONE};
-	struct table t;
-	int err = look_at_table(&n->link, &t);
+	struct nft_table t;
+	int err = nft_table_look(&n->link, n->boot, &t);
 
 	if (err == 0)
-		err = nft_host_settle(&n->link, &nowhere, t.there ? put_removal : NULL);
-
+		err = nft_host_settle(&n->link, &nowhere, t.there ? nft_table_delete : NULL);
 	if (err != 0)
 		return failed("cannot take the rule set away", err);
 	n->installed = false;
@@ -245,8 +182,15 @@ static int nft_adopt(struct fw *fw, const struct snapshot *s,
 {
 	struct nft *n = fw->state;
 	const struct nft_adoption to = {found, context};
-	int err = 0;
+	struct nft_table t;
+	int err = nft_table_look(&n->link, n->boot, &t);
 
+	if (err == 0 && t.there && !t.this_boot) {
+		log_line(LOG_LEVEL_WARN,
+		    "nothing is taken over from the table inet " NFT_TABLE
+		    ": it is not of this boot, a saved rule set has put it there");
+		return 0;
+	}
 	for (uint32_t i = 0; err == 0 && i < s->policy_count; i++) {
 		struct nft_sets sets = nft_policy_sets(s, i);
 
@@ -283,9 +227,9 @@ static bool nft_disturbed(struct fw *fw)
 static bool nft_stands(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	struct table t;
+	struct nft_table t;
 
-	return look_at_table(&n->link, &t) == 0 && t.there;
+	return nft_table_look(&n->link, n->boot, &t) == 0 && t.there && t.this_boot;
 }
 
 const struct fw_ops fw_nft_ops = {

@@ -141,6 +141,21 @@ int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
 /* The ranges that have a set. Returns how many were stored. */
 int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
 
+/* nft_table.c: the table, and the words that say of which boot it is. */
+#define NFT_BOOT_BYTES 64
+void nft_table_boot(char boot[static NFT_BOOT_BYTES]);
+struct nft_table {
+	bool there;
+	bool this_boot; /* by the words given */
+	uint32_t owner; /* netlink port; 0: nobody */
+};
+int nft_table_look(struct nft_link *l, const char *boot, struct nft_table *out);
+/* Until nobody owns it; -EPERM, and logged, when somebody goes on to. */
+int nft_table_wait(struct nft_link *l);
+/* Adds the message to a transaction. `flags`: NFT_TABLE_F_*. */
+void nft_table_delete(struct nft_link *l);
+void nft_table_create(struct nft_link *l, uint32_t flags, const char *boot);
+
 /* nft_host.c: a packet that we accept can still be dropped by another chain of the same hook. One
  * rule of ours at the head of such chains accepts what carries our mark. */
 struct nft_host {

@@ -203,6 +203,8 @@ static void text_rule(const struct nft_writer *w, const struct nft_match *matche
 		text_match(w, m);
 	if (verdict == NFT_PASS)
 		fprintf(w->text, "meta mark set meta mark | 0x%08" PRIx32 " accept", w->mark);
+	else if (verdict == NFT_UNMARK)
+		fprintf(w->text, "meta mark set meta mark & 0x%08" PRIx32, ~w->mark);
 	else if (verdict == NFT_JUMP)
 		fprintf(w->text, "jump %s", to);
 	else
@@ -305,15 +307,23 @@ static void put_match(const struct nft_writer *w, struct nft_building *b, struct
 		compare_number(b, f, f->is != 0 ? f->is : m->is);
 }
 
-/* What a granted packet gets; the mark is for the host's own chains (nft_host.c). */
-static void put_pass(struct nft_building *b, uint32_t mark)
+/* What a granted packet has and no other; it is for the host's own chains (nft_host.c). */
+static void put_mark(struct nft_building *b, uint32_t mark, bool granted)
 {
-	uint32_t others = ~mark;
+	uint32_t others = ~mark, bits = granted ? mark : 0;
 
 	nft_load(b, NFT_META, NFT_META_MARK, sizeof mark, NFT_REG_1);
-	nft_mask(b, &others, &mark, sizeof mark);
+	nft_mask(b, &others, &bits, sizeof mark);
 	nft_set_mark(b);
-	nft_verdict(b, NF_ACCEPT, NULL);
+}
+
+static void put_verdict(
+    struct nft_building *b, const struct nft_writer *w, int verdict, const char *to)
+{
+	if (verdict == NFT_PASS || verdict == NFT_UNMARK)
+		put_mark(b, w->mark, verdict == NFT_PASS);
+	if (verdict != NFT_UNMARK)
+		nft_verdict(b, verdict == NFT_PASS ? NF_ACCEPT : verdict, to);
 }
 
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,
@@ -335,10 +345,7 @@ void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int ver
 		for (const struct nft_match *m = matches; m != NULL && m->field != NFT_NO_FIELD;
 		     m++)
 			put_match(w, &b, &known, m);
-		if (verdict == NFT_PASS)
-			put_pass(&b, w->mark);
-		else
-			nft_verdict(&b, verdict, to);
+		put_verdict(&b, w, verdict, to);
 		nft_rule_end(&b, comment);
 	}
 	w->count = 0;

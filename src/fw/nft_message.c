@@ -86,18 +86,44 @@ struct nft_building nft_rule_start(
 	return b;
 }
 
-void nft_rule_end(struct nft_building *b, const char *comment)
+/* User data is a row of type, length, value; a comment's value ends with a zero. */
+void nft_put_comment(struct nlmsghdr *m, uint16_t attribute, const char *comment)
 {
 	uint8_t data[2 + COMMENT_MOST + 1];
 	struct writer w = writer_of(data, sizeof data);
 
-	mnl_attr_nest_end(b->message, b->expressions);
-	if (comment == NULL)
-		return;
 	writer_u8(&w, NFT_COMMENT);
 	writer_u8(&w, (uint8_t)(strlen(comment) + 1));
 	writer_put(&w, comment, strlen(comment) + 1);
-	mnl_attr_put(b->message, NFTA_RULE_USERDATA, 2 + strlen(comment) + 1, data);
+	mnl_attr_put(m, attribute, 2 + strlen(comment) + 1, data);
+}
+
+bool nft_has_comment(const struct nlattr *data, const char *comment)
+{
+	struct reader r = reader_of(data == NULL ? NULL : mnl_attr_get_payload(data),
+	    data == NULL ? 0 : mnl_attr_get_payload_len(data));
+	size_t size = strlen(comment) + 1;
+
+	while (r.left > 0 && !r.failed) {
+		uint8_t type = reader_u8(&r), length = reader_u8(&r);
+		char text[COMMENT_MOST + 1];
+
+		if (type != NFT_COMMENT || length != size) {
+			reader_skip(&r, length);
+			continue;
+		}
+		reader_take(&r, text, size);
+		if (!r.failed && memcmp(text, comment, size) == 0)
+			return true;
+	}
+	return false;
+}
+
+void nft_rule_end(struct nft_building *b, const char *comment)
+{
+	mnl_attr_nest_end(b->message, b->expressions);
+	if (comment != NULL)
+		nft_put_comment(b->message, NFTA_RULE_USERDATA, comment);
 }
 
 /* Pairs of an attribute and its value. */

@@ -5,31 +5,9 @@
 
 #include <linux/netfilter/nf_tables_compat.h>
 
-#include "base/bytes.h"
 #include "fw/nft_rule.h"
 
 #define PASS_COMMENT "postern: let granted packets by"
-
-/* User data is a row of type, length, value; a comment's value ends with a zero. */
-static bool has_our_comment(const struct nlattr *data)
-{
-	struct reader r = reader_of(data == NULL ? NULL : mnl_attr_get_payload(data),
-	    data == NULL ? 0 : mnl_attr_get_payload_len(data));
-
-	while (r.left > 0 && !r.failed) {
-		uint8_t type = reader_u8(&r), length = reader_u8(&r);
-		char text[sizeof PASS_COMMENT];
-
-		if (type != NFT_COMMENT || length != sizeof text) {
-			reader_skip(&r, length);
-			continue;
-		}
-		reader_take(&r, text, sizeof text);
-		if (!r.failed && memcmp(text, PASS_COMMENT, sizeof text) == 0)
-			return true;
-	}
-	return false;
-}
 
 /* What the expressions of a rule come to, one after the other. */
 struct rule_reading {
@@ -151,7 +129,7 @@ struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark
 
 	if (a.at[NFTA_RULE_EXPRESSIONS] != NULL)
 		(void)mnl_attr_parse_nested(a.at[NFTA_RULE_EXPRESSIONS], each_expression, &r);
-	if (has_our_comment(a.at[NFTA_RULE_USERDATA]))
+	if (nft_has_comment(a.at[NFTA_RULE_USERDATA], PASS_COMMENT))
 		out.meaning = r.step == 4 && !r.differs ? NFT_RULE_PASS : NFT_RULE_PASS_STALE;
 	return out;
 }

@@ -30,6 +30,10 @@ void nft_look_up(struct nft_building *b, const char *set, uint32_t id);
 void nft_set_mark(struct nft_building *b);
 void nft_verdict(struct nft_building *b, int verdict, const char *chain);
 
+/* In the user data of a table or a rule; of at most 127 bytes. */
+void nft_put_comment(struct nlmsghdr *m, uint16_t attribute, const char *comment);
+bool nft_has_comment(const struct nlattr *data, const char *comment); /* NULL: no data */
+
 /* A nest that holds a value. */
 void nft_put_data(struct nlmsghdr *m, uint16_t type, const void *data, size_t size);
 
@@ -78,7 +82,8 @@ struct nft_writer {
 	size_t count;
 	bool in_set; /* of this rule: in a set without a name, the latest */
 };
-#define NFT_PASS 256 /* verdict: gets the mark and is accepted */
+#define NFT_PASS   256 /* verdict: gets the mark and is accepted */
+#define NFT_UNMARK 257 /* loses the mark, and goes on */
 void nft_value_add(struct nft_writer *w, const void *first, const void *last, size_t size);
 /* NULL as `matches`: every packet. `to` is for NFT_JUMP. Uses the values up. */
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,

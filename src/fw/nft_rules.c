@@ -179,12 +179,15 @@ static void guard_rules(struct nft_writer *w, const struct snapshot *s)
 		RULE(w, NF_DROP, "health port, no grant", IS(NFT_TCP_DPORT, set->health_port));
 }
 
-/* Packets of other interfaces, and the host's own, are none of our business. */
+/* Packets of other interfaces, and the host's own, are none of our business, but none of them
+ * brings the bit along by which the host's chains know what we let by. */
 static void base_chain(struct nft_writer *w, const struct settings *set, const char *name, int hook)
 {
 	enum nft_field device = hook == NF_INET_LOCAL_IN ? NFT_IIFNAME : NFT_OIFNAME;
 
 	nft_put_chain(w, name, hook, set->priority);
+	if (hook == NF_INET_LOCAL_IN)
+		nft_put_rule(w, NULL, NFT_UNMARK, NULL, "only a grant gives this bit");
 	if (set->interface[0] != '\0')
 		RULE(w, NFT_RETURN, "only this interface is guarded",
 		    ((struct nft_match){.field = device, .name = set->interface, .except = true}));

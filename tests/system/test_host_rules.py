@@ -31,6 +31,14 @@ table ip6 late {
 	}
 }
 """
+MARKS_ALL = """
+table inet marks {
+	chain before {
+		type filter hook prerouting priority mangle;
+		meta mark set 0xffffffff
+	}
+}
+"""
 
 
 class HostRulesTest(WorldTest):
@@ -80,6 +88,17 @@ class HostRulesTest(WorldTest):
         self.assert_opens()
         self.assertEqual(self.daemon.stop(), 0)
         self.assertNotIn("postern", self.ruleset())
+
+    def test_marks_of_others_open_nothing(self):
+        """With every bit, so ours among them; and what has a grant passes all the same."""
+        self.server.nft(DEFAULT_DROP + MARKS_ALL)
+        self.start(self.configuration(drop_ports=False))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family)
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.assert_shuts(family)
 
     def test_kill_9_and_start_leave_one_rule(self):
         self.server.nft(DEFAULT_DROP)

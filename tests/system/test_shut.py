@@ -3,8 +3,10 @@ until somebody says otherwise."""
 
 import os
 import pty
+import re
 import subprocess
 import threading
+from pathlib import Path
 
 from daemon import program
 from netns import eventually
@@ -61,6 +63,31 @@ class ShutTest(WorldTest):
         self.assert_shut(space=self.other)
         self.assertTrue(eventually(lambda: not self.reaches(), within=6), "a grant outlived its time")
         self.assert_all_shut()
+
+    def restore_from_another_boot(self):
+        """The rules with alice's grant, as if they had been saved before the machine was started anew."""
+        self.start()
+        self.knock()
+        self.assert_opens()
+        self.assertEqual(self.daemon.stop(), 0)
+        saved = self.server.run("nft", "list", "ruleset")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        self.assertIn(f"of boot {boot}", saved)
+        saved = saved.replace(boot, boot[::-1])
+        saved = re.sub(r"^\tflags .*\n", "", saved, flags=re.M)  # not all nft know an owner
+        self.server.nft("flush ruleset\n" + saved)
+        self.assertTrue(self.reaches(), "the saved grant is not there, so this proves nothing")
+
+    def test_the_guard_takes_no_grant_from_another_boot(self):
+        self.restore_from_another_boot()
+        self.assertIn("the ports are shut", self.guard())
+        self.assert_all_shut()
+
+    def test_the_daemon_takes_no_grant_from_another_boot(self):
+        self.restore_from_another_boot()
+        self.daemon.start()
+        self.assert_all_shut()
+        self.assertIn("is not of this boot", self.daemon.log_path.read_text())
 
     def test_remove_is_still_there(self):
         self.start(self.configuration(shutdown="remove"))

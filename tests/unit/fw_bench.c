@@ -21,6 +21,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include "fw/nft.h"
+
 #define NOT_RUN      77 /* Meson's word for a test that was skipped */
 #define UNKNOWN_FLAG 0x80000000U
 
@@ -138,6 +140,14 @@ bool fw_bench_has_owners(void)
 	/* NOLINTNEXTLINE(cert-err34-c) */
 	return uname(&kernel) == 0 && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
 	       (major > 6 || (major == 6 && minor >= 9));
+}
+
+const char *fw_bench_boot(void)
+{
+	static char boot[NFT_BOOT_BYTES];
+
+	nft_table_boot(boot);
+	return boot;
 }
 
 int fw_bench_held(struct fw_bench *b, bool by_ports, struct fw_case_element *out)

@@ -26,6 +26,8 @@ int fw_bench_teardown(void **state);
 
 /* Tables can have owners that they outlive: Linux 6.9 and later. */
 bool fw_bench_has_owners(void);
+/* What the comment of our table says in this boot. */
+const char *fw_bench_boot(void);
 /* What the kernel holds, as fw_case_adopt says it: read by the back-end, or where that is closed by
  * somebody who starts anew. */
 int fw_bench_held(struct fw_bench *b, bool by_ports, struct fw_case_element *out);

@@ -296,6 +296,7 @@ int bench_teardown(void **state)
 	end_all_rules();
 	secret_free(k->questions.slots);
 	keeper_state_free(&k->state);
+	replay_close(&k->replay);
 	fw_close(&k->fw);
 	munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);

@@ -224,9 +224,9 @@ static void a_transaction_fails_as_a_whole(void **state)
 	first = strstr(text, "g_"); /* of policy 0 */
 	first[strlen("g_0123456789abcdef_4")] = '\0';
 	snprintf(command, sizeof command,
-	    "delete table inet postern; table inet postern { set %s { type ipv4_addr; "
-	    "flags timeout; size 65536; }; }",
-	    first);
+	    "delete table inet postern; table inet postern { comment \"%s\"; set %s { type "
+	    "ipv4_addr; flags timeout; size 65536; }; }",
+	    fw_bench_boot(), first);
 	free(text);
 	fw_bench_does(command);
 	for (int i = 0; i < 3; i++) {

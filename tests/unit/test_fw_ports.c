@@ -385,10 +385,15 @@ static void a_transaction_fails_as_a_whole(void **state)
 	struct fw_case_element o[] = {opening("192.0.2.1", TCP, 22, 22, 600000),
 	    opening("192.0.2.1", TCP, 5, 9, 600000), opening("2001:db8::1", TCP, 22, 22, 600000)};
 
+	char command[256];
+
 	install(b, NULL, 0);
-	fw_bench_does("delete table inet postern; table inet postern { set opened_ports_4 { type "
-	              "ipv4_addr . inet_proto . inet_service; flags timeout; size 65536; }; "
-	              "chain opened_ranges { }; }");
+	snprintf(command, sizeof command,
+	    "delete table inet postern; table inet postern { comment \"%s\"; set opened_ports_4 { "
+	    "type ipv4_addr . inet_proto . inet_service; flags timeout; size 65536; }; "
+	    "chain opened_ranges { }; }",
+	    fw_bench_boot());
+	fw_bench_does(command);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(fw_case_open(&b->fw, o, 3), -ENOENT);
 		assert_int_equal(held(b), 0);
