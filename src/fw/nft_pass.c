@@ -91,8 +91,10 @@ static enum nft_rule_verdict_kind verdict_meaning(
 /* iptables has extensions of its own for some of this. */
 static bool is_extension(const struct expression *e, const char *kind, const char *name)
 {
-	uint16_t attribute = strcmp(kind, "match") == 0 ? NFTA_MATCH_NAME : NFTA_TARGET_NAME;
+	uint16_t attribute = NFTA_TARGET_NAME;
 
+	if (strcmp(kind, "match") == 0)
+		attribute = NFTA_MATCH_NAME;
 	return is_named(e, kind) && strcmp(nft_attribute_text(e->data.at[attribute]), name) == 0;
 }
 

@@ -124,7 +124,7 @@ _Noreturn static void forbid(const struct channel *c, const char *what)
 static void take_fds(
     const struct channel *c, struct message *m, struct msghdr *header, uint32_t names)
 {
-	int list[MESSAGE_FDS_MOST];
+	int list[MESSAGE_FDS_MOST] = {0};
 	size_t count = 0, taken = 0;
 
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(header); h != NULL; h = CMSG_NXTHDR(header, h)) {

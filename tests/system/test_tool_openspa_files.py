@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import time
 import unittest
 import uuid
@@ -169,6 +170,7 @@ class Terminal:
         self.child, self.wire = pty.fork()
         if self.child == 0:
             os.environ.pop("SSH_ASKPASS", None)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by what a script starts aside
             os.execv(program("postern"), ["postern", *map(str, words)])
         self.seen = ""
 

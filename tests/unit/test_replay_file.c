@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -435,9 +436,9 @@ static void any_rubbish(void **state)
 	(void)state;
 	admit_some();
 	for (unsigned int i = 0; i < 200; i++) {
-		srand(i);
-		for (size_t n = 0; n < sizeof rubbish; n++)
-			rubbish[n] = (uint8_t)rand();
+		uint8_t seed[randombytes_SEEDBYTES] = {(uint8_t)i};
+
+		randombytes_buf_deterministic(rubbish, sizeof rubbish, seed);
 		put(rubbish, sizeof rubbish);
 		assert_closed("rubbish", i);
 	}
