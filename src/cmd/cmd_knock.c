@@ -170,7 +170,7 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 
 	cli_end_when_interrupted();
 	for (int64_t next_ns = clock_boot_ns();; next_ns += knock->interval_ns) {
-		struct postern_report report;
+		struct postern_report report = {.size = sizeof report};
 		enum cli_exit status;
 		char *command;
 
@@ -178,7 +178,7 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 		status = knock_once(cli, knock, &report);
 		/* A network that is away may come back; a bad key stays bad. */
 		if (status == CLI_CONFIG || cli_flush(cli, CLI_DONE) != CLI_DONE)
-			return status;
+			return status == CLI_DONE ? CLI_FAILED : status;
 		if (status == CLI_DONE && !started) {
 			started = true;
 			if (post_knock_prepare(&command, &knock->how, &report) && command != NULL)
@@ -188,22 +188,28 @@ static enum cli_exit knock_on(const struct cli *cli, const struct knock *knock)
 	}
 }
 
+static enum cli_exit knock_and_prepare(
+    const struct cli *cli, const struct knock *knock, char **command)
+{
+	struct postern_report report = {.size = sizeof report};
+	enum cli_exit status;
+
+	if (knock->continuous)
+		return knock_on(cli, knock);
+	status = knock_once(cli, knock, &report);
+	if (status == CLI_DONE && !post_knock_prepare(command, &knock->how, &report))
+		status = cli_fail(cli, CLI_FAILED, "not enough memory to run post_knock");
+	return status;
+}
+
 static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const char *name)
 {
 	struct client_conf *conf = NULL;
-	struct postern_report report;
 	char *command = NULL;
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
-	if (knock->how.profile == NULL)
-		status = cli->status;
-	else if (knock->continuous)
-		status = knock_on(cli, knock);
-	else
-		status = knock_once(cli, knock, &report);
-	if (status == CLI_DONE && !post_knock_prepare(&command, &knock->how, &report))
-		status = cli_fail(cli, CLI_FAILED, "not enough memory to run post_knock");
+	status = knock->how.profile == NULL ? cli->status : knock_and_prepare(cli, knock, &command);
 	client_conf_free(conf);
 	if (status == CLI_DONE && command != NULL) {
 		if (!cli->json && !cli->quiet)

@@ -58,7 +58,7 @@ int nft_adopt_policy(
 int nft_adopt_ports(struct nft_link *l, const struct nft_adoption *to)
 {
 	struct adopting a = {.to = to};
-	struct nft_range ranges[FW_RANGES];
+	struct nft_range ranges[FW_RANGES] = {0};
 	int err = 0, count;
 
 	for (int v4 = 1; err == 0 && v4 >= 0; v4--) {

@@ -163,20 +163,20 @@ static void put_local(struct msghdr *header, struct local_info *room, int level,
 }
 
 /* By a socket of a host without IPv6. */
-static void answer_by_four(
-    int fd, const struct addr *to, uint16_t port, const struct addr *local, struct msghdr *header)
+static void answer_by_four(int fd, const struct addr *to, uint16_t port, const struct addr *local,
+    const struct iovec *part)
 {
 	struct sockaddr_in where = four_of(to, port);
 	struct in_pktinfo info = {.ipi_ifindex = 0};
 	struct local_info room = {.bytes = {0}};
+	struct msghdr header = {.msg_name = &where, .msg_namelen = sizeof where, .msg_iovlen = 1};
 
-	header->msg_name = &where;
-	header->msg_namelen = sizeof where;
+	memcpy(&header.msg_iov, &part, sizeof part); /* sendmsg only reads it */
 	if (!addr_is_wildcard(local)) {
 		info.ipi_spec_dst = four_of(local, 0).sin_addr;
-		put_local(header, &room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+		put_local(&header, &room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	}
-	(void)!sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void socket_answer(int fd, const struct addr *to, uint16_t port, const struct addr *local,
@@ -195,5 +195,5 @@ void socket_answer(int fd, const struct addr *to, uint16_t port, const struct ad
 		put_local(&header, &room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	}
 	if (sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAFNOSUPPORT)
-		answer_by_four(fd, to, port, local, &header);
+		answer_by_four(fd, to, port, local, &part);
 }

@@ -76,7 +76,8 @@ static const char *run_task(struct child *runner, uint8_t task, int timeout_ms)
 	if (runner->pid <= 0 ||
 	    !channel_send(&runner->peer.channel, MESSAGE_SERVER_TASK, &wanted, NULL))
 		return "the process for scripts has ended";
-	if (wait_for_answer(runner, &runner->task_outcome, timeout_ms))
+	if (wait_for_answer(runner, &runner->task_outcome, timeout_ms) &&
+	    runner->task_outcome >= RUNNER_DONE && runner->task_outcome <= RUNNER_BUSY)
 		return names[runner->task_outcome];
 	return errno == ETIMEDOUT ? names[RUNNER_TIMEOUT] : "the process for scripts has ended";
 }

@@ -381,8 +381,8 @@ static void what_was_not_guessed_is_not_given_back(void **state)
 
 static void numbers_of_nobody(void **state)
 {
-	static const uint32_t numbers[] = {
-	    BENCH_CLIENTS, BENCH_CLIENTS + 1, BENCH_CLIENTS + BENCH_DEVICES, DIRECTORY_NOBODY};
+	static const uint32_t numbers[] = {BENCH_CLIENTS, BENCH_CLIENTS + 1,
+	    (uint32_t)BENCH_CLIENTS + BENCH_DEVICES, DIRECTORY_NOBODY};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
