@@ -221,7 +221,7 @@ static void both_kinds_in_one_batch(void **state)
 static void the_device_is_who_it_says_it_is(void **state)
 {
 	(void)state;
-	for (uint32_t holder = 0; holder < BENCH_CLIENTS + BENCH_DEVICES + 1; holder++) {
+	for (uint32_t holder = 0; holder < (uint32_t)BENCH_CLIENTS + BENCH_DEVICES + 1; holder++) {
 		bench_send_request(&(struct bench_request){
 		    .by = PHONE, .source = HOME, .what = SSH, .holder = holder});
 		bench_run();

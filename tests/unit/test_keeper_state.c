@@ -351,7 +351,7 @@ static void numbers_below_the_visitors(void **state)
 {
 	(void)state;
 	asks_for_keys();
-	assert_true(bench_unlisted(1) >= BENCH_CLIENTS + BENCH_DEVICES);
+	assert_true(bench_unlisted(1) >= (uint32_t)BENCH_CLIENTS + BENCH_DEVICES);
 	assert_true(bench_unlisted(1) < keeper_state_holders(&bench_keeper()->state));
 	assert_string_equal(keeper_state_name(&bench_keeper()->state, LAPTOP_NUMBER), "laptop");
 	assert_string_equal(keeper_state_name(&bench_keeper()->state, LAPTOP_NUMBER + 1), "phone");
