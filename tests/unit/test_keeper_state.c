@@ -16,7 +16,7 @@
 #define AWAY          "198.51.100.9"
 #define KNOCK         (BENCH_KNOCK_S * 1000)
 #define SSH           BENCH_TCP(22, 22)
-#define LAPTOP_NUMBER (BENCH_CLIENTS + LAPTOP)
+#define LAPTOP_NUMBER ((uint32_t)BENCH_CLIENTS + LAPTOP)
 
 static const char STRANGER_NAME[] = "03000000-0000-0000-0000-000000000000";
 
