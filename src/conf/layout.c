@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/layout.h"
+#include "conf/openspa_layout.h"
 #include "conf/values.h"
 
 /* Ports and, for `allowed_ports`, the ports of the groups named. */

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/layout.h"
+#include "conf/layout_parts.h"
 
 bool ranges_add(struct ranges *r, uint8_t protocol, uint16_t first, uint16_t last)
 {

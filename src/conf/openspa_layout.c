@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "conf/layout.h"
+#include "conf/openspa_layout.h"
 #include "conf/values.h"
 
 static uint16_t seconds(int64_t ns)

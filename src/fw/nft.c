@@ -127,7 +127,7 @@ static int nft_install(
 {
 	struct nft *n = fw->state;
 	const struct settings *set = s->settings;
-	const struct nft_host host = {set->mark, set->priority, set->host_chains};
+	const struct nft_host host = {set->mark, set->priority, set->host_chains, false};
 	int err = nft_host_settle(&n->link, &host, NULL);
 
 	if (err != 0) {
@@ -143,6 +143,7 @@ static int nft_install(
 		return err;
 	}
 	n->host = host;
+	n->host.warned = true;
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
 	return 0;

@@ -162,9 +162,11 @@ struct nft_host {
 	uint32_t mark;
 	int32_t priority; /* of our own chain */
 	enum conf_host_chains which;
+	bool warned; /* of chains that are not ours to change */
 };
 /* Makes it so that exactly the chains which need the rule have it, once. `more`, unless NULL, adds
- * to the same transaction. */
+ * to the same transaction. A chain whose table belongs to somebody else alone is left as it is,
+ * with a warning. */
 int nft_host_settle(
     struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l));
 /* True when settle would put a rule in, or when that could not be found out. */

@@ -188,11 +188,15 @@ static void put_change(struct nft_link *l, const struct nft_host *host, const st
 		put_delete(l, c, c->stale[i]);
 	if (!wanted && c->has)
 		put_delete(l, c, c->pass);
-	if (wanted && !c->has) {
+	if (wanted && !c->has)
+		nft_pass_insert(l, c->family, c->table, c->name, host->mark);
+}
+
+static void tell_change(const struct nft_host *host, const struct host_chain *c)
+{
+	if (is_wanted(host, c) && !c->has)
 		log_event(LOG_LEVEL_INFO, "letting granted packets by in a chain of the host",
 		    "table", c->table, "chain", c->name, NULL);
-		nft_pass_insert(l, c->family, c->table, c->name, host->mark);
-	}
 }
 
 static int settle_once(
@@ -210,6 +214,39 @@ static int settle_once(
 	}
 	if (more != NULL)
 		more(l);
+	err = nft_batch_commit(l);
+	for (uint32_t i = 0; err == 0 && i < list->count; i++)
+		tell_change(host, &list->chains[i]);
+	return err;
+}
+
+/* Each chain by itself, and what else there is: where the owner of a table lets nobody in, the
+ * others still get what they need. */
+static int settle_each(
+    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+{
+	struct host_list *list = NULL;
+	int err = list_all(l, &list, host->mark);
+
+	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+		nft_batch_begin(l);
+		put_change(l, host, &list->chains[i]);
+		err = nft_batch_commit(l);
+		if (err == 0)
+			tell_change(host, &list->chains[i]);
+		if (err != -EPERM)
+			continue;
+		err = 0;
+		if (!host->warned)
+			log_event(LOG_LEVEL_WARN,
+			    "this chain drops granted packets, and its table has an owner that lets "
+			    "nobody else change it; with firewalld, set NftablesTableOwner=no",
+			    "table", list->chains[i].table, "chain", list->chains[i].name, NULL);
+	}
+	if (err != 0 || more == NULL)
+		return err;
+	nft_batch_begin(l);
+	more(l);
 	return nft_batch_commit(l);
 }
 
@@ -219,8 +256,11 @@ int nft_host_settle(
 	int err = -ENOENT;
 
 	/* -ENOENT: somebody took a chain or a rule away after we had looked. */
-	for (int tries = 0; err == -ENOENT && tries < 8; tries++)
+	for (int tries = 0; err == -ENOENT && tries < 8; tries++) {
 		err = settle_once(l, host, more);
+		if (err == -EPERM)
+			err = settle_each(l, host, more);
+	}
 	return err;
 }
 

@@ -113,6 +113,56 @@ static char *without_handles(void)
 	return text;
 }
 
+/* As firewalld does from 2.2 on. */
+static void put_owned_chain(struct nft_link *l)
+{
+	struct nlmsghdr *m;
+	struct nlattr *nest;
+
+	nft_batch_begin(l);
+	m = nft_batch_add(l, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, "theirs");
+	mnl_attr_put_u32(m, NFTA_TABLE_FLAGS, htobe32(2)); /* NFT_TABLE_F_OWNER */
+	m = nft_batch_add(l, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, "theirs");
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, "input");
+	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
+	mnl_attr_put_u32(m, NFTA_CHAIN_POLICY, htobe32(NF_DROP));
+	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
+	mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, htobe32(NF_INET_LOCAL_IN));
+	mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, htobe32(10));
+	mnl_attr_nest_end(m, nest);
+	assert_int_equal(nft_batch_commit(l), 0);
+}
+
+static void a_table_that_others_own_keeps_nothing_open(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	struct nft_link firewalld;
+	char *text;
+
+	if (!fw_bench_has_owners())
+		skip();
+	assert_int_equal(nft_link_open(&firewalld), 0);
+	put_owned_chain(&firewalld);
+	fw_bench_does(DROPPING);
+	install(b);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
+	text = fw_bench_listing("list table inet filter");
+	assert_int_equal(fw_bench_count(text, "let granted packets by"), 1);
+	free(text);
+	text = fw_bench_listing("list table inet postern");
+	assert_int_not_equal(fw_bench_count(text, "managed ports, no grant"), 0);
+	free(text);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
+	text = fw_bench_listing("list ruleset");
+	assert_int_equal(fw_bench_count(text, "postern"), 0);
+	free(text);
+	nft_link_close(&firewalld);
+}
+
 /* Saved, and put back after the machine was started anew. */
 static void what_another_boot_left_is_no_grant(void **state)
 {
@@ -322,6 +372,7 @@ int main(void)
 	    FW_TEST(strange_tables_do_no_harm),
 	    FW_TEST(it_holds_as_many_as_a_set),
 	    FW_OLD_TEST(it_holds_as_many_as_a_set),
+	    FW_TEST(a_table_that_others_own_keeps_nothing_open),
 	    FW_OLD_TEST(what_another_boot_left_is_no_grant),
 	    FW_OLD_TEST(it_is_what_nft_makes_of_the_text),
 	};

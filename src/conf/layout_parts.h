@@ -1,6 +1,6 @@
 /* A snapshot while it is being built. Inside src/conf only. */
-#ifndef CONF_LAYOUT_H
-#define CONF_LAYOUT_H
+#ifndef CONF_LAYOUT_PARTS_H
+#define CONF_LAYOUT_PARTS_H
 
 #include "conf/private.h"
 #include "conf/values.h"
@@ -54,11 +54,5 @@ bool networks_put(struct networks *n, const struct cidr *network);
 bool networks_add(struct networks *n, const char *text);
 bool build_targets(
     struct parts *p, uint8_t *kind, struct span *list, const struct conf_list *targets);
-
-/* The ports that OpenSPA's rules name by number, where we open them ourselves. False when memory is
- * short. */
-bool openspa_add_ports(struct ranges *r, const struct conf *conf);
-/* The settings of OpenSPA, its devices and their rules. False when memory is short. */
-bool build_openspa(struct parts *p, const struct conf *conf);
 
 #endif
