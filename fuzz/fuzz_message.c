@@ -108,6 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(memcmp(&m.body, p.body, length - HEAD_BYTES) == 0);
 	} else {
 		must(!allowed(&c, phase, &p, length, fds));
+		/* The process would have ended, and with it what it had received. */
+		close_range((unsigned int)(pair[0] > pair[1] ? pair[0] : pair[1]) + 1, ~0U, 0);
 	}
 	message_fds_close(&m.fds);
 	close(pair[0]);

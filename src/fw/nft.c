@@ -144,6 +144,8 @@ static int nft_install(
 	}
 	n->host = host;
 	n->host.warned = true;
+	if (!n->installed)
+		nft_nat_warn(&n->link);
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
 	return 0;

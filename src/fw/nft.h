@@ -172,6 +172,9 @@ int nft_host_settle(
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
 
+/* nft_nat.c: warns of chains that redirect packets before ours sees them. */
+void nft_nat_warn(struct nft_link *l);
+
 /* nft_pass.c: that rule, and what rules of others come to. */
 enum nft_rule_verdict_kind {
 	NFT_RULE_LITTLE,    /* looks at the packet first */
