@@ -51,7 +51,7 @@ struct fw_ops {
 	 * it. Otherwise everything ends by itself, whatever becomes of this process. */
 	bool by_program;
 	/* Opens what the back-end needs (sockets); afterwards it opens nothing more. */
-	int (*open)(struct fw *fw);
+	int (*open)(struct fw *fw, const char *boot_id);
 	void (*close)(struct fw *fw);
 	/* Puts the whole rule set for `s` in place with `count` openings, in one transaction that
 	 * replaces what was there; the host's chains are told to let marked packets by. On failure
@@ -95,8 +95,9 @@ struct fw {
 	void *context;
 };
 
-/* Chooses the back-end; `open` has been called on success. */
-int fw_open(struct fw *fw, enum conf_firewall which);
+/* Chooses the back-end; `open` has been called on success. `boot_id`: as clock_boot_id says it; ""
+ * where it is not known, and then nothing is taken for ours. Used during the call only. */
+int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id);
 void fw_close(struct fw *fw);
 
 /* The text of the rule set that install would apply, without what is open, as for `nft -f`.

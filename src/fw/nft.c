@@ -47,7 +47,7 @@ static void nft_close(struct fw *fw)
 	fw->state = NULL;
 }
 
-static int nft_open(struct fw *fw)
+static int nft_open(struct fw *fw, const char *boot_id)
 {
 	struct nft *n = calloc(1, sizeof *n);
 	int err;
@@ -59,7 +59,7 @@ static int nft_open(struct fw *fw)
 	err = nft_link_open(&n->link);
 	if (err == 0) {
 		n->watch = nft_watch_open(n->link.port);
-		nft_table_boot(n->boot);
+		nft_table_boot(n->boot, boot_id);
 		err = n->watch < 0 ? n->watch : nft_table_wait(&n->link);
 	}
 	if (err != 0) {

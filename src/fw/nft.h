@@ -143,7 +143,7 @@ int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
 
 /* nft_table.c: the table, and the words that say of which boot it is. */
 #define NFT_BOOT_BYTES 64
-void nft_table_boot(char boot[static NFT_BOOT_BYTES]);
+void nft_table_boot(char boot[static NFT_BOOT_BYTES], const char *boot_id);
 struct nft_table {
 	bool there;
 	bool this_boot; /* by the words given */

@@ -14,14 +14,15 @@
 #define WAIT_TIMES 100 /* for a predecessor that has not quite ended */
 #define WAIT_MS    20
 
-void nft_table_boot(char boot[static NFT_BOOT_BYTES])
+void nft_table_boot(char boot[static NFT_BOOT_BYTES], const char *boot_id)
 {
-	char id[CLOCK_BOOT_ID_BYTES];
+	size_t length = strnlen(boot_id, CLOCK_BOOT_ID_BYTES);
 
-	(void)clock_boot_id(id);
-	id[strcspn(id, "\n")] = '\0';
 	memset(boot, 0, NFT_BOOT_BYTES);
-	snprintf(boot, NFT_BOOT_BYTES, "of boot %s", id);
+	if (length > 0 && boot_id[length - 1] == '\n')
+		length--;
+	if (length > 0)
+		snprintf(boot, NFT_BOOT_BYTES, "of boot %.*s", (int)length, boot_id);
 }
 
 struct table_reading {
@@ -35,7 +36,8 @@ static int read_table(const struct nlmsghdr *answer, void *data)
 	struct table_reading *r = data;
 
 	r->out->there = true;
-	r->out->this_boot = nft_has_comment(a.at[NFTA_TABLE_USERDATA], r->boot);
+	r->out->this_boot =
+	    r->boot[0] != '\0' && nft_has_comment(a.at[NFTA_TABLE_USERDATA], r->boot);
 	(void)nft_attribute_u32(a.at[NFTA_TABLE_OWNER], &r->out->owner);
 	return 0;
 }

@@ -10,9 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static int none_open(struct fw *fw)
+static int none_open(struct fw *fw, const char *boot_id)
 {
 	(void)fw;
+	(void)boot_id;
 	return 0;
 }
 

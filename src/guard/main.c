@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -132,6 +133,7 @@ static int release(struct fw *fw)
 static int work(const struct guard_options *o)
 {
 	int status = EXIT_FAILED, fd = o->release ? -1 : rules_of(o, &status);
+	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct snapshot s = {0};
 	struct fw fw;
 
@@ -142,8 +144,9 @@ static int work(const struct guard_options *o)
 		close(fd);
 		return EXIT_FAILED;
 	}
-	if (fw_open(&fw,
-	        o->release ? CONF_FIREWALL_NFT : (enum conf_firewall)s.settings->firewall) == 0) {
+	(void)clock_boot_id(boot_id); /* without it the rules are set anew */
+	if (fw_open(&fw, o->release ? CONF_FIREWALL_NFT : (enum conf_firewall)s.settings->firewall,
+	        boot_id) == 0) {
 		status = o->release ? release(&fw) : shut(&fw, &s);
 		fw_close(&fw);
 	}

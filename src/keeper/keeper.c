@@ -311,7 +311,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 
 	if (counters == NULL || !codec_prepare(m->openspa) ||
 	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY), &m->replay) ||
-	    fw_open(&k->fw, m->firewall) != 0)
+	    fw_open(&k->fw, m->firewall, m->replay.boot_id) != 0)
 		return false;
 	report_init(&k->report, counters);
 	k->asleep_ns = clock_asleep_ns();

@@ -8,6 +8,7 @@
 #include "fw_case.h"
 
 #define FW_BENCH_MOST 512
+#define FW_BENCH_BOOT "7a1c5a9e-3c5e-4d0b-9f43-0d5c6b1f2e10\n"
 
 struct fw_bench {
 	struct fw_case c;

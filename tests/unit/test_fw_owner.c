@@ -78,7 +78,7 @@ static void a_second_one_changes_nothing(void **state)
 	install_owned(b);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 	before = fw_bench_listing("list chain inet postern input");
-	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT), -EPERM);
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT), -EPERM);
 	free(before);
 	before = fw_bench_listing("list table inet filter");
 	assert_int_equal(fw_bench_count(before, "let granted packets by"), 1);
@@ -95,7 +95,7 @@ static void a_successor_takes_it_over(void **state)
 	install_owned(b);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 	fw_close(&b->fw);
-	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT), 0);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
 	assert_int_equal(fw_bench_held(b, false, b->found), 1);
 	assert_int_equal(fw_case_install(&b->fw, &b->c.s, b->found, 1), 0);
 	assert_int_equal(fw_bench_held(b, false, b->found), 1);
