@@ -46,7 +46,7 @@ class SpaBench:
 
     def start(self, **settings):
         self.close()
-        configuration = {"server": {"guard": "all", "client_quota": 1000},
+        configuration = {"server": {"guard": "all", "client_quota": 1000, "shutdown": "remove"},
                          "openspa": {"private_key": self.folder / "server.key", "port": PORT,
                                      "devices": self.folder / "devices.d", **settings}}
         self.daemon = Daemon(self.world.server, self.folder / "daemon", configuration)
