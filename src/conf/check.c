@@ -72,6 +72,10 @@ bool check_server(
 		return fail_server(tree, root, "open_knock_port", error,
 		    "found false together with guard: all, so no knock could arrive; expected "
 		    "open_knock_port: true, or guard: ports");
+	if (s->hook == CONF_HOOK_FORWARD && s->interface.text[0] == '\0')
+		return fail_server(tree, root, "hook", error,
+		    "found forward without an interface, so this host's own clients would be shut "
+		    "in; expected interface: and the device that strangers come in by");
 	if (conf->has_openspa && s->private_key.bytes != NULL && conf->openspa.port == s->udp_port)
 		return fail_server(
 		    tree, root, "udp_port", error, "found the port of openspa; expected another");

@@ -188,6 +188,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->firewall =
 	    from->firewall == CONF_FIREWALL_NONE ? CONF_FIREWALL_NONE : CONF_FIREWALL_NFT;
 	to->guard = (uint8_t)from->guard;
+	to->hook = (uint8_t)from->hook;
 	to->established = (uint8_t)from->established;
 	to->shutdown = (uint8_t)from->shutdown;
 	to->host_chains = (uint8_t)from->host_chains;

@@ -7,6 +7,8 @@ const struct conf_word conf_firewall_words[] = {{"nft", CONF_FIREWALL_NFT},
     {"iptables", CONF_FIREWALL_IPTABLES}, {"none", CONF_FIREWALL_NONE}, {NULL, 0}};
 const struct conf_word conf_guard_words[] = {
     {"ports", CONF_GUARD_PORTS}, {"all", CONF_GUARD_ALL}, {NULL, 0}};
+const struct conf_word conf_hook_words[] = {{"input", CONF_HOOK_INPUT},
+    {"prerouting", CONF_HOOK_PREROUTING}, {"forward", CONF_HOOK_FORWARD}, {NULL, 0}};
 const struct conf_word conf_established_words[] = {
     {"keep", CONF_ESTABLISHED_KEEP}, {"cut", CONF_ESTABLISHED_CUT}, {NULL, 0}};
 const struct conf_word conf_shutdown_words[] = {

@@ -105,6 +105,7 @@ enum conf_kind {
 
 extern const struct conf_word conf_firewall_words[];
 extern const struct conf_word conf_guard_words[];
+extern const struct conf_word conf_hook_words[];
 extern const struct conf_word conf_established_words[];
 extern const struct conf_word conf_shutdown_words[];
 extern const struct conf_word conf_host_chains_words[];
@@ -135,6 +136,8 @@ extern const struct conf_word conf_answer_words[];
 	X(guard, WORD, "ports", 0, 0, conf_guard_words,                                           \
 	    "ports: guard the managed ports; all: the whole host goes dark")                      \
 	X(guard_allow, ALLOW, NULL, 0, 0, NULL, "ports and networks let through regardless")      \
+	X(hook, WORD, "prerouting", 0, 0, conf_hook_words,                                        \
+	    "where packets are guarded: before translation, on arrival, for every destination")   \
 	X(established, WORD, "keep", 0, 0, conf_established_words,                                \
 	    "what becomes of connections when their grant ends")                                  \
 	X(shutdown, WORD, "keep", 0, 0, conf_shutdown_words,                                      \

@@ -136,6 +136,10 @@ static int nft_install(
 		err = replace_rules(n, s, open, count);
 		if (err != 0)
 			failed("cannot put the rule set in place", err);
+		if (err == -ENOENT && set->hook == CONF_HOOK_PREROUTING)
+			log_line(LOG_LEVEL_ERROR,
+			    "does this kernel have CONFIG_NFT_FIB_INET? `hook: input` needs it "
+			    "not, but leaves open what containers publish");
 	}
 	if (err != 0) {
 		if (n->installed)
@@ -144,8 +148,6 @@ static int nft_install(
 	}
 	n->host = host;
 	n->host.warned = true;
-	if (!n->installed)
-		nft_nat_warn(&n->link);
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
 	return 0;
@@ -154,8 +156,7 @@ static int nft_install(
 static int nft_change(struct fw *fw, struct fw_change *changes, size_t count)
 {
 	struct nft *n = fw->state;
-	const struct nft_change how = {
-	    &n->ranges, &n->policies, n->host.mark, n->installed && n->takes_ports};
+	const struct nft_change how = {&n->ranges, &n->policies, n->installed && n->takes_ports};
 	int err = nft_change_commit(&n->link, &how, changes, count);
 
 	if (err != 0)

@@ -88,7 +88,6 @@ struct nft_ranges;
 struct nft_change {
 	struct nft_ranges *ranges;
 	const struct nft_policies *policies;
-	uint32_t mark;
 	bool takes_ports;
 };
 int nft_change_commit(struct nft_link *l, const struct nft_change *how,
@@ -134,8 +133,7 @@ void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns);
 /* Commits a transaction, and learns from what the kernel sends back the handles of new rules. */
 int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges);
 /* Adds set and rule to the transaction, and the range to the list. */
-int nft_ranges_put(
-    struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark);
+int nft_ranges_put(struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r);
 /* Takes away those that nobody holds any more. */
 int nft_ranges_sweep(struct nft_link *l, struct nft_ranges *ranges);
 /* The ranges that have a set. Returns how many were stored. */
@@ -171,9 +169,6 @@ int nft_host_settle(
     struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l));
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
-
-/* nft_nat.c: warns of chains that redirect packets before ours sees them. */
-void nft_nat_warn(struct nft_link *l);
 
 /* nft_pass.c: that rule, and what rules of others come to. */
 enum nft_rule_verdict_kind {

@@ -50,7 +50,7 @@ static int put_change(struct nft_link *l, const struct nft_change *how, const st
 	if (is_new_range(how->ranges, c)) {
 		struct nft_range r = nft_range_of(&c->opening);
 
-		err = nft_ranges_put(l, how->ranges, &r, how->mark);
+		err = nft_ranges_put(l, how->ranges, &r);
 	}
 	if (err == 0)
 		nft_element_refresh(l, p.set, &p.element);

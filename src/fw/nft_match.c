@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
+
 #include "fw/nft_rule.h"
 
 #define NEW_SET "__set%d" /* the kernel fills the number in */
@@ -22,6 +24,8 @@ static const struct field {
         0},
     [NFT_OIFNAME] = {"oifname", NFT_META, NFT_META_OIFNAME, INTERFACE_NAME_BYTES, NFT_NO_TYPE, 0, 0,
         0},
+    [NFT_NOT_LOCAL] = {"fib daddr type != local", NFT_FIB, NFT_FIB_RESULT_ADDRTYPE, 4, NFT_NO_TYPE,
+        0, 0, RTN_LOCAL},
     [NFT_L4PROTO] = {"meta l4proto", NFT_META, NFT_META_L4PROTO, 1, NFT_INET_PROTO, 0, 0, 0},
     [NFT_ESTABLISHED] = {"ct state established", NFT_CT, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 2},
     [NFT_RELATED] = {"ct state related", NFT_CT, NFT_CT_STATE, 4, NFT_NO_TYPE, 0, 0, 4},
@@ -201,12 +205,12 @@ static void text_rule(const struct nft_writer *w, const struct nft_match *matche
 	fputs("\t\t", w->text);
 	for (const struct nft_match *m = matches; m != NULL && m->field != NFT_NO_FIELD; m++)
 		text_match(w, m);
-	if (verdict == NFT_PASS)
-		fprintf(w->text, "meta mark set meta mark | 0x%08" PRIx32 " accept", w->mark);
+	if (verdict == NFT_MARK)
+		fprintf(w->text, "meta mark set meta mark | 0x%08" PRIx32, w->mark);
 	else if (verdict == NFT_UNMARK)
 		fprintf(w->text, "meta mark set meta mark & 0x%08" PRIx32, ~w->mark);
-	else if (verdict == NFT_JUMP)
-		fprintf(w->text, "jump %s", to);
+	else if (to != NULL)
+		fprintf(w->text, "%s %s", verdict == NFT_JUMP ? "jump" : "goto", to);
 	else
 		fputs(verdict == NF_ACCEPT ? "accept"
 		      : verdict == NF_DROP ? "drop"
@@ -286,6 +290,7 @@ static void compare_value(struct nft_building *b, const struct field *f, const s
 static void put_match(const struct nft_writer *w, struct nft_building *b, struct known *known,
     const struct nft_match *m)
 {
+	static const uint32_t local = RTN_LOCAL;
 	const struct field *f = &fields[m->field];
 	uint32_t next = NFT_REG32_00 + (uint32_t)f->bytes / 4;
 
@@ -303,6 +308,8 @@ static void put_match(const struct nft_writer *w, struct nft_building *b, struct
 		compare_value(b, f, &w->values[0]);
 	else if (m->name != NULL)
 		compare_name(b, m->except ? NFT_CMP_NEQ : NFT_CMP_EQ, m->name);
+	else if (m->field == NFT_NOT_LOCAL)
+		nft_compare(b, NFT_CMP_NEQ, &local, sizeof local);
 	else
 		compare_number(b, f, f->is != 0 ? f->is : m->is);
 }
@@ -320,10 +327,10 @@ static void put_mark(struct nft_building *b, uint32_t mark, bool granted)
 static void put_verdict(
     struct nft_building *b, const struct nft_writer *w, int verdict, const char *to)
 {
-	if (verdict == NFT_PASS || verdict == NFT_UNMARK)
-		put_mark(b, w->mark, verdict == NFT_PASS);
-	if (verdict != NFT_UNMARK)
-		nft_verdict(b, verdict == NFT_PASS ? NF_ACCEPT : verdict, to);
+	if (verdict == NFT_MARK || verdict == NFT_UNMARK)
+		put_mark(b, w->mark, verdict == NFT_MARK);
+	else
+		nft_verdict(b, verdict, to);
 }
 
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,

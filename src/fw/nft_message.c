@@ -44,6 +44,9 @@ void nft_put_set(struct nft_writer *w, const char *name, bool v4, int more)
 
 void nft_put_chain(struct nft_writer *w, const char *name, int hook, int32_t priority)
 {
+	static const char *const hook_names[] = {[NF_INET_PRE_ROUTING] = "prerouting",
+	    [NF_INET_LOCAL_IN] = "input",
+	    [NF_INET_LOCAL_OUT] = "output"};
 	struct nlmsghdr *m;
 	struct nlattr *nest;
 
@@ -52,7 +55,7 @@ void nft_put_chain(struct nft_writer *w, const char *name, int hook, int32_t pri
 		fprintf(w->text, "\tchain %s {\n", name);
 	if (w->text != NULL && hook >= 0)
 		fprintf(w->text, "\t\ttype filter hook %s priority %" PRId32 "; policy accept;\n",
-		    hook == NF_INET_LOCAL_IN ? "input" : "output", priority);
+		    hook_names[hook], priority);
 	if (w->link == NULL)
 		return;
 	m = nft_batch_add(w->link, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
@@ -159,6 +162,10 @@ void nft_load(
 		start(b, "meta", NUMBERS(NFTA_META_DREG, reg, NFTA_META_KEY, what));
 	else if (from == NFT_CT)
 		start(b, "ct", NUMBERS(NFTA_CT_DREG, reg, NFTA_CT_KEY, what));
+	else if (from == NFT_FIB)
+		start(b, "fib",
+		    NUMBERS(NFTA_FIB_DREG, reg, NFTA_FIB_RESULT, what, NFTA_FIB_FLAGS,
+		        NFTA_FIB_F_DADDR));
 	else
 		start(b, "payload",
 		    NUMBERS(NFTA_PAYLOAD_DREG, reg, NFTA_PAYLOAD_BASE, (uint32_t)from,

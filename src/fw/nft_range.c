@@ -114,15 +114,14 @@ void nft_put_range_rule(struct nft_writer *w, const struct nft_range *r)
 	nft_value_add(w, &first, &last, sizeof first);
 	w->chain = NFT_RANGES_CHAIN;
 	w->rule_flags = NLM_F_ECHO; /* for nft_ranges_commit */
-	nft_put_rule(w, matches, NFT_PASS, NULL, NULL);
+	nft_put_rule(w, matches, NF_ACCEPT, NULL, NULL);
 	w->rule_flags = 0;
 }
 
-int nft_ranges_put(
-    struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r, uint32_t mark)
+int nft_ranges_put(struct nft_link *l, struct nft_ranges *ranges, const struct nft_range *r)
 {
 	struct nft_value ports;
-	struct nft_writer w = {.link = l, .mark = mark, .sets = ranges->count, .values = &ports};
+	struct nft_writer w = {.link = l, .sets = ranges->count, .values = &ports};
 	char set[32];
 
 	if (ranges->count == FW_RANGES)

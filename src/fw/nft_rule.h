@@ -18,7 +18,8 @@ enum nft_source {
 	NFT_NETWORK = NFT_PAYLOAD_NETWORK_HEADER,
 	NFT_TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER,
 	NFT_META,
-	NFT_CT
+	NFT_CT,
+	NFT_FIB
 };
 /* `what`: a key, or in a header an offset. */
 void nft_load(
@@ -42,6 +43,7 @@ enum nft_field {
 	NFT_NO_FIELD, /* ends a list of matches */
 	NFT_IIFNAME,
 	NFT_OIFNAME,
+	NFT_NOT_LOCAL,
 	NFT_L4PROTO,
 	NFT_ESTABLISHED,
 	NFT_RELATED,
@@ -82,10 +84,11 @@ struct nft_writer {
 	size_t count;
 	bool in_set; /* of this rule: in a set without a name, the latest */
 };
-#define NFT_PASS   256 /* verdict: gets the mark and is accepted */
-#define NFT_UNMARK 257 /* loses the mark, and goes on */
+/* Verdicts that change the mark, and go on. */
+#define NFT_MARK   256
+#define NFT_UNMARK 257
 void nft_value_add(struct nft_writer *w, const void *first, const void *last, size_t size);
-/* NULL as `matches`: every packet. `to` is for NFT_JUMP. Uses the values up. */
+/* NULL as `matches`: every packet. `to` is for NFT_JUMP and NFT_GOTO. Uses the values up. */
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,
     const char *to, const char *comment);
 

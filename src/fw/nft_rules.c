@@ -1,13 +1,23 @@
 /* The chains of our table. Of every packet that comes in, in this order: is it none of our
  * business, an answer to this host, always allowed, granted, a knock; and if nothing of that, does
- * the guard take it? */
+ * the guard take it? This is asked where packets have arrived, and before that where they have not
+ * yet got another destination, as container engines give them: there the packet is forwarded then,
+ * or has another port. */
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+
+#include <linux/netfilter_ipv4.h>
 
 #include "fw/nft_rule.h"
 
 /* MLD's word for it is not in all headers. */
 #define MULTICAST_QUERY 130
+
+/* Right after connection tracking; a chain that translates cannot come earlier. */
+#define BEFORE_NAT (NF_IP_PRI_CONNTRACK + 1)
+
+#define GRANTED "granted"
+#define GUARDED "guarded"
 
 #define ICMP_ERRORS   ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB
 #define ICMPV6_ERRORS ICMP6_DST_UNREACH, ICMP6_TIME_EXCEEDED, ICMP6_PARAM_PROB
@@ -68,17 +78,20 @@ static void network_rule(struct nft_writer *w, const struct snapshot *s, bool v4
 			list_network(w, &networks[i]);
 	}
 	if (w->count > 0)
-		RULE(w, NFT_PASS, "networks always let through",
+		RULE(w, NF_ACCEPT, "networks always let through",
 		    LISTED(v4 ? NFT_IP_SADDR : NFT_IP6_SADDR));
 }
 
 static void port_rules(struct nft_writer *w, const struct snapshot *s, struct span span,
-    int verdict, const char *comment)
+    int verdict, const char *to, const char *comment)
 {
+	const struct nft_match tcp[] = {LISTED(NFT_TCP_DPORT), HAS(NFT_NO_FIELD)};
+	const struct nft_match udp[] = {LISTED(NFT_UDP_DPORT), HAS(NFT_NO_FIELD)};
+
 	if (list_ports(w, s, span, IPPROTO_TCP))
-		RULE(w, verdict, comment, LISTED(NFT_TCP_DPORT));
+		nft_put_rule(w, tcp, verdict, to, comment);
 	if (list_ports(w, s, span, IPPROTO_UDP))
-		RULE(w, verdict, comment, LISTED(NFT_UDP_DPORT));
+		nft_put_rule(w, udp, verdict, to, comment);
 }
 
 static bool has_chain(const struct nft_content *c, uint32_t policy)
@@ -92,7 +105,7 @@ static void policy_chains(struct nft_writer *w, const struct nft_content *c)
 		if (!has_chain(c, i))
 			continue;
 		nft_put_chain(w, c->policies->sets[i].chain, -1, 0);
-		port_rules(w, c->s, c->s->policies[i].ports, NFT_PASS, NULL);
+		port_rules(w, c->s, c->s->policies[i].ports, NF_ACCEPT, NULL, NULL);
 		nft_end_chain(w);
 	}
 }
@@ -118,15 +131,16 @@ static void opened_chains(struct nft_writer *w, const struct nft_ranges *ranges)
 		nft_put_range_rule(w, &ranges->list[i]);
 	nft_end_chain(w);
 	nft_put_chain(w, "opened", -1, 0);
-	RULE(w, NFT_PASS, NULL, IN_SET(NFT_IP_SADDR, NFT_PORTS_4, 2));
-	RULE(w, NFT_PASS, NULL, IN_SET(NFT_IP6_SADDR, NFT_PORTS_6, 2));
+	RULE(w, NF_ACCEPT, NULL, IN_SET(NFT_IP_SADDR, NFT_PORTS_4, 2));
+	RULE(w, NF_ACCEPT, NULL, IN_SET(NFT_IP6_SADDR, NFT_PORTS_6, 2));
 	LIST(w, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_ERRORS);
-	RULE(w, NFT_PASS, NULL, LISTED(NFT_ICMP_TYPE), IN_SET(NFT_IP_SADDR, NFT_PROTOCOLS_4, 1));
+	RULE(w, NF_ACCEPT, NULL, LISTED(NFT_ICMP_TYPE), IN_SET(NFT_IP_SADDR, NFT_PROTOCOLS_4, 1));
 	LIST(w, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REPLY, ICMP6_PACKET_TOO_BIG, ICMPV6_ERRORS);
-	RULE(w, NFT_PASS, NULL, LISTED(NFT_ICMPV6_TYPE), IN_SET(NFT_IP6_SADDR, NFT_PROTOCOLS_6, 1));
-	RULE(w, NFT_PASS, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
+	RULE(
+	    w, NF_ACCEPT, NULL, LISTED(NFT_ICMPV6_TYPE), IN_SET(NFT_IP6_SADDR, NFT_PROTOCOLS_6, 1));
+	RULE(w, NF_ACCEPT, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
 	    IN_SET(NFT_IP_SADDR, NFT_PROTOCOLS_4, 1));
-	RULE(w, NFT_PASS, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
+	RULE(w, NF_ACCEPT, NULL, IS(NFT_L4PROTO, IPPROTO_IPIP),
 	    IN_SET(NFT_IP6_SADDR, NFT_PROTOCOLS_6, 1));
 	LIST(w, IPPROTO_TCP, IPPROTO_UDP);
 	JUMP(w, NFT_RANGES_CHAIN, NULL, LISTED(NFT_L4PROTO));
@@ -163,54 +177,93 @@ static void neighbour_rules(struct nft_writer *w)
 	    LISTED(NFT_IP6_DADDR), IS(NFT_UDP_SPORT, 547), IS(NFT_UDP_DPORT, 546));
 }
 
-static void guard_rules(struct nft_writer *w, const struct snapshot *s)
-{
-	const struct settings *set = s->settings;
-
-	if (set->guard == CONF_GUARD_ALL) {
-		port_rules(w, s, set->guard_allow_ports, NFT_PASS, "ports open to everyone");
-		neighbour_rules(w);
-		nft_put_rule(w, NULL, NF_DROP, NULL, "guard: all; the rest meets silence");
-		return;
-	}
-	if (set->drop_ports)
-		port_rules(w, s, set->managed_ports, NF_DROP, "managed ports, no grant");
-	if (set->health_port != 0)
-		RULE(w, NF_DROP, "health port, no grant", IS(NFT_TCP_DPORT, set->health_port));
-}
-
-/* Packets of other interfaces, and the host's own, are none of our business, but none of them
- * brings the bit along by which the host's chains know what we let by. */
-static void base_chain(struct nft_writer *w, const struct settings *set, const char *name, int hook)
-{
-	enum nft_field device = hook == NF_INET_LOCAL_IN ? NFT_IIFNAME : NFT_OIFNAME;
-
-	nft_put_chain(w, name, hook, set->priority);
-	if (hook == NF_INET_LOCAL_IN)
-		nft_put_rule(w, NULL, NFT_UNMARK, NULL, "only a grant gives this bit");
-	if (set->interface[0] != '\0')
-		RULE(w, NFT_RETURN, "only this interface is guarded",
-		    ((struct nft_match){.field = device, .name = set->interface, .except = true}));
-	RULE(w, NF_ACCEPT, "the host itself", ((struct nft_match){.field = device, .name = "lo"}));
-}
-
-static void input_chain(struct nft_writer *w, const struct nft_content *c)
+/* What may pass is accepted; the others go on. */
+static void granted_chain(struct nft_writer *w, const struct nft_content *c)
 {
 	const struct snapshot *s = c->s;
 	const struct settings *set = s->settings;
 
-	base_chain(w, set, "input", NF_INET_LOCAL_IN);
-	connection_rules(w, set);
+	nft_put_chain(w, GRANTED, -1, 0);
 	network_rule(w, s, true);
 	network_rule(w, s, false);
 	grant_rules(w, c);
 	if (nft_ports_wanted(s))
 		nft_put_rule(w, NULL, NFT_JUMP, "opened", "what OpenSPA requests have opened");
 	if (set->open_knock_port && set->openme)
-		RULE(w, NFT_PASS, "knocks", IS(NFT_UDP_DPORT, set->udp_port));
+		RULE(w, NF_ACCEPT, "knocks", IS(NFT_UDP_DPORT, set->udp_port));
 	if (set->open_knock_port && set->openspa.enabled)
-		RULE(w, NFT_PASS, "OpenSPA requests", IS(NFT_UDP_DPORT, set->openspa.port));
+		RULE(w, NF_ACCEPT, "OpenSPA requests", IS(NFT_UDP_DPORT, set->openspa.port));
+	if (set->guard == CONF_GUARD_ALL)
+		port_rules(w, s, set->guard_allow_ports, NF_ACCEPT, NULL, "ports open to everyone");
+	nft_end_chain(w);
+}
+
+static void guard_rules(struct nft_writer *w, const struct snapshot *s)
+{
+	const struct settings *set = s->settings;
+
+	if (set->guard == CONF_GUARD_ALL) {
+		neighbour_rules(w);
+		nft_put_rule(w, NULL, NF_DROP, NULL, "guard: all; the rest meets silence");
+		return;
+	}
+	if (set->drop_ports)
+		port_rules(w, s, set->managed_ports, NF_DROP, NULL, "managed ports, no grant");
+	if (set->health_port != 0)
+		RULE(w, NF_DROP, "health port, no grant", IS(NFT_TCP_DPORT, set->health_port));
+}
+
+/* Packets of other interfaces, and the host's own, are none of our business. */
+static void base_chain(struct nft_writer *w, const struct settings *set, const char *name, int hook)
+{
+	enum nft_field device = hook == NF_INET_LOCAL_OUT ? NFT_OIFNAME : NFT_IIFNAME;
+
+	nft_put_chain(w, name, hook, hook == NF_INET_PRE_ROUTING ? BEFORE_NAT : set->priority);
+	/* Nor does any bring the bit along by which the host's chains know what we let by. */
+	if (hook == NF_INET_LOCAL_IN)
+		nft_put_rule(w, NULL, NFT_UNMARK, NULL, "only a grant gives this bit");
+	if (set->interface[0] != '\0')
+		RULE(w, NFT_RETURN, "only this interface is guarded",
+		    ((struct nft_match){.field = device, .name = set->interface, .except = true}));
+	RULE(w, NF_ACCEPT, "the host itself", ((struct nft_match){.field = device, .name = "lo"}));
+	if (hook != NF_INET_LOCAL_OUT)
+		connection_rules(w, set);
+}
+
+/* The bit is there while a grant is looked for, so that what is accepted keeps it. */
+static void input_chain(struct nft_writer *w, const struct snapshot *s)
+{
+	base_chain(w, s->settings, "input", NF_INET_LOCAL_IN);
+	nft_put_rule(w, NULL, NFT_MARK, NULL, NULL);
+	nft_put_rule(w, NULL, NFT_JUMP, GRANTED, NULL);
+	nft_put_rule(w, NULL, NFT_UNMARK, NULL, NULL);
 	guard_rules(w, s);
+	nft_end_chain(w);
+}
+
+/* What is not for one of our addresses gets where it goes, unless all of it is to be guarded. */
+static void guarded_chain(struct nft_writer *w, const struct snapshot *s)
+{
+	nft_put_chain(w, GUARDED, -1, 0);
+	if (s->settings->hook != CONF_HOOK_FORWARD)
+		RULE(w, NFT_RETURN, "for another host", HAS(NFT_NOT_LOCAL));
+	nft_put_rule(w, NULL, NFT_JUMP, GRANTED, NULL);
+	guard_rules(w, s);
+	nft_end_chain(w);
+}
+
+static void prerouting_chain(struct nft_writer *w, const struct snapshot *s)
+{
+	const struct settings *set = s->settings;
+
+	if (set->hook == CONF_HOOK_INPUT || (set->guard != CONF_GUARD_ALL && !set->drop_ports))
+		return;
+	guarded_chain(w, s);
+	base_chain(w, set, "prerouting", NF_INET_PRE_ROUTING);
+	if (set->guard == CONF_GUARD_ALL)
+		nft_put_rule(w, NULL, NFT_GOTO, GUARDED, NULL);
+	else
+		port_rules(w, s, set->managed_ports, NFT_GOTO, GUARDED, NULL);
 	nft_end_chain(w);
 }
 
@@ -235,7 +288,9 @@ void nft_put_chains(struct nft_writer *w, const struct nft_content *c)
 	policy_chains(w, c);
 	if (nft_ports_wanted(c->s))
 		opened_chains(w, c->ranges);
-	input_chain(w, c);
+	granted_chain(w, c);
+	input_chain(w, c->s);
+	prerouting_chain(w, c->s);
 	if (c->s->settings->guard == CONF_GUARD_ALL)
 		output_chain(w, c->s->settings);
 }

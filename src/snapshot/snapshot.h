@@ -20,6 +20,7 @@
 
 enum conf_firewall { CONF_FIREWALL_NFT, CONF_FIREWALL_NONE };
 enum conf_guard { CONF_GUARD_PORTS, CONF_GUARD_ALL };
+enum conf_hook { CONF_HOOK_INPUT, CONF_HOOK_PREROUTING, CONF_HOOK_FORWARD };
 enum conf_established { CONF_ESTABLISHED_KEEP, CONF_ESTABLISHED_CUT };
 enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_host_chains { CONF_HOST_CHAINS_AUTO, CONF_HOST_CHAINS_ALL, CONF_HOST_CHAINS_NONE };
@@ -97,6 +98,7 @@ struct settings {
 	uint16_t health_port; /* TCP; 0: none */
 	uint8_t firewall;     /* enum conf_firewall */
 	uint8_t guard;        /* enum conf_guard */
+	uint8_t hook;         /* enum conf_hook */
 	uint8_t established;  /* enum conf_established */
 	uint8_t shutdown;     /* enum conf_shutdown */
 	uint8_t host_chains;  /* enum conf_host_chains */

@@ -39,15 +39,6 @@ table inet marks {
 	}
 }
 """
-REDIRECTS = """
-table ip containers {
-	chain empty { type nat hook prerouting priority dstnat; }
-	chain translated {
-		type nat hook prerouting priority dstnat;
-		tcp dport 8080 dnat to 172.17.0.2:80
-	}
-}
-"""
 
 
 class HostRulesTest(WorldTest):
@@ -108,13 +99,6 @@ class HostRulesTest(WorldTest):
                 self.knock(family=family)
                 self.assert_opens(family)
                 self.assert_shuts(family)
-
-    def test_what_redirects_is_told(self):
-        self.server.nft(REDIRECTS)
-        self.start()
-        log = self.daemon.log_path.read_text()
-        self.assertRegex(log, 'is not guarded: .*"table":"containers","chain":"translated"')
-        self.assertNotIn('"chain":"empty"', log)
 
     def test_kill_9_and_start_leave_one_rule(self):
         self.server.nft(DEFAULT_DROP)

@@ -18,6 +18,7 @@ void fw_case_fill(struct fw_case *c)
 	    .udp_port = 54154,
 	    .openspa = {.port = 22211},
 	    .health_port = 54155,
+	    .hook = CONF_HOOK_PREROUTING,
 	    .drop_ports = true,
 	    .open_knock_port = true,
 	    .mark = CASE_MARK,

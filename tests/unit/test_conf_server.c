@@ -20,6 +20,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(s->interface.text, "");
 	assert_string_equal(s->default_profile.text, "default");
 	assert_int_equal(s->guard, CONF_GUARD_PORTS);
+	assert_int_equal(s->hook, CONF_HOOK_PREROUTING);
 	assert_int_equal(s->established, CONF_ESTABLISHED_KEEP);
 	assert_int_equal(s->shutdown, CONF_SHUTDOWN_KEEP);
 	assert_int_equal(s->host_chains, CONF_HOST_CHAINS_AUTO);
@@ -72,6 +73,7 @@ static void every_server_key_is_taken(void **state)
 	                                 "  default_profile: home\n"
 	                                 "  guard: all\n"
 	                                 "  guard_allow: [22/tcp, 192.0.2.0/24, 443]\n"
+	                                 "  hook: forward\n"
 	                                 "  established: cut\n"
 	                                 "  shutdown: keep\n"
 	                                 "  host_chains: none\n"
@@ -96,6 +98,7 @@ static void every_server_key_is_taken(void **state)
 	assert_string_equal(s->default_profile.text, "home");
 	assert_int_equal(s->guard, CONF_GUARD_ALL);
 	assert_int_equal(s->guard_allow.count, 3);
+	assert_int_equal(s->hook, CONF_HOOK_FORWARD);
 	assert_int_equal(s->established, CONF_ESTABLISHED_CUT);
 	assert_int_equal(s->shutdown, CONF_SHUTDOWN_KEEP);
 	assert_int_equal(s->host_chains, CONF_HOST_CHAINS_NONE);
@@ -167,6 +170,17 @@ static void a_dark_host_must_hear_knocks(void **state)
 	    ":4:20: server.open_knock_port: found false together with guard: all, so no knock could "
 	    "arrive; expected open_knock_port: true, or guard: ports");
 	conf_free(loads(SERVER "  open_knock_port: false\n"));
+}
+
+static void what_passes_through_has_a_side(void **state)
+{
+	(void)state;
+	refused(SERVER "  hook: forward\n",
+	    ":3:9: server.hook: found forward without an interface, so this host's own clients "
+	    "would be shut in; expected interface: and the device that strangers come in by");
+	refused(SERVER "  hook: output\n",
+	    ":3:9: server.hook: found \"output\"; expected input, prerouting or forward");
+	conf_free(loads(SERVER "  hook: forward\n  interface: eth0\n"));
 }
 
 static void bad_server_keys_are_refused(void **state)
@@ -285,6 +299,7 @@ int main(void)
 	    TEST(every_server_key_is_taken),
 	    TEST(complaints_say_where_what_and_instead),
 	    TEST(a_dark_host_must_hear_knocks),
+	    TEST(what_passes_through_has_a_side),
 	    TEST(bad_server_keys_are_refused),
 	    TEST(complaints_keep_secrets),
 	    TEST(a_complaint_is_one_printable_line),

@@ -324,14 +324,15 @@ static void as_nft_would_make_it(struct fw_bench *b)
 
 static void every_shape(struct fw_bench *b)
 {
-	for (unsigned int i = 0; i < 32; i++) {
+	for (unsigned int i = 0; i < 64; i++) {
 		struct settings *set = &b->c.settings;
 
 		set->guard = i & 1;
+		set->hook = (uint8_t)(i % 3);
 		set->established = i >> 1 & 1;
 		set->drop_ports = i >> 2 & 1;
 		set->open_knock_port = i >> 3 & 1;
-		set->openspa.enabled = i >> 4 & 1;
+		set->openspa.enabled = i >> 5 & 1;
 		snprintf(set->interface, sizeof set->interface, "%s", i >> 4 & 1 ? "eth0.7" : "");
 		set->guard_allow_ports = (struct span){i & 3, i & 4};
 		set->guard_allow_networks = (struct span){0, i & 4};

@@ -77,11 +77,10 @@ static void policies_have_sets_and_a_chain(void **state)
 	for (const char *at = text; (at = strstr(at, "\tset g_")) != NULL; at++)
 		sets++;
 	assert_int_equal(sets, 6);
-	assert_has(
-	    text, "tcp dport { 22, 8080-8090 } meta mark set meta mark | 0x00100000 accept\n");
-	assert_has(text, "udp dport 53 meta mark set meta mark | 0x00100000 accept\n");
-	assert_order(text, "jump ports_", "udp dport 54154 meta mark set");
-	assert_order(text, "udp dport 54154 meta mark set", "udp dport 53 drop");
+	assert_has(text, "tcp dport { 22, 8080-8090 } accept\n");
+	assert_has(text, "udp dport 53 accept\n");
+	assert_order(text, "jump ports_", "udp dport 54154 accept");
+	assert_order(text, "udp dport 54154 accept", "udp dport 53 drop");
 	assert_has(text, "tcp dport { 22, 8080-8090, 443 } drop");
 	assert_has(text, "tcp dport 54155 drop");
 	free(text);
@@ -116,9 +115,62 @@ static void twins_share(void **state)
 	fw_case_fill(&c);
 	c.policies[2] = c.policies[1];
 	text = ruleset(&c);
-	first = strstr(text, "tcp dport 443 meta");
+	first = strstr(text, "tcp dport 443 accept");
 	assert_non_null(first);
-	assert_null(strstr(first + 1, "tcp dport 443 meta"));
+	assert_null(strstr(first + 1, "tcp dport 443 accept"));
+	free(text);
+}
+
+/* The only place where the bit is given, and what is not granted leaves without it. */
+static void the_mark_goes_with_a_grant(void **state)
+{
+	static const char looked_for[] = "\t\tmeta mark set meta mark | 0x00100000\n"
+	                                 "\t\tjump granted\n"
+	                                 "\t\tmeta mark set meta mark & 0xffefffff\n";
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = ruleset(&c);
+	assert_order(text, "only a grant gives this bit", looked_for);
+	assert_order(text, looked_for, "udp dport 53 drop");
+	assert_null(strstr(strstr(text, looked_for) + strlen(looked_for), "mark | "));
+	free(text);
+}
+
+/* Managed ports go to one chain before anything can translate them, whatever interface. */
+static void the_hook_by_settings(void **state)
+{
+	static const char before[] = "type filter hook prerouting priority -199; policy accept;";
+	struct fw_case c;
+	char *text;
+
+	(void)state;
+	fw_case_fill(&c);
+	text = ruleset(&c);
+	assert_order(text, before, "tcp dport { 22, 8080-8090, 443 } goto guarded");
+	assert_order(text, before, "udp dport 53 goto guarded");
+	assert_order(text, "fib daddr type != local return", before);
+	free(text);
+	c.settings.guard = CONF_GUARD_ALL;
+	text = ruleset(&c);
+	assert_order(text, before, "\t\tgoto guarded\n");
+	free(text);
+	c.settings.hook = CONF_HOOK_FORWARD;
+	text = ruleset(&c);
+	assert_order(text, before, "\t\tgoto guarded\n");
+	assert_lacks(text, "fib");
+	free(text);
+	c.settings.hook = CONF_HOOK_INPUT;
+	text = ruleset(&c);
+	assert_lacks(text, "prerouting");
+	assert_lacks(text, "guarded\n");
+	free(text);
+	fw_case_fill(&c);
+	c.settings.drop_ports = false;
+	text = ruleset(&c);
+	assert_lacks(text, "prerouting");
 	free(text);
 }
 
@@ -147,7 +199,7 @@ static void the_guard_by_settings(void **state)
 	c.settings.openspa.enabled = true;
 	text = ruleset(&c);
 	assert_lacks(text, "54154");
-	assert_has(text, "udp dport 22211 meta mark set meta mark | 0x00100000 accept");
+	assert_has(text, "udp dport 22211 accept");
 	free(text);
 	c.settings.openspa.enabled = false;
 
@@ -155,8 +207,7 @@ static void the_guard_by_settings(void **state)
 	c.settings.guard_allow_ports = (struct span){3, 1};
 	text = ruleset(&c);
 	assert_order(text, "icmpv6 type { 135, 136, 134 }", "\t\tdrop comment");
-	assert_order(text, "tcp dport 443 meta mark set meta mark | 0x00100000 accept comment",
-	    "\t\tdrop comment");
+	assert_order(text, "tcp dport 443 accept comment", "\t\tdrop comment");
 	assert_order(text, "hook output", "icmp code 4 accept");
 	assert_order(text, "icmp code 4 accept", "icmpv6 type { 1, 3, 4 } drop");
 	assert_lacks(text, "137");
@@ -206,8 +257,8 @@ static void networks_of_both_kinds(void **state)
 	assert_true(cidr_parse(&c.cidrs[2], "192.0.2.7"));
 	c.settings.guard_allow_networks = (struct span){0, 3};
 	text = ruleset(&c);
-	assert_has(text, "ip saddr { 10.0.0.0/8, 192.0.2.7/32 } meta mark set");
-	assert_has(text, "ip6 saddr 2001:db8::/32 meta mark set");
+	assert_has(text, "ip saddr { 10.0.0.0/8, 192.0.2.7/32 } accept");
+	assert_has(text, "ip6 saddr 2001:db8::/32 accept");
 	free(text);
 }
 
@@ -256,6 +307,8 @@ int main(void)
 	    cmocka_unit_test(policies_have_sets_and_a_chain),
 	    cmocka_unit_test(names_follow_the_ports),
 	    cmocka_unit_test(twins_share),
+	    cmocka_unit_test(the_mark_goes_with_a_grant),
+	    cmocka_unit_test(the_hook_by_settings),
 	    cmocka_unit_test(the_guard_by_settings),
 	    cmocka_unit_test(connections_by_settings),
 	    cmocka_unit_test(one_interface_alone),
