@@ -3,7 +3,7 @@
     client ---- wire [ server ] wire3 ---- inside (10.77.3.2, fd77:3::2), a container or a host
 """
 
-from netns import link
+from netns import eventually, link
 from service import Echo
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
@@ -85,7 +85,7 @@ class ForwardTest(WorldTest):
         self.server.nft(NFT)
         self.start(self.configuration(hook="input"))
         for family in FAMILIES:
-            self.assertTrue(self.reaches(family, PUBLISHED))
+            self.assert_opens(family, PUBLISHED)
         self.daemon.configure(self.configuration())
         self.daemon.reload()
         self.only_by_a_knock()
@@ -125,7 +125,7 @@ class ForwardTest(WorldTest):
         self.server.nft(NFT)
         self.start(self.configuration(guard="all", guard_allow=[f"{PUBLISHED}/tcp"]))
         for family in FAMILIES:
-            self.assertTrue(self.reaches(family, PUBLISHED))
+            self.assert_opens(family, PUBLISHED)
 
     def test_a_connection_ends_with_its_grant(self):
         self.server.nft(NFT)
@@ -158,13 +158,13 @@ class ForwardTest(WorldTest):
             for family in FAMILIES:
                 with self.subTest(family=family, **server):
                     there = self.client.addresses[1][family]
-                    self.assertTrue(self.inside.connects(there, SERVICE_PORT))
-                    self.assertTrue(self.server.connects(there, SERVICE_PORT))
+                    for space in (self.inside, self.server):
+                        self.assertTrue(eventually(lambda s=space: s.connects(there, SERVICE_PORT)))
 
     def test_a_host_behind_this_one(self):
         managed = {"default": [f"{SERVICE_PORT}/tcp"]}
         self.start(WorldTest.configuration(self, ports=managed))
-        self.assertTrue(self.behind(4), "is not for this host, so the default lets it be")
+        self.assertTrue(eventually(lambda: self.behind(4)), "by default it is let be")
         for guard in ("ports", "all"):
             self.start(WorldTest.configuration(
                 self, ports=managed, hook="forward", interface="wire", guard=guard))
@@ -173,8 +173,9 @@ class ForwardTest(WorldTest):
                     self.assertFalse(self.behind(family))
                     self.knock(family=family)
                     self.assert_opens(family)
-                    self.assertTrue(self.behind(family))
-                    self.assertTrue(self.behind(family, self.other), "at another interface")
+                    self.assertTrue(eventually(lambda: self.behind(family)))
+                    self.assertTrue(eventually(lambda: self.behind(family, self.other)),
+                                    "at another interface")
                     self.assert_shuts(family)
                     self.assertFalse(self.behind(family))
 
