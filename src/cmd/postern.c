@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/environment.h"
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/option.h"
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
 	    commands, COMMANDS, "unknown command", print_usage};
 	struct rlimit core;
 
+	environment_clean();
 	setlocale(LC_CTYPE, "");
 	/* Private keys pass through here; the hard limit stays, for the children of post_knock. */
 	if (getrlimit(RLIMIT_CORE, &core) == 0) {

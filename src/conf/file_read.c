@@ -34,24 +34,31 @@ static const struct trusted secret_file = {
 static const struct trusted public_file = {
     .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
 
-/* The folder of `path`, opened. -1 with *error filled, also when anybody could swap files in it. */
-static int open_folder_of(const char *path, struct conf_error *error)
+/* `path` without links, in folders where nobody else can swap files. NULL with *error filled. */
+static char *trusted_place(const char *path, struct conf_error *error)
 {
-	static const struct trusted wanted = {.type = S_IFDIR,
-	    .owner = OWNER_ANY,
-	    .denied = 002,
-	    .sticky = true,
-	    .others_may = "write it",
-	    .remedy = "chmod o-w"};
-	char *folder = file_folder(path), why[TRUSTED_TEXT_BYTES] = "";
-	int fd = folder == NULL ? -1 : trusted_folder_open(&wanted, folder, O_PATH, why);
+	char why[TRUSTED_TEXT_BYTES] = "", *real = realpath(path, NULL), *folder, *found = NULL;
 
-	if (fd < 0 && errno == 0)
-		conf_fail(error, "%s: its folder %s: %s", path, folder, why);
-	else if (fd < 0)
+	if (real == NULL) {
 		conf_fail_system(error, path, "open it");
+		return NULL;
+	}
+	folder = file_folder(real);
+	if (folder != NULL)
+		found = trusted_resolve(folder, S_IFDIR, OWNER_ROOT_OR_SELF, why);
+	if (found == NULL && *why != '\0')
+		conf_fail(error, "%s: %s%s", path,
+		    strncmp(why, "its folder", strlen("its folder")) == 0 ? "" : "its folder ",
+		    why);
+	else if (found == NULL)
+		conf_fail_system(error, path, "open it");
+	if (found == NULL) {
+		free(real);
+		real = NULL;
+	}
+	free(found);
 	free(folder);
-	return fd;
+	return real;
 }
 
 bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error)
@@ -96,18 +103,17 @@ static ssize_t read_whole(int fd, char *data, size_t size)
 bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
 {
-	const char *slash = strrchr(path, '/');
-	int folder = open_folder_of(path, error), fd = -1;
+	char *real = trusted_place(path, error);
 	struct stat st;
 	ssize_t got = -1;
+	int fd;
 
 	*out = (struct file_text){NULL, 0, 0};
-	if (folder < 0)
+	if (real == NULL)
 		return false;
 	/* Not blocking, so that a FIFO cannot hold us. */
-	fd = openat(
-	    folder, slash == NULL ? path : slash + 1, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	close(folder);
+	fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	free(real);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		conf_fail_system(error, path, "open it");
 	} else if (file_trusted(path, &st, secrecy, error)) {
@@ -180,7 +186,8 @@ bool file_list(
 	static const struct trusted wanted = {
 	    .type = S_IFDIR, .denied = 022, .others_may = "add clients", .remedy = "chmod go-w"};
 	char why[TRUSTED_TEXT_BYTES];
-	int fd = trusted_folder_open(&wanted, path, O_RDONLY, why);
+	struct stat st;
+	int fd = trusted_folder_open(&wanted, path, O_RDONLY | O_NOFOLLOW, why);
 	DIR *dir = NULL;
 	bool ok;
 
@@ -188,6 +195,9 @@ bool file_list(
 	*count = 0;
 	if (fd < 0 && errno == 0)
 		return conf_fail(error, "%s: %s", path, why);
+	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return conf_fail(error,
+		    "%s: a link; it must be a folder, so that nobody is let in by another", path);
 	if (fd < 0)
 		return errno == ENOENT || conf_fail_system(error, path, "open it");
 	dir = fdopendir(fd);

@@ -18,6 +18,7 @@ struct guest {
 	char target[ACCESS_TEXT_BYTES + 1];
 	char method[24];
 	char version[16];
+	size_t target_size;
 	size_t body;
 	size_t sent;
 	unsigned int status;
@@ -112,6 +113,7 @@ void *http_target(void *context, const char *target, struct MHD_Connection *conn
 		return NULL;
 	g->client = g->visitor.peer;
 	snprintf(g->target, sizeof g->target, "%s", target);
+	g->target_size = strlen(target);
 	g->body = 0;
 	g->sent = 0;
 	g->status = 0;
@@ -126,6 +128,50 @@ static enum MHD_Result add_line(
 	if (strcasecmp(name, "X-Forwarded-For") == 0 && value != NULL)
 		forwarded_add(context, value);
 	return MHD_YES;
+}
+
+/* What a proxy before us could read in another way than we do. */
+struct doubts {
+	uintptr_t first, end; /* of the lines, where they lie */
+	size_t lengths;       /* of the body, told in whatever way */
+	bool odd;             /* a blank in a name */
+	bool gap;             /* something between two lines that belongs to neither */
+};
+
+static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name,
+    size_t name_size, const char *value, size_t value_size)
+{
+	struct doubts *d = context;
+
+	(void)kind;
+	(void)name_size;
+	if (d->first == 0)
+		d->first = (uintptr_t)name;
+	else if ((uintptr_t)name != d->end)
+		d->gap = true;
+	d->end = (uintptr_t)value + value_size + strlen("\r\n");
+	d->odd = d->odd || strpbrk(name, " \t") != NULL;
+	if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0)
+		d->lengths++;
+	return MHD_YES;
+}
+
+/* libmicrohttpd ends a value at a zero and is silent about what a proxy has added behind it. Only
+ * the size of the whole and where the lines lie tell. */
+static bool is_doubtful(const struct server *s, const struct guest *g,
+    struct MHD_Connection *connection, const char *method, const char *version)
+{
+	size_t around = strlen(method) + g->target_size + strlen(version) + strlen("  \r\n\r\n");
+	const union MHD_ConnectionInfo *info;
+	struct doubts d = {.lengths = 0};
+
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &d);
+	if (d.odd || d.lengths > 1)
+		return true;
+	if (!proxies_trust(s->trusted, &g->visitor.peer))
+		return false;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	return d.gap || info == NULL || info->header_size != around + (d.end - d.first);
 }
 
 static struct caller caller_of(
@@ -153,6 +199,8 @@ static enum MHD_Result send_answer(
 		return MHD_NO;
 	if (MHD_add_response_header(response, "Content-Type", "application/json") == MHD_YES &&
 	    MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
+	    (a->status != MHD_HTTP_BAD_REQUEST ||
+	        MHD_add_response_header(response, "Connection", "close") == MHD_YES) &&
 	    (a->status != MHD_HTTP_METHOD_NOT_ALLOWED ||
 	        MHD_add_response_header(response, "Allow", "GET, HEAD, POST") == MHD_YES))
 		result = MHD_queue_response(connection, a->status, response);
@@ -166,8 +214,8 @@ static enum MHD_Result send_answer(
 
 /* The first call for a request; the answer waits for the end of the body, unless that is announced
  * to be too large. */
-static enum MHD_Result headers_in(
-    struct guest *g, struct MHD_Connection *connection, const char *method, const char *version)
+static enum MHD_Result headers_in(const struct server *s, struct guest *g,
+    struct MHD_Connection *connection, const char *method, const char *version)
 {
 	const char *length =
 	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
@@ -176,9 +224,12 @@ static enum MHD_Result headers_in(
 	g->has_headers = true;
 	snprintf(g->method, sizeof g->method, "%s", method);
 	snprintf(g->version, sizeof g->version, "%s", version);
-	if (length == NULL || strtoull(length, NULL, 10) <= BODY_MOST)
+	if (is_doubtful(s, g, connection, method, version))
+		answer_error(&a, MHD_HTTP_BAD_REQUEST, "Bad Request", clock_real_ns());
+	else if (length == NULL || strtoull(length, NULL, 10) <= BODY_MOST)
 		return MHD_YES;
-	answer_error(&a, MHD_HTTP_CONTENT_TOO_LARGE, "Content Too Large", clock_real_ns());
+	else
+		answer_error(&a, MHD_HTTP_CONTENT_TOO_LARGE, "Content Too Large", clock_real_ns());
 	return send_answer(g, connection, &a);
 }
 
@@ -194,7 +245,7 @@ enum MHD_Result http_request(void *context, struct MHD_Connection *connection, c
 	if (g == NULL)
 		return MHD_NO;
 	if (!g->has_headers)
-		return headers_in(g, connection, method, version);
+		return headers_in(s, g, connection, method, version);
 	if (*body_size > 0) {
 		g->body += *body_size;
 		*body_size = 0;

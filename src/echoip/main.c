@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include "base/environment.h"
 #include "base/exit.h"
 #include "base/notify.h"
 #include "base/secret.h"
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	environment_clean();
 	log_open("echoip", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_ANSWERED:

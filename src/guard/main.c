@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -161,6 +162,7 @@ int main(int argc, char *argv[])
 	struct guard_options options = {
 	    .config = CONF_DEFAULT_PATH, .state_dir = "/var/lib/postern"};
 
+	environment_clean();
 	parse(&options, argc, argv);
 	log_open("guard", LOG_LEVEL_INFO, options.log_format);
 	if (geteuid() != 0) {

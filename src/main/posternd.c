@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/exit.h"
 #include "base/secret.h"
 #include "conf/conf.h"
@@ -185,6 +186,7 @@ int main(int argc, char *argv[])
 	struct explain_options to_explain = {.file = NULL};
 	bool check;
 
+	environment_clean();
 	check = parse(&options, &to_explain, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);

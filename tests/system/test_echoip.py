@@ -325,6 +325,37 @@ class Limits(unittest.TestCase):
             self.assertNotIn(b"200 OK", answer)
             self.assertTrue(self.is_served(service.connect()))
 
+    def test_lines_as_proxies_write_them(self):
+        with Service("--trusted-proxy", "127.0.0.0/8") as service:
+            for lines in (b"GET / HTTP/1.0\r\n", b"GET /?a=b HTTP/1.0\r\nHost: x\r\n",
+                          b"GET / HTTP/1.0\r\nHost:x\r\nA:  b\r\nB:\r\n"):
+                with self.subTest(lines=lines), service.connect() as link:
+                    link.sendall(lines + b"\r\n")
+                    self.assertIn(b" 200 ", read_all(link).splitlines()[0])
+
+    def test_what_a_proxy_could_read_in_another_way(self):
+        """One answer, and the connection is over: no second request hides in a body."""
+        hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+        with Service("--trusted-proxy", "127.0.0.0/8") as service:
+            for lines, body in (
+                    (b"Content-Length: 4\r\nContent-Length: 39", b"0000"),
+                    (b"Content-Length: 4\r\nContent-Length: 4", b"0000"),
+                    (b"Content-Length: 39\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+                    (b"Transfer-Encoding: chunked\r\nContent-Length: 5", b"0\r\n\r\n"),
+                    (b"Content-Length : 4", b"0000"),
+                    (b"X-Forwarded-For: 203.0.113.5\0, 198.51.100.1", b""),
+                    (b"X-Forwarded-For: 203.0.113.5\0, 198.51.100.1\r\nA:b", b""),
+                    (b"A:b\r\nA:b\r\nX-Forwarded-For: 203.0.113.5\0 6", b""),
+                    (b"A: b\nA: b\nX-Forwarded-For: 203.0.113.5\0 6", b"")):
+                with self.subTest(lines=lines), service.connect() as link:
+                    link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n\r\n"
+                                 + body + hidden)
+                    answer = read_all(link)
+                    self.assertEqual(answer.count(b"HTTP/1.1 "), 1, answer)
+                    self.assertIn(b" 400 ", answer.splitlines()[0])
+                    self.assertNotIn(b"203.0.113.5", answer)
+                    self.assertNotIn("/hidden", service.said())
+
     def test_an_announced_large_body(self):
         with Service() as service, service.connect() as link:
             link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16385\r\n\r\n")

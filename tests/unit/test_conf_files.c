@@ -36,17 +36,64 @@ static void only_regular_files_are_read(void **state)
 	assert_false(error.permission);
 }
 
-static void a_folder_open_to_all_is_refused(void **state)
+static void a_folder_open_to_others_is_refused(void **state)
 {
+	static const mode_t modes[] = {0777, 0775, 0757};
 	const char *path = write_text("config.yaml", SERVER);
 	struct conf_error error;
 
 	(void)state;
-	assert_int_equal(chmod(folder, 0777), 0);
-	assert_null(conf_load(path, &error));
-	assert_non_null(strstr(error.text, "chmod o-w"));
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+		assert_int_equal(chmod(folder, modes[i]), 0);
+		assert_null(conf_load(path, &error));
+		assert_non_null(strstr(error.text, "chmod go-w"));
+		assert_non_null(strstr(error.text, ": its folder /"));
+	}
 	assert_int_equal(chmod(folder, 01777), 0);
 	conf_free(loads(SERVER));
+}
+
+static void refused_for(const char *path, const char *word)
+{
+	struct conf_error error;
+
+	assert_null(conf_load(path, &error));
+	if (strstr(error.text, word) == NULL)
+		fail_msg("%s", error.text);
+	assert_null(strstr(error.text, "its folder its folder"));
+}
+
+/* Not the folder that is named alone: also those above it, and where a link leads. */
+static void every_folder_on_the_way_is_looked_at(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("above"), 0755), 0);
+	assert_int_equal(mkdir(in_folder("above/in"), 0755), 0);
+	write_text("above/in/config.yaml", SERVER);
+	conf_free(loads(SERVER));
+	assert_int_equal(symlink(in_folder("above/in/config.yaml"), in_folder("link")), 0);
+	assert_int_equal(symlink(in_folder("above/in"), in_folder("way")), 0);
+	assert_int_equal(chmod(in_folder("above"), 0775), 0);
+	refused_for(in_folder("above/in/config.yaml"), "/above: mode 0775");
+	refused_for(in_folder("link"), "/above: mode 0775");
+	refused_for(in_folder("way/config.yaml"), "/above: mode 0775");
+	assert_int_equal(chmod(in_folder("above"), 0755), 0);
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown(in_folder("above"), 1234, 1234), 0);
+	refused_for(in_folder("link"), "/above: belongs to user 1234");
+	assert_int_equal(chown(in_folder("above"), 0, 0), 0);
+	assert_int_equal(chown(in_folder("above/in"), 1234, 1234), 0);
+	refused_for(in_folder("link"), "/in: belongs to user 1234");
+}
+
+static void the_folder_of_clients_is_no_link(void **state)
+{
+	(void)state;
+	write_text("config.yaml", SERVER);
+	assert_int_equal(mkdir(in_folder("elsewhere"), 0755), 0);
+	assert_int_equal(symlink(in_folder("elsewhere"), in_folder("clients.d")), 0);
+	refused_for(in_folder("config.yaml"), "/clients.d: a link; it must be a folder");
 }
 
 static void a_huge_file_is_refused(void **state)
@@ -275,7 +322,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(others_must_not_read_or_write_it),
 	    TEST(only_regular_files_are_read),
-	    TEST(a_folder_open_to_all_is_refused),
+	    TEST(a_folder_open_to_others_is_refused),
+	    TEST(every_folder_on_the_way_is_looked_at),
+	    TEST(the_folder_of_clients_is_no_link),
 	    TEST(a_huge_file_is_refused),
 	    TEST(client_files_must_be_trusted_too),
 	    TEST(a_stranger_must_not_own_it),

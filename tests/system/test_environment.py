@@ -1,0 +1,80 @@
+"""An environment that names code for libraries to load: none of our programs loads it."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from daemon import program
+from spa_tool import need_openspa
+from spa_world import SpaWorldTest
+from test_echoip import Service
+
+CONFIGURATION = """openssl_conf = all
+[all]
+providers = providers
+engines = engines
+[providers]
+theirs = provider
+default = default
+[provider]
+module = {0}
+activate = 1
+[default]
+activate = 1
+[engines]
+theirs = engine
+[engine]
+dynamic_path = {0}
+"""
+
+
+def setUpModule():
+    need_openspa()
+
+
+class EnvironmentTest(SpaWorldTest):
+    def setUp(self):
+        super().setUp()
+        room = tempfile.TemporaryDirectory(prefix="postern-environment-")
+        self.addCleanup(room.cleanup)
+        self.mark = Path(room.name, "loaded")
+        configuration = Path(room.name, "openssl.cnf")
+        configuration.write_text(CONFIGURATION.format(program("tests/system/loaded.so")))
+        theirs = {"OPENSSL_CONF": str(configuration), "LOADED": str(self.mark),
+                  "SSLKEYLOGFILE": str(self.mark)}
+        before = {name: os.environ.get(name) for name in theirs}
+        os.environ.update(theirs)
+        self.addCleanup(self.restore, before)
+
+    @staticmethod
+    def restore(before):
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+    def assert_not_loaded(self):
+        self.assertFalse(self.mark.exists(), "code was loaded that the environment names")
+
+    def test_what_it_would_do(self):
+        subprocess.run(["openssl", "list", "-providers"], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        self.assertTrue(self.mark.exists(), "so the other tests would prove nothing")
+
+    def test_the_tool(self):
+        # Nobody is there; what counts is what is loaded to ask.
+        done = subprocess.run([program("postern"), "get-ip", "-4", "--verbose", "--echo-ipv4-server",
+                               "https://127.0.0.1:9"], stderr=subprocess.PIPE, text=True)
+        self.assertIn("127.0.0.1", done.stderr)
+        self.assert_not_loaded()
+
+    def test_the_daemon(self):
+        self.serve()
+        self.granted_for(self.request())
+        self.assert_not_loaded()
+
+    def test_the_echo_service(self):
+        with Service() as service:
+            self.assertEqual(service.ask_raw()["ip"], "127.0.0.1")
+        self.assert_not_loaded()
