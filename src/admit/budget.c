@@ -3,8 +3,10 @@
 #include <sodium.h>
 
 /* A quarter of one processor at 0.2 ms each, so that openme goes on beside it. */
-#define ALL_PER_SECOND    1250
-#define ALL_BURST         1250
+#define ALL_PER_SECOND    1000
+#define ALL_BURST         1000
+#define KEPT_PER_SECOND   250
+#define KEPT_BURST        250
 #define SOURCE_PER_SECOND 50
 #define SOURCE_BURST      100
 
@@ -12,16 +14,42 @@ void budget_init(struct budget *b)
 {
 	crypto_shorthash_keygen(b->hash_key);
 	b->all = rate_of(ALL_PER_SECOND, ALL_BURST);
-	for (int i = 0; i < BUDGET_SOURCES; i++)
+	b->kept = rate_of(KEPT_PER_SECOND, KEPT_BURST);
+	for (int i = 0; i < BUDGET_SOURCES; i++) {
 		b->sources[i] = rate_of(SOURCE_PER_SECOND, SOURCE_BURST);
+		b->granted[i] = (struct budget_granted){.until_ns = 0};
+	}
 }
 
-bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns)
+static uint64_t hash_of(const struct budget *b, const struct addr *source)
 {
 	struct addr sender = addr_sender(source);
 	uint64_t hash;
 
 	crypto_shorthash((uint8_t *)&hash, sender.bytes, ADDR_BYTES, b->hash_key);
+	return hash;
+}
+
+void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns)
+{
+	uint64_t hash = hash_of(b, source);
+
+	struct budget_granted *g = &b->granted[hash % BUDGET_SOURCES];
+
+	if (g->source != hash || g->until_ns <= now_ns)
+		g->own = rate_of(SOURCE_PER_SECOND, SOURCE_BURST);
+	g->source = hash;
+	g->until_ns = now_ns + BUDGET_LATELY;
+}
+
+bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns)
+{
+	uint64_t hash = hash_of(b, source);
+	struct budget_granted *g = &b->granted[hash % BUDGET_SOURCES];
+	bool lately = g->source == hash && now_ns < g->until_ns;
+
 	/* The source's first: one that asks too much does not use up what is for all. */
-	return rate_take(&b->sources[hash % BUDGET_SOURCES], now_ns) && rate_take(&b->all, now_ns);
+	if (!rate_take(lately ? &g->own : &b->sources[hash % BUDGET_SOURCES], now_ns))
+		return false;
+	return rate_take(&b->all, now_ns) || (lately && rate_take(&b->kept, now_ns));
 }

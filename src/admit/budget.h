@@ -1,6 +1,7 @@
 /* How much private-key work strangers may make the doorman do. A request costs its sender nothing
  * to make up and us an RSA operation (0.2 ms) to refuse: so there is a budget for all, and one for
- * each source (a whole IPv6 /64 counts as one), and what exceeds it is dropped unread. */
+ * each source (a whole IPv6 /64 counts as one), and what exceeds it is dropped unread. A part is
+ * kept for sources that were granted something lately. */
 #ifndef ADMIT_BUDGET_H
 #define ADMIT_BUDGET_H
 
@@ -8,17 +9,29 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/rate.h"
 
 #define BUDGET_SOURCES 1024 /* slots; sources that share one share its budget */
+#define BUDGET_LATELY  (86400 * NS_PER_SECOND)
+
+/* The latest to be granted something, of those that share a slot. */
+struct budget_granted {
+	uint64_t source; /* keyed hash */
+	int64_t until_ns;
+	struct rate own; /* in place of the slot's, which strangers share */
+};
 
 struct budget {
 	struct rate all;
+	struct rate kept; /* for those who were granted something lately */
 	struct rate sources[BUDGET_SOURCES];
+	struct budget_granted granted[BUDGET_SOURCES];
 	uint8_t hash_key[16];
 };
 
 void budget_init(struct budget *b);
+void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns);
 /* Takes one operation for `source`; `now_ns` is CLOCK_BOOTTIME. */
 bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns);
 

@@ -46,9 +46,10 @@ bool doorman_take_granted(void *context, const struct message_granted *m, struct
 {
 	struct doorman *d = context;
 	uint8_t packet[RECORD_BYTES_MAX];
-	size_t size = answer_build(packet, m, d->rsa);
+	size_t size = m->silent != 0 ? 0 : answer_build(packet, m, d->rsa);
 
 	(void)fds;
+	budget_grant(&d->budget, &m->source, clock_boot_ns());
 	if (size > 0)
 		socket_answer(d->sockets[RECORD_OPENSPA].source.fd, &m->source, m->source_port,
 		    &m->local, packet, size);

@@ -77,7 +77,8 @@ enum verdict keeper_admit(struct keeper *k, struct knock *knock)
 
 /* --- Outcomes */
 
-/* An OpenSPA client is told, once the firewall has confirmed. */
+/* An OpenSPA client is told, once the firewall has confirmed, and the doorman that its source is
+ * no stranger's. */
 static void send_response(struct keeper *k, const struct knock *knock)
 {
 	const struct record *r = &knock->packet.record;
@@ -88,10 +89,12 @@ static void send_response(struct keeper *k, const struct knock *knock)
 	    .local = r->local,
 	    .source_port = r->source_port,
 	    .ports = asked->ports,
-	    .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND)};
+	    .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND),
+	    .silent =
+	        s->answer == CONF_ANSWER_NEVER || (s->answer == CONF_ANSWER_SOURCE_MATCHES &&
+	                                              !addr_equal(&r->source, &knock->target))};
 
-	if (asked->ports.protocol == 0 || s->answer == CONF_ANSWER_NEVER ||
-	    (s->answer == CONF_ANSWER_SOURCE_MATCHES && !addr_equal(&r->source, &knock->target)))
+	if (asked->ports.protocol == 0)
 		return;
 	/* An answer that finds no room is lost as on the network: the client asks again. */
 	channel_try_send(&k->doorman.channel, MESSAGE_GRANTED, &m);

@@ -193,6 +193,7 @@ struct message_granted {
 	uint16_t source_port;
 	struct ports ports;
 	uint16_t duration_s;
+	uint16_t silent; /* not 0: no answer goes out */
 };
 
 struct message_cursor {

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 
 import openme
 import openspa
+from flood import Flood, Forger
 from netns import eventually, libc, run
 from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
@@ -330,6 +331,20 @@ class OpenSpaTest(SpaWorldTest):
         self.serve(answer="source-matches")
         self.assertIsNone(self.ask(self.request(client=FAR), wait=0.5))
         self.granted_for(self.request())
+
+    def test_who_was_granted_lately_is_served_during_a_flood_of_requests(self):
+        """Several times what there is for all, from very many sources."""
+        self.serve()
+        self.granted_for(self.request())
+        forger = Forger(self.client, self.address(4), PORT)
+        self.addCleanup(forger.close)
+        junk = [b"\x10\x01" + os.urandom(608) for _ in range(500)]
+        sources = [f"10.77.1.{n}" for n in range(10, 250)]
+        with Flood(forger, junk, sources, 5000) as flood:
+            time.sleep(2)
+            answered = sum(self.ask(self.request()) is not None for _ in range(40))
+        self.assertGreaterEqual(answered, 38, f"of 40, beside {flood.sent}")
+        self.assertTrue(self.verdicts("busy"), "there was enough for all, which proves nothing")
 
     def test_knocks_go_on_during_a_flood_of_requests(self):
         self.serve()

@@ -10,7 +10,8 @@
 #include "base/secret.h"
 
 /* As the documents say them. */
-#define ALL_PER_SECOND    1250
+#define ALL_PER_SECOND    1000
+#define KEPT_PER_SECOND   250
 #define SOURCE_PER_SECOND 50
 #define SOURCE_AT_ONCE    100
 #define NOW               (100 * NS_PER_SECOND)
@@ -143,6 +144,50 @@ static void sharing_a_slot_gives_no_more(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+static void use_up_what_is_for_all(int64_t now)
+{
+	for (uint32_t i = 0; i < 100 * BUDGET_SOURCES; i++) {
+		struct addr a = numbered("10.0.0.0", i);
+
+		taken(&a, 1, now);
+	}
+}
+
+/* Strangers, however many, leave room for those who were granted something within a day. */
+static void a_part_is_kept_for_who_was_granted_lately(void **state)
+{
+	struct addr known = address("192.0.2.1"), stranger = address("192.0.2.2");
+	int64_t day = 86400 * NS_PER_SECOND;
+
+	(void)state;
+	budget_grant(&budget, &known, NOW);
+	for (int64_t now = NOW; now < NOW + day; now += day / 4) {
+		use_up_what_is_for_all(now);
+		assert_int_equal(taken(&stranger, 1, now), 0);
+		assert_int_equal(taken(&known, 1000, now), SOURCE_AT_ONCE);
+	}
+	use_up_what_is_for_all(NOW + day);
+	assert_int_equal(taken(&known, 1, NOW + day), 0);
+}
+
+/* Nor can those who were granted something use up more than is kept. */
+static void what_is_kept_is_bounded(void **state)
+{
+	int count = 0;
+
+	(void)state;
+	use_up_what_is_for_all(NOW);
+	for (uint32_t i = 0; i < 20; i++) {
+		struct addr a = numbered("192.0.2.0", i);
+
+		budget_grant(&budget, &a, NOW);
+		count += taken(&a, 1000, NOW);
+		budget_grant(&budget, &a, NOW);
+		count += taken(&a, 1000, NOW);
+	}
+	assert_int_equal(count, KEPT_PER_SECOND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +197,8 @@ int main(void)
 	    TEST(who_asks_too_much_takes_nothing_from_others),
 	    TEST(all_sources_together_have_a_budget),
 	    TEST(sharing_a_slot_gives_no_more),
+	    TEST(a_part_is_kept_for_who_was_granted_lately),
+	    TEST(what_is_kept_is_bounded),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
