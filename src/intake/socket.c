@@ -4,58 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-#define RECEIVE_BUFFER_BYTES (4 << 20) /* rides out bursts while a reload or a scan goes on */
-
-/* For a host without IPv6. An IPv6 address there is none of ours. */
-static struct sockaddr_in four_of(const struct addr *a, uint16_t port)
-{
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	memcpy(&four.sin_addr, a->bytes + ADDR_BYTES - sizeof four.sin_addr, sizeof four.sin_addr);
-	return four;
-}
-
-static int bind_dual_stack(
-    int type, const struct addr *address, uint16_t port, const char *interface)
-{
-	static const int on = 1, off = 0, buffer = RECEIVE_BUFFER_BYTES;
-	struct sockaddr_in6 six = addr_to_sockaddr(address, port);
-	struct sockaddr_in four = four_of(address, port);
-	const struct sockaddr *where = (const struct sockaddr *)&six;
-	socklen_t size = sizeof six;
-	int fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd >= 0) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	} else if (errno == EAFNOSUPPORT && (addr_is_v4(address) || addr_is_wildcard(address))) {
-		where = (const struct sockaddr *)&four;
-		size = sizeof four;
-		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	}
-	if (fd < 0)
-		return -1;
-	if (type == SOCK_STREAM)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-	if ((*interface != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
-	                               (socklen_t)strlen(interface)) != 0) ||
-	    bind(fd, where, size) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-int socket_open_udp(const struct addr *address, uint16_t port, const char *interface)
-{
-	return bind_dual_stack(SOCK_DGRAM, address, port, interface);
-}
 
 bool socket_want_local(int fd)
 {
@@ -64,21 +12,6 @@ bool socket_want_local(int fd)
 	/* One of the two for each kind of socket; a dual-stack one tells mapped addresses. */
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) == 0 ||
 	       setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
-}
-
-int socket_open_tcp(uint16_t port, const char *interface)
-{
-	static const struct addr every;
-	int fd = bind_dual_stack(SOCK_STREAM, &every, port, interface);
-
-	if (fd >= 0 && listen(fd, 64) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
 }
 
 struct local_info {
@@ -166,14 +99,14 @@ static void put_local(struct msghdr *header, struct local_info *room, int level,
 static void answer_by_four(int fd, const struct addr *to, uint16_t port, const struct addr *local,
     const struct iovec *part)
 {
-	struct sockaddr_in where = four_of(to, port);
+	struct sockaddr_in where = socket_four(to, port);
 	struct in_pktinfo info = {.ipi_ifindex = 0};
 	struct local_info room = {.bytes = {0}};
 	struct msghdr header = {.msg_name = &where, .msg_namelen = sizeof where, .msg_iovlen = 1};
 
 	memcpy(&header.msg_iov, &part, sizeof part); /* sendmsg only reads it */
 	if (!addr_is_wildcard(local)) {
-		info.ipi_spec_dst = four_of(local, 0).sin_addr;
+		info.ipi_spec_dst = socket_four(local, 0).sin_addr;
 		put_local(&header, &room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	}
 	(void)!sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -10,13 +10,23 @@
 
 #define SOCKET_BATCH 32
 
-/* A non-blocking socket on `port` of `address` (all zeros: every address; IPv4 mapped), dual-stack
- * where the host has IPv6, bound to `interface` unless that is "". -1 with errno. */
-int socket_open_udp(const struct addr *address, uint16_t port, const char *interface);
+/* Where a socket is to be. */
+struct socket_place {
+	int type;            /* SOCK_DGRAM, or SOCK_STREAM: a listener */
+	struct addr address; /* all zeros: every address; IPv4 mapped */
+	uint16_t port;
+	const char *interface; /* that it is bound to, unless "" */
+};
+
+/* A non-blocking socket there, dual-stack where the host has IPv6. -1 with errno. */
+int socket_open(const struct socket_place *place);
+/* Whether `fd`, which is from elsewhere, is a socket as socket_open makes it, and nobody's
+ * besides: then NULL, and its options are set as they are there. Otherwise what is wrong. */
+const char *socket_take_over(int fd, const struct socket_place *place);
 /* Has socket_receive fill record.local: for a socket that answers. */
 bool socket_want_local(int fd);
-/* The same for a TCP listener, on every address. */
-int socket_open_tcp(uint16_t port, const char *interface);
+/* For a host without IPv6. An IPv6 address there is none of ours. */
+struct sockaddr_in socket_four(const struct addr *a, uint16_t port);
 
 /* Receives up to `most` (at most SOCKET_BATCH) datagrams without waiting. Returns how many. */
 size_t socket_receive(int fd, struct record *const records[], size_t most);

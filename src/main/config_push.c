@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "intake/socket.h"
 #include "main/port.h"
 
 void config_push_close(struct config_push *h)
@@ -55,35 +54,67 @@ static void say_why(enum log_level level, const char *what, const char *table, u
 	    *holder != '\0' ? ", by " : "", holder);
 }
 
-/* A UDP socket, or -1 with the reason in the log. */
-static int open_udp(const struct addr *address, uint16_t port, const char *interface)
-{
-	int fd = socket_open_udp(address, port, interface);
+struct wish {
+	const char *name; /* in the service manager's store */
+	int *fd;
+	struct socket_place place;
+};
 
-	if (fd < 0)
-		say_why(LOG_LEVEL_ERROR, "UDP port", "udp", port);
-	return fd;
+#define WISHES_MOST 3
+
+/* The sockets that a configuration asks for. Without a gate an open health port would show us to
+ * everyone. */
+static size_t wishes_of(struct wish out[static WISHES_MOST], struct config_push *h)
+{
+	const struct settings *s = h->snapshot.settings;
+	size_t count = 0;
+
+	if (s->openme)
+		out[count++] = (struct wish){"openme", &h->udp,
+		    {.type = SOCK_DGRAM, .port = s->udp_port, .interface = s->interface}};
+	if (s->openspa.enabled)
+		out[count++] = (struct wish){"openspa", &h->openspa,
+		    {SOCK_DGRAM, s->openspa.bind, s->openspa.port, s->interface}};
+	if (s->health_port != 0 && s->firewall != CONF_FIREWALL_NONE)
+		out[count++] = (struct wish){"health", &h->health,
+		    {.type = SOCK_STREAM, .port = s->health_port, .interface = s->interface}};
+	return count;
 }
 
-bool config_push_open_sockets(struct config_push *h)
+/* False when the daemon cannot do without. */
+static bool open_wish(const struct wish *w)
 {
-	static const struct addr every;
-	const struct settings *s = h->snapshot.settings;
-
-	reserve_ports(s);
-	if (s->openme && (h->udp = open_udp(&every, s->udp_port, s->interface)) < 0)
-		return false;
-	if (s->openspa.enabled) {
-		h->openspa = open_udp(&s->openspa.bind, s->openspa.port, s->interface);
-		if (h->openspa < 0 || !socket_want_local(h->openspa))
-			return false;
-	}
-	/* Without a gate an open port would show us to everyone. */
-	if (s->health_port == 0 || s->firewall == CONF_FIREWALL_NONE)
+	*w->fd = socket_open(&w->place);
+	if (*w->fd >= 0)
 		return true;
-	h->health = socket_open_tcp(s->health_port, s->interface);
-	if (h->health < 0)
-		say_why(LOG_LEVEL_WARN, "the health port (knocks work, status does not), TCP",
-		    "tcp", s->health_port);
+	if (w->place.type == SOCK_DGRAM) {
+		say_why(LOG_LEVEL_ERROR, "UDP port", "udp", w->place.port);
+		return false;
+	}
+	say_why(LOG_LEVEL_WARN, "the health port (knocks work, status does not), TCP", "tcp",
+	    w->place.port);
 	return true;
+}
+
+/* What is kept for nothing goes first: it may have a port that is wanted. */
+bool config_push_open_sockets(struct config_push *h, struct socket_store *store)
+{
+	struct wish wishes[WISHES_MOST];
+	size_t count = wishes_of(wishes, h);
+	bool cleared;
+
+	reserve_ports(h->snapshot.settings);
+	for (size_t i = 0; i < count; i++)
+		*wishes[i].fd = socket_store_take(store, wishes[i].name, &wishes[i].place);
+	cleared = socket_store_clear(store);
+	for (size_t i = 0; i < count; i++) {
+		const struct wish *w = &wishes[i];
+		bool kept = *w->fd >= 0 && !cleared;
+
+		if (*w->fd < 0 && !open_wish(w))
+			return false;
+		if (*w->fd >= 0 && !kept)
+			socket_store_keep(w->name, *w->fd);
+	}
+	return h->openspa < 0 || socket_want_local(h->openspa);
 }

@@ -3,6 +3,7 @@
 #define MAIN_CONFIG_PUSH_H
 
 #include "conf/conf.h"
+#include "main/socket_store.h"
 #include "snapshot/snapshot.h"
 
 struct config_push {
@@ -20,9 +21,10 @@ struct config_push {
 
 /* Lays the configuration out. False, having said why. */
 bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation);
-/* Opens the sockets that the snapshot asks for: once, since what they hang on needs a restart to
- * change. False, having said why; a health port that cannot be had is no failure. */
-bool config_push_open_sockets(struct config_push *h);
+/* Opens the sockets that the snapshot asks for, or takes them from the store, which is empty then:
+ * once, since what they hang on needs a restart to change. False, having said why; a health port
+ * that cannot be had is no failure. */
+bool config_push_open_sockets(struct config_push *h, struct socket_store *store);
 /* Closes our copies; safe on CONFIG_PUSH_EMPTY. */
 void config_push_close(struct config_push *h);
 

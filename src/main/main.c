@@ -90,7 +90,7 @@ static bool start(struct main_process *m, const struct conf *conf)
 
 	programs_of(&m->programs, conf);
 	ok = config_push_open(&h, conf, ++m->generation) && main_start_roles(m, &h.snapshot) &&
-	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h) &&
+	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h, &m->store) &&
 	     main_push_config(m, conf, &h);
 
 	config_push_close(&h);
@@ -147,8 +147,10 @@ int role_main(const struct main_options *options)
 	    .control = -1,
 	    .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};
-	struct conf *conf = conf_load(options->config, &why);
+	struct conf *conf;
 
+	socket_store_receive(&m.store);
+	conf = conf_load(options->config, &why);
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
 		executable_run_guard(options);

@@ -6,6 +6,7 @@
 #include "main/main.h"
 #include "main/programs.h"
 #include "main/public_address.h"
+#include "main/socket_store.h"
 
 /* Main has one for each role; both runners are started only where programs are asked. */
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
@@ -34,6 +35,7 @@ struct main_process {
 	uint32_t devices;
 	uint64_t generation;
 	int control; /* listener */
+	struct socket_store store;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
 	struct loop_source reload;    /* timer: the desk's turn */

@@ -1,11 +1,14 @@
 """posternd under test: started in a namespace, watched through its notices and its log."""
 
+import fcntl
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
+from array import array
 from pathlib import Path
 
 from netns import eventually
@@ -35,24 +38,53 @@ def yaml(value, indent=0):
     return "\n".join(lines)
 
 
+FIRST_KEPT = 64  # descriptors from here on are none that a process expects
 PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
 
 
 class Notices:
-    """The service manager's end of NOTIFY_SOCKET."""
+    """The service manager's end of NOTIFY_SOCKET, and its store of descriptors."""
 
     def __init__(self, path):
         Path(path).unlink(missing_ok=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         os.chmod(path, 0o777)
+        self.keeps = False  # whether there is a store
+        self.store = []  # of (name, descriptor)
+
+    def receive(self):
+        """The lines of the next notice, which has been obeyed; BlockingIOError without one."""
+        data, beside, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(64), socket.MSG_DONTWAIT)
+        sent = [fd for _, kind, what in beside if kind == socket.SCM_RIGHTS for fd in array("i", what)]
+        lines = data.decode().splitlines()
+        name = dict(line.partition("=")[::2] for line in lines).get("FDNAME", "stored")
+        if "FDSTOREREMOVE=1" in lines:
+            self.forget(name)
+        if self.keeps and "FDSTORE=1" in lines:
+            for descriptor in sent:
+                self.keep(name, descriptor)
+        for descriptor in sent:  # also what has come with a barrier
+            os.close(descriptor)
+        return lines
+
+    def keep(self, name, descriptor):
+        """A copy of it, unless there is one."""
+        if not any(os.path.sameopenfile(descriptor, kept) for _, kept in self.store):
+            self.store.append((name, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_KEPT)))
+
+    def forget(self, name=None):
+        """All of that name, or all."""
+        for kept in [kept for kept in self.store if name in (None, kept[0])]:
+            self.store.remove(kept)
+            os.close(kept[1])
 
     def wait_for(self, word, process, within=PATIENCE):
         """True when a notice with that line came in time, from a process that lives on; earlier
         notices are dropped."""
         def came():
             try:
-                return word in self.socket.recv(4096, socket.MSG_DONTWAIT).decode().splitlines()
+                return word in self.receive()
             except BlockingIOError:
                 return process.poll() is not None
         return eventually(came, within) and process.poll() is None
@@ -60,11 +92,12 @@ class Notices:
     def drop(self):
         try:
             while True:
-                self.socket.recv(4096, socket.MSG_DONTWAIT)
+                self.receive()
         except BlockingIOError:
             pass
 
     def close(self):
+        self.forget()
         self.socket.close()
 
 
@@ -111,13 +144,26 @@ class Daemon:
         self.killed = False
         with open(self.log_path, "ab") as file:
             self.process = self.space.popen(
-                *self.command("--log-format", log_format), env=environment, stdout=file,
-                stderr=file if log is None else log, cwd=self.folder)
+                *self.handing_over(), *self.command("--log-format", log_format), env=environment,
+                stdout=file, stderr=file if log is None else log, cwd=self.folder,
+                pass_fds=[descriptor for _, descriptor in self.notices.store])
         if ready:
             started = self.notices.wait_for("READY=1", self.process)
             assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
             self.pids = [self.process.pid, *descendants(self.process.pid)]
         return self
+
+    def handing_over(self):
+        """What starts the daemon with what is in the store: from descriptor 3 on, as sd_listen_fds
+        wants it."""
+        store = self.notices.store
+        if not store:
+            return []
+        assert len(store) <= 7, "bash moves none to 10 and more"
+        moves = " ".join(f"{3 + i}<&{kept} {kept}<&-" for i, (_, kept) in enumerate(store))
+        names = ":".join(name for name, _ in store)
+        return ["bash", "-c", f"exec {moves}; export LISTEN_FDS={len(store)} LISTEN_PID=$$ "
+                f"LISTEN_FDNAMES={shlex.quote(names)}; exec \"$@\"", "bash"]
 
     def reload(self):
         """SIGHUP, and the notice that it is done."""

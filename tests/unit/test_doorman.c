@@ -66,9 +66,9 @@ static void run_scan(void)
 
 static int listen_somewhere(void)
 {
-	static const struct addr every;
+	static const struct socket_place anywhere = {.type = SOCK_DGRAM, .interface = ""};
 	socklen_t size = sizeof world.door;
-	int fd = socket_open_udp(&every, 0, "");
+	int fd = socket_open(&anywhere);
 
 	assert_true(fd >= 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&world.door, &size), 0);

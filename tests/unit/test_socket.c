@@ -58,11 +58,25 @@ static uint16_t port_of(int fd)
 	return port;
 }
 
+static int open_udp(const char *address, uint16_t port, const char *interface)
+{
+	const struct socket_place place = {SOCK_DGRAM, addr_of(address), port, interface};
+
+	return socket_open(&place);
+}
+
+static int open_tcp(uint16_t port, const char *interface)
+{
+	const struct socket_place place = {
+	    .type = SOCK_STREAM, .port = port, .interface = interface};
+
+	return socket_open(&place);
+}
+
 /* On a port that is free, so that many of this test can run at once. */
 static int server_on(const char *address)
 {
-	const struct addr where = addr_of(address);
-	int fd = socket_open_udp(&where, 0, "");
+	int fd = open_udp(address, 0, "");
 
 	assert_return_code(fd, errno);
 	return fd;
@@ -222,7 +236,7 @@ static void many_at_once_and_in_order(void **state)
 
 static void it_does_not_wait_and_does_not_go_along(void **state)
 {
-	int udp = server_on("::"), tcp = socket_open_tcp(0, "");
+	int udp = server_on("::"), tcp = open_tcp(0, "");
 
 	(void)state;
 	assert_return_code(tcp, errno);
@@ -300,7 +314,6 @@ static void other_ancillary_data_is_no_address(void **state)
 static void a_host_without_ipv6(void **state)
 {
 	static const char *const ats[] = {"::", "127.0.0.3"};
-	const struct addr six = addr_of("::1");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof ats / sizeof *ats; i++) {
@@ -328,14 +341,14 @@ static void a_host_without_ipv6(void **state)
 		close(server);
 	}
 	no_ipv6 = true;
-	assert_int_equal(socket_open_udp(&six, 0, ""), -1);
+	assert_int_equal(open_udp("::1", 0, ""), -1);
 	assert_int_equal(errno, EAFNOSUPPORT);
 	no_ipv6 = false;
 }
 
 static void health_is_reached_over_both_families(void **state)
 {
-	int listener = socket_open_tcp(0, "");
+	int listener = open_tcp(0, "");
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 
@@ -360,21 +373,20 @@ static void health_is_reached_over_both_families(void **state)
 
 static void a_taken_port_and_no_such_interface(void **state)
 {
-	static const struct addr every;
-	int udp = server_on("::"), tcp = socket_open_tcp(0, "");
+	int udp = server_on("::"), tcp = open_tcp(0, "");
 
 	(void)state;
-	assert_int_equal(socket_open_udp(&every, port_of(udp), ""), -1);
+	assert_int_equal(open_udp("::", port_of(udp), ""), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	assert_int_equal(socket_open_tcp(port_of(tcp), ""), -1);
+	assert_int_equal(open_tcp(port_of(tcp), ""), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	assert_int_equal(socket_open_udp(&every, 0, "nosuch0"), -1);
+	assert_int_equal(open_udp("::", 0, "nosuch0"), -1);
 	assert_int_equal(errno, ENODEV);
-	assert_int_equal(socket_open_tcp(0, "nosuch0"), -1);
+	assert_int_equal(open_tcp(0, "nosuch0"), -1);
 	assert_int_equal(errno, ENODEV);
 	close(udp);
 	close(tcp);
-	udp = socket_open_udp(&every, 0, "lo");
+	udp = open_udp("::", 0, "lo");
 	assert_return_code(udp, errno);
 	close(udp);
 }

@@ -1,0 +1,37 @@
+/* The service manager keeps our sockets for the next daemon, so that what arrives between the two
+ * is not lost. What it gives back is checked as if anybody could have put it there. */
+#ifndef MAIN_SOCKET_STORE_H
+#define MAIN_SOCKET_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "intake/socket.h"
+
+#define SOCKET_STORE_MOST       6
+#define SOCKET_STORE_NAME_BYTES 64
+
+struct kept_socket {
+	int fd; /* -1: taken, or refused */
+	bool refused;
+	char name[SOCKET_STORE_NAME_BYTES]; /* "": none that we could have given it */
+};
+
+struct socket_store {
+	size_t count;
+	bool refused_more; /* than there is room for */
+	struct kept_socket kept[SOCKET_STORE_MOST];
+};
+
+/* What the service manager has given us; no process that is started later gets it. Before anything
+ * else is opened. */
+void socket_store_receive(struct socket_store *s);
+/* A socket of that name which is as it is to be, or -1; those that are not are left. */
+int socket_store_take(struct socket_store *s, const char *name, const struct socket_place *place);
+/* Closes what is left, and has the manager forget it and what was refused, with all that it keeps
+ * by the same names. True when there was any. */
+bool socket_store_clear(struct socket_store *s);
+/* Has the manager keep a socket, if it does not yet. */
+void socket_store_keep(const char *name, int fd);
+
+#endif

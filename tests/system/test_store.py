@@ -1,0 +1,243 @@
+"""The service manager keeps the sockets: what arrives while no daemon runs is judged by the next. And
+what it hands back is not believed. The test is the service manager."""
+
+import ctypes
+import os
+import socket
+import struct
+import time
+from pathlib import Path
+
+import openme
+import openspa
+from netns import eventually
+from spa_world import PORT as SPA_PORT
+from spa_world import SpaWorldTest
+from world import FAMILIES, KNOCK_PORT
+
+NAMES = {"openme", "openspa", "health"}
+REFUSED = "a kept socket is of no use and is closed"
+TAKEN = "a socket has been kept for us"
+SO_ATTACH_FILTER = 26
+
+
+class StoreTest(SpaWorldTest):
+    server_settings = {"knock_timeout": "30s"}
+
+    def begin(self, **server):
+        """A daemon whose sockets are kept."""
+        self.serve(server=server, duration="30s")
+        self.daemon.stop()
+        self.daemon.notices.keeps = True
+        self.daemon.start()
+        self.assertEqual(self.kept(), sorted(NAMES))
+        self.assertEqual(self.daemon.events(message=TAKEN), [])
+
+    def kept(self):
+        self.daemon.notices.drop()
+        return sorted(name for name, _ in self.daemon.notices.store)
+
+    def end(self, how):
+        getattr(self.daemon, how)()
+        self.daemon.notices.drop()
+
+    def knock_while_away(self):
+        """Knocks and requests of both families, each for an address of its own: as many as may wait of
+        one source at once."""
+        targets = [f"203.0.113.{last}" for last in range(1, 17)]
+        for i, target in enumerate(targets):
+            self.knock(target=target, family=FAMILIES[i % 2])
+        asked = [f"198.51.100.{1 + family}" for family in FAMILIES]
+        for family, client in zip(FAMILIES, asked):
+            packet = self.request(client=client)
+            self.client.send(packet, self.address(family), SPA_PORT)
+        return {*targets, *asked}
+
+    def assert_granted(self, addresses):
+        self.assertTrue(eventually(lambda: addresses <= self.granted()),
+                        f"lost: {addresses - self.granted()}")
+
+    def assert_served(self):
+        """Knocks, requests and the health port, over both families."""
+        for family in FAMILIES:
+            self.knock(family=family)
+            self.assertTrue(eventually(
+                lambda f=family: self.reaches(f, port=KNOCK_PORT, timeout=0.05)), "no health port")
+            self.granted_for(self.request(family=family), family=family)
+
+    def test_what_arrives_while_no_daemon_runs(self):
+        self.begin()
+        for how in ("stop", "kill", "stop", "kill"):
+            with self.subTest(how=how):
+                self.end(how)
+                self.server.run("nft", "flush", "ruleset")
+                addresses = self.knock_while_away()
+                time.sleep(0.1)
+                before = len(self.daemon.events(message=TAKEN))
+                self.daemon.start()
+                self.assert_granted(addresses)
+                self.assertEqual({e["name"] for e in self.daemon.events(message=TAKEN)[before:]},
+                                 NAMES)
+                self.assertEqual(self.kept(), sorted(NAMES))
+                self.assert_served()
+        self.assertEqual(self.daemon.events(message=REFUSED), [])
+
+    def test_without_a_store_it_is_lost(self):
+        """So the test above shows what it says."""
+        self.serve()
+        self.daemon.stop()
+        self.server.run("nft", "flush", "ruleset")
+        addresses = self.knock_while_away()
+        self.daemon.start()
+        self.assertFalse(addresses & self.settle())
+
+    def test_no_process_inherits_it(self):
+        self.begin()
+        self.end("stop")
+        self.daemon.start()
+        for role, pid in self.daemon.roles().items():
+            if role != "main":
+                environment = Path(f"/proc/{pid}/environ").read_bytes()
+                self.assertNotIn(b"LISTEN_", environment)
+        wanted = {"doorman": 2, "keeper": 0, "desk": 1}
+        bound = {os.stat(kept).st_ino for _, kept in self.daemon.notices.store}
+        for role, count in wanted.items():
+            pid = self.daemon.roles()[role]
+            inside = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            self.assertEqual(sum(f"socket:[{inode}]" in inside for inode in bound), count, role)
+
+    def test_for_another_process(self):
+        """LISTEN_PID is somebody else's: nothing is touched."""
+        self.begin()
+        self.end("stop")
+        self.daemon.notices.forget()
+        os.environ.update(LISTEN_FDS="3", LISTEN_PID="1", LISTEN_FDNAMES="openme:openspa:health")
+        try:
+            self.daemon.start()
+        finally:
+            for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
+                del os.environ[name]
+        self.assertEqual(self.kept(), sorted(NAMES))
+        self.assert_served()
+
+    def test_a_configuration_that_needs_fewer(self):
+        """Another port, and no OpenSPA any more: what was kept for it goes."""
+        self.begin()
+        self.end("stop")
+        self.daemon.configure(self.configuration(udp_port=54160))
+        self.daemon.start()
+        self.assertEqual(self.kept(), ["health", "openme"])
+        self.assertEqual({e["name"] for e in self.daemon.events(message=REFUSED)},
+                         {"openme", "openspa"})
+        self.client.send(openme.knock(self.alice, self.server_key.public), self.address(4), 54160)
+        self.assert_opens()
+        # Nobody has the old ports.
+        for port in (KNOCK_PORT, SPA_PORT):
+            with self.server.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+                s.bind(("::", port))
+
+    # What is not ours
+
+    def fresh(self, kind=socket.SOCK_DGRAM, port=KNOCK_PORT, address="::", device=None, prepare=None):
+        s = self.server.socket(socket.AF_INET6, kind)
+        self.addCleanup(s.close)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if device:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        if prepare:
+            prepare(s)
+        s.bind((address, port))
+        return s
+
+    def connected(self):
+        s = self.fresh()
+        s.connect((self.client.addresses[1][6], 1))
+        return s
+
+    def filtered(self):
+        s = self.fresh()
+        drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+        s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                     struct.pack("HP", 1, ctypes.addressof(drop)))
+        return s
+
+    def hostile(self):
+        """Name to what makes a socket that must not be used for openme."""
+        return {
+            "bound to another address or port": lambda: self.fresh(port=54161),
+            "of another type": lambda: self.fresh(socket.SOCK_STREAM, 54162),
+            "connected": self.connected,
+            "a filter": self.filtered,
+            "another device": lambda: self.fresh(device="wire2"),
+            "share its port": lambda: self.fresh(prepare=lambda s: s.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)),
+            "one family": lambda: self.fresh(prepare=lambda s: s.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)),
+        }
+
+    def offer(self, name, s):
+        """In place of what is kept by that name."""
+        notices = self.daemon.notices
+        notices.forget(name)
+        notices.keep(name, s.fileno())
+        s.close()
+
+    def test_what_is_not_ours_is_not_used(self):
+        self.begin()
+        for why, make in self.hostile().items():
+            with self.subTest(why=why):
+                self.end("stop")
+                self.daemon.notices.forget("openme")
+                self.offer("openme", make())
+                bad = os.stat(dict(self.daemon.notices.store)["openme"]).st_ino
+                before = len(self.daemon.events(message=REFUSED))
+                self.daemon.start()
+                event, = self.daemon.events(message=REFUSED)[before:]
+                self.assertEqual((event["name"], event["level"]), ("openme", "warn"))
+                self.assertIn(why, event["why"])
+                self.assertEqual(self.kept(), sorted(NAMES))
+                self.assertNotEqual(os.stat(dict(self.daemon.notices.store)["openme"]).st_ino, bad)
+                self.assert_served()
+
+    def test_swapped_doubled_unknown(self):
+        self.begin()
+        notices = self.daemon.notices
+
+        def swap():
+            notices.store[:] = [({"openme": "openspa", "openspa": "openme"}.get(name, name), kept)
+                                for name, kept in notices.store]
+
+        def double():
+            self.offer("x", self.fresh(port=54161))
+            notices.store[-1] = ("openme", notices.store[-1][1])
+
+        def double_first():
+            double()
+            notices.store.insert(0, notices.store.pop())
+
+        def unknown():
+            for name in ("stored", "x" * 200, "a b", "posternd.socket"):
+                self.offer(name, self.fresh(port=54161 + len(name)))
+
+        def no_socket():
+            with open("/dev/null", "rb") as file:
+                notices.keep("health", file.fileno())
+        for change in (swap, double, double_first, unknown, no_socket):
+            with self.subTest(change=change.__name__):
+                self.end("stop")
+                change()
+                self.daemon.start()
+                left = [name for name in self.kept() if name not in ("x" * 200, "a b")]
+                self.assertEqual(left, sorted(NAMES))
+                self.assert_served()
+                notices.forget("x" * 200)
+                notices.forget("a b")
+
+    def test_more_than_there_can_be(self):
+        self.begin()
+        self.end("kill")
+        for i in range(4):
+            self.offer(f"n{i}", self.fresh(port=55000 + i))
+        self.daemon.notices.store.reverse()
+        self.daemon.start()
+        self.assert_served()

@@ -1,0 +1,226 @@
+/* Which sockets of an earlier daemon are taken over: those that are ours in everything. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "intake/socket.h"
+
+#define PORT 54154
+
+#define NOT_RUN 77 /* Meson's word for a test that was skipped */
+
+/* Of our own, with lo up, where no port is taken by others. */
+static bool enter_namespace(void)
+{
+	struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = unshare(CLONE_NEWNET) == 0 ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+	bool entered = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &up) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return entered;
+}
+
+static struct socket_place place(int type, const char *address, const char *interface)
+{
+	struct socket_place p = {.type = type, .port = PORT, .interface = interface};
+
+	assert_true(*address == '\0' || addr_parse(&p.address, address));
+	return p;
+}
+
+static void ours_is_taken(void **state)
+{
+	const struct socket_place places[] = {place(SOCK_DGRAM, "", ""),
+	    place(SOCK_DGRAM, "", "lo"), place(SOCK_DGRAM, "127.0.0.1", ""),
+	    place(SOCK_DGRAM, "::1", "lo"), place(SOCK_STREAM, "", ""),
+	    place(SOCK_STREAM, "", "lo")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		int fd = socket_open(&places[i]);
+
+		assert_return_code(fd, errno);
+		assert_return_code(fcntl(fd, F_SETFL, 0), errno);
+		assert_return_code(fcntl(fd, F_SETFD, 0), errno);
+		assert_null(socket_take_over(fd, &places[i]));
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		close(fd);
+	}
+}
+
+static void another_place_is_refused(void **state)
+{
+	const struct socket_place wanted = place(SOCK_DGRAM, "", "lo");
+	struct socket_place others[] = {wanted, place(SOCK_DGRAM, "127.0.0.1", "lo"),
+	    place(SOCK_DGRAM, "", ""), place(SOCK_STREAM, "", "lo"),
+	    place(SOCK_DGRAM, "::1", "lo")};
+
+	(void)state;
+	others[0].port++;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		int fd = socket_open(&others[i]);
+
+		assert_return_code(fd, errno);
+		assert_non_null(socket_take_over(fd, &wanted));
+		close(fd);
+	}
+}
+
+static void spoil_connect(int fd)
+{
+	const struct sockaddr_in6 far = {
+	    .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = htons(1)};
+
+	assert_return_code(connect(fd, (const struct sockaddr *)&far, sizeof far), errno);
+}
+
+static void spoil_filter(int fd)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = {1, &drop};
+
+	assert_return_code(
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), errno);
+}
+
+static void spoil_share(int fd)
+{
+	static const int on = 1;
+
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), errno);
+}
+
+static void spoil_reuse(int fd)
+{
+	static const int on = 1;
+
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), errno);
+}
+
+static void spoil_encap(int fd)
+{
+	static const int type = UDP_ENCAP_ESPINUDP;
+
+	assert_return_code(setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type), errno);
+}
+
+static void spoil_device(int fd)
+{
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0), errno);
+}
+
+static void spoilt_is_refused(void **state)
+{
+	static const struct {
+		void (*spoil)(int fd);
+		const char *why;
+	} rows[] = {{spoil_connect, "it is connected"}, {spoil_filter, "it has a filter"},
+	    {spoil_share, "others could share its port"},
+	    {spoil_reuse, "others could share its port"},
+	    {spoil_encap, "packets are taken out of it"},
+	    {spoil_device, "it is bound to another device, or to one that is gone"}};
+	const struct socket_place wanted = place(SOCK_DGRAM, "::1", "lo");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int fd = socket_open(&wanted);
+
+		assert_return_code(fd, errno);
+		rows[i].spoil(fd);
+		assert_string_equal(socket_take_over(fd, &wanted), rows[i].why);
+		close(fd);
+	}
+}
+
+static void for_one_family_is_refused(void **state)
+{
+	static const int on = 1;
+	const struct socket_place wanted = place(SOCK_DGRAM, "", "");
+	struct sockaddr_in6 where = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_return_code(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), errno);
+	assert_return_code(bind(fd, (struct sockaddr *)&where, sizeof where), errno);
+	assert_string_equal(socket_take_over(fd, &wanted), "it is for one family alone");
+	close(fd);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_return_code(bind(fd, (struct sockaddr *)&four, sizeof four), errno);
+	assert_string_equal(socket_take_over(fd, &wanted), "it is of another family");
+	close(fd);
+}
+
+static void other_protocols_are_refused(void **state)
+{
+	const struct socket_place wanted = place(SOCK_DGRAM, "", "");
+	const struct sockaddr_in6 where = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE);
+
+	(void)state;
+	if (fd >= 0) {
+		assert_return_code(bind(fd, (const struct sockaddr *)&where, sizeof where), errno);
+		assert_string_equal(socket_take_over(fd, &wanted), "it is of another protocol");
+		close(fd);
+	}
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_non_null(socket_take_over(fd, &wanted));
+	close(fd);
+	assert_non_null(socket_take_over(-1, &wanted));
+}
+
+static void a_listener_that_was_shut_down_is_refused(void **state)
+{
+	const struct socket_place wanted = place(SOCK_STREAM, "", "");
+	int fd = socket_open(&wanted);
+
+	(void)state;
+	assert_return_code(fd, errno);
+	assert_return_code(shutdown(fd, SHUT_RDWR), errno);
+	assert_non_null(socket_take_over(fd, &wanted));
+	close(fd);
+}
+
+static void a_device_that_is_not_there(void **state)
+{
+	const struct socket_place everywhere = place(SOCK_DGRAM, "", "");
+	const struct socket_place wanted = place(SOCK_DGRAM, "", "nosuch0");
+	int fd = socket_open(&everywhere);
+
+	(void)state;
+	assert_string_equal(socket_take_over(fd, &wanted), strerror(ENODEV));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(ours_is_taken),
+	    cmocka_unit_test(another_place_is_refused),
+	    cmocka_unit_test(spoilt_is_refused),
+	    cmocka_unit_test(for_one_family_is_refused),
+	    cmocka_unit_test(other_protocols_are_refused),
+	    cmocka_unit_test(a_listener_that_was_shut_down_is_refused),
+	    cmocka_unit_test(a_device_that_is_not_there),
+	};
+
+	if (!enter_namespace())
+		return NOT_RUN;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
