@@ -49,6 +49,7 @@ static void beat(void *context)
 
 	timer_read(m->heartbeat.fd);
 	main_feed_watchdog();
+	main_check_interface(m);
 	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
 		if (m->children[role].pid > 0)
 			ping(&m->children[role], role);

@@ -1,6 +1,7 @@
 #include "main/main.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -82,6 +83,13 @@ static bool enter_loop(struct main_process *m)
 
 /* --- The start and the end */
 
+/* Only a named one takes what it takes to bind sockets anew. */
+static bool follow_interface(struct main_process *m, struct config_push *h)
+{
+	return *m->settings.interface == '\0' ? sandbox_give_up(CAP_NET_RAW)
+	                                      : main_watch_interface(m, h);
+}
+
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, const struct conf *conf)
 {
@@ -91,7 +99,7 @@ static bool start(struct main_process *m, const struct conf *conf)
 	programs_of(&m->programs, conf);
 	ok = config_push_open(&h, conf, ++m->generation) && main_start_roles(m, &h.snapshot) &&
 	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h, &m->store) &&
-	     main_push_config(m, conf, &h);
+	     main_push_config(m, conf, &h) && follow_interface(m, &h);
 
 	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);
@@ -145,6 +153,7 @@ int role_main(const struct main_options *options)
 	struct main_process m = {.options = options,
 	    .handlers = main_handlers,
 	    .control = -1,
+	    .watch.source.fd = -1,
 	    .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};
 	struct conf *conf;

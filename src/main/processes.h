@@ -22,6 +22,15 @@ struct child {
 	int task_outcome;    /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
+#define WATCHED_SOCKETS 3
+
+struct interface_watch {
+	struct loop_source source;    /* netlink; fd -1: every interface is heard */
+	int sockets[WATCHED_SOCKETS]; /* those of the doorman and the desk; -1: none */
+	bool gone;
+	bool failed; /* to bind the sockets */
+};
+
 struct main_process {
 	const struct main_options *options;
 	message_handler *const *handlers; /* main_handlers */
@@ -36,6 +45,7 @@ struct main_process {
 	uint64_t generation;
 	int control; /* listener */
 	struct socket_store store;
+	struct interface_watch watch;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
 	struct loop_source reload;    /* timer: the desk's turn */
@@ -82,6 +92,14 @@ void main_reload(struct main_process *m, bool for_desk);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */
 void main_want_reload(struct main_process *m);
 bool main_open_reload(struct main_process *m);
+
+/* --- interface_watch.c */
+
+/* Keeps the sockets in `h` bound to the interface, from now on and in the loop. False, having said
+ * why. */
+bool main_watch_interface(struct main_process *m, struct config_push *h);
+/* Looks whether it is still the same device; also each second. */
+void main_check_interface(struct main_process *m);
 
 /* --- heartbeat.c */
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -161,6 +162,19 @@ static bool deny_calls(scmp_filter_ctx filter, const int *const *lists)
 	           SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) == 0;
 }
 
+/* Whoever may bind a socket to a device could listen to everybody there. */
+static bool deny_raw(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp raw = SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW);
+
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_PACKET)) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET), raw) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET6), raw) == 0;
+}
+
 /* What every role may do in one way only. Roles may share a uid, and neither a signal nor fcntl's
  * F_SETOWN, which sends them, is to reach another; no memory becomes code. */
 static bool allow_narrowly(scmp_filter_ctx filter)
@@ -182,7 +196,8 @@ static bool close_calls(const struct sandbox_policy *policy)
 	bool closed =
 	    filter != NULL && (!allows || forbidden_call_report()) &&
 	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
-	            : deny_calls(filter, policy->denied)) &&
+	            : deny_calls(filter, policy->denied) &&
+	                  (!policy->no_raw || deny_raw(filter))) &&
 	    seccomp_load(filter) == 0;
 
 	if (filter != NULL)
@@ -196,6 +211,14 @@ static bool step(bool done, const char *what)
 		log_event(LOG_LEVEL_ERROR, "cannot close the sandbox", "step", what, "error",
 		    strerror(errno), NULL);
 	return done;
+}
+
+bool sandbox_give_up(int capability)
+{
+	return capng_get_caps_process() == 0 &&
+	       capng_update(
+	           CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned int)capability) == 0 &&
+	       capng_apply(CAPNG_SELECT_CAPS) == 0;
 }
 
 bool sandbox_close(enum role role, uid_t uid, gid_t gid)

@@ -14,6 +14,7 @@ struct sandbox_policy {
 	const int *const *calls;  /* may be used, all others end the process; NULL: no such list */
 	const int *const *denied; /* are refused, all others may be used; NULL: no such list */
 	const int *capabilities;  /* that it keeps, closed by -1; NULL: none */
+	bool no_raw;   /* sockets that see packets of others are refused, with `denied` */
 	bool executes; /* other programs: they get its capabilities; files by sandbox_read_only */
 };
 
@@ -22,6 +23,9 @@ extern const struct sandbox_policy sandbox_policies[ROLE_COUNT];
 /* For a role that executes: takes away every way to change a file but `writable` and what stands
  * under it ("": nothing), /dev/null and its like. False with errno. Before sandbox_close. */
 bool sandbox_read_only(const char *writable);
+
+/* Gives up a capability that the role could keep. Before sandbox_close. */
+bool sandbox_give_up(int capability);
 
 /* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
  * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user

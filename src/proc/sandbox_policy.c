@@ -66,14 +66,15 @@ static const int *const main_denied[] = {kernel, spaces, others, clocks, process
 static const int *const programs_denied[] = {kernel, spaces, others, clocks, NULL};
 
 /* To end the others at last, and for a reload: to read what root could read, keys into memory that
- * is locked. */
-static const int kill_and_read[] = {CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, END};
+ * is locked. To bind sockets to an interface that is back, where one is named. */
+static const int kill_read_and_bind[] = {
+    CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_NET_RAW, END};
 static const int net_admin[] = {CAP_NET_ADMIN, END};
 static const int net_admin_and_raw[] = {CAP_NET_ADMIN, CAP_NET_RAW, END};
 
 const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
     /* Reads the configuration again at a reload, as root, with whatever libc calls for that. */
-    [ROLE_MAIN] = {.denied = main_denied, .capabilities = kill_and_read},
+    [ROLE_MAIN] = {.denied = main_denied, .no_raw = true, .capabilities = kill_read_and_bind},
     [ROLE_DOORMAN] = {.calls = doorman_calls},
     [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
     [ROLE_DESK] = {.calls = desk_calls},

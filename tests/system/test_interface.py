@@ -1,13 +1,21 @@
 """`interface:` is resolved on this host; what would be deaf, with the ports open, does not start."""
 
+import re
 import subprocess
+from pathlib import Path
 
 import openme
+import openspa
 from daemon import program
 from netns import eventually, link
+from spa_world import PORT as SPA_PORT
+from spa_world import SpaWorldTest
+from stranger import Stranger
 from world import FAMILIES, KNOCK_PORT, SERVICE_PORT, WorldTest
 
 ALTERNATIVE = "uplink-in-the-cellar-left-of-the-door"  # longer than a device's own name may be
+# CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_NET_RAW
+MAIN = 1 << 5 | 1 << 2 | 1 << 14 | 1 << 13
 
 
 class InterfaceTest(WorldTest):
@@ -162,3 +170,138 @@ class InterfaceTest(WorldTest):
         gone = self.daemon.events(message="nothing is heard at the interface")
         self.assertIn('found "ppp"', gone[0]["why"])
         self.assertTrue(self.daemon.events(message="reloaded: 3 clients, 0 devices"))
+
+    # Deleted and made anew
+
+    def make_veth(self, device):
+        """A wire of its own to `other`, number 4."""
+        link(self.server, self.other, 4, left_device=device, right_device="far")
+
+    def make_bridge(self, device):
+        link(self.server, self.other, 4, left_device="port", right_device="far")
+        self.server.ip("link", "add", device, "type", "bridge")
+        self.enslave("port", device, 4)
+
+    def remove(self, *devices):
+        for device in devices:
+            self.server.run("ip", "link", "del", device, check=False)
+        self.other.run("ip", "link", "del", "far", check=False)
+
+    def heard(self, family, port=SERVICE_PORT):
+        """A knock on wire 4, and a connection within a second of it. Before that the two find each
+        other, which takes IPv6 a second when a bridge is new."""
+        address, own = self.server.addresses[4][family], self.other.addresses[4][family]
+        self.assertTrue(eventually(lambda: " 0% packet loss" in self.other.run(
+            "ping", "-c", "1", "-W", "0.2", address, check=False)))
+        packet = openme.knock(self.alice, self.server_key.public)
+        self.other.send(packet, address, KNOCK_PORT, own)
+        return eventually(lambda: self.other.connects(address, port, own, timeout=0.05), within=1)
+
+    def strangers(self):
+        """Who never knock: from other addresses on wire 4."""
+        return [Stranger(self.other, self.server.addresses[4][family], SERVICE_PORT, source)
+                for family, source in ((4, "10.77.4.66"), (6, "fd77:4::66"))]
+
+    def remake(self, make, device, parts, name=None, prepare=lambda: None):
+        """Five times: gone, back, heard at once over both families, and no stranger gets in."""
+        self.addCleanup(self.remove, *parts)
+        self.remove(*parts)
+        make(device)
+        prepare()
+        self.start(self.configuration(interface=name or device, knock_timeout="1s"))
+        self.assertTrue(self.heard(4))
+        strangers = self.strangers()
+        for stranger in strangers:
+            stranger.start()
+        try:
+            for turn in range(1, 6):
+                self.remove(*parts)
+                if turn % 2:  # else it is back before anybody has looked
+                    self.assertTrue(eventually(lambda t=turn: len(self.daemon.events(
+                        message="the interface is gone: nothing is heard until it is back",
+                        level="warn")) == t))
+                make(device)
+                prepare()
+                for address in ("10.77.4.66/24", "fd77:4::66/64"):
+                    more = ["nodad"] if ":" in address else []
+                    self.other.ip("address", "add", address, "dev", "far", *more)
+                for family in FAMILIES:
+                    self.assertTrue(self.heard(family), f"deaf after {turn}, IPv{family}")
+                    self.assertTrue(self.heard(family, port=KNOCK_PORT), "no health port")
+                self.assertTrue(eventually(lambda t=turn: len(self.daemon.events(
+                    message="the interface is back, and heard", level="info")) == t))
+        finally:
+            found = [stranger.count() for stranger in strangers]
+        self.assertEqual(found, [0, 0])
+        self.assertTrue(all(stranger.tries > 20 for stranger in strangers))
+        self.assertIsNone(self.daemon.process.poll())
+
+    def test_a_device_that_is_made_anew(self):
+        self.remake(self.make_veth, "ppp", ["ppp"])
+
+    def test_a_bridge_that_is_made_anew(self):
+        self.remake(self.make_bridge, "lan", ["lan", "port"])
+
+    def test_a_device_with_another_name_that_is_made_anew(self):
+        name = "to-the-provider-by-telephone"
+        self.remake(self.make_veth, "ppp", ["ppp"], name, lambda: self.server.ip(
+            "link", "property", "add", "dev", "ppp", "altname", name))
+
+    def test_it_is_back_with_another_name_of_its_own(self):
+        """Rules go by that name, so a new daemon is wanted: it ends, for the service manager."""
+        name = "to-the-provider-by-telephone"
+        self.addCleanup(self.remove, "ppp", "ppp9")
+        for device in ("ppp", "ppp9"):
+            self.remove("ppp", "ppp9")
+            self.make_veth(device)
+            self.server.ip("link", "property", "add", "dev", device, "altname", name)
+            if device == "ppp":
+                self.start(self.configuration(interface=name))
+        self.assertEqual(self.daemon.process.wait(5), 1)
+        self.assertTrue(self.daemon.events(
+            message="the interface is back with another name of its own"))
+        self.daemon.start()
+        self.assertTrue(self.heard(4))
+
+    def test_sockets_that_cannot_be_bound_anew(self):
+        """A service manager has left the daemon without CAP_NET_RAW: it says so once, and lives on."""
+        self.addCleanup(self.remove, "ppp")
+        self.make_veth("ppp")
+        self.start(self.configuration(interface="ppp"))
+        self.daemon.stop()
+        command = self.daemon.command
+        self.daemon.command = lambda *more: ["setpriv", "--bounding-set", "-net_raw", *command(*more)]
+        self.daemon.start()
+        self.remove("ppp")
+        self.make_veth("ppp")
+        failed = "cannot listen at the interface that is back"
+        self.assertTrue(eventually(lambda: self.daemon.events(message=failed)))
+        self.assertFalse(eventually(lambda: len(self.daemon.events(message=failed)) > 1, within=2.5))
+        self.assertIsNone(self.daemon.process.poll())
+
+    def test_main_can_bind_and_see_nothing(self):
+        self.start(self.configuration(interface="wire"))
+        status = Path(f"/proc/{self.daemon.roles()['main']}/status").read_text()
+        self.assertEqual(int(re.search(r"CapEff:\s*(\w+)", status)[1], 16), MAIN)
+
+
+class SpaInterfaceTest(SpaWorldTest):
+    def test_requests_are_heard_on_a_device_that_is_made_anew(self):
+        def make():
+            link(self.server, self.other, 4, left_device="ppp", right_device="far")
+        self.addCleanup(self.server.run, "ip", "link", "del", "ppp", check=False)
+        make()
+        self.serve(server={"interface": "ppp"})
+        for turn in range(3):
+            for family in FAMILIES:
+                packet = self.request(client=self.other.addresses[4][family])
+                with self.other.socket(2 if family == 4 else 10, 2) as s:
+                    s.settimeout(2)
+                    s.sendto(packet, (self.server.addresses[4][family], SPA_PORT))
+                    openspa.open_response(s.recv(2048), self.phone, self.spa_key.public)
+            self.server.ip("link", "del", "ppp")
+            if turn == 0:
+                self.assertTrue(eventually(lambda: self.daemon.events(level="warn")))
+            make()
+            self.assertTrue(eventually(lambda t=turn: len(self.daemon.events(
+                message="the interface is back, and heard")) == t + 1))

@@ -5,35 +5,15 @@ import os
 import pty
 import re
 import subprocess
-import threading
 from pathlib import Path
 
 from daemon import program
 from netns import eventually
+from stranger import Stranger
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
 FAILED, CONFIG = 1, 78
 RESTARTS = 100
-
-
-class Stranger(threading.Thread):
-    """Tries to connect without a pause, and counts what gets through."""
-
-    def __init__(self, space, address):
-        super().__init__()
-        self.tries = self.connections = 0
-        self.ends = threading.Event()
-        self.space, self.address = space, address
-
-    def run(self):
-        while not self.ends.is_set():
-            self.tries += 1
-            self.connections += self.space.connects(self.address, SERVICE_PORT, timeout=0.02)
-
-    def count(self):
-        self.ends.set()
-        self.join()
-        return self.connections
 
 
 class ShutTest(WorldTest):

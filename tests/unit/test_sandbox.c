@@ -1,6 +1,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -211,8 +212,28 @@ static bool leaves_the_system_alone(void)
 	       is_refused(mount("none", "/", "tmpfs", 0, NULL)) && is_refused(chroot("/")) &&
 	       is_refused(ptrace(PTRACE_ATTACH, other, NULL, NULL)) &&
 	       is_refused(clock_settime(CLOCK_REALTIME, &when)) &&
-	       is_refused(syscall(SYS_bpf, 0, NULL, 0)) && is_refused(setuid(SOMEBODY)) &&
-	       socket(AF_PACKET, SOCK_RAW, 0) == -1;
+	       is_refused(syscall(SYS_bpf, 0, NULL, 0)) && is_refused(setuid(SOMEBODY));
+}
+
+/* It keeps the capability for that, to bind sockets to an interface. */
+static bool sees_no_packet(void)
+{
+	const long high = (long)1 << 32;
+
+	return is_refused(socket(AF_PACKET, SOCK_RAW, 0)) &&
+	       is_refused(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) &&
+	       is_refused(socket(AF_INET, SOCK_RAW, IPPROTO_UDP)) &&
+	       is_refused(socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_UDP)) &&
+	       is_refused((int)syscall(SYS_socket, AF_PACKET | high, SOCK_RAW, 0));
+}
+
+static bool binds_to_a_device_again(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0 &&
+	       socket(AF_NETLINK, SOCK_RAW, 0) >= 0;
 }
 
 static char private_file[] = "/tmp/postern-sandbox-XXXXXX";
@@ -239,7 +260,8 @@ static bool allocates_locked_memory(void)
 static void main_reads_and_ends_the_others(void **state)
 {
 	static bool (*const as_wanted[])(void) = {starts_nobody, leaves_the_system_alone,
-	    reads_and_does_not_write, ends_another, allocates_locked_memory};
+	    sees_no_packet, binds_to_a_device_again, reads_and_does_not_write, ends_another,
+	    allocates_locked_memory};
 	int fd = mkstemp(private_file);
 
 	(void)state;
