@@ -120,6 +120,22 @@ bool doorman_take_config(void *context, const struct message_secret *m, struct m
 	return true;
 }
 
+/* What has not been read waits for the next daemon. What waits here has its keys tried first. */
+bool doorman_take_stop(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct doorman *d = context;
+
+	(void)m;
+	(void)fds;
+	for (int i = 0; i < RECORD_PROTOCOLS; i++)
+		if (d->sockets[i].source.fd >= 0)
+			loop_remove(&d->process.loop, &d->sockets[i].source);
+	d->stopping = true;
+	if (d->hands->lane.scanning == 0)
+		process_report(&d->process, 0);
+	return true;
+}
+
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;

@@ -29,6 +29,7 @@ struct doorman {
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
 	struct loop_source scan_timer;
+	bool stopping; /* reads no more */
 	struct report report;
 
 	struct snapshot config;

@@ -137,6 +137,8 @@ void doorman_try_keys(void *context)
 	}
 	if (lane->scanning > 0)
 		timer_set(d->scan_timer.fd, pause_ns, 0);
+	else if (d->stopping)
+		process_report(&d->process, 0);
 }
 
 static void guess_was_wrong(struct doorman *d, struct knock *k)

@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "keeper/keeper.h"
 
-#define TICK_NS NS_PER_SECOND
+#define TICK_NS   NS_PER_SECOND
+#define REST_MOST 1000 /* more than a channel holds */
 
 uint32_t keeper_left(const struct keeper *k)
 {
@@ -18,6 +19,15 @@ void keeper_tick(struct keeper *k, bool on)
 	k->ticking = on;
 }
 
+/* What the doorman had handed on is judged; it may have ended meanwhile. */
+static void judge_the_rest(struct keeper *k)
+{
+	for (int i = 0; i < REST_MOST && k->doorman.channel.fd >= 0 &&
+	                peer_wait(&k->doorman, PHASE_RUN, 0) == CHANNEL_MESSAGE;
+	     i++)
+		keeper_commit(k);
+}
+
 void keeper_stop(struct keeper *k, bool keep_rules)
 {
 	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
@@ -25,6 +35,8 @@ void keeper_stop(struct keeper *k, bool keep_rules)
 	if (k->stopping)
 		return;
 	k->stopping = true;
+	if (keep_rules && k->state.grants != NULL)
+		judge_the_rest(k);
 	peer_close(&k->doorman);
 	peer_close(&k->desk);
 	if (k->programs.ops != NULL)

@@ -7,8 +7,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 
-#define READY_TIMEOUT_MS 10000
-#define LOOK_MS          50 /* how soon a signal to stop is seen while waiting */
+#define LOOK_MS 50 /* how soon a signal to stop is seen while waiting */
 
 void main_fail(struct main_process *m, enum role role, const char *what)
 {
@@ -52,11 +51,11 @@ static bool wait_for_answer(struct child *child, const int *awaited, int timeout
 	return true;
 }
 
-bool main_wait_ready(struct child *child)
+bool main_wait_ready(struct child *child, int timeout_ms)
 {
 	child->error = -1;
 	child->ready_awaited = true;
-	if (!wait_for_answer(child, &child->error, READY_TIMEOUT_MS))
+	if (!wait_for_answer(child, &child->error, timeout_ms))
 		return false;
 	errno = child->error;
 	return errno == 0;

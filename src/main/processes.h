@@ -63,9 +63,10 @@ void main_fail(struct main_process *m, enum role role, const char *what);
 void main_lost(struct main_process *m, enum role role);
 /* Whether a signal to stop waits to be read. */
 bool main_is_to_stop(const struct main_process *m);
+#define READY_TIMEOUT_MS 10000
 /* Waits for a role's READY; false with errno when it has failed, or did not come, or the daemon is
  * to stop. */
-bool main_wait_ready(struct child *child);
+bool main_wait_ready(struct child *child, int timeout_ms);
 /* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
  * where none is configured; otherwise the log says what happened. */
 bool main_server_task(struct main_process *m, enum runner_task task);

@@ -32,7 +32,8 @@ static bool configure(struct main_process *m, enum role role, enum message_type 
 {
 	struct child *child = &m->children[role];
 
-	if (channel_send(&child->peer.channel, type, body, fds) && main_wait_ready(child))
+	if (channel_send(&child->peer.channel, type, body, fds) &&
+	    main_wait_ready(child, READY_TIMEOUT_MS))
 		return true;
 	log_event(LOG_LEVEL_ERROR, "the configuration was not taken over", "process",
 	    role_name(role), "error", strerror(errno), NULL);

@@ -147,7 +147,8 @@ static bool spawn_all(struct main_process *m)
 static bool wait_for_all(struct main_process *m)
 {
 	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		if (m->children[role].pid > 0 && !main_wait_ready(&m->children[role])) {
+		if (m->children[role].pid > 0 &&
+		    !main_wait_ready(&m->children[role], READY_TIMEOUT_MS)) {
 			log_event(LOG_LEVEL_ERROR, "a process did not start", "process",
 			    role_name(role), "error", strerror(errno), NULL);
 			return false;

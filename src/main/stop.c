@@ -12,6 +12,7 @@
 #include "main/processes.h"
 
 #define STOP_TIMEOUT_MS 3000
+#define QUIET_MS        500 /* for what the doorman has in its hands */
 #define LOST_STEPS      100 /* from a closed channel to the end of the process */
 
 static const struct timespec step = {0, 2000000};
@@ -151,6 +152,18 @@ static int keepers_time_ms(const struct main_process *m)
 	           : STOP_TIMEOUT_MS;
 }
 
+/* What is not judged any more stays in the sockets, for the next daemon. */
+static void quieten_doorman(struct main_process *m)
+{
+	static const struct message_empty nothing;
+	struct child *doorman = &m->children[ROLE_DOORMAN];
+	bool serves = m->settings.openme || m->settings.openspa.enabled;
+
+	if (serves && doorman->pid > 0 && doorman->peer.channel.fd >= 0 &&
+	    channel_try_send(&doorman->peer.channel, MESSAGE_STOP_DOORMAN, &nothing))
+		main_wait_ready(doorman, QUIET_MS);
+}
+
 /* After a failure the rules stay, so that the ports stay shut, and serverStop is not run. What
  * programs have opened the keeper shuts in any case. */
 void main_stop_roles(struct main_process *m)
@@ -159,6 +172,7 @@ void main_stop_roles(struct main_process *m)
 	struct message_stop stop = {
 	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
+	quieten_doorman(m);
 	/* The keeper ends by its message. Nothing may cut that short: not its channel, and not the
 	 * end of the others, after which it would leave the rules. */
 	if (m->children[ROLE_KEEPER].pid > 0)

@@ -86,6 +86,7 @@ enum message_fd {
 	X(BEGIN_DOORMAN, MAIN, DOORMAN, START, BEGIN_DOORMAN_FDS, message_begin, doorman_begin) \
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
 	    doorman_take_config)                                                                \
+	X(STOP_DOORMAN, MAIN, DOORMAN, RUN, NO_FDS, message_empty, doorman_take_stop)           \
 	X(PING_DOORMAN, MAIN, DOORMAN, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
 	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
@@ -146,7 +147,8 @@ struct message_secret {
 	struct rsa_secret rsa;
 };
 
-/* The first READY of a process: its sandbox is closed. Each later one answers a CONFIG. */
+/* The first READY of a process: its sandbox is closed. Each later one answers a CONFIG, or the
+ * doorman's STOP: it reads no more, and has handed on what it could. */
 struct message_outcome {
 	int32_t error; /* errno, 0: done */
 };

@@ -291,6 +291,56 @@ static void every_key_is_tried(void **state)
 	assert_int_equal(handed_on(), -1);
 }
 
+/* Main tells it to read no more, and hears when it has nothing left in its hands. */
+static void stop_reading(void)
+{
+	static const struct message_empty nothing;
+
+	assert_true(channel_send(&world.main, MESSAGE_STOP_DOORMAN, &nothing, NULL));
+	take_config();
+}
+
+static bool says_ready(void)
+{
+	struct message m;
+
+	return channel_receive(&world.main, &m, PHASE_RUN) == CHANNEL_MESSAGE &&
+	       m.type == MESSAGE_DOORMAN_READY;
+}
+
+static void what_comes_after_a_stop_is_not_read(void **state)
+{
+	uint8_t packet[OPENME_PACKET_BYTES];
+
+	(void)state;
+	knock_by(CAROL);
+	stop_reading();
+	assert_true(says_ready());
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(recv(world.doorman.sockets[RECORD_OPENME].source.fd, packet, sizeof packet,
+	                     MSG_PEEK | MSG_DONTWAIT),
+	    sizeof packet);
+	assert_memory_equal(packet, world.packet, sizeof packet);
+}
+
+static void what_was_read_before_a_stop_is_handed_on(void **state)
+{
+	struct epoll_event event;
+
+	(void)state;
+	knock_by(CAROL);
+	assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 1000), 1);
+	((struct loop_source *)event.data.ptr)
+	    ->ready(((struct loop_source *)event.data.ptr)->context);
+	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	stop_reading();
+	assert_false(says_ready());
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	assert_true(says_ready());
+}
+
 static void signed_by_nobody(void **state)
 {
 	(void)state;
@@ -439,6 +489,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up_door, tear_down)
 	static const struct CMUnitTest tests[] = {
 	    T(every_key_is_tried),
+	    T(what_comes_after_a_stop_is_not_read),
+	    T(what_was_read_before_a_stop_is_handed_on),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(held_until_the_configuration_is_here),

@@ -508,6 +508,17 @@ static void stopping(void **state)
 	assert_int_equal(bench_removals(), 1);
 }
 
+/* The doorman has handed it on, and the message to stop is read first. */
+static void stopping_loses_no_knock(void **state)
+{
+	(void)state;
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	keeper_stop(bench_keeper(), true);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+}
+
 static void stopping_with_rules_kept(void **state)
 {
 	(void)state;
@@ -558,6 +569,7 @@ int main(void)
 	    BENCH_TEST(repaired_until_it_works),
 	    BENCH_TEST(what_has_no_time_left_is_not_put_back),
 	    BENCH_TEST(stopping),
+	    BENCH_TEST(stopping_loses_no_knock),
 	    BENCH_TEST(stopping_with_rules_kept),
 	    BENCH_TEST(a_doorman_that_ends_leaves_the_rules),
 	};
