@@ -9,11 +9,9 @@ from pathlib import Path
 
 from daemon import program
 from netns import eventually
-from stranger import Stranger
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
 FAILED, CONFIG = 1, 78
-RESTARTS = 100
 
 
 class ShutTest(WorldTest):
@@ -172,20 +170,3 @@ class ShutTest(WorldTest):
         self.assertEqual(self.table(), [])
         self.assertIn("mine", self.server.run("nft", "list", "tables"))
         self.assert_opens()
-
-    def test_restarts_under_a_stranger(self):
-        """Not one connection, no grant lost."""
-        self.start()
-        self.knock()
-        self.assert_opens()
-        stranger = Stranger(self.other, self.server.addresses[2][4])
-        stranger.start()
-        try:
-            for i in range(RESTARTS):
-                self.daemon.stop() if i % 2 else self.daemon.kill()
-                self.assertTrue(self.reaches(), f"the grant is gone after end {i}")
-                self.daemon.start()
-                self.assertTrue(self.reaches(), f"the grant is gone after start {i}")
-        finally:
-            self.assertEqual(stranger.count(), 0)
-        self.assertGreater(stranger.tries, RESTARTS)
