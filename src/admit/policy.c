@@ -4,13 +4,7 @@
 
 static bool in_list(const struct snapshot *s, struct span list, const struct addr *a)
 {
-	const struct cidr *networks = snapshot_cidrs(s, list);
-
-	for (uint32_t i = 0; i < list.count; i++) {
-		if (addr_in(a, &networks[i]))
-			return true;
-	}
-	return false;
+	return addr_in_any(a, snapshot_cidrs(s, list), list.count);
 }
 
 static bool may_open_for(const struct snapshot *s, const struct target_policy *policy,

@@ -1,6 +1,7 @@
 /* The file of the replay guard as a start finds it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,9 +109,7 @@ static const char *whole_fault(struct replay *r, off_t size)
 
 static bool all_zero(const struct replay_set *set)
 {
-	static const struct replay_set zero;
-
-	return memcmp(set, &zero, sizeof zero) == 0;
+	return sodium_is_zero((const uint8_t *)set, sizeof *set);
 }
 
 static bool holder_sound(const struct replay *r, const struct replay_set *set, bool new_boot)
@@ -192,10 +191,7 @@ static void take_over(struct replay *r, const struct replay_start *s)
 
 bool replay_open(struct replay *r, int fd, const struct replay_start *s)
 {
-	static const char *const faults[] = {[REPLAY_KEPT] = NULL,
-	    [REPLAY_FIRST] = NULL,
-	    [REPLAY_LOST] = "there is none that can be used"};
-	const char *fault = faults[s->origin];
+	const char *fault = s->origin == REPLAY_LOST ? "there is none that can be used" : NULL;
 	struct stat st;
 
 	*r = (struct replay){.fd = fd};

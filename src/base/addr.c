@@ -16,18 +16,22 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return memcmp(a->bytes, b->bytes, ADDR_BYTES) == 0;
 }
 
-static bool addr_matches(const struct addr *a, const struct addr *network, unsigned int bits)
-{
-	unsigned int whole = bits / 8, rest = bits % 8;
-
-	if (memcmp(a->bytes, network->bytes, whole) != 0)
-		return false;
-	return rest == 0 || (a->bytes[whole] ^ network->bytes[whole]) >> (8 - rest) == 0;
-}
-
 bool addr_in(const struct addr *a, const struct cidr *network)
 {
-	return addr_matches(a, &network->address, network->bits);
+	const uint8_t *bytes = network->address.bytes;
+	unsigned int whole = network->bits / 8, rest = network->bits % 8;
+
+	return memcmp(a->bytes, bytes, whole) == 0 &&
+	       (rest == 0 || (a->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
+}
+
+bool addr_in_any(const struct addr *a, const struct cidr *networks, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (addr_in(a, &networks[i]))
+			return true;
+	}
+	return false;
 }
 
 struct addr addr_sender(const struct addr *a)
@@ -74,20 +78,13 @@ static const struct cidr private_networks[] = {
 
 bool addr_is_usable_target(const struct addr *a)
 {
-	for (size_t i = 0; i < sizeof unusable / sizeof *unusable; i++) {
-		if (addr_in(a, &unusable[i]))
-			return false;
-	}
-	return true;
+	return !addr_in_any(a, unusable, sizeof unusable / sizeof *unusable);
 }
 
 bool addr_is_global(const struct addr *a)
 {
-	for (size_t i = 0; i < sizeof private_networks / sizeof *private_networks; i++) {
-		if (addr_in(a, &private_networks[i]))
-			return false;
-	}
-	return addr_is_usable_target(a);
+	return addr_is_usable_target(a) && !addr_in_any(a, private_networks,
+	                                       sizeof private_networks / sizeof *private_networks);
 }
 
 bool addr_parse(struct addr *out, const char *text)

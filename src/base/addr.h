@@ -31,6 +31,7 @@ bool addr_is_usable_target(const struct addr *a);
 /* Global: usable and not private (RFC 1918, RFC 6598, RFC 4193). */
 bool addr_is_global(const struct addr *a);
 bool addr_in(const struct addr *a, const struct cidr *network);
+bool addr_in_any(const struct addr *a, const struct cidr *networks, size_t count);
 /* What one sender can have at once: an IPv4 address, or a whole IPv6 /64, host bits zero. */
 struct addr addr_sender(const struct addr *a);
 

@@ -15,8 +15,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 
 #define LINE_BYTES 1024
+#define LINE_EMPTY                                                \
+	{                                                         \
+		.text = (char[LINE_BYTES]){0}, .size = LINE_BYTES \
+	}
 
 static struct {
 	const char *who;
@@ -34,44 +39,6 @@ static const struct {
 
 static const char *const formats[] = {"text", "json"};
 
-struct line {
-	char text[LINE_BYTES];
-	size_t used;
-};
-
-static void line_char(struct line *l, char c)
-{
-	if (l->used < sizeof l->text - 1) /* the last byte is the newline's */
-		l->text[l->used++] = c;
-}
-
-static void line_raw(struct line *l, const char *text)
-{
-	while (*text != '\0')
-		line_char(l, *text++);
-}
-
-/* Printable ASCII as it is; the rest as \xNN (JSON: \u00NN), so a line stays one line. */
-static void line_escaped(struct line *l, const char *text)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	for (; *text != '\0'; text++) {
-		uint8_t c = (uint8_t)*text;
-
-		if (c == '"' || c == '\\') {
-			line_char(l, '\\');
-			line_char(l, (char)c);
-		} else if (c >= 0x20 && c < 0x7f) {
-			line_char(l, (char)c);
-		} else {
-			line_raw(l, log_state.format == LOG_FORMAT_JSON ? "\\u00" : "\\x");
-			line_char(l, hex[c >> 4]);
-			line_char(l, hex[c & 15]);
-		}
-	}
-}
-
 static bool is_plain(const char *text)
 {
 	if (*text == '\0')
@@ -85,60 +52,46 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-static void line_quoted(struct line *l, const char *text)
+static bool is_json(void)
 {
-	line_char(l, '"');
-	line_escaped(l, text);
-	line_char(l, '"');
+	return log_state.format == LOG_FORMAT_JSON;
 }
 
-static void line_field(struct line *l, const char *key, const char *value)
+static void add_quoted(struct line *l, const char *text)
 {
-	if (log_state.format == LOG_FORMAT_JSON) {
-		line_char(l, ',');
-		line_quoted(l, key);
-		line_char(l, ':');
-		line_quoted(l, value);
+	line_add(l, "\"");
+	line_escape(l, text, SIZE_MAX, is_json() ? LINE_JSON : LINE_PLAIN);
+	line_add(l, "\"");
+}
+
+static void add_field(struct line *l, const char *key, const char *value)
+{
+	if (value == NULL)
 		return;
-	}
-	line_char(l, ' ');
-	line_raw(l, key);
-	line_char(l, '=');
-	if (is_plain(value))
-		line_raw(l, value);
+	line_add(l, is_json() ? ",\"%s\":" : " %s=", key);
+	if (!is_json() && is_plain(value))
+		line_add(l, "%s", value);
 	else
-		line_quoted(l, value);
+		add_quoted(l, value);
 }
 
-static void line_start(struct line *l, enum log_level level, const char *message)
+static void start(struct line *l, enum log_level level, const char *message)
 {
 	char when[CLOCK_TEXT_BYTES];
 
 	clock_text(clock_real_ns(), when);
-	if (log_state.format == LOG_FORMAT_JSON) {
-		line_raw(l, "{\"time\":\"");
-		line_raw(l, when);
-		line_raw(l, "\",\"level\":\"");
-		line_raw(l, levels[level].name);
-		line_raw(l, "\",\"role\":\"");
-		line_raw(l, log_state.who);
-		line_raw(l, "\",\"message\":");
-		line_quoted(l, message);
+	if (is_json()) {
+		line_add(l, "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"message\":", when,
+		    levels[level].name, log_state.who);
+		add_quoted(l, message);
 		return;
 	}
-	if (log_state.journal) {
-		line_char(l, '<');
-		line_char(l, (char)('0' + levels[level].priority));
-		line_char(l, '>');
-	} else {
-		line_raw(l, when);
-		line_char(l, ' ');
-		line_raw(l, levels[level].name);
-		line_char(l, ' ');
-	}
-	line_raw(l, log_state.who);
-	line_raw(l, ": ");
-	line_escaped(l, message);
+	if (log_state.journal)
+		line_add(l, "<%d>", levels[level].priority);
+	else
+		line_add(l, "%s %s ", when, levels[level].name);
+	line_add(l, "%s: ", log_state.who);
+	line_escape(l, message, SIZE_MAX, LINE_PLAIN);
 }
 
 /* Not to wait is asked of each call, and not set on the socket: others may share it. */
@@ -161,13 +114,13 @@ static bool write_now(const void *text, size_t size)
 	return sent == (ssize_t)size;
 }
 
-static bool line_write(struct line *l)
+static bool write_line(struct line *l)
 {
 	/* A line that did not fit is closed so that a reader of JSON is not led astray. */
-	if (log_state.format == LOG_FORMAT_JSON) {
-		if (l->used > sizeof l->text - 8)
-			l->used = sizeof l->text - 8;
-		line_raw(l, l->used == sizeof l->text - 8 ? "\"}" : "}");
+	if (is_json()) {
+		if (l->used > l->size - 8)
+			l->used = l->size - 8;
+		line_add(l, l->used == l->size - 8 ? "\"}" : "}");
 	}
 	l->text[l->used++] = '\n';
 	return write_now(l->text, l->used);
@@ -175,46 +128,45 @@ static bool line_write(struct line *l)
 
 static bool say_dropped(void)
 {
-	struct line l = {.used = 0};
+	struct line l = LINE_EMPTY;
 	char count[24];
 
 	snprintf(count, sizeof count, "%" PRIu64, log_state.dropped);
-	line_start(&l, LOG_LEVEL_WARN, "lines of this log were dropped: nobody read it");
-	line_field(&l, "count", count);
-	return line_write(&l);
+	start(&l, LOG_LEVEL_WARN, "lines of this log were dropped: nobody read it");
+	add_field(&l, "count", count);
+	return write_line(&l);
 }
 
-static void line_send(struct line *l)
+static void send_line(struct line *l)
 {
 	int saved = errno;
 
 	if (log_state.dropped > 0 && say_dropped())
 		log_state.dropped = 0;
-	if (log_state.dropped > 0 || !line_write(l))
+	if (log_state.dropped > 0 || !write_line(l))
 		log_state.dropped++;
 	errno = saved;
 }
 
 void log_event(enum log_level level, const char *message, ...)
 {
-	struct line l = {.used = 0};
+	struct line l = LINE_EMPTY;
 	const char *key;
 	va_list fields;
 
 	if (!log_wants(level))
 		return;
-	line_start(&l, level, message);
+	start(&l, level, message);
 	va_start(fields, message);
 	while ((key = va_arg(fields, const char *)) != NULL)
-		line_field(&l, key, va_arg(fields, const char *));
+		add_field(&l, key, va_arg(fields, const char *));
 	va_end(fields);
-	line_send(&l);
+	send_line(&l);
 }
 
 void log_line(enum log_level level, const char *format, ...)
 {
 	char message[LINE_BYTES];
-	struct line l = {.used = 0};
 	va_list args;
 
 	if (!log_wants(level))
@@ -222,8 +174,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	line_start(&l, level, message);
-	line_send(&l);
+	log_event(level, message, NULL);
 }
 
 /* A pipe of our own, so to speak: opened anew it has flags of its own, and whoever shares it with

@@ -15,7 +15,7 @@ void log_open(const char *who, enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
 
 /* An event with fields: key, value pairs of strings, closed by NULL. Keys are ours (lower case);
- * values may be anything. */
+ * values may be anything; a field whose value is NULL is left out. */
 void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
 /* An event that is one sentence. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,54 +1,29 @@
 #include "base/uuid.h"
 
+#include <sodium.h>
 #include <string.h>
-
-#define UUID_TEXT_LENGTH (UUID_TEXT_BYTES - 1)
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_dash(size_t at)
-{
-	return at == 8 || at == 13 || at == 18 || at == 23;
-}
 
 bool uuid_parse(uint8_t out[static UUID_BYTES], const char *text)
 {
-	size_t digits = 0;
+	char again[UUID_TEXT_BYTES];
+	size_t size = 0;
 
-	memset(out, 0, UUID_BYTES);
-	if (strlen(text) != UUID_TEXT_LENGTH)
-		return false;
-	for (size_t at = 0; at < UUID_TEXT_LENGTH; at++) {
-		int digit = hex_digit(text[at]);
-
-		if (is_dash(at) ? text[at] != '-' : digit < 0)
-			return false;
-		if (is_dash(at))
-			continue;
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
-		digits++;
-	}
-	return true;
+	/* libsodium takes dashes anywhere, and either case: only one text is ours. */
+	return sodium_hex2bin(out, UUID_BYTES, text, strlen(text), "-", &size, NULL) == 0 &&
+	       size == UUID_BYTES && strcmp(uuid_text(again, out), text) == 0;
 }
 
 const char *uuid_text(char out[static UUID_TEXT_BYTES], const uint8_t uuid[static UUID_BYTES])
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t digits = 0;
+	static const size_t groups[] = {4, 2, 2, 2, 6}; /* bytes between dashes */
+	char *to = out;
 
-	for (size_t at = 0; at < UUID_TEXT_LENGTH; at++) {
-		if (is_dash(at)) {
-			out[at] = '-';
-			continue;
-		}
-		out[at] = hex[digits % 2 == 0 ? uuid[digits / 2] >> 4 : uuid[digits / 2] & 15];
-		digits++;
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+		sodium_bin2hex(to, 2 * groups[i] + 1, uuid, groups[i]);
+		uuid += groups[i];
+		to += 2 * groups[i];
+		*to++ = '-';
 	}
-	out[UUID_TEXT_LENGTH] = '\0';
+	out[UUID_TEXT_BYTES - 1] = '\0';
 	return out;
 }

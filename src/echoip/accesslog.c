@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 #include "base/log.h"
 
 #define PENDING_BYTES (64 * 1024)
@@ -20,74 +20,40 @@ static struct {
 	size_t dropped;
 } pending;
 
-struct line {
-	char *text;
-	size_t used;
-};
-
-static void line_char(struct line *l, char c)
-{
-	if (l->used < ACCESS_LINE_BYTES)
-		l->text[l->used++] = c;
-}
-
-static void line_raw(struct line *l, const char *text)
-{
-	while (*text != '\0')
-		line_char(l, *text++);
-}
-
-static void line_escaped(struct line *l, const char *text)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	for (size_t i = 0; text[i] != '\0' && i < ACCESS_TEXT_BYTES; i++) {
-		uint8_t c = (uint8_t)text[i];
-
-		if (c == '"' || c == '\\') {
-			line_char(l, '\\');
-			line_char(l, (char)c);
-		} else if (c >= 0x20 && c < 0x7f) {
-			line_char(l, (char)c);
-		} else {
-			line_raw(l, "\\x");
-			line_char(l, hex[c >> 4]);
-			line_char(l, hex[c & 15]);
-		}
-	}
-}
-
 /* "-" is the format's word for what is not known. */
-static void line_request(struct line *l, const struct access *a)
+static void add_part(struct line *l, const char *text)
+{
+	line_escape(l, text != NULL ? text : "-", ACCESS_TEXT_BYTES, LINE_PLAIN);
+}
+
+static void add_request(struct line *l, const struct access *a)
 {
 	if (a->target == NULL) {
-		line_raw(l, "-");
+		line_add(l, "-");
 		return;
 	}
-	line_escaped(l, a->method != NULL ? a->method : "-");
-	line_char(l, ' ');
-	line_escaped(l, a->target);
-	line_char(l, ' ');
-	line_escaped(l, a->version != NULL ? a->version : "-");
+	add_part(l, a->method);
+	line_add(l, " ");
+	add_part(l, a->target);
+	line_add(l, " ");
+	add_part(l, a->version);
 }
 
 size_t access_format(char line[static ACCESS_LINE_BYTES], const struct access *a, int64_t now_ns)
 {
-	struct line l = {.text = line};
-	char client[ADDR_TEXT_BYTES], when[48], result[48];
+	struct line l = {.text = line, .size = ACCESS_LINE_BYTES};
+	char client[ADDR_TEXT_BYTES], when[48];
 	time_t seconds = (time_t)(now_ns / NS_PER_SECOND);
 	struct tm tm = {0};
 
 	gmtime_r(&seconds, &tm);
-	strftime(when, sizeof when, " - - [%d/%b/%Y:%H:%M:%S +0000] \"", &tm);
+	strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", &tm);
+	line_add(&l, "%s - - [%s] \"", addr_text(&a->client, client), when);
+	add_request(&l, a);
 	if (a->status == 0)
-		snprintf(result, sizeof result, "\" - -\n");
+		line_add(&l, "\" - -\n");
 	else
-		snprintf(result, sizeof result, "\" %u %zu\n", a->status, a->bytes);
-	line_raw(&l, addr_text(&a->client, client));
-	line_raw(&l, when);
-	line_request(&l, a);
-	line_raw(&l, result);
+		line_add(&l, "\" %u %zu\n", a->status, a->bytes);
 	return l.used;
 }
 

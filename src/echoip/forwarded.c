@@ -7,11 +7,7 @@
 
 bool proxies_trust(const struct proxies *p, const struct addr *a)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		if (addr_in(a, &p->networks[i]))
-			return true;
-	}
-	return false;
+	return addr_in_any(a, p->networks, p->count);
 }
 
 void forwarded_add(struct forwarded *f, const char *line)

@@ -235,33 +235,30 @@ static void close_lost(struct keeper *k, const struct keeper_state *next)
 	}
 }
 
-static void windows_of(int64_t windows[static REPLAY_KINDS], const struct settings *s)
-{
-	windows[REPLAY_CLIENT] = s->replay_window_ns;
-	windows[REPLAY_DEVICE] = s->openspa.window_ns;
-}
-
 /* Takes over a new configuration, all of it or nothing; an errno, or 0. */
 static int change_config(struct keeper *k, int fd)
 {
 	struct snapshot snapshot = {0};
 	struct keeper_state next;
-	int64_t windows[REPLAY_KINDS];
+	const struct settings *s;
 	bool first = !k->fw_is_open;
 	int error;
 
 	if (!snapshot_map(&snapshot, fd))
 		return errno;
-	windows_of(windows, snapshot.settings);
 	if (!keeper_state_next(&next, &snapshot, &k->state)) {
 		snapshot_unmap(&snapshot);
 		return ENOMEM;
 	}
 	if (first)
 		keeper_adopt(&k->fw, &next);
-	error = replay_configure(&k->replay, keeper_state_holders(&next), windows)
-	            ? keeper_install(k, &next)
-	            : -ENOMEM;
+	s = next.config.settings;
+	error =
+	    replay_configure(&k->replay, keeper_state_holders(&next),
+	        (const int64_t[]){
+	            [REPLAY_CLIENT] = s->replay_window_ns, [REPLAY_DEVICE] = s->openspa.window_ns})
+	        ? keeper_install(k, &next)
+	        : -ENOMEM;
 	if (error != 0) {
 		keeper_state_free(&next);
 		return -error;

@@ -52,31 +52,25 @@ static const char *offset_text(int64_t timestamp_ns, int64_t now_ns, char text[s
 	return text;
 }
 
+/* With what helps to understand the verdict. */
 static void log_verdict(enum verdict v, const struct knock *k, const struct snapshot *s,
     int64_t now_ns, const char *suppressed)
 {
-	char source[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES], port[8], offset[32];
+	char source[ADDR_TEXT_BYTES], address[ADDR_TEXT_BYTES], port[8], text[32];
 	char uuid[UUID_TEXT_BYTES];
-	const char *name = verified_name(k, s, uuid);
+	const char *target = NULL, *offset = NULL;
 
-	addr_text(&k->packet.record.source, source);
-	snprintf(port, sizeof port, "%u", k->packet.record.source_port);
 	if (v == VERDICT_GRANTED)
-		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
-		    "source", source, "port", port, "client", name, "target",
-		    addr_text(&k->target, target), "suppressed", suppressed, NULL);
-	else if (v == VERDICT_STALE)
-		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
-		    "source", source, "port", port, "client", name, "offset",
-		    offset_text(k->packet.asked.timestamp_ns, now_ns, offset), "suppressed",
-		    suppressed, NULL);
+		target = addr_text(&k->target, address);
 	else if (v == VERDICT_TARGET_REFUSED)
-		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
-		    "source", source, "port", port, "client", name, "target",
-		    addr_text(&k->packet.asked.target, target), "suppressed", suppressed, NULL);
-	else
-		log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v),
-		    "source", source, "port", port, "client", name, "suppressed", suppressed, NULL);
+		target = addr_text(&k->packet.asked.target, address);
+	else if (v == VERDICT_STALE)
+		offset = offset_text(k->packet.asked.timestamp_ns, now_ns, text);
+	snprintf(port, sizeof port, "%u", k->packet.record.source_port);
+	log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v), "source",
+	    addr_text(&k->packet.record.source, source), "port", port, "client",
+	    verified_name(k, s, uuid), "target", target, "offset", offset, "suppressed", suppressed,
+	    NULL);
 }
 
 void report_verdict(struct report *r, enum verdict v, const struct knock *k,

@@ -52,24 +52,15 @@ bool openme_right_version(const uint8_t packet[static OPENME_PACKET_BYTES])
 	return packet[0] == OPENME_VERSION;
 }
 
-/* S is the second half of a signature, little-endian; L is the order of the group. */
-static bool scalar_in_range(const uint8_t s[static 32])
-{
-	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
-	    0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
-
-	for (size_t i = sizeof order; i-- > 0;) {
-		if (s[i] != order[i])
-			return s[i] < order[i];
-	}
-	return false;
-}
-
 bool openme_well_formed(const uint8_t packet[static OPENME_PACKET_BYTES])
 {
+	/* L, the order of the group. S is the second half of a signature; both are little-endian.
+	 */
+	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
+	    0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
 	struct parts p = take_apart(packet);
 
-	return p.ephemeral[31] < 0x80 && scalar_in_range(p.signature + 32);
+	return p.ephemeral[31] < 0x80 && sodium_compare(p.signature + 32, order, sizeof order) < 0;
 }
 
 static bool shared_key(uint8_t key[static OPENME_KEY_BYTES],

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -238,22 +239,17 @@ const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span 
 	return s->rules + span.first;
 }
 
+static int compare_uuid(const void *uuid, const void *device)
+{
+	return memcmp(uuid, ((const struct device *)device)->uuid, DEVICE_UUID_BYTES);
+}
+
 int64_t snapshot_find_device(const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES])
 {
-	uint32_t low = 0, high = s->device_count;
+	const struct device *d =
+	    bsearch(uuid, s->devices, s->device_count, sizeof *d, compare_uuid);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		int order = memcmp(uuid, s->devices[middle].uuid, DEVICE_UUID_BYTES);
-
-		if (order == 0)
-			return middle;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return -1;
+	return d == NULL ? -1 : d - s->devices;
 }
 
 int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES])

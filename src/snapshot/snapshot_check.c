@@ -2,6 +2,7 @@
 #include "snapshot/snapshot_check.h"
 
 #include <netinet/in.h>
+#include <sodium.h>
 #include <string.h>
 
 static bool span_inside(struct span span, uint32_t count)
@@ -81,24 +82,15 @@ static bool rule_sound(const struct openspa_rule *r)
 	       (ports_equal(&r->ports, &any) || ports_fit(&r->ports));
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < size; i++)
-		any |= bytes[i];
-	return any == 0;
-}
-
 /* 2048 bits, odd; an odd exponent of at least 65537. */
 static bool key_sound(const struct snapshot_header *h, const struct device *d)
 {
 	static const size_t modulus_end = sizeof d->modulus - 1, end = sizeof d->exponent - 1;
-	bool above_16_bits = !is_zero(d->exponent, sizeof d->exponent - 2);
+	bool above_16_bits = !sodium_is_zero(d->exponent, sizeof d->exponent - 2);
 
-	if (is_zero(d->modulus, sizeof d->modulus))
+	if (sodium_is_zero(d->modulus, sizeof d->modulus))
 		return h->settings.openspa.directory != CONF_ASKED_NATIVE &&
-		       is_zero(d->exponent, sizeof d->exponent);
+		       sodium_is_zero(d->exponent, sizeof d->exponent);
 	return (d->modulus[0] & 0x80) != 0 && (d->modulus[modulus_end] & 1) != 0 &&
 	       (d->exponent[end] & 1) != 0 && above_16_bits;
 }

@@ -1,0 +1,32 @@
+#include "base/line.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+void line_add(struct line *l, const char *format, ...)
+{
+	size_t room = l->size - l->used;
+	va_list args;
+	int size;
+
+	va_start(args, format);
+	size = vsnprintf(l->text + l->used, room, format, args);
+	va_end(args);
+	if (size > 0 && room > 0)
+		l->used += (size_t)size < room ? (size_t)size : room - 1;
+}
+
+void line_escape(struct line *l, const char *text, size_t most, enum line_style style)
+{
+	for (size_t i = 0; i < most && text[i] != '\0'; i++) {
+		uint8_t c = (uint8_t)text[i];
+
+		if (c == '"' || c == '\\')
+			line_add(l, "\\%c", c);
+		else if (c >= 0x20 && c < 0x7f)
+			line_add(l, "%c", c);
+		else
+			line_add(l, style == LINE_JSON ? "\\u%04x" : "\\x%02x", c);
+	}
+}
