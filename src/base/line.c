@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define ESCAPED_MOST 6 /* \u00NN */
+
 void line_add(struct line *l, const char *format, ...)
 {
 	size_t room = l->size - l->used;
@@ -17,16 +19,19 @@ void line_add(struct line *l, const char *format, ...)
 		l->used += (size_t)size < room ? (size_t)size : room - 1;
 }
 
-void line_escape(struct line *l, const char *text, size_t most, enum line_style style)
+bool line_escape(struct line *l, const char *text, size_t most, enum line_style style)
 {
 	for (size_t i = 0; i < most && text[i] != '\0'; i++) {
 		uint8_t c = (uint8_t)text[i];
 
-		if (c == '"' || c == '\\')
-			line_add(l, "\\%c", c);
-		else if (c >= 0x20 && c < 0x7f)
-			line_add(l, "%c", c);
-		else
+		if (l->size - l->used <= ESCAPED_MOST)
+			return false; /* no byte is shown in part */
+		if (c < 0x20 || c >= 0x7f)
 			line_add(l, style == LINE_JSON ? "\\u%04x" : "\\x%02x", c);
+		else if (style != LINE_UNQUOTED && (c == '"' || c == '\\'))
+			line_add(l, "\\%c", c);
+		else
+			line_add(l, "%c", c);
 	}
+	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef BASE_LINE_H
 #define BASE_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct line {
@@ -11,11 +12,12 @@ struct line {
 	size_t used;
 };
 
-enum line_style { LINE_PLAIN, LINE_JSON };
+/* How bytes are shown that are not printable ASCII: as \xNN (JSON: \u00NN), so that a line stays
+ * one line. " and \ get a \ in front, but for LINE_UNQUOTED. */
+enum line_style { LINE_UNQUOTED, LINE_QUOTED, LINE_JSON };
 
 void line_add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Up to `most` bytes of `text`: printable ASCII as it is, with \ before " and \; the rest as \xNN
- * (JSON: \u00NN), so a line stays one line. */
-void line_escape(struct line *l, const char *text, size_t most, enum line_style style);
+/* Up to `most` bytes of `text`. True when all of that has found room. */
+bool line_escape(struct line *l, const char *text, size_t most, enum line_style style);
 
 #endif

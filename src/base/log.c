@@ -60,7 +60,7 @@ static bool is_json(void)
 static void add_quoted(struct line *l, const char *text)
 {
 	line_add(l, "\"");
-	line_escape(l, text, SIZE_MAX, is_json() ? LINE_JSON : LINE_PLAIN);
+	line_escape(l, text, SIZE_MAX, is_json() ? LINE_JSON : LINE_QUOTED);
 	line_add(l, "\"");
 }
 
@@ -91,7 +91,7 @@ static void start(struct line *l, enum log_level level, const char *message)
 	else
 		line_add(l, "%s %s ", when, levels[level].name);
 	line_add(l, "%s: ", log_state.who);
-	line_escape(l, message, SIZE_MAX, LINE_PLAIN);
+	line_escape(l, message, SIZE_MAX, LINE_QUOTED);
 }
 
 /* Not to wait is asked of each call, and not set on the socket: others may share it. */

@@ -5,40 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "conf/private.h"
-
-static const char hex[] = "0123456789abcdef";
-
-/* Keeps a complaint on one line, whatever a path or a file put into it. */
-static void copy_printable(char *out, size_t size, const char *text)
-{
-	size_t used = 0;
-
-	for (; *text != '\0' && used + 5 <= size; text++) {
-		uint8_t c = (uint8_t)*text;
-
-		if (c >= 0x20 && c < 0x7f) {
-			out[used++] = (char)c;
-			continue;
-		}
-		out[used++] = '\\';
-		out[used++] = 'x';
-		out[used++] = hex[c >> 4];
-		out[used++] = hex[c & 15];
-	}
-	out[used] = '\0';
-}
 
 bool conf_fail(struct conf_error *error, const char *format, ...)
 {
 	char text[sizeof error->text];
+	struct line l = {.text = error->text, .size = sizeof error->text};
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	error->permission = false;
-	copy_printable(error->text, sizeof error->text, text);
+	*error = (struct conf_error){.permission = false};
+	/* On one line, whatever a path or a file put into it. */
+	line_escape(&l, text, SIZE_MAX, LINE_UNQUOTED);
 	return false;
 }
 

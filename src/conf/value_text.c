@@ -1,39 +1,24 @@
 /* Words for people: quoting what was found, guessing what was meant. */
 #include "conf/values.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/param.h>
+
+#include "base/line.h"
 
 #define WORD_MOST 64
 
 const char *value_quoted(char *out, size_t size, const char *text, size_t most)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t used = 0, length = strnlen(text, most), i;
+	static const char cut_off[] = "...\"";
+	struct line l = {.text = out, .size = size - sizeof cut_off};
+	bool whole;
 
-	if (size < 8) {
-		*out = '\0';
-		return out;
-	}
-	out[used++] = '"';
-	for (i = 0; i < length && used + 9 < size; i++) {
-		uint8_t c = (uint8_t)text[i];
-
-		if (c == '"' || c == '\\') {
-			out[used++] = '\\';
-			out[used++] = (char)c;
-		} else if (c >= 0x20 && c < 0x7f) {
-			out[used++] = (char)c;
-		} else {
-			out[used++] = '\\';
-			out[used++] = 'x';
-			out[used++] = hex[c >> 4];
-			out[used++] = hex[c & 15];
-		}
-	}
-	snprintf(out + used, size - used, text[i] == '\0' ? "\"" : "...\"");
+	line_add(&l, "\"");
+	whole = line_escape(&l, text, most, LINE_QUOTED) && strnlen(text, most + 1) <= most;
+	l.size = size;
+	line_add(&l, "%s", whole ? "\"" : cut_off);
 	return out;
 }
 

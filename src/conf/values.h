@@ -62,8 +62,8 @@ bool value_uuid(uint8_t out[static UUID_BYTES], const char *text, const char **e
 /* "source", "any" or a network. */
 bool value_target(const char *text, const char **expected);
 
-/* `text` in double quotes, cut after `most` bytes, everything but printable ASCII as \xNN.
- * Returns `out`. */
+/* `text` in double quotes, cut after `most` bytes or where `out` ends, everything but printable
+ * ASCII as \xNN. Returns `out`; `size` is 8 at least. */
 const char *value_quoted(char *out, size_t size, const char *text, size_t most);
 /* What somebody may have meant by `text`: `best` of all that were considered, or NULL when none is
  * near enough. */

@@ -23,7 +23,7 @@ static struct {
 /* "-" is the format's word for what is not known. */
 static void add_part(struct line *l, const char *text)
 {
-	line_escape(l, text != NULL ? text : "-", ACCESS_TEXT_BYTES, LINE_PLAIN);
+	line_escape(l, text != NULL ? text : "-", ACCESS_TEXT_BYTES, LINE_QUOTED);
 }
 
 static void add_request(struct line *l, const struct access *a)

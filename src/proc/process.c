@@ -11,29 +11,18 @@
 
 #define BEGIN_TIMEOUT_MS 10000
 
-static const enum message_type ready_message[ROLE_COUNT] = {
-    [ROLE_DOORMAN] = MESSAGE_DOORMAN_READY,
-    [ROLE_KEEPER] = MESSAGE_KEEPER_READY,
-    [ROLE_DESK] = MESSAGE_DESK_READY,
-    [ROLE_RUNNER] = MESSAGE_RUNNER_READY,
-    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_READY,
-};
-
-static const enum message_type alive_message[ROLE_COUNT] = {
-    [ROLE_DOORMAN] = MESSAGE_DOORMAN_ALIVE,
-    [ROLE_KEEPER] = MESSAGE_KEEPER_ALIVE,
-    [ROLE_DESK] = MESSAGE_DESK_ALIVE,
-    [ROLE_RUNNER] = MESSAGE_RUNNER_ALIVE,
-    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_PRIVILEGED_RUNNER_ALIVE,
-};
-
-/* The name of the channel to each process. */
-static const enum message_fd channel_names[ROLE_COUNT] = {
-    [ROLE_DOORMAN] = FD_DOORMAN,
-    [ROLE_KEEPER] = FD_KEEPER,
-    [ROLE_DESK] = FD_DESK,
-    [ROLE_RUNNER] = FD_RUNNER,
-    [ROLE_PRIVILEGED_RUNNER] = FD_PRIVILEGED_RUNNER,
+/* What each process tells main, and the name of the channel to it. */
+static const struct {
+	enum message_type ready;
+	enum message_type alive;
+	enum message_fd channel;
+} of_role[ROLE_COUNT] = {
+    [ROLE_DOORMAN] = {MESSAGE_DOORMAN_READY, MESSAGE_DOORMAN_ALIVE, FD_DOORMAN},
+    [ROLE_KEEPER] = {MESSAGE_KEEPER_READY, MESSAGE_KEEPER_ALIVE, FD_KEEPER},
+    [ROLE_DESK] = {MESSAGE_DESK_READY, MESSAGE_DESK_ALIVE, FD_DESK},
+    [ROLE_RUNNER] = {MESSAGE_RUNNER_READY, MESSAGE_RUNNER_ALIVE, FD_RUNNER},
+    [ROLE_PRIVILEGED_RUNNER] = {MESSAGE_PRIVILEGED_RUNNER_READY, MESSAGE_PRIVILEGED_RUNNER_ALIVE,
+        FD_PRIVILEGED_RUNNER},
 };
 
 static bool begin(struct process *p, enum role role)
@@ -75,7 +64,7 @@ bool process_open_peer(
     struct process *p, struct peer *peer, enum role role, struct message_fds *fds)
 {
 	peer->channel = (struct channel){
-	    message_fds_take(fds, channel_names[role]), p->main.channel.self, role};
+	    message_fds_take(fds, of_role[role].channel), p->main.channel.self, role};
 	peer->handlers = p->main.handlers;
 	peer->context = p->main.context;
 	errno = EPROTO;
@@ -87,7 +76,7 @@ bool process_take_ping(void *context, const struct message_empty *m, struct mess
 	const struct process *p = context;
 
 	(void)fds;
-	channel_try_send(&p->main.channel, alive_message[p->main.channel.self], m);
+	channel_try_send(&p->main.channel, of_role[p->main.channel.self].alive, m);
 	return true;
 }
 
@@ -95,5 +84,5 @@ void process_report(const struct process *p, int error)
 {
 	const struct message_outcome outcome = {error};
 
-	channel_send(&p->main.channel, ready_message[p->main.channel.self], &outcome, NULL);
+	channel_send(&p->main.channel, of_role[p->main.channel.self].ready, &outcome, NULL);
 }

@@ -56,6 +56,7 @@ static bool request_read(
 
 static void request_write(struct writer *w, const struct openspa_request *request)
 {
+	writer_put(w, request_header, sizeof request_header);
 	writer_u64(w, (uint64_t)request->timestamp_s);
 	writer_put(w, request->device, sizeof request->device);
 	writer_put(w, request->nonce, sizeof request->nonce);
@@ -90,6 +91,7 @@ static bool response_read(
 
 static void response_write(struct writer *w, const struct openspa_response *response)
 {
+	writer_put(w, response_header, sizeof response_header);
 	writer_u64(w, (uint64_t)response->timestamp_s);
 	writer_put(w, response->nonce, sizeof response->nonce);
 	writer_u8(w, response->ports.protocol);
@@ -99,22 +101,6 @@ static void response_write(struct writer *w, const struct openspa_response *resp
 	writer_u8(w, SIGNATURE_RSA_SHA256);
 	writer_u8(w, 0);
 	writer_u32(w, 0);
-}
-
-/* A request taken apart; nothing in it has been checked. */
-struct parts {
-	uint8_t header[OPENSPA_HEADER_BYTES];
-	uint8_t envelope[ENVELOPE_BYTES(OPENSPA_REQUEST_HIDDEN_BYTES)];
-};
-
-static struct parts take_apart(const uint8_t packet[static OPENSPA_REQUEST_BYTES])
-{
-	struct reader r = reader_of(packet, OPENSPA_REQUEST_BYTES);
-	struct parts p;
-
-	reader_take(&r, p.header, sizeof p.header);
-	reader_take(&r, p.envelope, sizeof p.envelope);
-	return p;
 }
 
 bool openspa_right_size(size_t size)
@@ -130,21 +116,7 @@ bool openspa_right_header(const uint8_t packet[static OPENSPA_REQUEST_BYTES])
 void openspa_unseal(uint8_t key[static OPENSPA_KEY_BYTES], const struct rsa_key *server,
     const uint8_t packet[static OPENSPA_REQUEST_BYTES])
 {
-	struct parts p = take_apart(packet);
-
-	envelope_unseal(key, server, p.envelope);
-}
-
-/* What is signed. */
-static void hash_statement(uint8_t digest[static RSA_DIGEST_BYTES],
-    const uint8_t header[static OPENSPA_HEADER_BYTES], const uint8_t *payload, size_t payload_size)
-{
-	crypto_hash_sha256_state hash;
-
-	crypto_hash_sha256_init(&hash);
-	crypto_hash_sha256_update(&hash, header, OPENSPA_HEADER_BYTES);
-	crypto_hash_sha256_update(&hash, payload, payload_size);
-	crypto_hash_sha256_final(&hash, digest);
+	envelope_unseal(key, server, packet + OPENSPA_HEADER_BYTES);
 }
 
 /* Every packet runs through all of this: what is wrong with it shows neither in the answer nor,
@@ -152,13 +124,12 @@ static void hash_statement(uint8_t digest[static RSA_DIGEST_BYTES],
 bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
     const uint8_t key[static OPENSPA_KEY_BYTES], const uint8_t packet[static OPENSPA_REQUEST_BYTES])
 {
-	struct parts p = take_apart(packet);
-	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
+	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES] = {0};
 	struct reader r = reader_of(hidden, sizeof hidden);
 	struct writer w = writer_of(proof->statement, sizeof proof->statement);
 	uint8_t payload[OPENSPA_REQUEST_PAYLOAD_BYTES];
 	bool ours = openspa_right_header(packet);
-	bool opened = envelope_open(hidden, sizeof hidden, key, p.envelope);
+	bool opened = envelope_open(hidden, sizeof hidden, key, packet + OPENSPA_HEADER_BYTES);
 	bool known = false;
 
 	reader_take(&r, payload, sizeof payload);
@@ -186,28 +157,29 @@ void openspa_replay_id(uint8_t id[static OPENSPA_REPLAY_BYTES], const struct ope
 	crypto_hash_sha256(id, proof->statement, sizeof proof->statement);
 }
 
-/* Signs header and payload, hides payload and signature, and writes the whole packet. `fits`: what
- * is said may be said. */
-static bool build(struct writer *packet, const uint8_t header[static OPENSPA_HEADER_BYTES],
-    const struct writer *payload, bool fits, const struct rsa_key *signer,
-    const struct rsa_public *receiver, const struct envelope_randomness *randomness)
+/* Signs the statement (header and payload), hides payload and signature, and writes the whole
+ * packet. `fits`: what is said may be said. */
+static bool build(struct writer *packet, const struct writer *statement, bool fits,
+    const struct rsa_key *signer, const struct rsa_public *receiver,
+    const struct envelope_randomness *randomness)
 {
+	const uint8_t *payload = statement->data + OPENSPA_HEADER_BYTES;
 	uint8_t digest[RSA_DIGEST_BYTES];
 	uint8_t signature[OPENSPA_SIGNATURE_BYTES];
 	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
 	uint8_t envelope[ENVELOPE_BYTES(OPENSPA_REQUEST_HIDDEN_BYTES)];
 	struct writer w = writer_of(hidden, sizeof hidden);
-	bool ok = fits && writer_filled(payload, payload->size);
+	bool ok = fits && writer_filled(statement, statement->size);
 
 	if (ok) {
-		hash_statement(digest, header, payload->data, payload->used);
+		crypto_hash_sha256(digest, statement->data, statement->used);
 		ok = rsa_key_sign(signature, signer, digest);
-		writer_put(&w, payload->data, payload->used);
+		writer_put(&w, payload, statement->used - OPENSPA_HEADER_BYTES);
 		writer_put(&w, signature, sizeof signature);
 	}
 	ok = ok && !w.failed && envelope_seal(envelope, hidden, w.used, receiver, randomness);
 	if (ok) {
-		writer_put(packet, header, OPENSPA_HEADER_BYTES);
+		writer_put(packet, statement->data, OPENSPA_HEADER_BYTES);
 		writer_put(packet, envelope, ENVELOPE_BYTES(w.used));
 		ok = writer_filled(packet, packet->size);
 	}
@@ -221,12 +193,11 @@ bool openspa_request_build(uint8_t packet[static OPENSPA_REQUEST_BYTES],
     const struct rsa_public *server, const struct envelope_randomness *randomness)
 {
 	struct writer w = writer_of(packet, OPENSPA_REQUEST_BYTES);
-	uint8_t payload[OPENSPA_REQUEST_PAYLOAD_BYTES];
-	struct writer p = writer_of(payload, sizeof payload);
+	uint8_t statement[OPENSPA_REQUEST_SIGNED_BYTES];
+	struct writer s = writer_of(statement, sizeof statement);
 
-	request_write(&p, request);
-	return build(
-	    &w, request_header, &p, ports_fit(&request->ports), client, server, randomness);
+	request_write(&s, request);
+	return build(&w, &s, ports_fit(&request->ports), client, server, randomness);
 }
 
 bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
@@ -234,26 +205,25 @@ bool openspa_response_build(uint8_t packet[static OPENSPA_RESPONSE_BYTES],
     const struct rsa_public *client, const struct envelope_randomness *randomness)
 {
 	struct writer w = writer_of(packet, OPENSPA_RESPONSE_BYTES);
-	uint8_t payload[OPENSPA_RESPONSE_PAYLOAD_BYTES];
-	struct writer p = writer_of(payload, sizeof payload);
+	uint8_t statement[OPENSPA_RESPONSE_SIGNED_BYTES];
+	struct writer s = writer_of(statement, sizeof statement);
 
-	response_write(&p, response);
-	return build(&w, response_header, &p, response_fits(response), server, client, randomness);
+	response_write(&s, response);
+	return build(&w, &s, response_fits(response), server, client, randomness);
 }
 
 /* True when the server signed the payload that `hidden` starts with. */
 static bool response_verify(
     const uint8_t hidden[static OPENSPA_RESPONSE_HIDDEN_BYTES], const struct rsa_public *server)
 {
-	struct reader r = reader_of(hidden, OPENSPA_RESPONSE_HIDDEN_BYTES);
-	uint8_t payload[OPENSPA_RESPONSE_PAYLOAD_BYTES];
-	uint8_t signature[OPENSPA_SIGNATURE_BYTES];
+	uint8_t statement[OPENSPA_RESPONSE_SIGNED_BYTES];
+	struct writer w = writer_of(statement, sizeof statement);
 	uint8_t digest[RSA_DIGEST_BYTES];
 
-	reader_take(&r, payload, sizeof payload);
-	reader_take(&r, signature, sizeof signature);
-	hash_statement(digest, response_header, payload, sizeof payload);
-	return rsa_public_verify(server, digest, signature);
+	writer_put(&w, response_header, sizeof response_header);
+	writer_put(&w, hidden, OPENSPA_RESPONSE_PAYLOAD_BYTES);
+	crypto_hash_sha256(digest, statement, sizeof statement);
+	return rsa_public_verify(server, digest, hidden + OPENSPA_RESPONSE_PAYLOAD_BYTES);
 }
 
 bool openspa_response_open(struct openspa_response *out, const void *packet, size_t size,

@@ -15,7 +15,7 @@ static void pieces_follow_each_other(void **state)
 
 	(void)state;
 	line_add(&l, "%s=%d ", "a", 1);
-	line_escape(&l, "b\"\\\n\xff", SIZE_MAX, LINE_PLAIN);
+	line_escape(&l, "b\"\\\n\xff", SIZE_MAX, LINE_QUOTED);
 	line_escape(&l, "\n\xff", SIZE_MAX, LINE_JSON);
 	assert_string_equal(text, "a=1 b\\\"\\\\\\x0a\\xff\\u000a\\u00ff");
 	assert_int_equal(l.used, strlen(text));
@@ -27,7 +27,7 @@ static void no_more_than_asked_is_read(void **state)
 	struct line l = {.text = text, .size = sizeof text};
 
 	(void)state;
-	line_escape(&l, "abc", 2, LINE_PLAIN);
+	assert_true(line_escape(&l, "abc", 2, LINE_QUOTED));
 	assert_string_equal(text, "ab");
 }
 
@@ -41,14 +41,14 @@ static void what_does_not_fit_is_cut_off(void **state)
 	text[8] = '!';
 	line_add(&l, "%s", "123456789");
 	assert_int_equal(l.used, 7);
-	line_escape(&l, "ab\x01", SIZE_MAX, LINE_PLAIN);
+	assert_false(line_escape(&l, "ab\x01", SIZE_MAX, LINE_QUOTED));
 	assert_int_equal(l.used, 7);
 	assert_string_equal(text, "1234567");
 	assert_int_equal(text[8], '!');
 
 	l = (struct line){.text = text, .size = 8};
-	line_escape(&l, "12345\x01zz", SIZE_MAX, LINE_PLAIN);
-	assert_string_equal(text, "12345\\x");
+	assert_false(line_escape(&l, "\x01\x02", SIZE_MAX, LINE_QUOTED));
+	assert_string_equal(text, "\\x01");
 }
 
 int main(void)
