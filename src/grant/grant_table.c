@@ -37,16 +37,16 @@ struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 	return t;
 }
 
-static void free_grant(struct grant *grant, void *context)
-{
-	grant_table_remove(context, grant);
-}
-
 void grant_table_free(struct grant_table *t)
 {
+	struct grant *next;
+
 	if (t == NULL)
 		return;
-	grant_table_each(t, free_grant, t);
+	for (struct grant *g = grant_table_next(t, NULL); g != NULL; g = next) {
+		next = grant_table_next(t, g);
+		free(g);
+	}
 	free(t->buckets);
 	free(t->held);
 	free(t);
@@ -117,17 +117,19 @@ void grant_table_remove(struct grant_table *t, struct grant *grant)
 	free(grant);
 }
 
-void grant_table_each(
-    struct grant_table *t, void (*visit)(struct grant *grant, void *context), void *context)
+struct grant *grant_table_next(const struct grant_table *t, const struct grant *g)
 {
-	for (size_t i = 0; i <= t->bucket_mask && t->count > 0; i++) {
-		struct grant *next;
+	struct grant **bucket;
 
-		for (struct grant *g = t->buckets[i]; g != NULL; g = next) {
-			next = g->next;
-			visit(g, context);
-		}
+	if (t == NULL || (g != NULL && g->next != NULL))
+		return t == NULL ? NULL : g->next;
+	bucket = g == NULL ? t->buckets : bucket_of(t, &g->opening.address) + 1;
+	while (bucket <= t->buckets + t->bucket_mask) {
+		if (*bucket != NULL)
+			return *bucket;
+		bucket++;
 	}
+	return NULL;
 }
 
 size_t grant_table_parts(const struct grant_table *t)

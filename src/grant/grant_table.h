@@ -36,9 +36,9 @@ uint32_t grant_table_held_by(const struct grant_table *t, uint32_t holder);
 struct grant *grant_table_add(struct grant_table *t, const struct opening *opening);
 void grant_table_remove(struct grant_table *t, struct grant *grant);
 
-/* Calls `visit` for each grant, which may remove that grant and no other. */
-void grant_table_each(
-    struct grant_table *t, void (*visit)(struct grant *grant, void *context), void *context);
+/* The grant behind `g`, or the first one for NULL; NULL when there is none, or no table. Whoever
+ * removes `g` asks before. */
+struct grant *grant_table_next(const struct grant_table *t, const struct grant *g);
 
 /* The grants in parts, so that a long table can be shown a part at a time: parts 0 to
  * grant_table_parts - 1; a grant stays in its part. NULL for an empty part. */

@@ -107,18 +107,23 @@ static bool end_with_peer(void *context)
 
 /* --- Time */
 
-static void drop_ended(struct grant *g, void *context)
+static void drop_ended(struct keeper *k)
 {
-	struct keeper *k = context;
-	char address[ADDR_TEXT_BYTES];
+	struct grant_table *grants = k->state.grants;
+	struct grant *next;
 
-	if (g->opening.until_ns > clock_boot_ns())
-		return;
-	log_event(LOG_LEVEL_INFO, "grant ended", "client",
-	    keeper_state_name(&k->state, g->opening.holder), "target",
-	    addr_text(&g->opening.address, address), NULL);
-	keeper_close(k, g);
-	grant_table_remove(k->state.grants, g);
+	for (struct grant *g = grant_table_next(grants, NULL); g != NULL; g = next) {
+		char address[ADDR_TEXT_BYTES];
+
+		next = grant_table_next(grants, g);
+		if (g->opening.until_ns > clock_boot_ns())
+			continue;
+		log_event(LOG_LEVEL_INFO, "grant ended", "client",
+		    keeper_state_name(&k->state, g->opening.holder), "target",
+		    addr_text(&g->opening.address, address), NULL);
+		keeper_close(k, g);
+		grant_table_remove(grants, g);
+	}
 }
 
 /* Main waits for as long as there are fewer every time. */
@@ -164,7 +169,7 @@ static void tick(void *context)
 	timer_read(k->tick.fd);
 	if (k->state.grants == NULL)
 		return;
-	grant_table_each(k->state.grants, drop_ended, k);
+	drop_ended(k);
 	make_up_for_sleep(k);
 	go_on(k);
 	if (k->stopping)
@@ -220,18 +225,17 @@ bool keeper_take_sessions_wanted(
  * anyway. */
 static void close_lost(struct keeper *k, const struct keeper_state *next)
 {
+	const struct grant_table *grants = k->state.grants;
 	int64_t now = clock_real_ns();
 
-	for (size_t part = 0; k->programs.ops != NULL && k->state.grants != NULL &&
-	                      part < grant_table_parts(k->state.grants);
-	     part++) {
-		for (const struct grant *g = grant_table_part(k->state.grants, part); g != NULL;
-		     g = g->next) {
-			struct opening o = g->opening;
+	if (k->programs.ops == NULL)
+		return;
+	for (const struct grant *g = grant_table_next(grants, NULL); g != NULL;
+	     g = grant_table_next(grants, g)) {
+		struct opening o = g->opening;
 
-			if (!keeper_state_inherit(next, &k->state, &o, now))
-				keeper_close(k, g);
-		}
+		if (!keeper_state_inherit(next, &k->state, &o, now))
+			keeper_close(k, g);
 	}
 }
 

@@ -155,21 +155,17 @@ static bool carry_grants(struct keeper_state *next, const struct keeper_state *o
 {
 	int64_t now = clock_real_ns();
 
-	if (old->grants == NULL)
-		return true;
-	for (size_t part = 0; part < grant_table_parts(old->grants); part++) {
-		for (const struct grant *g = grant_table_part(old->grants, part); g != NULL;
-		     g = g->next) {
-			struct opening o = g->opening;
-			struct grant *copy;
+	for (const struct grant *g = grant_table_next(old->grants, NULL); g != NULL;
+	     g = grant_table_next(old->grants, g)) {
+		struct opening o = g->opening;
+		struct grant *copy;
 
-			if (!keeper_state_inherit(next, old, &o, now))
-				continue;
-			copy = grant_table_add(next->grants, &o);
-			if (copy == NULL)
-				return false;
-			copy->opened_real_ns = g->opened_real_ns;
-		}
+		if (!keeper_state_inherit(next, old, &o, now))
+			continue;
+		copy = grant_table_add(next->grants, &o);
+		if (copy == NULL)
+			return false;
+		copy->opened_real_ns = g->opened_real_ns;
 	}
 	return true;
 }
