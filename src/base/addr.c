@@ -138,23 +138,21 @@ const char *addr_text(const struct addr *a, char text[static ADDR_TEXT_BYTES])
 	return text;
 }
 
-bool addr_from_sockaddr(struct addr *out, uint16_t *port, const struct sockaddr_storage *from)
+bool addr_from_sockaddr(struct addr *out, uint16_t *port, const void *from)
 {
-	if (from->ss_family == AF_INET) {
-		struct sockaddr_in in;
+	const struct sockaddr *any = from;
+	const struct sockaddr_in *in = from;
+	const struct sockaddr_in6 *in6 = from;
 
-		memcpy(&in, from, sizeof in);
+	if (any->sa_family == AF_INET) {
 		memcpy(out->bytes, v4_prefix, sizeof v4_prefix);
-		memcpy(out->bytes + sizeof v4_prefix, &in.sin_addr, sizeof in.sin_addr);
-		*port = ntohs(in.sin_port);
+		memcpy(out->bytes + sizeof v4_prefix, &in->sin_addr, sizeof in->sin_addr);
+		*port = ntohs(in->sin_port);
 		return true;
 	}
-	if (from->ss_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-
-		memcpy(&in6, from, sizeof in6);
-		memcpy(out->bytes, &in6.sin6_addr, sizeof in6.sin6_addr);
-		*port = ntohs(in6.sin6_port);
+	if (any->sa_family == AF_INET6) {
+		memcpy(out->bytes, &in6->sin6_addr, sizeof out->bytes);
+		*port = ntohs(in6->sin6_port);
 		return true;
 	}
 	return false;

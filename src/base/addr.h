@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #define ADDR_BYTES      16
 #define ADDR_TEXT_BYTES INET6_ADDRSTRLEN
@@ -42,7 +41,8 @@ bool cidr_parse(struct cidr *out, const char *text);
 /* IPv4 in dotted form. Returns `text`. */
 const char *addr_text(const struct addr *a, char text[static ADDR_TEXT_BYTES]);
 
-bool addr_from_sockaddr(struct addr *out, uint16_t *port, const struct sockaddr_storage *from);
+/* `from` is a whole struct sockaddr of any family; false for those that are not IPv4 or IPv6. */
+bool addr_from_sockaddr(struct addr *out, uint16_t *port, const void *from);
 /* Always an IPv6 socket address, mapped for IPv4. */
 struct sockaddr_in6 addr_to_sockaddr(const struct addr *a, uint16_t port);
 

@@ -15,17 +15,23 @@ void line_add(struct line *l, const char *format, ...)
 	va_start(args, format);
 	size = vsnprintf(l->text + l->used, room, format, args);
 	va_end(args);
-	if (size > 0 && room > 0)
-		l->used += (size_t)size < room ? (size_t)size : room - 1;
+	if (size >= 0 && (size_t)size < room) {
+		l->used += (size_t)size;
+	} else {
+		l->used += room > 0 ? room - 1 : 0;
+		l->cut = true;
+	}
 }
 
-bool line_escape(struct line *l, const char *text, size_t most, enum line_style style)
+void line_escape(struct line *l, const char *text, size_t most, enum line_style style)
 {
 	for (size_t i = 0; i < most && text[i] != '\0'; i++) {
 		uint8_t c = (uint8_t)text[i];
 
-		if (l->size - l->used <= ESCAPED_MOST)
-			return false; /* no byte is shown in part */
+		if (l->size - l->used <= ESCAPED_MOST) {
+			l->cut = true; /* no byte is shown in part */
+			return;
+		}
 		if (c < 0x20 || c >= 0x7f)
 			line_add(l, style == LINE_JSON ? "\\u%04x" : "\\x%02x", c);
 		else if (style != LINE_UNQUOTED && (c == '"' || c == '\\'))
@@ -33,5 +39,4 @@ bool line_escape(struct line *l, const char *text, size_t most, enum line_style 
 		else
 			line_add(l, "%c", c);
 	}
-	return true;
 }

@@ -10,6 +10,7 @@ struct line {
 	char *text; /* the caller's; closed by a zero that does not count as used */
 	size_t size;
 	size_t used;
+	bool cut; /* something was cut off */
 };
 
 /* How bytes are shown that are not printable ASCII: as \xNN (JSON: \u00NN), so that a line stays
@@ -17,7 +18,7 @@ struct line {
 enum line_style { LINE_UNQUOTED, LINE_QUOTED, LINE_JSON };
 
 void line_add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Up to `most` bytes of `text`. True when all of that has found room. */
-bool line_escape(struct line *l, const char *text, size_t most, enum line_style style);
+/* Up to `most` bytes of `text`. */
+void line_escape(struct line *l, const char *text, size_t most, enum line_style style);
 
 #endif

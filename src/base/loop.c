@@ -1,6 +1,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -65,14 +66,29 @@ void loop_stop(struct loop *loop)
 	loop->stopped = true;
 }
 
-int timer_open(void)
-{
-	return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-}
-
 static struct timespec timespec_of(int64_t ns)
 {
 	return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
+}
+
+bool loop_wait_readable(int fd, int64_t until_ns)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	int count;
+
+	do {
+		int64_t left_ns = until_ns - clock_boot_ns();
+		struct timespec left = timespec_of(left_ns > 0 ? left_ns : 0);
+
+		errno = 0;
+		count = ppoll(&ready, 1, &left, NULL);
+	} while (count < 0 && errno == EINTR);
+	return count > 0;
+}
+
+int timer_open(void)
+{
+	return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 }
 
 bool timer_set(int fd, int64_t first_ns, int64_t interval_ns)

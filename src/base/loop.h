@@ -30,6 +30,10 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Waits for one descriptor, without a loop, until `until_ns` (CLOCK_BOOTTIME). True when it can be
+ * read or its far end is gone; false with errno, 0 when the time is over. */
+bool loop_wait_readable(int fd, int64_t until_ns);
+
 /* A CLOCK_BOOTTIME timer descriptor, not yet set; -1 with errno. */
 int timer_open(void);
 /* First after `first_ns` (0: off), then each `interval_ns` (0: once). */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
@@ -43,16 +44,12 @@ static const char *status_of(const struct row *row)
 
 static const char *join(char *out, size_t size, const struct conf_list *list, const char *none)
 {
-	size_t used = 0;
+	struct line l = {.text = out, .size = size};
 
-	if (list->count == 0) {
-		snprintf(out, size, "%s", none);
-		return out;
-	}
-	out[0] = '\0';
-	for (size_t i = 0; i < list->count && used < size; i++)
-		used += (size_t)snprintf(
-		    out + used, size - used, "%s%s", i > 0 ? "," : "", list->items[i].text);
+	if (list->count == 0)
+		line_add(&l, "%s", none);
+	for (size_t i = 0; i < list->count; i++)
+		line_add(&l, "%s%s", i > 0 ? "," : "", list->items[i].text);
 	return out;
 }
 

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/secret.h"
 #include "cmd/probe.h"
 
@@ -78,32 +78,12 @@ static enum answer judge_packet(
 	return ANSWER_TAKEN;
 }
 
-/* True when something can be read before that time. */
-static bool wait_until(int link, int64_t end_ns)
-{
-	struct pollfd wanted = {.fd = link, .events = POLLIN};
-
-	for (;;) {
-		int64_t left_ns = end_ns - clock_boot_ns();
-		int64_t ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
-		int ready;
-
-		if (left_ns <= 0)
-			return false;
-		ready = poll(&wanted, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
-		if (ready > 0)
-			return true;
-		if (ready < 0 && errno != EINTR)
-			return false;
-	}
-}
-
 /* Takes the first answer that is one. What else arrives is passed over; *worst tells of it. */
 static bool await_answer(const struct cli *cli, struct exchange *x, int link, enum answer *worst)
 {
 	int64_t end_ns = clock_boot_ns() + x->timeout_ns;
 
-	while (wait_until(link, end_ns)) {
+	while (loop_wait_readable(link, end_ns)) {
 		uint8_t packet[OPENSPA_RESPONSE_BYTES + 1];
 		struct openspa_response answer;
 		ssize_t got = recv(link, packet, sizeof packet, MSG_DONTWAIT);

@@ -32,13 +32,9 @@ int probe_resolve(struct probe *probe, const char *host, int family)
 	     one = one->ai_next) {
 		struct addr *address = &probe->addresses[probe->count];
 		bool *known = &have[one->ai_family == AF_INET];
-		struct sockaddr_storage name = {0};
 		uint16_t port;
 
-		if (*known || one->ai_addrlen > sizeof name)
-			continue;
-		memcpy(&name, one->ai_addr, one->ai_addrlen);
-		if (!addr_from_sockaddr(address, &port, &name))
+		if (*known || !addr_from_sockaddr(address, &port, one->ai_addr))
 			continue;
 		*known = true;
 		probe->count++;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "conf/error.h"
 #include "conf/links.h"
 #include "conf/private.h"
@@ -41,17 +42,14 @@ static bool refuse_missing(
 	const char **names = calloc(d->count + 1, sizeof *names);
 	const char *nearest = NULL;
 	char text[600], quoted[96];
-	size_t used;
+	struct line l = {.text = text, .size = sizeof text};
+	bool more = true;
 
-	used = (size_t)snprintf(text, sizeof text, "found %s; expected an interface of this host:",
+	line_add(&l, "found %s; expected an interface of this host:",
 	    value_quoted(quoted, sizeof quoted, conf->server.interface.text, 64));
-	for (size_t i = 0; i < d->count && used < sizeof text - 64; i++) {
-		bool more = i + 1 < d->count && used > sizeof text - 100;
-
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s %s%s",
-		    i > 0 ? "," : "", d->links[i].name, more ? ", ..." : "");
-		if (more)
-			break;
+	for (size_t i = 0; i < d->count && more; i++) {
+		more = i + 1 == d->count || l.used <= sizeof text - 100;
+		line_add(&l, "%s %s%s", i > 0 ? "," : "", d->links[i].name, more ? "" : ", ...");
 	}
 	for (size_t i = 0; names != NULL && i < d->count; i++)
 		names[i] = d->links[i].name;
@@ -59,7 +57,7 @@ static bool refuse_missing(
 		nearest = value_nearest(conf->server.interface.text, names, d->count);
 	free(names);
 	if (nearest != NULL)
-		snprintf(text + used, sizeof text - used, "; did you mean \"%s\"?", nearest);
+		line_add(&l, "; did you mean \"%s\"?", nearest);
 	return refuse(conf, error, text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "base/secret.h"
 #include "conf/values.h"
 #include "snapshot/snapshot.h"
@@ -118,17 +119,16 @@ static bool read_switch(
 static bool read_word(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
-	size_t used = 0;
+	struct line l = {.text = expected, .size = EXPECTED_BYTES};
 
 	if (value_word(member, field->words, text))
 		return true;
-	for (const struct conf_word *w = field->words; w->word != NULL && used < EXPECTED_BYTES;
-	     w++) {
-		const char *between = w == field->words ? "" : w[1].word == NULL ? " or " : ", ";
-
-		used += (size_t)snprintf(
-		    expected + used, EXPECTED_BYTES - used, "%s%s", between, w->word);
-	}
+	for (const struct conf_word *w = field->words; w->word != NULL; w++)
+		line_add(&l, "%s%s",
+		    w == field->words   ? ""
+		    : w[1].word == NULL ? " or "
+		                        : ", ",
+		    w->word);
 	return false;
 }
 

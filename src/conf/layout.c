@@ -157,17 +157,10 @@ static bool build_own_addresses(struct parts *p)
 	bool ok = getifaddrs(&all) == 0;
 
 	for (const struct ifaddrs *i = all; i != NULL && ok; i = i->ifa_next) {
-		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 		struct cidr own = {.bits = 128};
 		uint16_t port;
 
-		if (i->ifa_addr == NULL)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in));
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in6));
-		if (addr_from_sockaddr(&own.address, &port, &address))
+		if (i->ifa_addr != NULL && addr_from_sockaddr(&own.address, &port, i->ifa_addr))
 			ok = networks_put(&p->networks, &own);
 	}
 	freeifaddrs(all);
@@ -205,18 +198,14 @@ static int create_snapshot(const struct parts *p, uint32_t client_count, uint64_
 	struct snapshot_parts parts = {
 	    .generation = generation,
 	    .settings = p->settings,
+	    .counts = {client_count, p->policy_count, p->ports.count, p->networks.count,
+	        p->device_count, p->rule_count},
 	    .clients = p->clients,
-	    .client_count = client_count,
 	    .policies = p->policies,
-	    .policy_count = p->policy_count,
 	    .ports = p->ports.items,
-	    .port_count = p->ports.count,
 	    .cidrs = p->networks.items,
-	    .cidr_count = p->networks.count,
 	    .devices = p->devices,
-	    .device_count = p->device_count,
 	    .rules = p->rules,
-	    .rule_count = p->rule_count,
 	};
 
 	return snapshot_create(&parts);

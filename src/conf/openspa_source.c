@@ -1,6 +1,6 @@
-#include <stdio.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
 #include "conf/section.h"
@@ -9,12 +9,12 @@ void openspa_path(char out[static OPENSPA_PATH_BYTES], const struct openspa_sour
     const char *nested, const char *key)
 {
 	const char *parts[] = {s->path, nested, key};
+	struct line l = {.text = out, .size = OPENSPA_PATH_BYTES};
 
 	*out = '\0';
-	for (size_t i = 0, used = 0; i < 3 && used < OPENSPA_PATH_BYTES; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		if (parts[i] != NULL && *parts[i] != '\0')
-			used += (size_t)snprintf(out + used, OPENSPA_PATH_BYTES - used, "%s%s",
-			    used == 0 ? "" : ".", parts[i]);
+			line_add(&l, "%s%s", l.used == 0 ? "" : ".", parts[i]);
 	}
 }
 

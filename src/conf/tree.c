@@ -95,8 +95,6 @@ static bool add_scalar(struct builder *b, const yaml_event_t *event)
 	struct tree *t = b->tree;
 	struct node *node;
 
-	if (event->data.scalar.tag != NULL)
-		return refuse_event(b, place, "found a tag (!); expected a value without one");
 	if (memchr(value, '\0', length) != NULL)
 		return refuse_event(b, place, "found a zero byte in a value");
 	if (length >= t->text_size - t->text_used)
@@ -111,12 +109,8 @@ static bool add_scalar(struct builder *b, const yaml_event_t *event)
 	return true;
 }
 
-static bool open_node(struct builder *b, enum node_kind kind, yaml_mark_t mark, bool tagged)
+static bool open_node(struct builder *b, enum node_kind kind, struct conf_place place)
 {
-	struct conf_place place = place_of_mark(mark);
-
-	if (tagged)
-		return refuse_event(b, place, "found a tag (!); expected a value without one");
 	if (b->depth == TREE_DEPTH)
 		return refuse_event(b, place, "nested too deeply");
 	if (add_node(b, kind, place) == NULL)
@@ -170,36 +164,41 @@ static bool close_map(struct builder *b)
 	return map_keys_differ(b, &b->tree->nodes[b->open[b->depth].node]);
 }
 
+static bool is_bare(
+    struct builder *b, struct conf_place place, const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+	if (anchor != NULL)
+		return refuse_event(b, place, "found an anchor (&); expected the value itself");
+	return tag == NULL ||
+	       refuse_event(b, place, "found a tag (!); expected a value without one");
+}
+
 static bool take_event(struct builder *b, const yaml_event_t *event)
 {
-	static const char anchor[] = "found an anchor (&); expected the value itself";
+	struct conf_place place = place_of_mark(event->start_mark);
 
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
-		if (event->data.scalar.anchor != NULL)
-			return refuse_event(b, place_of_mark(event->start_mark), anchor);
-		return add_scalar(b, event);
+		return is_bare(b, place, event->data.scalar.anchor, event->data.scalar.tag) &&
+		       add_scalar(b, event);
 	case YAML_SEQUENCE_START_EVENT:
-		if (event->data.sequence_start.anchor != NULL)
-			return refuse_event(b, place_of_mark(event->start_mark), anchor);
-		return open_node(
-		    b, NODE_LIST, event->start_mark, event->data.sequence_start.tag != NULL);
+		return is_bare(b, place, event->data.sequence_start.anchor,
+		           event->data.sequence_start.tag) &&
+		       open_node(b, NODE_LIST, place);
 	case YAML_MAPPING_START_EVENT:
-		if (event->data.mapping_start.anchor != NULL)
-			return refuse_event(b, place_of_mark(event->start_mark), anchor);
-		return open_node(
-		    b, NODE_MAP, event->start_mark, event->data.mapping_start.tag != NULL);
+		return is_bare(b, place, event->data.mapping_start.anchor,
+		           event->data.mapping_start.tag) &&
+		       open_node(b, NODE_MAP, place);
 	case YAML_SEQUENCE_END_EVENT:
 		b->depth--;
 		return true;
 	case YAML_MAPPING_END_EVENT:
 		return close_map(b);
 	case YAML_ALIAS_EVENT:
-		return refuse_event(b, place_of_mark(event->start_mark),
-		    "found an alias (*); expected the value itself");
+		return refuse_event(b, place, "found an alias (*); expected the value itself");
 	case YAML_DOCUMENT_START_EVENT:
-		return b->documents++ == 0 || refuse_event(b, place_of_mark(event->start_mark),
-		                                  "found a second document (---); expected one");
+		return b->documents++ == 0 ||
+		       refuse_event(b, place, "found a second document (---); expected one");
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:

@@ -13,12 +13,11 @@ const char *value_quoted(char *out, size_t size, const char *text, size_t most)
 {
 	static const char cut_off[] = "...\"";
 	struct line l = {.text = out, .size = size - sizeof cut_off};
-	bool whole;
 
 	line_add(&l, "\"");
-	whole = line_escape(&l, text, most, LINE_QUOTED) && strnlen(text, most + 1) <= most;
+	line_escape(&l, text, most, LINE_QUOTED);
 	l.size = size;
-	line_add(&l, "%s", whole ? "\"" : cut_off);
+	line_add(&l, "%s", l.cut || strnlen(text, most + 1) > most ? cut_off : "\"");
 	return out;
 }
 

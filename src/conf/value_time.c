@@ -2,11 +2,11 @@
 #include "conf/values.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 
 #define DIGITS       "0123456789"
 #define MINUTE_NS    (60 * (uint64_t)NS_PER_SECOND)
@@ -221,18 +221,15 @@ void duration_text(int64_t ns, char *out, size_t size)
 {
 	int64_t seconds = ns / NS_PER_SECOND, fraction = ns % NS_PER_SECOND;
 	int64_t hours = seconds / 3600, minutes = seconds / 60 % 60;
-	size_t used = 0;
+	struct line l = {.text = out, .size = size};
 
-	*out = '\0';
 	if (hours > 0)
-		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "h", hours);
-	if (minutes > 0 && used < size)
-		used += (size_t)snprintf(out + used, size - used, "%" PRId64 "m", minutes);
+		line_add(&l, "%" PRId64 "h", hours);
+	if (minutes > 0)
+		line_add(&l, "%" PRId64 "m", minutes);
 	seconds %= 60;
-	if (used >= size)
-		return;
 	if (fraction != 0)
-		snprintf(out + used, size - used, "%" PRId64 ".%09" PRId64 "s", seconds, fraction);
-	else if (seconds > 0 || used == 0)
-		snprintf(out + used, size - used, "%" PRId64 "s", seconds);
+		line_add(&l, "%" PRId64 ".%09" PRId64 "s", seconds, fraction);
+	else if (seconds > 0 || l.used == 0)
+		line_add(&l, "%" PRId64 "s", seconds);
 }

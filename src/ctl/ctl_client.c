@@ -1,7 +1,6 @@
 #include "ctl/ctl_client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 
 static enum ctl_result result_of(int error)
 {
@@ -58,30 +58,13 @@ static enum ctl_result send_request(int fd, enum control_type request)
 	return CTL_DONE;
 }
 
-static enum ctl_result wait_until(int fd, int64_t deadline_ns)
-{
-	for (;;) {
-		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = (deadline_ns - clock_boot_ns()) / NS_PER_MS;
-		int count = poll(&ready, 1, left_ms > 0 ? (int)left_ms : 0);
-
-		if (count > 0)
-			return CTL_DONE;
-		if (count == 0)
-			return CTL_SILENT;
-		if (errno != EINTR)
-			return CTL_FAILED;
-	}
-}
-
 static enum ctl_result take_record(int fd, int64_t deadline_ns, struct control_record *record)
 {
 	uint8_t packet[CONTROL_RECORD_BYTES];
-	enum ctl_result result = wait_until(fd, deadline_ns);
 	ssize_t size;
 
-	if (result != CTL_DONE)
-		return result;
+	if (!loop_wait_readable(fd, deadline_ns))
+		return errno == 0 ? CTL_SILENT : CTL_FAILED;
 	size = recv(fd, packet, sizeof packet, MSG_DONTWAIT | MSG_TRUNC);
 	if (size < 0)
 		return errno == ECONNRESET ? CTL_GARBLED : result_of(errno);

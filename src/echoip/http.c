@@ -27,18 +27,9 @@ struct guest {
 
 static bool peer_of(struct addr *out, const struct sockaddr *from)
 {
-	struct sockaddr_storage copy = {0};
 	uint16_t port;
 
-	if (from == NULL)
-		return false;
-	if (from->sa_family == AF_INET)
-		memcpy(&copy, from, sizeof(struct sockaddr_in));
-	else if (from->sa_family == AF_INET6)
-		memcpy(&copy, from, sizeof(struct sockaddr_in6));
-	else
-		return false;
-	return addr_from_sockaddr(out, &port, &copy);
+	return from != NULL && addr_from_sockaddr(out, &port, from);
 }
 
 /* All of a proxy's callers come from its address: the limit per address is the proxy's to keep. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,17 +24,16 @@ const char *executable_name(enum role role)
 	return names[role];
 }
 
-/* Beside our own executable, where that is not installed; false when it is none or too long. */
-static bool beside(char *path, size_t size, const char *name)
+bool executable_beside(char path[static PATH_MAX], const char *name)
 {
-	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	char *slash;
 
 	if (length <= 0)
 		return false;
 	path[length] = '\0';
 	slash = strrchr(path, '/');
-	if (slash == NULL || (size_t)(slash - path) + strlen(name) + 2 > size)
+	if (slash == NULL || (size_t)(slash - path) + strlen(name) + 2 > PATH_MAX)
 		return false;
 	memcpy(slash + 1, name, strlen(name) + 1);
 	return access(path, F_OK) == 0;
@@ -62,7 +60,7 @@ static int open_trusted(const char *name)
 	char path[PATH_MAX], why[TRUSTED_TEXT_BYTES];
 	int fd;
 
-	if (!beside(path, sizeof path, name))
+	if (!executable_beside(path, name))
 		snprintf(path, sizeof path, "%s/%s", POSTERN_LIBEXEC, name);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (is_trusted(fd, path, why))

@@ -2,6 +2,8 @@
 #ifndef MAIN_EXECUTABLE_H
 #define MAIN_EXECUTABLE_H
 
+#include <limits.h>
+
 #include "main/main.h"
 #include "proc/role.h"
 
@@ -10,6 +12,9 @@ const char *executable_name(enum role role);
 /* Opens it, to be executed. -1, having said why: it is not there, or others than root and the owner
  * of posternd's own executable could change it. */
 int executable_open(enum role role);
+/* The path of `name` beside our own executable, where that is not installed; false when there is
+ * none or it is too long. */
+bool executable_beside(char path[static PATH_MAX], const char *name);
 /* Runs postern-guard, so that the ports are shut although the daemon cannot start. */
 void executable_run_guard(const struct main_options *options);
 

@@ -85,64 +85,33 @@ static uint32_t parse_packet(const char *text)
 	return (uint32_t)number;
 }
 
-/* False when `c` is none of --explain and its own. */
-static bool parse_explain(struct explain_options *e, int c)
-{
-	switch (c) {
-	case OPT_EXPLAIN:
-		e->file = optarg;
-		return true;
-	case OPT_PACKET:
-		e->packet = parse_packet(optarg);
-		return true;
-	case OPT_SOURCE:
-		e->source = optarg;
-		return true;
-	case OPT_AT:
-		e->at = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* True when --check was among them. */
 static bool parse(struct main_options *o, struct explain_options *e, int argc, char *argv[])
 {
+	const char **const texts[OPT_HELP] = {['c'] = &o->config,
+	    [OPT_STATE] = &o->state_dir,
+	    [OPT_CONTROL] = &o->control,
+	    [OPT_EXPLAIN] = &e->file,
+	    [OPT_SOURCE] = &e->source,
+	    [OPT_AT] = &e->at};
 	bool check = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			o->config = optarg;
-			break;
-		case OPT_CHECK:
+		if (c < OPT_HELP && texts[c] != NULL)
+			*texts[c] = optarg;
+		else if (c == OPT_CHECK)
 			check = true;
-			break;
-		case OPT_STATE:
-			o->state_dir = optarg;
-			break;
-		case OPT_CONTROL:
-			o->control = optarg;
-			break;
-		case OPT_LEVEL:
-			if (!log_level_parse(&o->log_level, optarg))
-				usage_error("log level is not error, warn, info or debug", optarg);
-			break;
-		case OPT_FORMAT:
-			if (!log_format_parse(&o->log_format, optarg))
-				usage_error("log format is not text or json", optarg);
-			break;
-		case OPT_VERSION:
-			puts("posternd " POSTERN_VERSION);
+		else if (c == OPT_PACKET)
+			e->packet = parse_packet(optarg);
+		else if (c == OPT_LEVEL && !log_level_parse(&o->log_level, optarg))
+			usage_error("log level is not error, warn, info or debug", optarg);
+		else if (c == OPT_FORMAT && !log_format_parse(&o->log_format, optarg))
+			usage_error("log format is not text or json", optarg);
+		else if (c == OPT_VERSION || c == OPT_HELP) {
+			fputs(c == OPT_HELP ? usage : "posternd " POSTERN_VERSION "\n", stdout);
 			exit(EXIT_DONE);
-		case OPT_HELP:
-			fputs(usage, stdout);
-			exit(EXIT_DONE);
-		default:
-			if (parse_explain(e, c))
-				break;
+		} else if (c == '?') {
 			fputs("Try \"posternd --help\".\n", stderr);
 			exit(EXIT_USAGE);
 		}

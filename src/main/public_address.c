@@ -3,9 +3,9 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "main/executable.h"
 #include "main/spawn.h"
 #include "proc/child.h"
 #include "proc/sandbox.h"
@@ -42,19 +43,11 @@ struct asker {
  * here, since its folder may be closed to the child. */
 static int open_tool(void)
 {
-	static const char name[] = "postern";
 	char path[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof path - sizeof name);
-	char *slash;
-	int fd = -1;
 
-	if (size > 0) {
-		path[size] = '\0';
-		slash = strrchr(path, '/');
-		memcpy(slash + 1, name, sizeof name);
-		fd = open(path, O_PATH | O_CLOEXEC);
-	}
-	return fd >= 0 ? fd : open(POSTERN_TOOL, O_PATH | O_CLOEXEC);
+	if (!executable_beside(path, "postern"))
+		snprintf(path, sizeof path, "%s", POSTERN_TOOL);
+	return open(path, O_PATH | O_CLOEXEC);
 }
 
 /* Nothing that it could change, no rights, no way back to them. Limits come last: the one of

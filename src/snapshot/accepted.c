@@ -33,30 +33,25 @@ static const struct {
 
 /* --- Writing */
 
-static void put_ports(struct writer *w, const struct snapshot *s, struct span span)
+static void put_array(struct writer *w, const void *items, uint32_t count, size_t each)
 {
-	writer_u32(w, span.count);
-	for (uint32_t i = 0; i < span.count; i++)
-		writer_put(w, &snapshot_ports(s, span)[i], sizeof(struct ports));
-}
-
-static void put_networks(struct writer *w, const struct snapshot *s, struct span span)
-{
-	writer_u32(w, span.count);
-	for (uint32_t i = 0; i < span.count; i++)
-		writer_put(w, &snapshot_cidrs(s, span)[i], sizeof(struct cidr));
+	writer_u32(w, count);
+	writer_put(w, items, count * each);
 }
 
 static void put_all(struct writer *w, const struct snapshot *s)
 {
+	const struct span managed = s->settings->managed_ports,
+	                  ports = s->settings->guard_allow_ports,
+	                  networks = s->settings->guard_allow_networks;
 	uint8_t hash[HASH_BYTES];
 
 	writer_put(w, mark, sizeof mark);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		writer_put(w, (const uint8_t *)s->settings + fields[i].offset, fields[i].size);
-	put_ports(w, s, s->settings->managed_ports);
-	put_ports(w, s, s->settings->guard_allow_ports);
-	put_networks(w, s, s->settings->guard_allow_networks);
+	put_array(w, snapshot_ports(s, managed), managed.count, sizeof(struct ports));
+	put_array(w, snapshot_ports(s, ports), ports.count, sizeof(struct ports));
+	put_array(w, snapshot_cidrs(s, networks), networks.count, sizeof(struct cidr));
 	crypto_generichash(hash, sizeof hash, w->data, w->used, NULL, 0);
 	writer_put(w, hash, sizeof hash);
 }
@@ -132,10 +127,10 @@ static int create(const struct parts *p)
 	const struct settings *s = &p->settings;
 	const struct snapshot_parts parts = {.generation = 1,
 	    .settings = *s,
+	    .counts = {.ports = s->guard_allow_ports.first + s->guard_allow_ports.count,
+	        .cidrs = s->guard_allow_networks.count},
 	    .ports = p->ports,
-	    .port_count = s->guard_allow_ports.first + s->guard_allow_ports.count,
-	    .cidrs = p->networks,
-	    .cidr_count = s->guard_allow_networks.count};
+	    .cidrs = p->networks};
 
 	return snapshot_create(&parts);
 }

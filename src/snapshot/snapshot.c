@@ -25,15 +25,6 @@ struct plan {
 	uint64_t size;
 };
 
-struct counts {
-	uint32_t clients;
-	uint32_t policies;
-	uint32_t ports;
-	uint32_t cidrs;
-	uint32_t devices;
-	uint32_t rules;
-};
-
 /* Differs between builds whose structs differ in size (FNV-1a over the sizes). */
 static uint32_t layout_number(void)
 {
@@ -55,7 +46,7 @@ static uint64_t array_after(uint64_t *end, uint32_t count, size_t each)
 	return start;
 }
 
-static struct plan plan_of(const struct counts *n)
+static struct plan plan_of(const struct snapshot_counts *n)
 {
 	struct plan p = {.size = sizeof(struct snapshot_header)};
 
@@ -66,18 +57,6 @@ static struct plan plan_of(const struct counts *n)
 	p.devices = array_after(&p.size, n->devices, sizeof(struct device));
 	p.rules = array_after(&p.size, n->rules, sizeof(struct openspa_rule));
 	return p;
-}
-
-static struct plan plan_of_parts(const struct snapshot_parts *parts)
-{
-	return plan_of(&(struct counts){parts->client_count, parts->policy_count, parts->port_count,
-	    parts->cidr_count, parts->device_count, parts->rule_count});
-}
-
-static struct plan plan_of_header(const struct snapshot_header *h)
-{
-	return plan_of(&(struct counts){h->client_count, h->policy_count, h->port_count,
-	    h->cidr_count, h->device_count, h->rule_count});
 }
 
 static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
@@ -100,6 +79,7 @@ static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
 
 static bool write_parts(int fd, const struct snapshot_parts *parts, const struct plan *plan)
 {
+	const struct snapshot_counts *n = &parts->counts;
 	struct snapshot_header header;
 
 	memset(&header, 0, sizeof header);
@@ -108,27 +88,20 @@ static bool write_parts(int fd, const struct snapshot_parts *parts, const struct
 	header.generation = parts->generation;
 	header.size = plan->size;
 	header.settings = parts->settings;
-	header.client_count = parts->client_count;
-	header.policy_count = parts->policy_count;
-	header.port_count = parts->port_count;
-	header.cidr_count = parts->cidr_count;
-	header.device_count = parts->device_count;
-	header.rule_count = parts->rule_count;
+	header.counts = *n;
 	return write_at(fd, &header, sizeof header, 0) &&
-	       write_at(fd, parts->clients, parts->client_count * sizeof *parts->clients,
-	           plan->clients) &&
-	       write_at(fd, parts->policies, parts->policy_count * sizeof *parts->policies,
-	           plan->policies) &&
-	       write_at(fd, parts->ports, parts->port_count * sizeof *parts->ports, plan->ports) &&
-	       write_at(fd, parts->cidrs, parts->cidr_count * sizeof *parts->cidrs, plan->cidrs) &&
-	       write_at(fd, parts->devices, parts->device_count * sizeof *parts->devices,
-	           plan->devices) &&
-	       write_at(fd, parts->rules, parts->rule_count * sizeof *parts->rules, plan->rules);
+	       write_at(fd, parts->clients, n->clients * sizeof *parts->clients, plan->clients) &&
+	       write_at(
+	           fd, parts->policies, n->policies * sizeof *parts->policies, plan->policies) &&
+	       write_at(fd, parts->ports, n->ports * sizeof *parts->ports, plan->ports) &&
+	       write_at(fd, parts->cidrs, n->cidrs * sizeof *parts->cidrs, plan->cidrs) &&
+	       write_at(fd, parts->devices, n->devices * sizeof *parts->devices, plan->devices) &&
+	       write_at(fd, parts->rules, n->rules * sizeof *parts->rules, plan->rules);
 }
 
 int snapshot_create(const struct snapshot_parts *parts)
 {
-	struct plan plan = plan_of_parts(parts);
+	struct plan plan = plan_of(&parts->counts);
 	int fd = -1, saved;
 
 	if (plan.size > SNAPSHOT_MOST) {
@@ -149,12 +122,8 @@ int snapshot_create(const struct snapshot_parts *parts)
 
 static bool header_sound(const struct snapshot_header *h, uint64_t size)
 {
-	struct plan plan;
-
-	if (h->magic != SNAPSHOT_MAGIC || h->layout != layout_number() || h->size != size)
-		return false;
-	plan = plan_of_header(h);
-	return plan.size == size;
+	return h->magic == SNAPSHOT_MAGIC && h->layout == layout_number() && h->size == size &&
+	       plan_of(&h->counts).size == size;
 }
 
 /* Size of the file when nobody can change it and a snapshot can have that size, else 0. */
@@ -191,7 +160,7 @@ bool snapshot_map(struct snapshot *out, int fd)
 	out->header = mapped;
 	if (!header_sound(out->header, size))
 		goto refuse;
-	plan = plan_of_header(out->header);
+	plan = plan_of(&out->header->counts);
 	out->settings = &out->header->settings;
 	out->clients = (const void *)(base + plan.clients);
 	out->policies = (const void *)(base + plan.policies);
@@ -199,10 +168,9 @@ bool snapshot_map(struct snapshot *out, int fd)
 	out->cidrs = (const void *)(base + plan.cidrs);
 	out->devices = (const void *)(base + plan.devices);
 	out->rules = (const void *)(base + plan.rules);
-	out->client_count = out->header->client_count;
-	out->policy_count = out->header->policy_count;
-	out->device_count = out->header->device_count;
-	out->rule_count = out->header->rule_count;
+	out->client_count = out->header->counts.clients;
+	out->policy_count = out->header->counts.policies;
+	out->device_count = out->header->counts.devices;
 	if (snapshot_sound(out))
 		return true;
 refuse:

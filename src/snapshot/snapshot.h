@@ -115,18 +115,23 @@ struct settings {
 	struct openspa_settings openspa;
 };
 
+/* How many of each there are. */
+struct snapshot_counts {
+	uint32_t clients;
+	uint32_t policies;
+	uint32_t ports;
+	uint32_t cidrs;
+	uint32_t devices;
+	uint32_t rules;
+};
+
 struct snapshot_header {
 	uint32_t magic;
 	uint32_t layout; /* sizeof everything, mixed: a role of another build refuses it */
 	uint64_t generation;
 	uint64_t size; /* of the whole, bytes */
 	struct settings settings;
-	uint32_t client_count;
-	uint32_t policy_count;
-	uint32_t port_count;
-	uint32_t cidr_count;
-	uint32_t device_count;
-	uint32_t rule_count;
+	struct snapshot_counts counts;
 	/* client[], policy[], ports[], cidr[], device[], openspa_rule[] follow, each aligned
 	 * to 8 bytes */
 };
@@ -144,25 +149,19 @@ struct snapshot {
 	uint32_t client_count;
 	uint32_t policy_count;
 	uint32_t device_count;
-	uint32_t rule_count;
 };
 
 /* What a snapshot is made of; the arrays stay the caller's. */
 struct snapshot_parts {
 	uint64_t generation;
 	struct settings settings;
+	struct snapshot_counts counts;
 	const struct client *clients;
-	uint32_t client_count;
 	const struct policy *policies;
-	uint32_t policy_count;
 	const struct ports *ports;
-	uint32_t port_count;
 	const struct cidr *cidrs;
-	uint32_t cidr_count;
 	const struct device *devices;
-	uint32_t device_count;
 	const struct openspa_rule *rules;
-	uint32_t rule_count;
 };
 
 /* Lays the parts out in a memory file that nobody can change (F_SEAL_WRITE and the like). Returns

@@ -37,9 +37,9 @@ static bool openspa_sound(const struct snapshot_header *h)
 	return is_bool(&s->enabled) && s->directory <= CONF_ASKED_HELPER &&
 	       s->authorization <= CONF_ASKED_HELPER && s->firewall <= CONF_ASKED_HELPER &&
 	       s->answer <= CONF_ANSWER_NEVER && s->targets <= CONF_TARGETS_LIST &&
-	       span_inside(s->target_list, h->cidr_count) &&
-	       span_inside(s->server_addresses, h->cidr_count) &&
-	       span_inside(s->rules, h->rule_count) &&
+	       span_inside(s->target_list, h->counts.cidrs) &&
+	       span_inside(s->server_addresses, h->counts.cidrs) &&
+	       span_inside(s->rules, h->counts.rules) &&
 	       (!s->enabled || (s->port != 0 && s->window_ns > 0));
 }
 
@@ -54,17 +54,17 @@ static bool settings_sound(const struct snapshot_header *h)
 	       s->host_chains <= CONF_HOST_CHAINS_NONE && is_bool(&s->drop_ports) &&
 	       is_bool(&s->open_knock_port) && is_text(s->interface, sizeof s->interface) &&
 	       s->mark != 0 && (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
-	       span_inside(s->managed_ports, h->port_count) &&
-	       span_inside(s->guard_allow_ports, h->port_count) &&
-	       span_inside(s->guard_allow_networks, h->cidr_count) &&
-	       span_inside(s->own_addresses, h->cidr_count);
+	       span_inside(s->managed_ports, h->counts.ports) &&
+	       span_inside(s->guard_allow_ports, h->counts.ports) &&
+	       span_inside(s->guard_allow_networks, h->counts.cidrs) &&
+	       span_inside(s->own_addresses, h->counts.cidrs);
 }
 
 static bool client_sound(const struct snapshot_header *h, const struct client *c)
 {
 	return c->name[0] != '\0' && is_text(c->name, sizeof c->name) &&
-	       c->policy < h->policy_count && c->targets <= CONF_TARGETS_LIST &&
-	       span_inside(c->target_list, h->cidr_count) && is_bool(&c->wildcard) &&
+	       c->policy < h->counts.policies && c->targets <= CONF_TARGETS_LIST &&
+	       span_inside(c->target_list, h->counts.cidrs) && is_bool(&c->wildcard) &&
 	       is_bool(&c->revoked);
 }
 
@@ -98,8 +98,8 @@ static bool key_sound(const struct snapshot_header *h, const struct device *d)
 static bool device_sound(const struct snapshot_header *h, const struct device *d)
 {
 	return d->name[0] != '\0' && is_text(d->name, sizeof d->name) && key_sound(h, d) &&
-	       d->targets <= CONF_TARGETS_LIST && span_inside(d->rules, h->rule_count) &&
-	       span_inside(d->target_list, h->cidr_count) && is_bool(&d->revoked);
+	       d->targets <= CONF_TARGETS_LIST && span_inside(d->rules, h->counts.rules) &&
+	       span_inside(d->target_list, h->counts.cidrs) && is_bool(&d->revoked);
 }
 
 /* The search for a uuid counts on their order. */
@@ -107,14 +107,14 @@ static bool devices_sound(const struct snapshot *s)
 {
 	const struct snapshot_header *h = s->header;
 
-	for (uint32_t i = 0; i < h->device_count; i++) {
+	for (uint32_t i = 0; i < h->counts.devices; i++) {
 		const struct device *d = &s->devices[i];
 
 		if (!device_sound(h, d) ||
 		    (i > 0 && memcmp(d[-1].uuid, d->uuid, DEVICE_UUID_BYTES) >= 0))
 			return false;
 	}
-	for (uint32_t i = 0; i < h->rule_count; i++) {
+	for (uint32_t i = 0; i < h->counts.rules; i++) {
 		if (!rule_sound(&s->rules[i]))
 			return false;
 	}
@@ -125,19 +125,19 @@ static bool arrays_sound(const struct snapshot *s)
 {
 	const struct snapshot_header *h = s->header;
 
-	for (uint32_t i = 0; i < h->client_count; i++) {
+	for (uint32_t i = 0; i < h->counts.clients; i++) {
 		if (!client_sound(h, &s->clients[i]))
 			return false;
 	}
-	for (uint32_t i = 0; i < h->policy_count; i++) {
-		if (!span_inside(s->policies[i].ports, h->port_count))
+	for (uint32_t i = 0; i < h->counts.policies; i++) {
+		if (!span_inside(s->policies[i].ports, h->counts.ports))
 			return false;
 	}
-	for (uint32_t i = 0; i < h->port_count; i++) {
+	for (uint32_t i = 0; i < h->counts.ports; i++) {
 		if (!range_sound(&s->ports[i]))
 			return false;
 	}
-	for (uint32_t i = 0; i < h->cidr_count; i++) {
+	for (uint32_t i = 0; i < h->counts.cidrs; i++) {
 		if (s->cidrs[i].bits > 128)
 			return false;
 	}

@@ -137,19 +137,14 @@ static int seal_config(void)
 {
 	struct bench_config *c = &bench.config;
 	const struct snapshot_parts parts = {.generation = ++bench.generation,
+	    .counts = {c->client_count, 3, 2, 1, c->device_count, 3},
 	    .settings = c->settings,
 	    .clients = c->clients,
-	    .client_count = c->client_count,
 	    .policies = c->policies,
-	    .policy_count = 3,
 	    .ports = c->ports,
-	    .port_count = 2,
 	    .cidrs = c->networks,
-	    .cidr_count = 1,
 	    .devices = c->devices,
-	    .device_count = c->device_count,
-	    .rules = c->rules,
-	    .rule_count = 3};
+	    .rules = c->rules};
 	int fd = snapshot_create(&parts);
 
 	assert_true(fd >= 0);

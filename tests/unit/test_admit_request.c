@@ -54,8 +54,7 @@ static int set_up(void **state)
 	    .devices = world.devices,
 	    .rules = world.rules,
 	    .cidrs = world.cidrs,
-	    .device_count = 1,
-	    .rule_count = 1};
+	    .device_count = 1};
 	world.grants = grant_table_new(16, HOLDERS);
 	budget_init(&world.budget);
 	return !replay_open_empty(&world.replay, HOLDERS, 60 * S) || world.grants == NULL;
@@ -392,7 +391,6 @@ static void the_ends_of_a_rule(void **state)
 
 	(void)state;
 	world.snapshot.rules = rules;
-	world.snapshot.rule_count = 4;
 	world.devices[0].rules.count = 4;
 	assert_int_equal(duration_of(6, 100, 100), 10);
 	assert_int_equal(duration_of(6, 100, 200), 10);

@@ -83,6 +83,7 @@ static void send_config(void)
 	static const struct ports ports[] = {{6, 0, 22, 22}};
 	static const struct policy policies[] = {{{0, 1}}};
 	const struct snapshot_parts parts = {.generation = ++world.generation,
+	    .counts = {.clients = world.client_count, .policies = 1, .ports = 1},
 	    .settings = {.openme = true,
 	        .udp_port = 54154,
 	        .knock_timeout_ns = NS_PER_SECOND,
@@ -90,11 +91,8 @@ static void send_config(void)
 	        .mark = 1,
 	        .client_quota = 1},
 	    .clients = world.clients,
-	    .client_count = world.client_count,
 	    .policies = policies,
-	    .policy_count = 1,
-	    .ports = ports,
-	    .port_count = 1};
+	    .ports = ports};
 	struct message_secret how = {0};
 	struct message_fds fds = message_fds_none();
 

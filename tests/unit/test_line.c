@@ -27,7 +27,8 @@ static void no_more_than_asked_is_read(void **state)
 	struct line l = {.text = text, .size = sizeof text};
 
 	(void)state;
-	assert_true(line_escape(&l, "abc", 2, LINE_QUOTED));
+	line_escape(&l, "abc", 2, LINE_QUOTED);
+	assert_false(l.cut);
 	assert_string_equal(text, "ab");
 }
 
@@ -41,13 +42,17 @@ static void what_does_not_fit_is_cut_off(void **state)
 	text[8] = '!';
 	line_add(&l, "%s", "123456789");
 	assert_int_equal(l.used, 7);
-	assert_false(line_escape(&l, "ab\x01", SIZE_MAX, LINE_QUOTED));
+	assert_true(l.cut);
+	line_escape(&l, "ab\x01", SIZE_MAX, LINE_QUOTED);
 	assert_int_equal(l.used, 7);
 	assert_string_equal(text, "1234567");
 	assert_int_equal(text[8], '!');
 
 	l = (struct line){.text = text, .size = 8};
-	assert_false(line_escape(&l, "\x01\x02", SIZE_MAX, LINE_QUOTED));
+	line_escape(&l, "\x01", SIZE_MAX, LINE_QUOTED);
+	assert_false(l.cut);
+	line_escape(&l, "\x02", SIZE_MAX, LINE_QUOTED);
+	assert_true(l.cut);
 	assert_string_equal(text, "\\x01");
 }
 

@@ -50,18 +50,13 @@ static struct snapshot_parts sound_parts(void)
 	        .guard_allow_networks = {0, 1},
 	        .openspa =
 	            {.enabled = true, .port = 22211, .window_ns = 300, .server_addresses = {0, 1}}},
+	    .counts = {2, 4, 3, 1, 3, 3},
 	    .clients = clients,
-	    .client_count = 2,
 	    .policies = policies,
-	    .policy_count = 4,
 	    .ports = ports,
-	    .port_count = 3,
 	    .cidrs = cidrs,
-	    .cidr_count = 1,
 	    .devices = devices,
-	    .device_count = 3,
 	    .rules = rules,
-	    .rule_count = 3,
 	};
 }
 
@@ -115,11 +110,11 @@ static void an_empty_one_is_fine(void **state)
 	struct snapshot_parts parts = sound_parts();
 
 	(void)state;
-	parts.client_count = parts.policy_count = parts.port_count = parts.cidr_count = 0;
+	parts.counts.clients = parts.counts.policies = parts.counts.ports = parts.counts.cidrs = 0;
 	parts.settings.managed_ports = parts.settings.guard_allow_ports = (struct span){0, 0};
 	parts.settings.guard_allow_networks = (struct span){0, 0};
 	parts.settings.openspa.server_addresses = (struct span){0, 0};
-	parts.device_count = parts.rule_count = 0;
+	parts.counts.devices = parts.counts.rules = 0;
 	assert_true(maps(&parts));
 }
 
