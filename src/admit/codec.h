@@ -3,7 +3,6 @@
 #ifndef ADMIT_CODEC_H
 #define ADMIT_CODEC_H
 
-#include "admit/verdict.h"
 #include "intake/record.h"
 #include "proto/openme.h"
 #include "proto/rsa_value.h"

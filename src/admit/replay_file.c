@@ -1,8 +1,6 @@
 /* The file of the replay guard while it is in use; replay_start.c opens it. */
 #include "admit/replay_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #ifndef CLIENT_DIRECTORY_H
 #define CLIENT_DIRECTORY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "snapshot/snapshot.h"

@@ -4,7 +4,6 @@
 #define CMD_CLI_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum cli_exit {

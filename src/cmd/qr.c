@@ -4,7 +4,6 @@
 #include <png.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/secret.h"
 

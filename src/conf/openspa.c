@@ -12,7 +12,6 @@
 #include "conf/file.h"
 #include "conf/private.h"
 #include "conf/section.h"
-#include "conf/values.h"
 
 /* Which program does what. */
 struct job {

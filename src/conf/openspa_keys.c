@@ -6,7 +6,6 @@
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
-#include "conf/values.h"
 #include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
 

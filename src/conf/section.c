@@ -1,7 +1,6 @@
 #include "conf/section.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf/kinds.h"

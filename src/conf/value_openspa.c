@@ -1,6 +1,5 @@
 /* Kinds of values that only OpenSPA has. */
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"

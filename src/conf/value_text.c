@@ -2,7 +2,6 @@
 #include "conf/values.h"
 
 #include <string.h>
-#include <strings.h>
 #include <sys/param.h>
 
 #include "base/line.h"

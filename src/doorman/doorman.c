@@ -5,10 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "doorman/response.h"
 #include "proc/counters.h"

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "admit/codec.h"

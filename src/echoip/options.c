@@ -1,6 +1,5 @@
 #include "echoip/options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "base/log.h"
 #include "base/secret.h"
 
 #define FILE_MOST (256 * 1024)

@@ -2,8 +2,6 @@
 #ifndef ECHOIP_PEM_H
 #define ECHOIP_PEM_H
 
-#include "echoip/options.h"
-
 struct pem {
 	char *cert; /* both in locked memory; NULL: no HTTPS */
 	char *key;

@@ -4,7 +4,6 @@
 #ifndef GRANT_GRANT_TABLE_H
 #define GRANT_GRANT_TABLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -3,7 +3,6 @@
 #define JSON_JSON_READ_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 /* The object in `text`; NULL for everything else. `depth` counts objects and arrays inside each

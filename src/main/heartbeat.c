@@ -2,7 +2,6 @@
  * service manager in its turn. */
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/notify.h"

@@ -2,9 +2,7 @@
 #ifndef MAIN_PORT_H
 #define MAIN_PORT_H
 
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /* Takes a port out of those that the kernel gives to sockets which ask for none, beside what is
  * taken out already; where that may not be written, nothing. */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/exit.h"
 #include "base/notify.h"

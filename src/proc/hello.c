@@ -1,6 +1,5 @@
 #include "proc/hello.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -7,13 +7,11 @@
 #define PROC_MESSAGE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "admit/replay_file.h"
 #include "admit/verdict.h"
-#include "base/log.h"
 #include "grant/opening.h"
 #include "intake/record.h"
 #include "proc/program.h"

@@ -4,7 +4,6 @@
 #ifndef PROC_RULE_JOURNAL_H
 #define PROC_RULE_JOURNAL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"

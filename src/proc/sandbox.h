@@ -4,7 +4,6 @@
 #define PROC_SANDBOX_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "proc/role.h"

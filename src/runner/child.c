@@ -1,7 +1,6 @@
 #include "runner/child.h"
 
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

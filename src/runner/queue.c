@@ -8,12 +8,6 @@ bool runner_queue_init(struct runner_queue *q, uint32_t most)
 	return q->ring != NULL;
 }
 
-void runner_queue_free(struct runner_queue *q)
-{
-	free(q->ring);
-	*q = (struct runner_queue){0};
-}
-
 bool runner_queue_push(
     struct runner_queue *q, const struct runner_request *request, int64_t until_ns)
 {

@@ -19,8 +19,8 @@ struct runner_queue {
 	uint32_t count;
 };
 
+/* For as long as the process lives. */
 bool runner_queue_init(struct runner_queue *q, uint32_t most);
-void runner_queue_free(struct runner_queue *q);
 /* False when it is full. */
 bool runner_queue_push(
     struct runner_queue *q, const struct runner_request *request, int64_t until_ns);

@@ -220,30 +220,6 @@ int64_t snapshot_find_device(const struct snapshot *s, const uint8_t uuid[static
 	return d == NULL ? -1 : d - s->devices;
 }
 
-int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES])
-{
-	for (uint32_t i = 0; i < s->client_count; i++) {
-		if (memcmp(s->clients[i].public_key, key, CLIENT_KEY_BYTES) == 0)
-			return i;
-	}
-	return -1;
-}
-
-bool snapshot_same_policy(
-    const struct snapshot *a, uint32_t policy_a, const struct snapshot *b, uint32_t policy_b)
-{
-	struct span in_a = a->policies[policy_a].ports, in_b = b->policies[policy_b].ports;
-	const struct ports *x = snapshot_ports(a, in_a), *y = snapshot_ports(b, in_b);
-
-	if (in_a.count != in_b.count)
-		return false;
-	for (uint32_t i = 0; i < in_a.count; i++) {
-		if (!ports_equal(&x[i], &y[i]))
-			return false;
-	}
-	return true;
-}
-
 uint32_t snapshot_holders(const struct snapshot *s)
 {
 	return s->client_count + s->device_count;

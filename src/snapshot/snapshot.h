@@ -6,7 +6,6 @@
 #define SNAPSHOT_SNAPSHOT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -180,15 +179,10 @@ const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span 
 /* Index of the device with that uuid, or -1. */
 int64_t snapshot_find_device(
     const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES]);
-/* Index of the client with that key, or -1. */
-int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES]);
 /* Holders of grants under one numbering: first the clients, then the devices. 0 for a zeroed
  * snapshot. */
 uint32_t snapshot_holders(const struct snapshot *s);
 /* CLIENT_NAME_BYTES of memory, closed by a zero. `holder` is below snapshot_holders. */
 const char *snapshot_holder_name(const struct snapshot *s, uint32_t holder);
-/* True when both policies open the same ports (they may belong to two snapshots). */
-bool snapshot_same_policy(
-    const struct snapshot *a, uint32_t policy_a, const struct snapshot *b, uint32_t policy_b);
 
 #endif

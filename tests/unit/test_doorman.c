@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 /* As it is: what it does on a message is its own. */
 #include "doorman/doorman.c" /* NOLINT(bugprone-suspicious-include) */
