@@ -43,6 +43,13 @@ struct addr addr_sender(const struct addr *a)
 	return sender;
 }
 
+bool addr_same_sender(const struct addr *a, const struct addr *b)
+{
+	struct addr one = addr_sender(a), two = addr_sender(b);
+
+	return addr_equal(&one, &two);
+}
+
 bool addr_is_wildcard(const struct addr *a)
 {
 	static const struct addr zero;

@@ -33,6 +33,7 @@ bool addr_in(const struct addr *a, const struct cidr *network);
 bool addr_in_any(const struct addr *a, const struct cidr *networks, size_t count);
 /* What one sender can have at once: an IPv4 address, or a whole IPv6 /64, host bits zero. */
 struct addr addr_sender(const struct addr *a);
+bool addr_same_sender(const struct addr *a, const struct addr *b);
 
 /* IPv4 text becomes a mapped address. False for anything inet_pton refuses. */
 bool addr_parse(struct addr *out, const char *text);

@@ -141,18 +141,6 @@ void doorman_try_keys(void *context)
 		process_report(&d->process, 0);
 }
 
-static void guess_was_wrong(struct doorman *d, struct knock *k)
-{
-	guess_limiter_add(&d->guess_limiter, &k->packet.record.source, clock_boot_ns());
-	search_signer(d, k, k->holder);
-}
-
-static void hold_for_config(struct doorman *d, const struct knock *k)
-{
-	if (trial_queue_hold(&d->hands->lane, k) == NULL)
-		report_refusal(d, k, VERDICT_BUSY);
-}
-
 /* A knock that the keeper could not judge begins again: with every key, or, when the keeper goes by
  * a newer configuration, from the start as soon as that has come here. */
 bool doorman_take_back(void *context, const struct message_knock_back *m, struct message_fds *fds)
@@ -161,15 +149,19 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 	struct knock k = {
 	    .packet = {.record = m->knock.record, .asked.timestamp_ns = m->knock.timestamp_ns},
 	    .holder = m->knock.holder};
+	bool ours = m->knock.generation == d->config.header->generation;
 
 	(void)fds;
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
-	if (m->stale_config && m->knock.generation == d->config.header->generation)
-		hold_for_config(d, &k);
-	else if (m->stale_config || m->knock.generation != d->config.header->generation)
+	if (m->stale_config && ours) {
+		if (trial_queue_hold(&d->hands->lane, &k) == NULL)
+			report_refusal(d, &k, VERDICT_BUSY);
+	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);
-	else
-		guess_was_wrong(d, &k);
+	} else {
+		guess_limiter_add(&d->guess_limiter, &k.packet.record.source, clock_boot_ns());
+		search_signer(d, &k, k.holder);
+	}
 	secret_wipe(&k, sizeof k);
 	return true;
 }

@@ -23,14 +23,6 @@ struct slot *trial_queue_hold(struct trial_queue *l, const struct knock *k)
 	return fill_slot(l, k, SLOT_HELD);
 }
 
-static bool same_sender(const struct knock *a, const struct knock *b)
-{
-	struct addr one = addr_sender(&a->packet.record.source);
-	struct addr two = addr_sender(&b->packet.record.source);
-
-	return addr_equal(&one, &two);
-}
-
 struct slot *trial_queue_queue(struct trial_queue *l, const struct knock *k, bool known)
 {
 	uint32_t of_source = 0, of_kind = 0;
@@ -41,7 +33,8 @@ struct slot *trial_queue_queue(struct trial_queue *l, const struct knock *k, boo
 		if (s->state != SLOT_SCANNING)
 			continue;
 		of_kind += s->known == known;
-		of_source += same_sender(&s->knock, k);
+		of_source +=
+		    addr_same_sender(&s->knock.packet.record.source, &k->packet.record.source);
 	}
 	if (of_kind >= TRIAL_QUEUE_OF_KIND || of_source >= TRIAL_QUEUE_OF_SOURCE)
 		return NULL;

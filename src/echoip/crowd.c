@@ -1,28 +1,18 @@
 #include "echoip/crowd.h"
 
 #include <sodium.h>
-#include <string.h>
 
 #include "base/secret.h"
-
-#define V6_NETWORK_BYTES 8
-
-static bool same_place(const struct addr *a, const struct addr *b)
-{
-	if (addr_is_v4(a))
-		return addr_equal(a, b);
-	return !addr_is_v4(b) && memcmp(a->bytes, b->bytes, V6_NETWORK_BYTES) == 0;
-}
 
 /* Keyed, so that nobody can choose addresses that make one bucket long. */
 static size_t bucket_of(const struct crowd *c, const struct addr *a)
 {
-	size_t size = addr_is_v4(a) ? ADDR_BYTES : V6_NETWORK_BYTES;
+	struct addr sender = addr_sender(a);
 	uint64_t hash;
 
 	_Static_assert(sizeof c->hash_key == crypto_shorthash_KEYBYTES, "SipHash key");
 	_Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash output");
-	crypto_shorthash((uint8_t *)&hash, a->bytes, size, c->hash_key);
+	crypto_shorthash((uint8_t *)&hash, sender.bytes, sizeof sender.bytes, c->hash_key);
 	return hash % CROWD_BUCKETS;
 }
 
@@ -49,7 +39,7 @@ bool crowd_has_room_for(const struct crowd *c, const struct addr *peer)
 
 	LIST_FOREACH(v, &c->buckets[bucket_of(c, peer)], same_bucket)
 	{
-		if (same_place(&v->peer, peer) && ++here >= c->per_address)
+		if (addr_same_sender(&v->peer, peer) && ++here >= c->per_address)
 			return false;
 	}
 	return true;

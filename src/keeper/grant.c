@@ -48,7 +48,7 @@ static enum verdict enter(struct keeper *k, const struct knock *knock)
 	return VERDICT_GRANTED;
 }
 
-static void report(struct keeper *k, enum verdict v, const struct knock *knock)
+void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock)
 {
 	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
 }
@@ -71,7 +71,7 @@ enum verdict keeper_admit(struct keeper *k, struct knock *knock)
 		v = enter(k, knock);
 	}
 	if (v != VERDICT_GRANTED)
-		report(k, v, knock);
+		keeper_report(k, v, knock);
 	return v;
 }
 
@@ -113,7 +113,7 @@ static void conclude(struct keeper *k, enum verdict v, const struct knock *knock
 {
 	if (v == VERDICT_GRANTED)
 		send_response(k, knock);
-	report(k, v, knock);
+	keeper_report(k, v, knock);
 }
 
 /* A copy that waited. */

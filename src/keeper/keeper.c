@@ -31,7 +31,7 @@ static void give_back(struct keeper *k, const struct message_knock *knock, bool 
 		const struct knock lost = {
 		    .packet.record = knock->record, .holder = DIRECTORY_NOBODY};
 
-		report_verdict(&k->report, VERDICT_BUSY, &lost, &k->state.config, clock_real_ns());
+		keeper_report(k, VERDICT_BUSY, &lost);
 	}
 	secret_wipe(m.knock.key, sizeof m.knock.key);
 }
@@ -62,14 +62,16 @@ static void rules_changed(void *context)
 
 /* --- Knocks */
 
-static void judge(struct keeper *k, const struct message_knock *m)
+bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)
 {
+	struct keeper *k = context;
 	struct knock *knock = &k->judged;
 	enum verdict v;
 
+	(void)fds;
 	if (k->state.grants == NULL || m->generation != k->state.config.header->generation) {
 		give_back(k, m, true);
-		return;
+		return true;
 	}
 	knock->packet.record = m->record;
 	memcpy(knock->packet.key, m->key, sizeof knock->packet.key);
@@ -82,25 +84,12 @@ static void judge(struct keeper *k, const struct message_knock *m)
 	if (v == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(k, m, false);
 	codec_wipe(&knock->packet);
-}
-
-bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)
-{
-	(void)fds;
-	judge(context, m);
 	return true;
 }
 
 static bool commit_batch(void *context)
 {
 	keeper_commit(context);
-	return true;
-}
-
-/* One that we work with has ended. */
-static bool end_with_peer(void *context)
-{
-	keeper_deserted(context);
 	return true;
 }
 
@@ -297,8 +286,8 @@ static bool open_peers(struct keeper *k, struct message_fds *fds)
 {
 	k->doorman.burst = KEEPER_BATCH;
 	k->doorman.after = commit_batch;
-	k->doorman.closed = end_with_peer;
-	k->desk.closed = end_with_peer;
+	k->doorman.closed = keeper_deserted;
+	k->desk.closed = keeper_deserted;
 	return process_open_peer(&k->process, &k->doorman, ROLE_DOORMAN, fds) &&
 	       process_open_peer(&k->process, &k->desk, ROLE_DESK, fds) &&
 	       keeper_questions_open(k, fds) && keeper_rules_open(k, fds);

@@ -68,11 +68,12 @@ void keeper_tick(struct keeper *k, bool on);
 /* What programs have opened is shut in any case: nothing else would end it. */
 void keeper_stop(struct keeper *k, bool keep_rules);
 /* A process that we work with has ended, and main will end us: what programs have opened is shut
- * before that, and all other rules stay. */
-void keeper_deserted(struct keeper *k);
+ * before that, and all other rules stay. True: it is a peer's `closed`. */
+bool keeper_deserted(void *keeper);
 
 /* --- grant.c */
 
+void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock);
 /* Puts the rules for `state` in place, with all that is open by it. 0 or a negative errno. */
 int keeper_install(struct keeper *k, const struct keeper_state *state);
 /* Admits a knock from its first check on, and reports the verdict if it is a refusal or

@@ -17,11 +17,6 @@ struct question_slot {
 	struct knock knock;
 };
 
-static void refuse(struct keeper *k, enum verdict v, const struct knock *knock)
-{
-	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
-}
-
 static void release(struct question_slot *s)
 {
 	secret_wipe(s, sizeof *s);
@@ -37,13 +32,10 @@ static bool same_request(const struct asked *a, const struct asked *b)
  * that it is only named, by whoever the source is. */
 static bool same_asker(const struct knock *a, const struct knock *b)
 {
-	struct addr one = addr_sender(&a->packet.record.source);
-	struct addr two = addr_sender(&b->packet.record.source);
-
 	if (a->question != b->question)
 		return false;
 	return a->question == QUESTION_KEY
-	           ? addr_equal(&one, &two)
+	           ? addr_same_sender(&a->packet.record.source, &b->packet.record.source)
 	           : memcmp(a->packet.asked.device, b->packet.asked.device, DEVICE_UUID_BYTES) == 0;
 }
 
@@ -98,7 +90,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 	struct runner_request request;
 
 	if (s == NULL) {
-		refuse(k, why, knock);
+		keeper_report(k, why, knock);
 		return;
 	}
 	if (++q->last_ticket == 0)
@@ -107,7 +99,7 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 	if (!channel_try_send(&q->runner.channel, MESSAGE_RUN, &request)) {
 		if (errno != EAGAIN)
 			keeper_deserted(k);
-		refuse(k, VERDICT_BUSY, knock);
+		keeper_report(k, VERDICT_BUSY, knock);
 		return;
 	}
 	s->ticket = q->last_ticket;
@@ -162,7 +154,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 	*next = s->knock;
 	release(s);
 	if (!take_program_result(next, r, &v))
-		refuse(k, v, next);
+		keeper_report(k, v, next);
 	else if (keeper_admit(k, next) == VERDICT_ASKED)
 		keeper_ask(k, next);
 	codec_wipe(&next->packet);
@@ -180,12 +172,6 @@ bool keeper_take_program_result(
 	return true;
 }
 
-static bool end_with_runner(void *context)
-{
-	keeper_deserted(context);
-	return true;
-}
-
 bool keeper_questions_open(struct keeper *k, struct message_fds *fds)
 {
 	struct keeper_questions *q = &k->questions;
@@ -196,7 +182,6 @@ bool keeper_questions_open(struct keeper *k, struct message_fds *fds)
 	q->slots = secret_alloc(WAITING_MOST * sizeof *q->slots);
 	if (q->slots == NULL)
 		return false;
-	memset(q->slots, 0, WAITING_MOST * sizeof *q->slots);
-	q->runner.closed = end_with_runner;
+	q->runner.closed = keeper_deserted;
 	return process_open_peer(&k->process, &q->runner, ROLE_RUNNER, fds);
 }

@@ -48,7 +48,8 @@ void keeper_stop(struct keeper *k, bool keep_rules)
 		keeper_tick(k, true);
 }
 
-void keeper_deserted(struct keeper *k)
+bool keeper_deserted(void *keeper)
 {
-	keeper_stop(k, true);
+	keeper_stop(keeper, true);
+	return true;
 }

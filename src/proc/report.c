@@ -22,37 +22,22 @@ void report_init(struct report *r, struct counters *counters)
 	}
 }
 
-static const char *device_name(const struct snapshot *s,
-    const uint8_t device[static DEVICE_UUID_BYTES], char uuid[static UUID_TEXT_BYTES])
-{
-	int64_t row = snapshot_find_device(s, device);
-
-	return row < 0 ? uuid_text(uuid, device)
-	               : snapshot_holder_name(s, s->client_count + (uint32_t)row);
-}
-
 /* Names are shown only where the signature was verified: before that a holder is a guess. */
 static const char *verified_name(
     const struct knock *k, const struct snapshot *s, char uuid[static UUID_TEXT_BYTES])
 {
+	int64_t row;
+
 	if (!k->verified)
 		return "-";
+	if (k->packet.record.protocol == RECORD_OPENME)
+		return k->holder < s->client_count ? s->clients[k->holder].name : "-";
 	/* One that a program was asked about may be older than `s`, and its holder's number. */
-	if (k->packet.record.protocol == RECORD_OPENSPA)
-		return device_name(s, k->packet.asked.device, uuid);
-	return k->holder < s->client_count ? snapshot_holder_name(s, k->holder) : "-";
+	row = snapshot_find_device(s, k->packet.asked.device);
+	return row < 0 ? uuid_text(uuid, k->packet.asked.device) : s->devices[row].name;
 }
 
-/* Seconds that the client's clock is ahead, with the sign; saturates. */
-static const char *offset_text(int64_t timestamp_ns, int64_t now_ns, char text[static 32])
-{
-	double offset = ((double)timestamp_ns - (double)now_ns) / (double)NS_PER_SECOND;
-
-	snprintf(text, 32, "%+.3fs", offset);
-	return text;
-}
-
-/* With what helps to understand the verdict. */
+/* With what helps to understand the verdict: an address, or how far a clock is ahead. */
 static void log_verdict(enum verdict v, const struct knock *k, const struct snapshot *s,
     int64_t now_ns, const char *suppressed)
 {
@@ -64,8 +49,12 @@ static void log_verdict(enum verdict v, const struct knock *k, const struct snap
 		target = addr_text(&k->target, address);
 	else if (v == VERDICT_TARGET_REFUSED)
 		target = addr_text(&k->packet.asked.target, address);
-	else if (v == VERDICT_STALE)
-		offset = offset_text(k->packet.asked.timestamp_ns, now_ns, text);
+	if (v == VERDICT_STALE) {
+		double ahead = (double)k->packet.asked.timestamp_ns - (double)now_ns;
+
+		snprintf(text, sizeof text, "%+.3fs", ahead / (double)NS_PER_SECOND);
+		offset = text;
+	}
 	snprintf(port, sizeof port, "%u", k->packet.record.source_port);
 	log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v), "source",
 	    addr_text(&k->packet.record.source, source), "port", port, "client",

@@ -35,13 +35,10 @@ static void log_failure(struct runner_context *b, const struct runner_request *r
 
 	if (!may_log(b))
 		return;
-	if (runner_task_is_mains(request->task))
-		log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task), "why",
-		    why, *errors == '\0' ? NULL : "stderr", errors, NULL);
-	else
-		log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task),
-		    "device", uuid_text(device, request->device), "why", why,
-		    *errors == '\0' ? NULL : "stderr", errors, NULL);
+	uuid_text(device, request->device);
+	log_event(LOG_LEVEL_WARN, message, "task", runner_task_name(request->task), "device",
+	    runner_task_is_mains(request->task) ? NULL : device, "why", why, "stderr",
+	    *errors == '\0' ? NULL : errors, NULL);
 }
 
 /* --- Its answer */
