@@ -78,12 +78,10 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 	if (map->kind != NODE_MAP)
 		return section_refuse(
 		    tree, map, "clients", "client names with their keys and ports", error);
-	for (const struct node *key = tree_first(tree, map); key != NULL;) {
-		const struct node *value = tree_next(tree, key);
-
-		if (!load_client(conf, tree, key, value, file, error))
+	for (const struct node *key = tree_first(tree, map); key != NULL;
+	     key = tree_next_key(tree, key)) {
+		if (!load_client(conf, tree, key, tree_next(tree, key), file, error))
 			return false;
-		key = tree_next(tree, value);
 	}
 	return true;
 }
@@ -117,9 +115,8 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 		return true;
 	if (strcmp(key->text, known[0]) != 0)
 		return section_unknown(tree, key, "", known, 1, error);
-	if (tree_next(tree, tree_next(tree, key)) != NULL)
-		return section_unknown(
-		    tree, tree_next(tree, tree_next(tree, key)), "", known, 1, error);
+	if (tree_next_key(tree, key) != NULL)
+		return section_unknown(tree, tree_next_key(tree, key), "", known, 1, error);
 	return clients_load(conf, tree, tree_next(tree, key), file, error);
 }
 

@@ -62,12 +62,10 @@ bool devices_load(const struct openspa_source *s, struct conf_error *error)
 		    s->tree, map, full, "device UUIDs with what they may ask for", error);
 	if (map->count / 2 > CONF_MAX_CLIENTS || !make_room(s->conf, map->count / 2))
 		return section_refuse(s->tree, map, full, "fewer devices", error);
-	for (const struct node *key = tree_first(s->tree, map); key != NULL;) {
-		const struct node *value = tree_next(s->tree, key);
-
-		if (!load_device(s, key, value, error))
+	for (const struct node *key = tree_first(s->tree, map); key != NULL;
+	     key = tree_next_key(s->tree, key)) {
+		if (!load_device(s, key, tree_next(s->tree, key), error))
 			return false;
-		key = tree_next(s->tree, value);
 	}
 	return true;
 }

@@ -153,7 +153,7 @@ const struct node *section_find(const struct conf_section *section, const struct
 	const struct node *key = map->kind == NODE_MAP ? tree_first(tree, map) : NULL;
 
 	while (key != NULL && !section_same_key(section, key->text, name))
-		key = tree_next(tree, tree_next(tree, key));
+		key = tree_next_key(tree, key);
 	return key == NULL ? NULL : tree_next(tree, key);
 }
 
@@ -192,7 +192,8 @@ bool section_load(const struct conf_section *section, void *into, const struct t
 		return true;
 	if (map->kind != NODE_MAP)
 		return section_refuse(tree, map, path, "keys with their values", error);
-	for (const struct node *key = tree_first(tree, map); key != NULL;) {
+	for (const struct node *key = tree_first(tree, map); key != NULL;
+	     key = tree_next_key(tree, key)) {
 		size_t number = number_of_key(section, known, count, key->text);
 		const struct conf_field *field = &section->fields[number];
 		const struct node *value = tree_next(tree, key);
@@ -209,7 +210,6 @@ bool section_load(const struct conf_section *section, void *into, const struct t
 		if (number < section->count &&
 		    !load_member(field, member_of(into, field), tree, value, full, error))
 			return false;
-		key = tree_next(tree, value);
 	}
 	return true;
 }

@@ -62,12 +62,11 @@ static bool load_groups(
 	conf->groups = calloc(map->count / 2 + 1, sizeof *conf->groups);
 	if (conf->groups == NULL)
 		return section_refuse(tree, map, "ports", "more memory", error);
-	for (const struct node *key = tree_first(tree, map); key != NULL;) {
-		const struct node *value = tree_next(tree, key);
-
-		if (!load_group(&conf->groups[conf->group_count++], tree, key, value, error))
+	for (const struct node *key = tree_first(tree, map); key != NULL;
+	     key = tree_next_key(tree, key)) {
+		if (!load_group(
+		        &conf->groups[conf->group_count++], tree, key, tree_next(tree, key), error))
 			return false;
-		key = tree_next(tree, value);
 	}
 	return true;
 }
@@ -178,10 +177,10 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 	if (is_original(tree, root))
 		return load_original(conf, tree, root, "", error) &&
 		       check_server(conf, tree, root, error);
-	for (const struct node *key = tree_first(tree, root); key != NULL;) {
+	for (const struct node *key = tree_first(tree, root); key != NULL;
+	     key = tree_next_key(tree, key)) {
 		if (!load_section(conf, tree, key, error))
 			return false;
-		key = tree_next(tree, tree_next(tree, key));
 	}
 	return preset_group(conf, tree, root, error) && check_server(conf, tree, root, error);
 }

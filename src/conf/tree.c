@@ -139,12 +139,8 @@ static bool map_keys_differ(struct builder *b, const struct node *map)
 
 	if (keys == NULL)
 		return refuse_event(b, map->place, "too large a file to hold in memory");
-	for (const struct node *n = tree_first(t, map); n != NULL; n = tree_next(t, n)) {
+	for (const struct node *n = tree_first(t, map); n != NULL; n = tree_next_key(t, n))
 		keys[count++] = n;
-		n = tree_next(t, n); /* its value */
-		if (n == NULL)
-			break;
-	}
 	qsort(keys, count, sizeof *keys, by_text);
 	for (size_t i = 1; i < count && ok; i++) {
 		if (strcmp(keys[i - 1]->text, keys[i]->text) != 0)
@@ -305,14 +301,18 @@ const struct node *tree_next(const struct tree *tree, const struct node *sibling
 	return node_at(tree, sibling->next);
 }
 
+const struct node *tree_next_key(const struct tree *tree, const struct node *key)
+{
+	const struct node *value = tree_next(tree, key);
+
+	return value == NULL ? NULL : tree_next(tree, value);
+}
+
 const struct node *tree_find(const struct tree *tree, const struct node *map, const char *key)
 {
-	for (const struct node *k = tree_first(tree, map); k != NULL;) {
-		const struct node *value = tree_next(tree, k);
-
+	for (const struct node *k = tree_first(tree, map); k != NULL; k = tree_next_key(tree, k)) {
 		if (strcmp(k->text, key) == 0)
-			return value;
-		k = tree_next(tree, value);
+			return tree_next(tree, k);
 	}
 	return NULL;
 }

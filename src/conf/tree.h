@@ -43,6 +43,8 @@ void tree_free(struct tree *tree);
 const struct node *tree_root(const struct tree *tree);
 const struct node *tree_first(const struct tree *tree, const struct node *parent);
 const struct node *tree_next(const struct tree *tree, const struct node *sibling);
+/* In a map: its value stands between. */
+const struct node *tree_next_key(const struct tree *tree, const struct node *key);
 /* The value of `key` in a map. */
 const struct node *tree_find(const struct tree *tree, const struct node *map, const char *key);
 /* A scalar that says nothing: empty, ~ or null. */

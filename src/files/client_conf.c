@@ -183,12 +183,11 @@ static bool load_profiles(struct client_conf *conf, const struct tree *tree, con
 	conf->profiles = calloc(map->count / 2 + 1, sizeof *conf->profiles);
 	if (conf->profiles == NULL)
 		return section_refuse(tree, map, "profiles", "more memory", error);
-	for (const struct node *key = tree_first(tree, map); key != NULL;) {
-		const struct node *value = tree_next(tree, key);
-
-		if (!load_profile(&conf->profiles[conf->count++], tree, key, value, error))
+	for (const struct node *key = tree_first(tree, map); key != NULL;
+	     key = tree_next_key(tree, key)) {
+		if (!load_profile(
+		        &conf->profiles[conf->count++], tree, key, tree_next(tree, key), error))
 			return false;
-		key = tree_next(tree, value);
 	}
 	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_profile_name);
 	return true;
@@ -202,7 +201,7 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 	if (root == NULL || root->kind != NODE_MAP || root->count == 0)
 		return conf_fail(error, "%s: expected the section \"profiles\"", tree->file);
 	key = tree_first(tree, root);
-	for (const struct node *k = key; k != NULL; k = tree_next(tree, tree_next(tree, k))) {
+	for (const struct node *k = key; k != NULL; k = tree_next_key(tree, k)) {
 		if (strcmp(k->text, known[0]) != 0)
 			return section_unknown(tree, k, "", known, 1, error);
 	}

@@ -168,7 +168,7 @@ static void note_unknown(const struct reading *r)
 	const struct tree *tree = &r->out->tree;
 
 	for (const struct node *key = tree_first(tree, r->root); key != NULL;
-	     key = tree_next(tree, tree_next(tree, key))) {
+	     key = tree_next_key(tree, key)) {
 		size_t i = 0;
 
 		while (i < ENTRIES && strcmp(entries[i].key, key->text) != 0)

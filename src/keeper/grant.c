@@ -240,8 +240,9 @@ static void commit_run(struct keeper *k, struct fw *fw, const struct admitted *r
 	}
 }
 
-void keeper_commit(struct keeper *k)
+bool keeper_commit(void *keeper)
 {
+	struct keeper *k = keeper;
 	size_t start = 0;
 
 	while (start < k->batch_count) {
@@ -256,6 +257,7 @@ void keeper_commit(struct keeper *k)
 	for (size_t i = 0; i < k->batch_count; i++)
 		codec_wipe(&k->batch[i].knock.packet);
 	k->batch_count = 0;
+	return true;
 }
 
 void keeper_close(struct keeper *k, const struct grant *g)

@@ -87,12 +87,6 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 	return true;
 }
 
-static bool commit_batch(void *context)
-{
-	keeper_commit(context);
-	return true;
-}
-
 /* --- Time */
 
 static void drop_ended(struct keeper *k)
@@ -285,7 +279,7 @@ bool keeper_take_stop(void *context, const struct message_stop *m, struct messag
 static bool open_peers(struct keeper *k, struct message_fds *fds)
 {
 	k->doorman.burst = KEEPER_BATCH;
-	k->doorman.after = commit_batch;
+	k->doorman.after = keeper_commit;
 	k->doorman.closed = keeper_deserted;
 	k->desk.closed = keeper_deserted;
 	return process_open_peer(&k->process, &k->doorman, ROLE_DOORMAN, fds) &&

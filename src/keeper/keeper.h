@@ -78,9 +78,10 @@ void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock);
 int keeper_install(struct keeper *k, const struct keeper_state *state);
 /* Admits a knock from its first check on, and reports the verdict if it is a refusal or
  * VERDICT_ASKED. One that was admitted stands in the grant table, but is only in force, and
- * reported, after keeper_commit, which must come before the loop waits again. */
+ * reported, after keeper_commit, which must come before the loop waits again. True: it is a peer's
+ * `after`. */
 enum verdict keeper_admit(struct keeper *k, struct knock *knock);
-void keeper_commit(struct keeper *k);
+bool keeper_commit(void *keeper);
 /* Has a program shut what it has opened; what is there by nftables ends by itself. */
 void keeper_close(struct keeper *k, const struct grant *g);
 /* The firewall's answer to a change that it had put off (struct fw). */

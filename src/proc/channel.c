@@ -213,12 +213,6 @@ static bool handle(struct peer *p, struct message *m)
 	return goes_on;
 }
 
-static bool hear_end(struct peer *p)
-{
-	peer_close(p);
-	return p->closed != NULL && p->closed(p->context);
-}
-
 static void peer_ready(void *context)
 {
 	struct peer *p = context;
@@ -237,8 +231,10 @@ static void peer_ready(void *context)
 	} while (goes_on && result == CHANNEL_MESSAGE && ++taken < p->burst);
 	if (goes_on && p->after != NULL)
 		goes_on = p->after(p->context);
-	if (goes_on && result == CHANNEL_CLOSED)
-		goes_on = hear_end(p);
+	if (goes_on && result == CHANNEL_CLOSED) {
+		peer_close(p);
+		goes_on = p->closed != NULL && p->closed(p->context);
+	}
 	if (!goes_on)
 		loop_stop(loop);
 }
