@@ -37,6 +37,7 @@ void line_escape(struct line *l, const char *text, size_t most, enum line_style 
 		else if (style != LINE_UNQUOTED && (c == '"' || c == '\\'))
 			line_add(l, "\\%c", c);
 		else
-			line_add(l, "%c", c);
+			l->text[l->used++] = (char)c;
+		l->text[l->used] = '\0';
 	}
 }
