@@ -1,6 +1,6 @@
 #include "admit/budget.h"
 
-#include <sodium.h>
+#include "base/secret.h"
 
 /* A quarter of one processor at 0.2 ms each, so that openme goes on beside it. */
 #define ALL_PER_SECOND    1000
@@ -12,7 +12,7 @@
 
 void budget_init(struct budget *b)
 {
-	crypto_shorthash_keygen(b->hash_key);
+	secret_random(b->hash_key, sizeof b->hash_key);
 	b->all = rate_of(ALL_PER_SECOND, ALL_BURST);
 	b->kept = rate_of(KEPT_PER_SECOND, KEPT_BURST);
 	for (int i = 0; i < BUDGET_SOURCES; i++) {
@@ -21,19 +21,9 @@ void budget_init(struct budget *b)
 	}
 }
 
-static uint64_t hash_of(const struct budget *b, const struct addr *source)
-{
-	struct addr sender = addr_sender(source);
-	uint64_t hash;
-
-	crypto_shorthash((uint8_t *)&hash, sender.bytes, ADDR_BYTES, b->hash_key);
-	return hash;
-}
-
 void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns)
 {
-	uint64_t hash = hash_of(b, source);
-
+	uint64_t hash = addr_sender_hash(source, b->hash_key);
 	struct budget_granted *g = &b->granted[hash % BUDGET_SOURCES];
 
 	if (g->source != hash || g->until_ns <= now_ns)
@@ -44,7 +34,7 @@ void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns)
 
 bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns)
 {
-	uint64_t hash = hash_of(b, source);
+	uint64_t hash = addr_sender_hash(source, b->hash_key);
 	struct budget_granted *g = &b->granted[hash % BUDGET_SOURCES];
 	bool lately = g->source == hash && now_ns < g->until_ns;
 

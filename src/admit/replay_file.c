@@ -1,7 +1,6 @@
 /* The file of the replay guard while it is in use; replay_start.c opens it. */
 #include "admit/replay_file.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,22 +8,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define HAND_STEPS 256 /* sets looked at for one that may be given away */
 
 /* --- Keyed hashes and checks */
 
-static uint64_t hash(const uint8_t *key, const void *data, size_t size)
-{
-	uint64_t out;
-
-	crypto_shorthash((uint8_t *)&out, data, size, key);
-	return out;
-}
-
 uint64_t replay_holder_hash(const struct replay *r, const struct replay_packet *p)
 {
-	uint64_t h = hash(r->header->key, p->holder, p->kind == REPLAY_CLIENT ? 32 : 16);
+	uint64_t h = secret_hash(r->header->key, p->holder, p->kind == REPLAY_CLIENT ? 32 : 16);
 
 	/* Never 0; the lowest bit is the kind. */
 	return (h & ~UINT64_C(3)) | 2 | (uint64_t)p->kind;
@@ -32,7 +24,7 @@ uint64_t replay_holder_hash(const struct replay *r, const struct replay_packet *
 
 uint64_t replay_nonce_hash(const struct replay *r, const struct replay_packet *p)
 {
-	return hash(r->header->key, p->nonce, REPLAY_NONCE_BYTES) | 1;
+	return secret_hash(r->header->key, p->nonce, REPLAY_NONCE_BYTES) | 1;
 }
 
 /* Part of a set's check: bound to its place, so that parts and sets cannot change places. */
@@ -41,7 +33,7 @@ static uint64_t part(
 {
 	const uint64_t words[3] = {place << 32 | (uint64_t)(set - r->sets), (uint64_t)a, b};
 
-	return hash(r->header->key, words, sizeof words);
+	return secret_hash(r->header->key, words, sizeof words);
 }
 
 static uint64_t part_of_entry(const struct replay *r, const struct replay_set *set, uint32_t i)
@@ -100,7 +92,7 @@ void replay_empty_set(
 
 uint64_t replay_marks_check(const struct replay *r, const struct replay_marks *m)
 {
-	return hash(r->header->key, m, offsetof(struct replay_marks, check));
+	return secret_hash(r->header->key, m, offsetof(struct replay_marks, check));
 }
 
 void replay_save_marks(struct replay *r)

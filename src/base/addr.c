@@ -43,6 +43,13 @@ struct addr addr_sender(const struct addr *a)
 	return sender;
 }
 
+uint64_t addr_sender_hash(const struct addr *a, const uint8_t key[static SECRET_HASH_BYTES])
+{
+	struct addr sender = addr_sender(a);
+
+	return secret_hash(key, sender.bytes, sizeof sender.bytes);
+}
+
 bool addr_same_sender(const struct addr *a, const struct addr *b)
 {
 	struct addr one = addr_sender(a), two = addr_sender(b);

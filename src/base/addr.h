@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/secret.h"
+
 #define ADDR_BYTES      16
 #define ADDR_TEXT_BYTES INET6_ADDRSTRLEN
 
@@ -33,6 +35,7 @@ bool addr_in(const struct addr *a, const struct cidr *network);
 bool addr_in_any(const struct addr *a, const struct cidr *networks, size_t count);
 /* What one sender can have at once: an IPv4 address, or a whole IPv6 /64, host bits zero. */
 struct addr addr_sender(const struct addr *a);
+uint64_t addr_sender_hash(const struct addr *a, const uint8_t key[static SECRET_HASH_BYTES]);
 bool addr_same_sender(const struct addr *a, const struct addr *b);
 
 /* IPv4 text becomes a mapped address. False for anything inet_pton refuses. */

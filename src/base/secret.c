@@ -23,6 +23,16 @@ void secret_random(void *out, size_t size)
 	randombytes_buf(out, size);
 }
 
+_Static_assert(SECRET_HASH_BYTES == crypto_shorthash_KEYBYTES, "SipHash's key");
+
+uint64_t secret_hash(const uint8_t key[static SECRET_HASH_BYTES], const void *data, size_t size)
+{
+	uint64_t hash;
+
+	crypto_shorthash((uint8_t *)&hash, data, size, key);
+	return hash;
+}
+
 void *secret_alloc(size_t size)
 {
 	void *p = sodium_malloc(size);

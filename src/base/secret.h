@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Once per process, before anything else here or in proto/. False: no randomness to be had. */
 bool secret_init(void);
@@ -12,6 +13,10 @@ bool secret_init(void);
 void secret_wipe(void *secret, size_t size);
 bool secret_equal(const void *a, const void *b, size_t size);
 void secret_random(void *out, size_t size);
+
+#define SECRET_HASH_BYTES 16
+/* SipHash: with a key that is nobody's to know, nobody can choose what clashes. */
+uint64_t secret_hash(const uint8_t key[static SECRET_HASH_BYTES], const void *data, size_t size);
 
 /* Locked memory between guard pages; NULL when none is to be had. secret_free wipes it. */
 void *secret_alloc(size_t size);

@@ -1,8 +1,9 @@
 #include "client/directory.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/secret.h"
 
 #define RECENT_ROWS 1024
 #define RECENT_WAYS 4 /* sources in a row, the last seen first; the first to go stands last */
@@ -15,7 +16,7 @@ struct recent {
 struct directory {
 	struct snapshot snapshot;
 	uint32_t *by_key; /* client indices, sorted by public key */
-	uint8_t hash_key[crypto_shorthash_KEYBYTES];
+	uint8_t hash_key[SECRET_HASH_BYTES];
 	struct recent recent[RECENT_ROWS][RECENT_WAYS];
 };
 
@@ -48,7 +49,7 @@ struct directory *directory_new(const struct snapshot *s)
 	qsort_r(d->by_key, s->client_count, sizeof *d->by_key, compare_keys, clients.out);
 	memset(d->recent, 0xff, sizeof d->recent); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
-	crypto_shorthash_keygen(d->hash_key);
+	secret_random(d->hash_key, sizeof d->hash_key);
 	return d;
 }
 
@@ -81,10 +82,7 @@ uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIE
 
 static uint32_t row_of(const struct directory *d, const struct addr *sender)
 {
-	uint64_t hash;
-
-	crypto_shorthash((uint8_t *)&hash, sender->bytes, ADDR_BYTES, d->hash_key);
-	return (uint32_t)(hash % RECENT_ROWS);
+	return (uint32_t)(addr_sender_hash(sender, d->hash_key) % RECENT_ROWS);
 }
 
 /* Where `sender` stands in its row; RECENT_WAYS when it does not. */

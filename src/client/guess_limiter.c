@@ -1,25 +1,21 @@
 #include "client/guess_limiter.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 #define ALLOWED_NS NS_PER_SECOND /* of debt */
 
 void guess_limiter_init(struct guess_limiter *w)
 {
 	memset(w, 0, sizeof *w);
-	crypto_shorthash_keygen(w->hash_key);
+	secret_random(w->hash_key, sizeof w->hash_key);
 }
 
 static uint32_t slot_of(const struct guess_limiter *w, const struct addr *source)
 {
-	struct addr sender = addr_sender(source);
-	uint64_t hash;
-
-	crypto_shorthash((uint8_t *)&hash, sender.bytes, ADDR_BYTES, w->hash_key);
-	return (uint32_t)(hash % GUESS_LIMITER_SLOTS);
+	return (uint32_t)(addr_sender_hash(source, w->hash_key) % GUESS_LIMITER_SLOTS);
 }
 
 /* Many guesses may be under way when the first turns out wrong: a debt ends soon all the same. */

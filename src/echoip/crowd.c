@@ -1,19 +1,10 @@
 #include "echoip/crowd.h"
 
-#include <sodium.h>
-
 #include "base/secret.h"
 
-/* Keyed, so that nobody can choose addresses that make one bucket long. */
 static size_t bucket_of(const struct crowd *c, const struct addr *a)
 {
-	struct addr sender = addr_sender(a);
-	uint64_t hash;
-
-	_Static_assert(sizeof c->hash_key == crypto_shorthash_KEYBYTES, "SipHash key");
-	_Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash output");
-	crypto_shorthash((uint8_t *)&hash, sender.bytes, sizeof sender.bytes, c->hash_key);
-	return hash % CROWD_BUCKETS;
+	return addr_sender_hash(a, c->hash_key) % CROWD_BUCKETS;
 }
 
 void crowd_init(struct crowd *c, uint32_t most, uint32_t per_address)

@@ -1,7 +1,8 @@
 #include "grant/grant_table.h"
 
-#include <sodium.h>
 #include <stdlib.h>
+
+#include "base/secret.h"
 
 struct grant_table {
 	struct grant **buckets; /* by address */
@@ -10,7 +11,7 @@ struct grant_table {
 	size_t capacity;
 	uint32_t *held; /* by holder: how many grants */
 	uint32_t holders;
-	uint8_t hash_key[crypto_shorthash_KEYBYTES];
+	uint8_t hash_key[SECRET_HASH_BYTES];
 };
 
 struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
@@ -33,7 +34,7 @@ struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 	t->holders = holders;
 	t->bucket_mask = buckets - 1;
 	t->capacity = capacity;
-	crypto_shorthash_keygen(t->hash_key);
+	secret_random(t->hash_key, sizeof t->hash_key);
 	return t;
 }
 
@@ -59,9 +60,8 @@ size_t grant_table_count(const struct grant_table *t)
 
 static struct grant **bucket_of(const struct grant_table *t, const struct addr *address)
 {
-	uint64_t hash;
+	uint64_t hash = secret_hash(t->hash_key, address->bytes, ADDR_BYTES);
 
-	crypto_shorthash((uint8_t *)&hash, address->bytes, ADDR_BYTES, t->hash_key);
 	return &t->buckets[hash & t->bucket_mask];
 }
 

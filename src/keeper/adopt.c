@@ -1,11 +1,11 @@
 #include "keeper/adopt.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "keeper/live.h"
 
 #define NOBODY UINT32_MAX
@@ -21,13 +21,9 @@ struct adoption {
 
 static uint32_t first_slot(const struct adoption *a, const char *name)
 {
-	static const uint8_t key[crypto_shorthash_KEYBYTES]; /* all names are the administrator's */
-	uint8_t hash[crypto_shorthash_BYTES];
-	uint32_t slot;
+	static const uint8_t key[SECRET_HASH_BYTES]; /* all names are the administrator's */
 
-	crypto_shorthash(hash, (const uint8_t *)name, strlen(name), key);
-	memcpy(&slot, hash, sizeof slot);
-	return slot & a->mask;
+	return (uint32_t)secret_hash(key, name, strlen(name)) & a->mask;
 }
 
 static bool index_names(struct adoption *a)

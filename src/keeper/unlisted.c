@@ -1,30 +1,25 @@
 #include "keeper/unlisted.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "base/uuid.h"
-
-_Static_assert(
-    sizeof((struct unlisted_devices *)0)->hash_key == crypto_shorthash_KEYBYTES, "SipHash's");
 
 struct unlisted_devices *unlisted_new(void)
 {
 	struct unlisted_devices *v = calloc(1, sizeof *v);
 
 	if (v != NULL)
-		crypto_shorthash_keygen(v->hash_key);
+		secret_random(v->hash_key, sizeof v->hash_key);
 	return v;
 }
 
 static uint32_t first_of_set(
     const struct unlisted_devices *v, const uint8_t uuid[static DEVICE_UUID_BYTES])
 {
-	uint8_t hash[crypto_shorthash_BYTES];
-
-	crypto_shorthash(hash, uuid, DEVICE_UUID_BYTES, v->hash_key);
-	return (hash[0] | (uint32_t)hash[1] << 8) % UNLISTED_SETS * UNLISTED_WAYS;
+	return (uint32_t)(secret_hash(v->hash_key, uuid, DEVICE_UUID_BYTES) % UNLISTED_SETS) *
+	       UNLISTED_WAYS;
 }
 
 uint32_t unlisted_find(
