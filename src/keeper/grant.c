@@ -9,6 +9,8 @@
 #include "keeper/keeper.h"
 #include "keeper/live.h"
 
+#define TICK_NS NS_PER_SECOND
+
 int keeper_install(struct keeper *k, const struct keeper_state *state)
 {
 	size_t count;
@@ -76,6 +78,14 @@ enum verdict keeper_admit(struct keeper *k, struct knock *knock)
 }
 
 /* --- Outcomes */
+
+/* While it runs it is left alone: whoever can have it set anew could put it off for ever. */
+void keeper_tick(struct keeper *k, bool on)
+{
+	if (on != k->ticking)
+		timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
+	k->ticking = on;
+}
 
 /* An OpenSPA client is told, once the firewall has confirmed, and the doorman that its source is
  * no stranger's. */

@@ -63,8 +63,6 @@ MESSAGES_TO_KEEPER(MESSAGE_DECLARE)
 
 /* How much there is that a program has to shut yet. */
 uint32_t keeper_left(const struct keeper *k);
-/* Has the grant table looked through every second, or not. */
-void keeper_tick(struct keeper *k, bool on);
 /* What programs have opened is shut in any case: nothing else would end it. */
 void keeper_stop(struct keeper *k, bool keep_rules);
 /* A process that we work with has ended, and main will end us: what programs have opened is shut
@@ -73,6 +71,8 @@ bool keeper_deserted(void *keeper);
 
 /* --- grant.c */
 
+/* Has the grant table looked through every second, or not. */
+void keeper_tick(struct keeper *k, bool on);
 void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock);
 /* Puts the rules for `state` in place, with all that is open by it. 0 or a negative errno. */
 int keeper_install(struct keeper *k, const struct keeper_state *state);

@@ -1,22 +1,12 @@
-/* The keeper's second hand, and its end. */
-#include "base/clock.h"
+/* The keeper's end. */
 #include "base/log.h"
 #include "keeper/keeper.h"
 
-#define TICK_NS   NS_PER_SECOND
 #define REST_MOST 1000 /* more than a channel holds */
 
 uint32_t keeper_left(const struct keeper *k)
 {
 	return k->programs.ops == NULL ? 0 : k->programs.ops->pending(&k->programs);
-}
-
-/* While it runs it is left alone: whoever can have it set anew could put it off for ever. */
-void keeper_tick(struct keeper *k, bool on)
-{
-	if (on != k->ticking)
-		timer_set(k->tick.fd, on ? TICK_NS : 0, TICK_NS);
-	k->ticking = on;
 }
 
 /* What the doorman had handed on is judged; it may have ended meanwhile. */
