@@ -112,9 +112,6 @@ static void ask(struct nft_link *l, uint8_t who)
 	case 5:
 		(void)nft_adopt_ports(l, &adoption);
 		return;
-	case 6:
-		nft_nat_warn(l);
-		return;
 	default:
 		ranges = (struct nft_ranges){.count = 2};
 		nft_batch_begin(l);
