@@ -26,15 +26,44 @@ static void socket_ready(void *context)
 	struct record *records[SOCKET_BATCH];
 	size_t got;
 
-	for (size_t i = 0; i < SOCKET_BATCH; i++)
-		records[i] = &arriving[i].packet.record;
-	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
-	for (size_t i = 0; i < got; i++) {
-		struct codec_packet *p = &arriving[i].packet;
+	for (unsigned int i = 0; i < SOCKET_BATCH; i++) {
+		uint16_t slot = (uint16_t)((d->next_slot + i) % HELD_SLOTS);
 
-		p->record.protocol = (uint8_t)from->protocol;
+		d->held->slots[slot].number = 0;
+		records[i] = &d->held->slots[slot].record;
+		records[i]->size = 0;
+		records[i]->slot = slot;
+		records[i]->protocol = (uint8_t)from->protocol;
+	}
+	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
+	d->next_slot = (uint16_t)((d->next_slot + got) % HELD_SLOTS);
+	for (size_t i = 0; i < got; i++) {
+		arriving[i].packet.record = *records[i];
 		doorman_take_in(d, &arriving[i]);
-		codec_wipe(p);
+		codec_wipe(&arriving[i].packet);
+	}
+}
+
+/* What the last doorman had in its hands, or the keeper had not judged, begins again. What it had
+ * been through with already is refused as replayed. */
+static void take_up_held(struct doorman *d)
+{
+	struct knock *k = &d->hands->arriving[0];
+	const uint64_t judged = d->handed_on; /* as of the start */
+
+	for (uint16_t i = 0; i < HELD_SLOTS; i++) {
+		struct record r = d->held->slots[i].record;
+		uint64_t number = d->held->slots[i].number;
+
+		if (r.size == 0 || (number != 0 && number <= judged) ||
+		    r.size > RECORD_BYTES_MAX + 1 || r.protocol >= RECORD_PROTOCOLS ||
+		    d->sockets[r.protocol].source.fd < 0)
+			continue;
+		r.slot = i;
+		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
+		k->packet.record = r;
+		doorman_take_in(d, k);
+		codec_wipe(&k->packet);
 	}
 }
 
@@ -84,6 +113,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 {
 	struct snapshot next = {0};
 	struct directory *directory;
+	bool first = d->directory == NULL;
 
 	if (!snapshot_map(&next, fds->fd[FD_SNAPSHOT]))
 		return errno;
@@ -106,6 +136,8 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
+	if (first)
+		take_up_held(d);
 	return 0;
 }
 
@@ -140,9 +172,11 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	if (counters == NULL || d->secret == NULL || d->hands == NULL ||
+	d->held = held_map(fds->fd[FD_HELD]);
+	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()))
 		return false;
+	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);

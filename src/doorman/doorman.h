@@ -6,6 +6,7 @@
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
 #include "doorman/trial_queue.h"
+#include "intake/held.h"
 #include "intake/socket.h"
 #include "proc/process.h"
 #include "proc/report.h"
@@ -38,6 +39,9 @@ struct doorman {
 	struct rsa_key *rsa; /* OpenSPA's; NULL without */
 	struct budget budget;
 
+	struct held *held;
+	uint16_t next_slot; /* in there */
+	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
 	struct rate scan_budget;
 	struct rate known_budget;

@@ -14,6 +14,7 @@ enum record_protocol { RECORD_OPENME, RECORD_OPENSPA, RECORD_PROTOCOLS };
 struct record {
 	struct addr source;
 	struct addr local; /* that it was sent to; where an answer comes from */
+	uint16_t slot;     /* where it is held (intake/held.h) */
 	uint8_t protocol;  /* enum record_protocol: by the socket that it came to */
 	uint16_t source_port;
 	uint16_t size; /* RECORD_BYTES_MAX + 1: longer than any */

@@ -267,6 +267,7 @@ bool keeper_commit(void *keeper)
 	for (size_t i = 0; i < k->batch_count; i++)
 		codec_wipe(&k->batch[i].knock.packet);
 	k->batch_count = 0;
+	k->held->judged = k->taken;
 	return true;
 }
 

@@ -69,6 +69,7 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 	enum verdict v;
 
 	(void)fds;
+	k->taken++; /* and through with it at the next commit */
 	if (k->state.grants == NULL || m->generation != k->state.config.header->generation) {
 		give_back(k, m, true);
 		return true;
@@ -292,10 +293,12 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	struct keeper *k = context;
 	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
 
-	if (counters == NULL || !codec_prepare(m->openspa) ||
+	k->held = held_map(fds->fd[FD_HELD]);
+	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||
 	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY), &m->replay) ||
 	    fw_open(&k->fw, m->firewall, m->replay.boot_id) != 0)
 		return false;
+	k->taken = k->held->judged;
 	report_init(&k->report, counters);
 	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};

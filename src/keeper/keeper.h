@@ -7,6 +7,7 @@
 #include "admit/admit.h"
 #include "admit/replay_file.h"
 #include "fw/fw.h"
+#include "intake/held.h"
 #include "keeper/rules.h"
 #include "keeper/state.h"
 #include "proc/process.h"
@@ -48,6 +49,8 @@ struct keeper {
 	bool stopping; /* nothing is admitted any more; what programs have opened is being shut */
 	struct keeper_state state;
 	struct replay replay;
+	struct held *held;
+	uint64_t taken; /* number of the last knock that the doorman has handed on */
 	struct admitted batch[KEEPER_BATCH];
 	size_t batch_count;
 	struct knock judged; /* that is being admitted */

@@ -15,7 +15,7 @@ static void judge_the_rest(struct keeper *k)
 	for (int i = 0; i < REST_MOST && k->doorman.channel.fd >= 0 &&
 	                peer_wait(&k->doorman, PHASE_RUN, 0) == CHANNEL_MESSAGE;
 	     i++)
-		keeper_commit(k);
+		k->doorman.after(k->doorman.context);
 }
 
 void keeper_stop(struct keeper *k, bool keep_rules)

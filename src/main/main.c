@@ -97,10 +97,13 @@ static bool start(struct main_process *m, const struct conf *conf)
 	bool ok;
 
 	programs_of(&m->programs, conf);
+	m->held = socket_store_take_held(&m->store);
 	ok = config_push_open(&h, conf, ++m->generation) && main_start_roles(m, &h.snapshot) &&
 	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h, &m->store) &&
 	     main_push_config(m, conf, &h) && follow_interface(m, &h);
 
+	if (ok && m->held >= 0)
+		socket_store_keep(SOCKET_STORE_HELD, m->held);
 	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "conf/values.h"
+#include "intake/held.h"
 
 #define FIRST_FD   3 /* sd_listen_fds(3) */
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
@@ -83,7 +84,7 @@ void socket_store_receive(struct socket_store *s)
 
 static void refuse(struct kept_socket *k, const char *why)
 {
-	log_event(LOG_LEVEL_WARN, "a kept socket is of no use and is closed", "name",
+	log_event(LOG_LEVEL_WARN, "a kept descriptor is of no use and is closed", "name",
 	    *k->name == '\0' ? "?" : k->name, "why", why, NULL);
 	close(k->fd);
 	k->fd = -1;
@@ -109,6 +110,23 @@ int socket_store_take(struct socket_store *s, const char *name, const struct soc
 		refuse(k, why);
 	}
 	return -1;
+}
+
+int socket_store_take_held(struct socket_store *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct kept_socket *k = &s->kept[i];
+		int fd = k->fd;
+
+		if (fd < 0 || strcmp(k->name, SOCKET_STORE_HELD) != 0)
+			continue;
+		if (held_is(fd)) {
+			k->fd = -1;
+			return fd;
+		}
+		refuse(k, "it is no memory of ours");
+	}
+	return held_create();
 }
 
 bool socket_store_clear(struct socket_store *s)

@@ -10,6 +10,7 @@
 
 #define SOCKET_STORE_MOST       6
 #define SOCKET_STORE_NAME_BYTES 64
+#define SOCKET_STORE_HELD       "held"
 
 struct kept_socket {
 	int fd; /* -1: taken, or refused */
@@ -28,6 +29,8 @@ struct socket_store {
 void socket_store_receive(struct socket_store *s);
 /* A socket of that name which is as it is to be, or -1; those that are not are left. */
 int socket_store_take(struct socket_store *s, const char *name, const struct socket_place *place);
+/* The memory of the last daemon's datagrams (intake/held.h), or a fresh one; -1 without. */
+int socket_store_take_held(struct socket_store *s);
 /* Closes what is left, and has the manager forget it and what was refused, with all that it keeps
  * by the same names. True when there was any. */
 bool socket_store_clear(struct socket_store *s);

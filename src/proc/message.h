@@ -33,6 +33,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(KEEPER_COUNTERS)   \
 	X(RULE_JOURNAL)      \
 	X(REPLAY)            \
+	X(HELD)              \
 	X(CONTROL)           \
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
@@ -48,10 +49,11 @@ enum message_fd {
 
 #define FD_SET_OF(name)   (1U << FD_##name)
 #define NO_FDS            0U
-#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS))
+#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
-	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY))
+	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
+	    FD_SET_OF(HELD))
 #define BEGIN_DESK_FDS                                                                  \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
 	    FD_SET_OF(CONTROL))
@@ -59,7 +61,7 @@ enum message_fd {
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
 #define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
-#define MESSAGE_FDS_MOST   7 /* with one message */
+#define MESSAGE_FDS_MOST   8 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
 #define MESSAGES_TO_MAIN(X)                                                               \

@@ -7,13 +7,14 @@ import ipaddress
 import json
 import os
 import random
+import signal
 import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import openme
-from daemon import descendants
+from daemon import descendants, state_of
 from netns import eventually
 from stranger import Stranger
 from world import FAMILIES, WorldTest
@@ -118,6 +119,8 @@ class RestartsTest(WorldTest):
         self.daemon.start(ready=False)
         time.sleep(self.chance.uniform(0, 0.15))
         pid = self.daemon.process.pid
+        os.kill(pid, signal.SIGSTOP)  # or it starts one more while we look
+        eventually(lambda: state_of(pid) in ("T", "Z", None))
         self.daemon.pids = [pid, *descendants(pid)]
         self.kill()
 

@@ -2,9 +2,12 @@
 what it hands back is not believed. The test is the service manager."""
 
 import ctypes
+import fcntl
 import os
+import signal
 import socket
 import struct
+import termios
 import time
 from pathlib import Path
 
@@ -16,7 +19,8 @@ from spa_world import SpaWorldTest
 from world import FAMILIES, KNOCK_PORT
 
 NAMES = {"openme", "openspa", "health"}
-REFUSED = "a kept socket is of no use and is closed"
+KEPT = sorted({*NAMES, "held"})
+REFUSED = "a kept descriptor is of no use and is closed"
 TAKEN = "a socket has been kept for us"
 SO_ATTACH_FILTER = 26
 
@@ -30,7 +34,7 @@ class StoreTest(SpaWorldTest):
         self.daemon.stop()
         self.daemon.notices.keeps = True
         self.daemon.start()
-        self.assertEqual(self.kept(), sorted(NAMES))
+        self.assertEqual(self.kept(), KEPT)
         self.assertEqual(self.daemon.events(message=TAKEN), [])
 
     def kept(self):
@@ -78,9 +82,34 @@ class StoreTest(SpaWorldTest):
                 self.assert_granted(addresses)
                 self.assertEqual({e["name"] for e in self.daemon.events(message=TAKEN)[before:]},
                                  NAMES)
-                self.assertEqual(self.kept(), sorted(NAMES))
+                self.assertEqual(self.kept(), KEPT)
                 self.assert_served()
         self.assertEqual(self.daemon.events(message=REFUSED), [])
+
+    def test_what_was_read_and_not_judged(self):
+        """The keeper stands still, so that the doorman has read all of it when both are killed."""
+        self.begin()
+        for _ in range(3):
+            os.kill(self.daemon.roles()["keeper"], signal.SIGSTOP)
+            addresses = self.knock_while_away()
+            self.assertTrue(eventually(lambda: self.unread() == 0))
+            time.sleep(0.2)
+            self.end("kill")
+            self.server.run("nft", "flush", "ruleset")
+            self.daemon.start()
+            self.assert_granted(addresses)
+            self.assert_served()
+        before = len(self.verdicts("replayed"))
+        self.end("kill")
+        self.daemon.start()
+        self.settle()
+        self.assertEqual(len(self.verdicts("replayed")), before, "what was judged was taken up")
+
+    def unread(self):
+        """Bytes in the sockets for knocks and requests."""
+        store = dict(self.daemon.notices.store)
+        return sum(struct.unpack("i", fcntl.ioctl(store[name], termios.FIONREAD, bytes(4)))[0]
+                   for name in ("openme", "openspa"))
 
     def test_without_a_store_it_is_lost(self):
         """So the test above shows what it says."""
@@ -117,7 +146,7 @@ class StoreTest(SpaWorldTest):
         finally:
             for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
                 del os.environ[name]
-        self.assertEqual(self.kept(), sorted(NAMES))
+        self.assertEqual(self.kept(), KEPT)
         self.assert_served()
 
     def test_a_configuration_that_needs_fewer(self):
@@ -126,7 +155,7 @@ class StoreTest(SpaWorldTest):
         self.end("stop")
         self.daemon.configure(self.configuration(udp_port=54160))
         self.daemon.start()
-        self.assertEqual(self.kept(), ["health", "openme"])
+        self.assertEqual(self.kept(), ["health", "held", "openme"])
         self.assertEqual({e["name"] for e in self.daemon.events(message=REFUSED)},
                          {"openme", "openspa"})
         self.client.send(openme.knock(self.alice, self.server_key.public), self.address(4), 54160)
@@ -195,7 +224,7 @@ class StoreTest(SpaWorldTest):
                 event, = self.daemon.events(message=REFUSED)[before:]
                 self.assertEqual((event["name"], event["level"]), ("openme", "warn"))
                 self.assertIn(why, event["why"])
-                self.assertEqual(self.kept(), sorted(NAMES))
+                self.assertEqual(self.kept(), KEPT)
                 self.assertNotEqual(os.stat(dict(self.daemon.notices.store)["openme"]).st_ino, bad)
                 self.assert_served()
 
@@ -216,19 +245,34 @@ class StoreTest(SpaWorldTest):
             notices.store.insert(0, notices.store.pop())
 
         def unknown():
-            for name in ("stored", "x" * 200, "a b", "posternd.socket"):
+            for name in ("stored", "x" * 200, "a b"):
                 self.offer(name, self.fresh(port=54161 + len(name)))
 
         def no_socket():
             with open("/dev/null", "rb") as file:
                 notices.keep("health", file.fileno())
-        for change in (swap, double, double_first, unknown, no_socket):
+
+        def no_memory():
+            with open("/dev/null", "rb") as file:
+                notices.forget("held")
+                notices.keep("held", file.fileno())
+
+        def other_memory():
+            with open(os.memfd_create("x"), "r+b") as file:
+                file.truncate(os.fstat(dict(notices.store)["held"]).st_size)
+                notices.forget("held")
+                notices.keep("held", file.fileno())
+
+        def memory_of_anything():
+            held = dict(notices.store)["held"]
+            os.pwrite(held, os.urandom(os.fstat(held).st_size), 0)
+        for change in (no_memory, other_memory, memory_of_anything, swap, double, double_first, unknown, no_socket):
             with self.subTest(change=change.__name__):
                 self.end("stop")
                 change()
                 self.daemon.start()
                 left = [name for name in self.kept() if name not in ("x" * 200, "a b")]
-                self.assertEqual(left, sorted(NAMES))
+                self.assertEqual(left, KEPT)
                 self.assert_served()
                 notices.forget("x" * 200)
                 notices.forget("a b")
@@ -236,7 +280,7 @@ class StoreTest(SpaWorldTest):
     def test_more_than_there_can_be(self):
         self.begin()
         self.end("kill")
-        for i in range(4):
+        for i in range(3):
             self.offer(f"n{i}", self.fresh(port=55000 + i))
         self.daemon.notices.store.reverse()
         self.daemon.start()

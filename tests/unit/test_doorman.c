@@ -132,6 +132,10 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
+/* For the one that is set up next. */
+static int kept_held = -1;
+static const uint8_t *kept_secret;
+
 static int set_up_door(void **state)
 {
 	static const char *const names[] = {"alice", "bob", "carol"};
@@ -142,6 +146,8 @@ static int set_up_door(void **state)
 	(void)state;
 	memset(&world, 0, sizeof world);
 	secret_random(world.server_secret, sizeof world.server_secret);
+	if (kept_secret != NULL)
+		memcpy(world.server_secret, kept_secret, sizeof world.server_secret);
 	openme_server_public(world.server_public, world.server_secret);
 	world.client_count = CLIENTS;
 	for (int i = 0; i < CLIENTS; i++) {
@@ -155,6 +161,8 @@ static int set_up_door(void **state)
 	}
 	fds.fd[FD_KEEPER] = join(&world.keeper, ROLE_KEEPER);
 	fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
+	fds.fd[FD_HELD] = kept_held;
+	kept_held = -1;
 	d->process.main =
 	    (struct peer){.channel = {join(&world.main, ROLE_MAIN), ROLE_DOORMAN, ROLE_MAIN},
 	        .handlers = handlers,
@@ -180,6 +188,7 @@ static int tear_down(void **state)
 	secret_free(d->hands);
 	secret_free(d->secret);
 	munmap(d->report.counters, sizeof *d->report.counters);
+	munmap(d->held, sizeof *d->held);
 	peer_close(&d->keeper);
 	peer_close(&d->process.main);
 	loop_close(&d->process.loop);
@@ -340,6 +349,74 @@ static void what_was_read_before_a_stop_is_handed_on(void **state)
 	assert_true(says_ready());
 }
 
+/* It is killed, and another one starts with the memory that it has left, a knock in it. */
+static void start_another(uint64_t judged)
+{
+	int fd = held_create();
+	struct held *left = held_map(fd);
+	void *state = NULL;
+	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES];
+	uint8_t secret[OPENME_SECRET_BYTES];
+
+	assert_true(held_is(fd) && left != NULL);
+	*left = *world.doorman.held;
+	left->judged = judged;
+	munmap(left, sizeof *left);
+	memcpy(packet, world.packet, sizeof packet);
+	memcpy(key, world.key, sizeof key);
+	memcpy(secret, world.server_secret, sizeof secret);
+	tear_down(&state);
+	kept_held = fd;
+	kept_secret = secret;
+	set_up_door(&state);
+	kept_secret = NULL;
+	memcpy(world.packet, packet, sizeof packet);
+	memcpy(world.key, key, sizeof key);
+}
+
+static void what_a_killed_one_had_in_its_hands(void **state)
+{
+	(void)state;
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	start_another(0); /* the keeper had not judged it */
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	assert_int_equal(handed_on(), -1);
+	start_another(1);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+}
+
+static void what_a_killed_one_had_refused(void **state)
+{
+	(void)state;
+	knock_by(CLIENTS);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 1);
+	start_another(0);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 0);
+}
+
+/* The memory may hold anything. */
+static void nothing_in_that_memory_is_believed(void **state)
+{
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	secret_random(h, sizeof *h);
+	for (size_t i = 0; i < HELD_SLOTS; i += 2)
+		h->slots[i].record.size = OPENME_PACKET_BYTES;
+	start_another(0);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+}
+
 static void signed_by_nobody(void **state)
 {
 	(void)state;
@@ -490,6 +567,9 @@ int main(void)
 	    T(every_key_is_tried),
 	    T(what_comes_after_a_stop_is_not_read),
 	    T(what_was_read_before_a_stop_is_handed_on),
+	    T(what_a_killed_one_had_in_its_hands),
+	    T(what_a_killed_one_had_refused),
+	    T(nothing_in_that_memory_is_believed),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(held_until_the_configuration_is_here),

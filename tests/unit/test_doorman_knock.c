@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
 
 #include "admit/replay_file.h"
 #include "base/clock.h"
@@ -59,7 +60,9 @@ static void open_doorman(struct doorman *d)
 	d->directory = directory_new(&d->config);
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	assert_true(d->directory != NULL && d->secret != NULL && d->hands != NULL);
+	d->held = held_map(-1);
+	assert_true(
+	    d->directory != NULL && d->secret != NULL && d->hands != NULL && d->held != NULL);
 	report_init(&d->report, &world.counters);
 	d->scan_budget = d->known_budget = rate_of(PLENTY, PLENTY);
 	guess_limiter_init(&d->guess_limiter);
@@ -98,6 +101,7 @@ static int tear_down(void **state)
 	grant_table_free(world.grants);
 	directory_free(d->directory);
 	secret_free(d->hands);
+	munmap(d->held, sizeof *d->held);
 	secret_free(d->secret);
 	close(d->scan_timer.fd);
 	close(d->keeper.channel.fd);

@@ -509,6 +509,24 @@ static void stopping(void **state)
 }
 
 /* The doorman has handed it on, and the message to stop is read first. */
+/* Its doorman's successor begins with what comes after these. */
+static void what_it_is_through_with_is_written_down(void **state)
+{
+	const struct held *held = bench_keeper()->held;
+
+	(void)state;
+	assert_int_equal(held->judged, 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(held->judged, 1);
+	bench_send_again();
+	bench_run();
+	assert_int_equal(bench_outcome(), VERDICT_REPLAYED);
+	assert_int_equal(held->judged, 2);
+	bench_send(&(struct bench_knock){.by = ALICE, .source = AWAY, .old_config = true});
+	bench_run();
+	assert_int_equal(held->judged, 3);
+}
+
 static void stopping_loses_no_knock(void **state)
 {
 	(void)state;
@@ -569,6 +587,7 @@ int main(void)
 	    BENCH_TEST(repaired_until_it_works),
 	    BENCH_TEST(what_has_no_time_left_is_not_put_back),
 	    BENCH_TEST(stopping),
+	    BENCH_TEST(what_it_is_through_with_is_written_down),
 	    BENCH_TEST(stopping_loses_no_knock),
 	    BENCH_TEST(stopping_with_rules_kept),
 	    BENCH_TEST(a_doorman_that_ends_leaves_the_rules),
