@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import openme
-from daemon import descendants, state_of
+from daemon import descendants, program, state_of
 from netns import eventually
 from stranger import Stranger
 from world import FAMILIES, WorldTest
@@ -22,6 +22,7 @@ from world import FAMILIES, WorldTest
 ROUNDS = int(os.environ.get("RESTARTS", "100"))
 CAPTURED = int(os.environ.get("CAPTURED", "2000"))
 SEED = int(os.environ.get("SEED", "7"))
+STEPS = min(ROUNDS, max(10, CAPTURED // 100))
 EACH_KILLED = 5  # every fifth end is a kill -9, and half of these come while the daemon starts
 PAUSE = 0.1  # between two knocks
 GRANT = 6  # seconds
@@ -152,6 +153,48 @@ class RestartsTest(WorldTest):
         networks = [ipaddress.ip_network(network) for network in ELSEWHERE.values()]
         return {address for address in self.granted()
                 if any(ipaddress.ip_address(address) in network for network in networks)}
+
+    def start_with_clock(self, step):
+        """Set by `step` seconds before the start."""
+        os.environ.update(LD_PRELOAD=str(program("tests/system/clock.so")), CLOCK_STEP_S=str(step))
+        try:
+            self.daemon.start()
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["CLOCK_STEP_S"]
+
+    def test_captured_knocks_over_clock_steps(self):
+        """The clock goes forth and back between the daemons; each gives grants that the next must not
+        give again, and all that was captured is sent again, by other sources."""
+        self.chance = random.Random(SEED)
+        self.sent_again, self.again, step, granted, captured = 0, set(), 0, 0, []
+        self.start()
+        for turn in range(1, STEPS + 1):
+            self.daemon.kill() if turn % 2 else self.daemon.stop()
+            step += self.chance.randrange(-25, 45)
+            self.start_with_clock(step)
+            fresh = []
+            for i in range(10):
+                # It opens for whoever sends it, so that another who could is seen.
+                target = str(ipaddress.ip_network(NETWORKS[4])[10 * turn + i])
+                packet = self.knock(source=target, timestamp=openme.now_ns() + self.chance.randrange(
+                    (step - 20) * openme.SECOND, (step + 20) * openme.SECOND))
+                fresh.append((packet, target))
+            # One that is granted, if the clock has not gone back, comes after the others.
+            eventually(lambda: fresh[-1][1] in self.granted(), within=0.3)
+            there = self.granted()
+            captured += [(packet, target) for packet, target in fresh if target in there]
+            granted += sum(target in there for _, target in fresh)
+            if captured:
+                self.send_again(captured, CAPTURED // STEPS)
+            time.sleep(0.05)
+            self.again |= self.accepted_again()
+        self.daemon.stop()
+        print(f"{STEPS} steps of the clock: {granted} of {10 * STEPS} granted, captured knocks sent "
+              f"again: {self.sent_again}, accepted {len(self.again)}")
+        self.assertEqual(self.again, set())
+        self.assertGreater(granted, STEPS)
+        for verdict in ("replayed", "not_remembered"):
+            self.assertTrue(self.verdicts(verdict), verdict)
 
     def turns(self, knocker):
         # A grant is seen in a look each turn, for it lasts longer than one.

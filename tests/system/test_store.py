@@ -266,7 +266,8 @@ class StoreTest(SpaWorldTest):
         def memory_of_anything():
             held = dict(notices.store)["held"]
             os.pwrite(held, os.urandom(os.fstat(held).st_size), 0)
-        for change in (no_memory, other_memory, memory_of_anything, swap, double, double_first, unknown, no_socket):
+        for change in (no_memory, other_memory, memory_of_anything, swap, double, double_first,
+                       unknown, no_socket):
             with self.subTest(change=change.__name__):
                 self.end("stop")
                 change()
