@@ -18,6 +18,14 @@
 #define KNOWN_RATE  13000
 #define KNOWN_BURST 1000
 
+static void hold(struct doorman *d, struct record *r)
+{
+	r->slot = d->next_slot;
+	d->next_slot = (uint16_t)((d->next_slot + 1) % HELD_SLOTS);
+	d->held->slots[r->slot].number = 0;
+	d->held->slots[r->slot].record = *r;
+}
+
 static void socket_ready(void *context)
 {
 	struct doorman_socket *from = context;
@@ -26,19 +34,15 @@ static void socket_ready(void *context)
 	struct record *records[SOCKET_BATCH];
 	size_t got;
 
-	for (unsigned int i = 0; i < SOCKET_BATCH; i++) {
-		uint16_t slot = (uint16_t)((d->next_slot + i) % HELD_SLOTS);
-
-		d->held->slots[slot].number = 0;
-		records[i] = &d->held->slots[slot].record;
-		records[i]->size = 0;
-		records[i]->slot = slot;
-		records[i]->protocol = (uint8_t)from->protocol;
-	}
+	for (size_t i = 0; i < SOCKET_BATCH; i++)
+		records[i] = &arriving[i].packet.record;
 	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
-	d->next_slot = (uint16_t)((d->next_slot + got) % HELD_SLOTS);
+	/* Ours are read on, and not what is held: the keeper can write there. */
 	for (size_t i = 0; i < got; i++) {
-		arriving[i].packet.record = *records[i];
+		records[i]->protocol = (uint8_t)from->protocol;
+		hold(d, records[i]);
+	}
+	for (size_t i = 0; i < got; i++) {
 		doorman_take_in(d, &arriving[i]);
 		codec_wipe(&arriving[i].packet);
 	}

@@ -10,7 +10,7 @@
 
 static void report_refusal(struct doorman *d, const struct knock *k, enum verdict v)
 {
-	d->held->slots[k->packet.record.slot].record.size = 0;
+	d->held->slots[k->packet.record.slot % HELD_SLOTS].record.size = 0;
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
@@ -23,7 +23,7 @@ static void hand_to_keeper(struct doorman *d, const struct knock *k, bool guesse
 	    .record = k->packet.record};
 
 	memcpy(m.key, k->packet.key, sizeof m.key);
-	d->held->slots[m.record.slot].number = ++d->handed_on;
+	d->held->slots[m.record.slot % HELD_SLOTS].number = ++d->handed_on;
 	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);

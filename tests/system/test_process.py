@@ -88,11 +88,13 @@ class ProcessTest(WorldTest):
         for which in ("CapBnd", "CapInh", "CapAmb"):
             self.assertEqual(int(fields[which][0], 16), 0)
 
-    def test_main_reads_what_root_can(self):
-        """Its configuration may stand in a folder of somebody's that nobody else may enter."""
+    def test_a_folder_of_somebody_else_is_not_read(self):
+        """Who owns it could put another file in the place of the configuration."""
         folder = self.daemon.folder
         os.chown(folder, 12345, 12345)
-        folder.chmod(0o700)
+        self.daemon.reload()
+        self.assertIn("belongs to user 12345", self.daemon.log_path.read_text())
+        os.chown(folder, 0, 0)
         self.daemon.reload()
         self.assertEqual(len(self.daemon.events(message="reloaded: 3 clients, 0 devices")), 1)
 
