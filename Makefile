@@ -75,8 +75,9 @@ install: $(BUILD)/build.ninja
 	{ echo '$(BUILD) is built with -Dsandbox=off, for debugging only: not installed' >&2; exit 1; }
 	ninja -C $(BUILD)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+	DESTDIR=$(DESTDIR) pkg/make-user $(PREFIX)/lib/sysusers.d/postern.conf
 
-# What install put there; configuration and state stay. Refused while it is in use, but for FORCE=1.
+# What install put there; configuration, state and the user stay. Refused while it is in use, but for FORCE=1.
 uninstall: $(BUILD)/build.ninja
 	meson configure $(BUILD) $(PLACES)
 	FORCE=$(FORCE) $(PYTHON) pkg/uninstall $(BUILD) '$(DESTDIR)'

@@ -15,11 +15,9 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "base/unused_uids.h"
 
-#define DEFAULT_USER "postern-echoip"
-/* Where systemd takes its dynamic users from, too: by convention nobody's for long. */
-#define UID_FIRST       61184
-#define UID_LAST        65519
+#define DEFAULT_USER    "postern-echoip"
 #define DESCRIPTORS_OWN 64 /* listeners, epoll, timer, signals, standard streams */
 
 static bool limit_is_set(int result, const char *what)
@@ -46,7 +44,7 @@ bool sandbox_limits(uint32_t connections)
 
 static bool find_unused(uid_t *uid, gid_t *gid)
 {
-	for (uid_t id = UID_LAST; id >= UID_FIRST; id--) {
+	for (uid_t id = UNUSED_UID_LAST; id >= UNUSED_UID_FIRST; id--) {
 		if (getpwuid(id) == NULL && getgrgid(id) == NULL) {
 			*uid = id;
 			*gid = id;

@@ -16,13 +16,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/unused_uids.h"
 #include "conf/conf.h"
 #include "main/executable.h"
 #include "proc/process.h"
-
-/* systemd's range for dynamic users */
-#define FREE_UID_FIRST 61184
-#define FREE_UID_LAST  65519
 
 static bool has_process(uid_t uid)
 {
@@ -54,10 +51,10 @@ static bool runs_programs(enum role role)
 /* The next unused one from *uid on. */
 static bool take_unused(struct identity *out, uid_t *next)
 {
-	while (*next <= FREE_UID_LAST && !is_free(*next))
+	while (*next <= UNUSED_UID_LAST && !is_free(*next))
 		(*next)++;
 	*out = (struct identity){*next, (gid_t)*next};
-	return (*next)++ <= FREE_UID_LAST;
+	return (*next)++ <= UNUSED_UID_LAST;
 }
 
 static bool find_user(struct identity *out, const char *name)
@@ -84,7 +81,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 	struct identity service = {0}, scripts = {0};
 	bool has_service = find_user(&service, CONF_SERVICE_USER) && service.uid != 0;
 	bool has_scripts = find_user(&scripts, script_user);
-	uid_t next = FREE_UID_FIRST;
+	uid_t next = UNUSED_UID_FIRST;
 
 	if (*script_user != '\0' && !has_scripts) {
 		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user",
@@ -112,7 +109,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 
 bool spawn_stranger(struct identity *out)
 {
-	for (uid_t uid = FREE_UID_FIRST; uid <= FREE_UID_LAST; uid++) {
+	for (uid_t uid = UNUSED_UID_FIRST; uid <= UNUSED_UID_LAST; uid++) {
 		if (!is_free(uid))
 			continue;
 		*out = (struct identity){uid, (gid_t)uid};

@@ -41,6 +41,8 @@ def memory(pid):
 def holds(pid, secret):
     return any(secret in piece for piece in memory(pid))
 
+UNUSED = range(60706, 61184)  # given neither to people nor to services
+
 
 class ProcessTest(WorldTest):
     def setUp(self):
@@ -67,6 +69,8 @@ class ProcessTest(WorldTest):
                 self.assertIn(groups["Groups"], ([], groups["Gid"][:1]))
         if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode != 0:
             self.assertEqual(len({uids[0] for uids in users.values()}), len(users))
+            for uids in users.values():
+                self.assertIn(int(uids[0]), UNUSED)
 
     def test_capabilities(self):
         for role in UNPRIVILEGED:
