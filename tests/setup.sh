@@ -5,7 +5,8 @@
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
 #   ci      .ci/run
-# Each needs what stands above it as well. All names are those of Debian 12 and of Debian 13.
+#   booted  a machine of tests/booted, and building in it
+# Each but the last needs what stands above it as well; that one, what building needs. All names are those of Debian 12 and of Debian 13.
 set -eu
 
 build='meson ninja-build gcc binutils libc6-dev pkg-config make
@@ -16,7 +17,8 @@ test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-crypt
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
-ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux'
+ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux systemd-container'
+booted='ccache systemd nftables iproute2 procps python3 openssh-server'
 
 case ${1:-} in
 build) packages=$build ;;
@@ -24,8 +26,9 @@ demo) packages="$build $demo" ;;
 test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
 ci) packages="$build $demo $test $clang $ci" ;;
+booted) packages="$build $booted" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|ci' >&2
+	echo 'usage: setup.sh build|demo|test|clang|ci|booted' >&2
 	exit 2
 	;;
 esac

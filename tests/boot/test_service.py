@@ -1,0 +1,129 @@
+"""The service in a running machine, as an operator uses it."""
+
+from pathlib import Path
+
+from booted_world import UNITS, BootedTest, Stranger
+from machine import CHECKOUT
+from netns import eventually
+
+ROLES = {"doorman", "keeper", "desk"}
+DYNAMIC_UIDS = range(61184, 65520)
+RESTARTS = 5
+
+
+class ServiceTest(BootedTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.machine.run("systemctl", "enable", "--now", *UNITS)
+
+    def setUp(self):
+        self.configure(self.good)
+        self.machine.run("systemctl", "stop", *UNITS)  # with all grants
+        self.machine.run("systemctl", "start", *UNITS)
+        self.assert_ready()
+
+    def main(self):
+        return self.machine.show("posternd", "MainPID")
+
+    def test_a_knock(self):
+        for unit in UNITS:
+            self.assertEqual(self.machine.run("systemctl", "is-enabled", unit).strip(), "enabled")
+        self.assert_shut()
+        self.knock()
+        self.assert_open()
+        self.assert_shut(self.stranger)
+
+    def test_the_time_ends(self):
+        self.configure(self.good.replace("knock_timeout: 120s", "knock_timeout: 3s"))
+        self.machine.run("systemctl", "reload", "posternd")
+        self.knock()
+        self.assert_open()
+        self.assertTrue(eventually(lambda: not self.reaches() and not self.reaches(family=6)))
+
+    def test_users(self):
+        user = int(self.machine.run("id", "-u", "postern"))
+        uids = {int(uid) for uid in self.machine.run(
+            "ps", "--no-headers", "-o", "uid=", "-C",
+            ",".join(f"postern-{role}" for role in ROLES)).split()}
+        self.assertEqual(uids, {user})
+        self.assertNotIn(user, DYNAMIC_UIDS)
+        self.assertEqual(set(self.machine.roles()), ROLES | {"main"})
+
+    def test_without_the_user(self):
+        """As after an installation that could not make it."""
+        passwd = self.machine.read("/etc/passwd")
+        self.addCleanup(self.machine.write, "/etc/passwd", passwd)
+        self.machine.write("/etc/passwd", "".join(
+            line for line in passwd.splitlines(True) if not line.startswith("postern:")))
+        self.machine.restart("posternd")
+        uids = [int(self.machine.run("ps", "--no-headers", "-o", "uid=", "-p", pid))
+                for role, pid in self.machine.roles().items() if role != "main"]
+        self.assertEqual(len(set(uids)), len(ROLES))
+        for uid in uids:
+            self.assertIn(uid, range(60706, 61184))
+
+    def test_restarts(self):
+        """Not one stranger's connection, no grant lost."""
+        self.knock()
+        self.assert_open()
+        with Stranger(self) as stranger:
+            for _ in range(RESTARTS):
+                before = self.main()
+                self.machine.restart("posternd")
+                self.assertNotEqual(self.main(), before)
+                self.assert_open()
+            self.assert_nobody_got_in(stranger)
+        self.assertIn("alice", self.machine.run("postern", "sessions"))
+
+    def test_an_upgrade(self):
+        self.knock()
+        self.assert_open()
+        with Stranger(self) as stranger:
+            self.machine.shell("cd /src && make install PREFIX=/usr")
+            self.machine.restart("posternd")
+            self.assert_open()
+            self.knock()
+            self.assert_nobody_got_in(stranger)
+
+    def test_a_reload_of_a_bad_file(self):
+        before, since = self.main(), self.machine.cursor()
+        self.configure(self.good + "nonsense: 1\n")
+        with self.assertRaisesRegex(RuntimeError, "failed"):
+            self.machine.run("systemctl", "reload", "posternd")
+        self.assertTrue(self.machine.said("nonsense", since))
+        self.assertEqual(self.main(), before)
+        self.knock()
+        self.assert_open()
+        self.assert_shut(self.stranger)
+
+    def test_stop_and_release(self):
+        with Stranger(self) as stranger:
+            self.machine.run("systemctl", "stop", "posternd")
+            self.assert_shut()
+            self.assert_nobody_got_in(stranger)
+        self.machine.run("postern", "release", "--yes")
+        self.assert_open(self.stranger)
+        self.machine.run("systemctl", "start", "posternd")
+        self.assert_shut(self.stranger)
+
+    def test_stop_of_the_guard(self):
+        self.machine.run("systemctl", "stop", *UNITS)
+        self.assert_open(self.stranger)
+        self.machine.run("systemctl", "start", "postern-guard")
+        self.assert_shut(self.stranger)
+
+    def test_uninstall_is_refused(self):
+        with self.assertRaisesRegex(RuntimeError, "systemctl disable --now posternd.service"):
+            self.machine.shell("cd /src && make uninstall PREFIX=/usr")
+        self.assertEqual(self.machine.run("posternd", "--version"),
+                         self.machine.run("/src/build/posternd", "--version"))
+        self.knock()
+        self.assert_open()
+
+    def test_units_without_a_warning(self):
+        units = sorted(path.name.removesuffix(".in") for path in
+                       Path(CHECKOUT, "pkg/systemd").iterdir())
+        self.assertGreater(len(units), 2)
+        said = self.machine.run("systemd-analyze", "verify", *units, check=False)
+        self.assertEqual([line for line in said.splitlines() if "postern" in line], [])
