@@ -14,6 +14,7 @@
 #include "main/control_socket.h"
 #include "main/executable.h"
 #include "main/processes.h"
+#include "main/retry.h"
 #include "proc/sandbox.h"
 
 /* --- Running */
@@ -120,14 +121,15 @@ static void say_ready(const struct main_process *m)
 }
 
 /* From an open control socket to the end. `conf` is freed as soon as the roles have it: only the
- * doorman keeps the secret. */
-static void run(struct main_process *m, struct conf *conf)
+ * doorman keeps the secret. False when it could not start. */
+static bool run(struct main_process *m, struct conf *conf, struct retry *retry)
 {
 	bool started = start(m, conf);
 
 	conf_free(conf);
 	if (started) {
 		m->exit_status = EXIT_DONE;
+		retry_succeeded(retry);
 		say_ready(m);
 		if (!enter_loop(m))
 			m->exit_status = EXIT_FAILED;
@@ -135,6 +137,7 @@ static void run(struct main_process *m, struct conf *conf)
 	main_stop_roles(m);
 	if (!started)
 		executable_run_guard(m->options);
+	return started;
 }
 
 /* What is not there yet may come: unlike a bad configuration, worth another start. */
@@ -151,6 +154,12 @@ static bool take_interface(struct main_process *m, struct conf *conf, struct con
 	return true;
 }
 
+/* One that could not start; the value is the exit status. */
+static int fail(struct retry *retry, bool interface, int status)
+{
+	return retry_failed(retry, interface) ? EXIT_DONE : status;
+}
+
 int role_main(const struct main_options *options)
 {
 	struct main_process m = {.options = options,
@@ -159,19 +168,22 @@ int role_main(const struct main_options *options)
 	    .watch.source.fd = -1,
 	    .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};
+	struct retry retry;
 	struct conf *conf;
+	bool started;
 
 	socket_store_receive(&m.store);
+	retry_open(&retry, options);
 	conf = conf_load(options->config, &why);
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
 		executable_run_guard(options);
-		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
+		return fail(&retry, false, why.permission ? EXIT_PERMISSION : EXIT_CONFIG);
 	}
 	if (!take_interface(&m, conf, &why)) {
 		conf_free(conf);
 		executable_run_guard(options);
-		return EXIT_FAILED;
+		return fail(&retry, true, EXIT_FAILED);
 	}
 	main_warn(conf);
 	public_address_learn(&m.public, conf);
@@ -185,9 +197,9 @@ int role_main(const struct main_options *options)
 		m.control = control_socket_open(options->control);
 	if (m.control < 0) {
 		conf_free(conf);
-		return EXIT_FAILED;
+		return fail(&retry, false, EXIT_FAILED);
 	}
-	run(&m, conf);
+	started = run(&m, conf, &retry);
 	control_socket_close(options->control, m.control);
-	return m.exit_status;
+	return started ? m.exit_status : fail(&retry, false, m.exit_status);
 }
