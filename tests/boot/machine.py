@@ -75,6 +75,12 @@ class Machine:
         self.process.wait(PATIENCE)
         self.process = self.pid = None
 
+    def shut_down(self):
+        """In order."""
+        self.run("systemctl", "poweroff", "--no-block")
+        self.process.wait(PATIENCE)
+        self.process = self.pid = None
+
     def close(self):
         self.power_off()
         if self.space:

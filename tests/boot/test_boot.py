@@ -2,20 +2,26 @@
 
 from booted_world import UNITS, BootedTest, Stranger
 from machine import PATIENCE
-from netns import eventually
+from netns import eventually, run
+
+PLAIN = """[Service]
+ExecStart=/usr/bin/python3 -m http.server --bind :: 22
+ExecStop=/usr/bin/sleep 2
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 class BootTest(BootedTest):
-    def boot(self):
+    def boot(self, service="ssh"):
         """A stranger tries from before the power comes; the one who asks stops him."""
-        self.machine.run("sync")
         self.machine.power_off()
         self.plug_in()
         stranger = Stranger(self)
         self.addCleanup(stranger.stop)
         self.machine.power_on()
         self.machine.wait_until_up()
-        self.assertEqual(self.machine.state("ssh"), "active")
+        self.assertEqual(self.machine.state(service), "active")
         return stranger
 
     def setUp(self):
@@ -55,6 +61,20 @@ class BootTest(BootedTest):
         self.knock()
         self.assert_open()
         self.assert_nobody_got_in(stranger)
+
+    def test_shut_to_the_end(self):
+        """A service that knows nothing of a network is among the last to stop."""
+        self.machine.write("/etc/systemd/system/plain.service", PLAIN)
+        self.machine.run("systemctl", "disable", "ssh")
+        self.machine.run("systemctl", "enable", "plain")
+        self.boot("plain").stop()
+        self.assert_ready()
+        with Stranger(self) as stranger:
+            self.machine.shut_down()
+            self.assert_nobody_got_in(stranger)
+        run("chroot", self.machine.root, "systemctl", "enable", "ssh")
+        run("chroot", self.machine.root, "systemctl", "disable", "plain")
+        self.boot().stop()
 
     def test_without_our_units(self):
         """Or the others would pass without a reason."""
