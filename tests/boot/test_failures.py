@@ -39,6 +39,16 @@ class FailuresTest(BootedTest):
         self.assertEqual(self.machine.state("posternd"), "activating")
         self.said("waiting before the next start")
 
+    def test_a_stop_while_it_waits(self):
+        self.configure(self.good + "nonsense: 1\n")
+        self.restart()
+        self.assert_tries_on()
+        self.machine.run("systemctl", "stop", "posternd")
+        self.assertEqual(self.machine.state("posternd"), "inactive")
+        self.assert_shut(self.stranger)
+        self.configure(self.good)
+        self.machine.run("systemctl", "start", "posternd")
+
     def put_back(self):
         if "wire@" not in self.machine.space.ip("link"):
             self.wire("wire")
