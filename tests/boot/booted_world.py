@@ -138,9 +138,10 @@ class BootedTest(unittest.TestCase):
             self.assertTrue(eventually(lambda: self.reaches(space, family, 0.05), within),
                             f"the port is shut, family {family}")
 
-    def knock(self):
+    def knock(self, *how):
         """By both families, with the machine's own tool."""
-        self.client.run("chroot", self.machine.root, "postern", "--client-config", CLIENT, "knock")
+        self.client.run("chroot", self.machine.root, "postern", "--client-config", CLIENT, "knock",
+                        *how)
 
     def assert_nobody_got_in(self, stranger):
         stranger.stop()

@@ -1,9 +1,10 @@
 """The service in a running machine, as an operator uses it."""
 
+import threading
 from pathlib import Path
 
 from booted_world import UNITS, BootedTest, Stranger
-from machine import CHECKOUT
+from machine import CHECKOUT, PATIENCE
 from netns import eventually
 
 ROLES = {"doorman", "keeper", "desk"}
@@ -75,6 +76,34 @@ class ServiceTest(BootedTest):
                 self.assert_open()
             self.assert_nobody_got_in(stranger)
         self.assertIn("alice", self.machine.run("postern", "sessions"))
+
+    def restart_again_and_again(self, ends):
+        for i in range(2 * RESTARTS):
+            before = self.main()
+            self.machine.run("systemctl", *(("kill", "--signal=KILL") if i % 2 else ["restart"]),
+                             "posternd")
+            eventually(lambda: self.main() not in (before, "0") and self.is_ready(), PATIENCE)
+        ends.set()
+
+    def test_knocks_while_it_restarts(self):
+        """The service manager keeps the sockets: not one is lost, though the daemon be killed."""
+        self.configure(self.good.replace("targets: source", "targets: any\n  client_quota: 2000"))
+        self.machine.restart("posternd")
+        sent, ends = set(), threading.Event()
+        restarts = threading.Thread(target=self.restart_again_and_again, args=(ends,))
+        restarts.start()
+        while not ends.wait(0.08):
+            target = f"203.0.{len(sent) // 250}.{len(sent) % 250 + 1}"
+            self.knock("-6" if len(sent) % 2 else "-4", "--ip", target)
+            sent.add(target)
+        restarts.join()
+        self.assertGreater(len(sent), 4 * RESTARTS)
+
+        def lost():
+            sessions = self.machine.run("postern", "sessions")
+            return {target for target in sent if f"{target} " not in sessions}
+        eventually(lambda: not lost())
+        self.assertEqual(lost(), set(), f"of {len(sent)}")
 
     def test_an_upgrade(self):
         self.knock()
