@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
 #include "keeper_bench_inside.h"
+#include "short_memory.h"
 /* As it is: what it does on a message is its own. */
 #include "keeper/keeper.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -41,6 +43,19 @@ int64_t __wrap_clock_boot_ns(void)
 int64_t __wrap_clock_asleep_ns(void)
 {
 	return bench.asleep_ns;
+}
+
+bool __real_timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+bool __wrap_timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+
+bool __wrap_timer_set(int fd, int64_t first_ns, int64_t interval_ns)
+{
+	if (fd == bench.keeper.desk_pause.fd)
+		bench.desk_pause_ns = first_ns;
+	if (fd == bench.keeper.repair_timer.fd)
+		bench.repair_ns = first_ns;
+	assert_true(fd == bench.keeper.tick.fd || interval_ns == 0); /* that one alone goes on */
+	return __real_timer_set(fd, first_ns, interval_ns);
 }
 
 struct keeper *bench_keeper(void)
@@ -152,7 +167,7 @@ static int seal_config(void)
 	return fd;
 }
 
-int bench_configure(void)
+int bench_configure_short(size_t nth)
 {
 	static const struct message_empty nothing;
 	int fd = seal_config();
@@ -162,7 +177,9 @@ int bench_configure(void)
 	fds.fd[FD_SNAPSHOT] = fd;
 	assert_true(channel_send(&bench.main, MESSAGE_CONFIG_KEEPER, &nothing, &fds));
 	close(fd);
+	short_memory(nth);
 	bench_run();
+	short_memory(0);
 	assert_int_equal(channel_receive(&bench.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
 	assert_int_equal(m.type, MESSAGE_KEEPER_READY);
 	if (m.body.KEEPER_READY.error == 0)
@@ -170,6 +187,11 @@ int bench_configure(void)
 	else
 		bench.generation--;
 	return m.body.KEEPER_READY.error;
+}
+
+int bench_configure(void)
+{
+	return bench_configure_short(0);
 }
 
 void bench_stop(bool keep_rules)
@@ -218,33 +240,64 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-int bench_setup_dry(void **state)
+static const struct message_begin begin = {
+    .openspa = true, .firewall = CONF_FIREWALL_NONE, .replay.origin = REPLAY_FIRST};
+
+/* Everything but who speaks first: what main hands to a keeper that begins. */
+static struct message_fds all_but_begun(bool programs)
 {
-	static const struct message_begin begin = {
-	    .openspa = true, .firewall = CONF_FIREWALL_NONE, .replay.origin = REPLAY_FIRST};
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = message_fds_none();
 
-	(void)state;
 	memset(k, 0, sizeof *k);
 	bench_fw_reset();
 	memset(&bench.counted, 0, sizeof bench.counted);
 	bench.real_ns = BENCH_NOW_NS;
 	bench.boot_ns = BOOT_NOW_NS;
 	bench.generation = 0;
-	bench.journal = memfd_create("journal", MFD_CLOEXEC);
 	fds.fd[FD_DOORMAN] = join(&bench.doorman, ROLE_DOORMAN);
 	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
 	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
-	fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
-	fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
-	fds.fd[FD_RULE_JOURNAL] = bench.journal;
+	bench.journal = bench.runner.fd = bench.privileged.fd = -1;
+	if (programs) {
+		bench.journal = memfd_create("journal", MFD_CLOEXEC);
+		fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
+		fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
+		fds.fd[FD_RULE_JOURNAL] = bench.journal;
+	}
 	fds.fd[FD_REPLAY] = replay_memory_file();
 	k->process.main =
 	    (struct peer){.channel = {join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN},
 	        .handlers = handlers,
 	        .context = k};
 	assert_true(loop_open(&k->process.loop));
+	return fds;
+}
+
+bool bench_begins_without(size_t fd)
+{
+	struct keeper *k = &bench.keeper;
+	struct message_fds fds = all_but_begun(false);
+	const int far[] = {bench.main.fd, bench.doorman.fd, bench.desk.fd};
+	bool begun;
+
+	close(fds.fd[fd]);
+	fds.fd[fd] = -1;
+	begun = keeper_begin(k, &begin, &fds);
+	message_fds_close(&fds);
+	replay_close(&k->replay);
+	loop_close(&k->process.loop);
+	for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+		close(far[i]);
+	close(k->process.main.channel.fd);
+	return begun;
+}
+
+static void set_up(bool programs)
+{
+	struct keeper *k = &bench.keeper;
+	struct message_fds fds = all_but_begun(programs);
+
 	assert_true(keeper_begin(k, &begin, &fds));
 	message_fds_close(&fds);
 	assert_true(peer_open(&k->process.main, &k->process.loop));
@@ -252,6 +305,21 @@ int bench_setup_dry(void **state)
 	loop_remove(&k->process.loop, &k->tick);
 	loop_remove(&k->process.loop, &k->repair_timer);
 	fill_config(&bench.config);
+}
+
+int bench_setup_dry(void **state)
+{
+	(void)state;
+	set_up(true);
+	return 0;
+}
+
+int bench_setup_alone(void **state)
+{
+	(void)state;
+	set_up(false);
+	bench_fw_put_into(&bench.keeper.fw);
+	assert_int_equal(bench_configure(), 0);
 	return 0;
 }
 
@@ -274,7 +342,7 @@ static void end_all_rules(void)
 {
 	struct bench_question q;
 
-	while (!bench_stopped() && bench_privileged_asked(&q))
+	while (!bench_stopped() && bench.privileged.fd >= 0 && bench_privileged_asked(&q))
 		bench_privileged_answers(
 		    &q, q.task == RUNNER_RULE_ADD ? RUNNER_REFUSED : RUNNER_DONE);
 }
@@ -294,7 +362,8 @@ int bench_teardown(void **state)
 	keeper_state_free(&k->state);
 	replay_close(&k->replay);
 	fw_close(&k->fw);
-	munmap(k->rules.journal, sizeof *k->rules.journal);
+	if (k->rules.journal != NULL)
+		munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
 	free(k->rules.work);
 	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
@@ -337,6 +406,18 @@ void bench_tick(void)
 	bench_run();
 }
 
+bool bench_ticks(void)
+{
+	struct itimerspec left;
+	bool on = bench.keeper.ticking;
+
+	assert_int_equal(timerfd_gettime(bench.keeper.tick.fd, &left), 0);
+	assert_int_equal(left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0, on);
+	assert_true(!on || (left.it_interval.tv_sec == 1 && left.it_interval.tv_nsec == 0));
+	assert_true(left.it_value.tv_sec < 1 || left.it_value.tv_nsec == 0);
+	return on;
+}
+
 bool bench_repair(void)
 {
 	struct itimerspec left;
@@ -344,9 +425,45 @@ bool bench_repair(void)
 	assert_int_equal(timerfd_gettime(bench.keeper.repair_timer.fd, &left), 0);
 	if (left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0)
 		return false;
+	assert_int_equal(bench.repair_ns, 200 * NS_PER_MS);
 	timer_set(bench.keeper.repair_timer.fd, 0, 0);
-	call(&bench.keeper.repair_timer);
+	bench_repair_now();
 	return true;
+}
+
+void bench_repair_now(void)
+{
+	call(&bench.keeper.repair_timer);
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+	return poll(&ready, 1, timeout_ms) == 1;
+}
+
+bool bench_timers_are_read(void)
+{
+	struct keeper *k = &bench.keeper;
+	struct loop_source *const timed[] = {&k->tick, &k->repair_timer, &k->desk_pause};
+	bool read = true;
+
+	for (size_t i = 0; i < sizeof timed / sizeof *timed; i++) {
+		assert_true(__real_timer_set(timed[i]->fd, 1, 0));
+		assert_true(readable(timed[i]->fd, 10000));
+		call(timed[i]);
+		read = read && !readable(timed[i]->fd, 0);
+	}
+	return read;
+}
+
+int64_t bench_desk_pause(int64_t took_ns)
+{
+	bench.desk_pause_ns = 0;
+	pause_desk(&bench.keeper, took_ns);
+	__real_timer_set(bench.keeper.desk_pause.fd, 0, 0); /* bench_timers_are_read ends it */
+	return bench.desk_pause_ns;
 }
 
 void bench_run(void)

@@ -55,14 +55,21 @@ int bench_setup(void **state);
 int bench_setup_new(void **state);
 /* The same with the back-end of `firewall: none`. */
 int bench_setup_dry(void **state);
+/* The same as bench_setup where no configuration names a program: without runners. */
+int bench_setup_alone(void **state);
 int bench_teardown(void **state);
 #define BENCH_TEST(name)     cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 #define BENCH_TEST_NEW(name) cmocka_unit_test_setup_teardown(name, bench_setup_new, bench_teardown)
+
+/* Whether a keeper begins to which main did not hand that descriptor (FD_...). */
+bool bench_begins_without(size_t fd);
 
 struct keeper *bench_keeper(void);
 struct bench_config *bench_config(void);
 /* Main sends it; what the keeper reports (an errno, or 0). */
 int bench_configure(void);
+/* The same, and the keeper's nth allocation for it fails. */
+int bench_configure_short(size_t nth);
 /* Main says stop. */
 void bench_stop(bool keep_rules);
 bool bench_stopped(void);
@@ -77,8 +84,18 @@ void bench_sleep_ms(int64_t ms);
 void bench_set_real(int64_t real_ns);
 /* The keeper's second has passed (the clock is not moved). */
 void bench_tick(void);
+/* True while that second is timed. */
+bool bench_ticks(void);
 /* True, and done, when a repair of the rules waits for its time. */
 bool bench_repair(void);
+/* The same, whether it waits or not. */
+void bench_repair_now(void);
+/* A timer that has passed and is not read would turn the loop for ever. */
+bool bench_timers_are_read(void);
+/* For how long the desk is not heard after a page that took so long. */
+int64_t bench_desk_pause(int64_t took_ns);
+/* Whether a question of the desk's is answered now. */
+bool bench_desk_is_heard(void);
 
 /* --- the doorman's side */
 struct bench_knock {
@@ -129,6 +146,8 @@ uint16_t bench_told(struct bench_what what);
 bool bench_key_is_left(void);
 /* The same on the stack that bench_run uses up. */
 bool bench_key_on_stack(void);
+/* A knock that waited was freed as it was, not wiped. */
+bool bench_freed_unwiped(void);
 
 /* --- the firewall */
 size_t bench_open_count(void);
@@ -142,6 +161,7 @@ uint32_t bench_installs(void);
 uint32_t bench_removals(void);
 void bench_fail_next(uint32_t times, int error);
 void bench_fail_installs(uint32_t times, int error);
+void bench_fail_removals(int error);
 /* Each change fails that has to do with this address; NULL: none any more. */
 void bench_fail_for(const char *address, int error);
 /* Somebody has flushed the rules. */
@@ -180,6 +200,7 @@ void bench_runner_ends(void);
 void bench_make_narrow(const struct channel *keepers_end);
 void bench_privileged_ends(void);
 void bench_doorman_ends(void);
+void bench_desk_ends(void);
 
 /* A rule that a predecessor could not shut stands in the journal. */
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what);
@@ -190,6 +211,8 @@ size_t bench_grants(void);
 uint32_t bench_rules_left(void);
 /* A holder has something open, and is remembered for a packet of now. */
 void bench_hold(uint32_t holder, const char *address, struct bench_what what);
+/* The same at an address that stands in the first part of the table, which is returned. */
+const char *bench_hold_first(uint32_t holder, struct bench_what what);
 void bench_let_go(uint32_t holder, const char *address, struct bench_what what);
 /* Where a device stands that nobody lists, numbered from 0; DIRECTORY_NOBODY: nowhere. */
 uint32_t bench_unlisted(uint32_t number);

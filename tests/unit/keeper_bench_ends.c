@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <malloc.h>
+#include <sodium.h>
 #include <sys/socket.h>
 #include <ucontext.h>
 
@@ -187,6 +189,31 @@ bool bench_key_is_left(void)
 	       holds_key(bench.keeper.questions.slots, SLOTS_MOST * sizeof(struct knock));
 }
 
+/* The linker puts it in place of the real one (--wrap). Nothing else that is freed here is about as
+ * long as a knock. */
+static bool freed_unwiped;
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+void __wrap_free(void *memory)
+{
+	size_t size = memory == NULL ? 0 : malloc_usable_size(memory);
+	const struct knock *knock = memory;
+
+	if (size >= sizeof *knock && size < sizeof *knock + 16)
+		freed_unwiped = freed_unwiped ||
+		                !sodium_is_zero((const uint8_t *)&knock->packet.asked,
+		                    sizeof knock->packet.asked) ||
+		                !sodium_is_zero(knock->packet.key, sizeof knock->packet.key);
+	__real_free(memory);
+}
+
+bool bench_freed_unwiped(void)
+{
+	return freed_unwiped;
+}
+
 bool bench_key_on_stack(void)
 {
 	static uint8_t stack[STACK_BYTES];
@@ -314,4 +341,9 @@ void bench_privileged_ends(void)
 void bench_doorman_ends(void)
 {
 	end(&bench.doorman);
+}
+
+void bench_desk_ends(void)
+{
+	end(&bench.desk);
 }

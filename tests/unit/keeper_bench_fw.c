@@ -29,7 +29,7 @@ static struct {
 	size_t left_count;
 	uint32_t changes, installs, removals;
 	uint32_t failures, install_failures;
-	int failure, install_failure, address_failure;
+	int failure, install_failure, removal_failure, address_failure;
 	bool fails_for;
 	struct addr failing;
 	bool odd;
@@ -137,7 +137,7 @@ static int box_remove(struct fw *fw)
 	(void)fw;
 	box.removals++;
 	box.installed = false;
-	return 0;
+	return box.removal_failure;
 }
 
 static int box_adopt(struct fw *fw, const struct snapshot *s,
@@ -251,6 +251,11 @@ void bench_fail_installs(uint32_t times, int error)
 {
 	box.install_failures = times;
 	box.install_failure = error;
+}
+
+void bench_fail_removals(int error)
+{
+	box.removal_failure = error;
 }
 
 void bench_fail_for(const char *address, int error)

@@ -13,6 +13,7 @@ extern struct bench {
 	struct bench_config in_force;
 	uint64_t generation;
 	int64_t real_ns, boot_ns, asleep_ns;
+	int64_t desk_pause_ns, repair_ns;                       /* as they were set last */
 	struct channel main, doorman, desk, runner, privileged; /* the far ends */
 	int journal;
 	struct counters counted; /* by bench_outcome */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -26,6 +27,19 @@ void bench_hold(uint32_t holder, const char *address, struct bench_what what)
 
 	assert_non_null(g);
 	g->opened_real_ns = bench.real_ns;
+}
+
+const char *bench_hold_first(uint32_t holder, struct bench_what what)
+{
+	static char address[40];
+
+	for (unsigned int i = 0;; i++) {
+		snprintf(address, sizeof address, "2001:db8::%x:%x", i >> 16, i & 0xffff);
+		bench_hold(holder, address, what);
+		if (grant_table_part(bench.keeper.state.grants, 0) != NULL)
+			return address;
+		bench_let_go(holder, address, what);
+	}
 }
 
 uint32_t bench_rules_left(void)
@@ -83,10 +97,26 @@ static void each_session(
 		} while (channel_wait(&bench.desk, &m, PHASE_RUN, 1) != CHANNEL_MESSAGE &&
 		         ++tries < 5000);
 		assert_true(tries < 5000);
+		assert_int_equal(m.body.SESSIONS.generation, bench.generation);
+		assert_in_range(m.body.SESSIONS.count, 0, MESSAGE_SESSIONS_MOST);
 		for (uint32_t i = 0; i < m.body.SESSIONS.count; i++)
 			visit(&m.body.SESSIONS.sessions[i], context);
 		cursor.next = m.body.SESSIONS.next;
 	} while (cursor.next != 0);
+}
+
+bool bench_desk_is_heard(void)
+{
+	static const struct message_cursor first;
+	struct message m;
+
+	bench.desk_pause_ns = 0;
+	assert_true(channel_send(&bench.desk, MESSAGE_SESSIONS_WANTED, &first, NULL));
+	bench_run();
+	if (channel_receive(&bench.desk, &m, PHASE_RUN) != CHANNEL_MESSAGE)
+		return false;
+	assert_true(bench.desk_pause_ns > 0);
+	return true;
 }
 
 struct count {

@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "caught_log.h"
 #include "keeper/adopt.h"
+#include "short_memory.h"
 
 #define HOLDERS 100000
 #define GRANTS  65536
@@ -99,10 +101,82 @@ static void time_grows_with_the_number_and_no_more(void **state)
 	grant_table_free(k.grants);
 }
 
+static const struct addr left_open = {{0x20, 1, [15] = 7}};
+static unsigned int handed_over;
+
+/* The first holder's grant, so many times. */
+static int hand_over_one(struct fw *fw, const struct snapshot *s,
+    void (*found)(void *context, const struct opening *o, const char *owner), void *context)
+{
+	const struct opening o = {.address = left_open, .until_ns = 60 * NS_PER_SECOND};
+
+	(void)fw;
+	for (unsigned int i = 0; i < handed_over; i++)
+		found(context, &o, s->clients[0].name);
+	return 0;
+}
+
+/* What is logged when that was there. */
+static const char *adopt(struct keeper_state *k, unsigned int times)
+{
+	static const struct fw_ops ops = {.name = "left", .adopt = hand_over_one};
+	struct fw fw = {.ops = &ops};
+
+	handed_over = times;
+	caught_log_begin(LOG_LEVEL_INFO);
+	keeper_adopt(&fw, k);
+	return caught_log_end();
+}
+
+/* A firewall that was read anew hands over again what it had. */
+static void the_same_twice_is_one_grant_since_now(void **state)
+{
+	static const struct ports by_policy;
+	struct keeper_state k = many();
+	int64_t before = clock_real_ns();
+	const struct grant *g;
+
+	(void)state;
+	assert_non_null(strstr(adopt(&k, 2), "took over 1 grants that a predecessor left"));
+	g = grant_table_find(k.grants, 0, &left_open, &by_policy);
+	assert_int_equal(grant_table_count(k.grants), 1);
+	assert_non_null(g);
+	assert_true(g->opened_real_ns >= before && g->opened_real_ns <= clock_real_ns());
+	grant_table_free(k.grants);
+}
+
+static void of_nothing_nothing_is_said(void **state)
+{
+	struct keeper_state k = many();
+
+	(void)state;
+	assert_string_equal(adopt(&k, 0), "");
+	assert_int_equal(grant_table_count(k.grants), 0);
+	grant_table_free(k.grants);
+}
+
+/* Then what was left open ends by itself, and is in nobody's table. */
+static void without_memory_nothing_is_adopted(void **state)
+{
+	struct keeper_state k = many();
+
+	(void)state;
+	for (size_t nth = 1; nth <= 2; nth++) {
+		short_memory(nth);
+		assert_string_equal(adopt(&k, 1), "");
+		assert_true(short_memory_failed());
+		assert_int_equal(grant_table_count(k.grants), 0);
+	}
+	grant_table_free(k.grants);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(time_grows_with_the_number_and_no_more),
+	    cmocka_unit_test(the_same_twice_is_one_grant_since_now),
+	    cmocka_unit_test(of_nothing_nothing_is_said),
+	    cmocka_unit_test(without_memory_nothing_is_adopted),
 	};
 
 	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);

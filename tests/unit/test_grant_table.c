@@ -9,6 +9,7 @@
 #include "base/rate.h"
 #include "base/secret.h"
 #include "grant/grant_table.h"
+#include "short_memory.h"
 
 static const struct ports by_policy;
 
@@ -92,6 +93,61 @@ static void all_are_met_once(void **state)
 	grant_table_free(t);
 }
 
+/* Whichever allocation fails; what was allocated before is the sanitizer's to find. */
+static void memory_may_be_short(void **state)
+{
+	struct grant_table *t = NULL;
+	struct addr a = address(1);
+
+	(void)state;
+	for (size_t nth = 1; t == NULL; nth++) {
+		short_memory(nth);
+		t = grant_table_new(8, 3);
+		assert_int_equal(t == NULL, short_memory_failed());
+	}
+	short_memory(1);
+	assert_null(add(t, 0, &a));
+	assert_int_equal(grant_table_count(t), 0);
+	assert_int_equal(grant_table_held_by(t, 0), 0);
+	assert_non_null(add(t, 0, &a));
+	grant_table_free(t);
+}
+
+static void the_smallest_table(void **state)
+{
+	struct grant_table *t = grant_table_new(1, 1);
+	struct addr a = address(1), b = address(2);
+
+	(void)state;
+	assert_int_equal(grant_table_parts(t), 1);
+	assert_non_null(add(t, 0, &a));
+	assert_null(add(t, 0, &b));
+	assert_ptr_equal(grant_table_part(t, 0), grant_table_find(t, 0, &a, &by_policy));
+	grant_table_free(t);
+}
+
+/* Nobody who knows the code can choose addresses that fall into one bucket. */
+static void each_table_has_an_order_of_its_own(void **state)
+{
+	struct grant_table *one = grant_table_new(64, 1), *other = grant_table_new(64, 1);
+	bool same = true;
+
+	(void)state;
+	for (uint8_t i = 0; i < 64; i++) {
+		struct addr a = address(i);
+
+		assert_non_null(add(one, 0, &a));
+		assert_non_null(add(other, 0, &a));
+	}
+	assert_int_equal(grant_table_parts(one), grant_table_parts(other));
+	for (size_t part = 0; part < grant_table_parts(one); part++)
+		same = same && (grant_table_part(one, part) == NULL) ==
+		                   (grant_table_part(other, part) == NULL);
+	assert_false(same);
+	grant_table_free(one);
+	grant_table_free(other);
+}
+
 static void bucket_refills_and_never_overflows(void **state)
 {
 	static const struct {
@@ -116,6 +172,9 @@ int main(void)
 	    cmocka_unit_test(grants_are_found_by_client_and_address),
 	    cmocka_unit_test(capacity_and_clients_are_limits),
 	    cmocka_unit_test(all_are_met_once),
+	    cmocka_unit_test(memory_may_be_short),
+	    cmocka_unit_test(the_smallest_table),
+	    cmocka_unit_test(each_table_has_an_order_of_its_own),
 	    cmocka_unit_test(bucket_refills_and_never_overflows),
 	};
 

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/socket.h>
 
+#include "caught_log.h"
 #include "keeper_bench.h"
 
 #define HOME  "192.0.2.7"
@@ -25,16 +27,16 @@ static void a_knock_opens_and_ends(void **state)
 	assert_string_equal(bench_shown(HOME, BENCH_AS(ALICE)), "alice");
 	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
 	assert_int_equal(bench_sessions(SESSION_SEEN), 1);
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	bench_pass_ms(KNOCK - 1);
 	bench_tick();
 	assert_int_equal(bench_session_ms("alice", HOME), 1);
 	assert_int_equal(bench_sessions(SESSION_OPEN), 1);
 	bench_pass_ms(1);
 	assert_int_equal(bench_sessions(SESSION_OPEN), 0);
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	bench_tick();
-	assert_false(bench_keeper()->ticking);
+	assert_false(bench_ticks());
 	assert_int_equal(grant_table_count(bench_keeper()->state.grants), 0);
 	assert_int_equal(bench_sessions(SESSION_SEEN), 1);
 	assert_int_equal(bench_given_back(), BENCH_NOT_BACK);
@@ -81,7 +83,38 @@ static void a_sleep_prolongs_nothing(void **state)
 	bench_sleep_ms(3600000);
 	bench_tick();
 	assert_int_equal(bench_open_count(), 0);
-	assert_false(bench_keeper()->ticking);
+	assert_false(bench_ticks());
+}
+
+static void a_tenth_of_a_second_is_worth_while(void **state)
+{
+	uint32_t installs = bench_installs();
+
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_sleep_ms(99);
+	bench_tick();
+	assert_int_equal(bench_installs(), installs);
+	bench_sleep_ms(1);
+	caught_log_begin(LOG_LEVEL_INFO);
+	bench_tick();
+	assert_non_null(strstr(caught_log_end(), "the machine has slept"));
+	assert_int_equal(bench_installs(), installs + 1);
+}
+
+static void what_ends_is_logged(void **state)
+{
+	const char *text;
+
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_pass_ms(KNOCK);
+	caught_log_begin(LOG_LEVEL_INFO);
+	bench_tick();
+	text = caught_log_end();
+	assert_non_null(strstr(text, "grant ended"));
+	assert_non_null(strstr(text, "client=alice"));
+	assert_non_null(strstr(text, "target=" HOME));
 }
 
 /* Short ones count together. */
@@ -137,6 +170,76 @@ static void those_who_share_do_not_cut_each_other(void **state)
 	assert_int_equal(bench_open_count(), 3);
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(BOB)), KNOCK);
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), 10000);
+}
+
+/* Whoever was there first, and by whichever of the two the rules are put back. */
+static void what_is_shared_is_put_back_for_the_longer(void **state)
+{
+	static const enum bench_client first[] = {ALICE, BOB};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		bench_config()->settings.knock_timeout_ns = BENCH_KNOCK_S * BENCH_S;
+		assert_int_equal(bench_configure(), 0);
+		assert_int_equal(bench_knock(first[i], HOME), VERDICT_GRANTED);
+		bench_config()->settings.knock_timeout_ns = 10 * BENCH_S;
+		assert_int_equal(bench_configure(), 0);
+		assert_int_equal(bench_knock(first[1 - i], HOME), VERDICT_GRANTED);
+		bench_flush();
+		assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+		assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+		bench_flush();
+		assert_int_equal(bench_configure(), 0);
+		assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
+		bench_pass_ms(KNOCK);
+		bench_tick();
+	}
+}
+
+/* The table is gone through from its beginning: here, when it is put back and when it is carried
+ * over. */
+static void the_first_of_the_table(void **state)
+{
+	const char *address = bench_hold_first(ALICE, BENCH_AS(ALICE));
+
+	(void)state;
+	bench_flush();
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	assert_true(bench_open_ms(address, BENCH_AS(ALICE)) > 0);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_grants(), 2);
+	address = bench_hold_first(CAROL, BENCH_AS(CAROL));
+	bench_pass_ms(BENCH_RULE_S * 1000);
+	bench_tick();
+	assert_int_equal(bench_grants(), 1);
+	assert_int_equal(bench_session_ms("carol", address), -1);
+}
+
+/* All at one address: more than a message takes is not shown. */
+static void more_than_is_shown(void **state)
+{
+	(void)state;
+	for (uint16_t port = 1; port <= 2 * MESSAGE_SESSIONS_MOST; port++)
+		bench_hold(BENCH_CLIENTS + LAPTOP, HOME, BENCH_TCP(port, port));
+	assert_int_equal(bench_sessions(SESSION_OPEN), MESSAGE_SESSIONS_MOST);
+}
+
+/* As it is where no configuration names a program. */
+static void without_any_program(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_config()->devices[LAPTOP].revoked = true;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_request(PHONE, HOME, BENCH_TCP(22, 22)), VERDICT_GRANTED);
+	bench_pass_ms(KNOCK);
+	bench_tick();
+	assert_int_equal(bench_grants(), 0);
+	assert_false(bench_ticks());
+	bench_stop(false);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 1);
 }
 
 static void rules_that_are_gone_are_put_back(void **state)
@@ -215,6 +318,52 @@ static void one_that_fails_takes_no_others_with_it(void **state)
 	send_three();
 	assert_int_equal(bench_changes() - changes, 8);
 	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 4);
+}
+
+/* Also of two, and when all fail that fit in. */
+static void the_least_and_the_most_that_fail_together(void **state)
+{
+	char from[32];
+
+	(void)state;
+	bench_fail_for(AWAY, -ENOSPC);
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	bench_send(&(struct bench_knock){.by = BOB, .source = AWAY});
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 1);
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 1);
+	bench_config()->settings.client_quota = KEEPER_BATCH;
+	assert_int_equal(bench_configure(), 0);
+	bench_fail_for(NULL, 0);
+	bench_fail_next(KEEPER_BATCH + 1, -ENOSPC);
+	for (int i = 0; i < KEEPER_BATCH; i++) {
+		snprintf(from, sizeof from, "192.0.2.%d", 100 + i);
+		bench_send(&(struct bench_knock){.by = CAROL, .source = from});
+	}
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 1 + KEEPER_BATCH);
+	assert_int_equal(bench_grants(), 1);
+}
+
+/* The first of two knocks fails, and the grant that both are for stands by the second. */
+static void two_for_the_same_grant(void **state)
+{
+	(void)state;
+	bench_fail_next(2, -ENOSPC);
+	for (int i = 0; i < 2; i++)
+		bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 1);
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 1);
+	assert_int_equal(bench_session_ms("alice", HOME), KNOCK);
+	/* And the other way round. */
+	bench_fail_for(AWAY, -ENOSPC);
+	for (int i = 0; i < 2; i++)
+		bench_send(&(struct bench_knock){.by = ALICE, .source = AWAY});
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_FIREWALL_FAILED), 3);
+	assert_int_equal(bench_session_ms("alice", AWAY), -1);
+	assert_int_equal(bench_grants(), 1);
 }
 
 /* What waits for the firewall counts for the quota. */
@@ -419,6 +568,7 @@ static void before_there_is_a_configuration(void **state)
 	assert_int_equal(bench_given_back(), BENCH_OLD_CONFIG);
 	assert_int_equal(bench_changes(), 0);
 	bench_tick();
+	assert_int_equal(bench_sessions(SESSION_OPEN), 0);
 	assert_false(bench_stopped());
 }
 
@@ -463,6 +613,16 @@ static void no_key_is_left(void **state)
 	}
 }
 
+/* Not without what it needs: main is told at once. */
+static void no_start_by_halves(void **state)
+{
+	static const size_t needed[] = {FD_KEEPER_COUNTERS, FD_REPLAY, FD_DOORMAN, FD_DESK};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		assert_false(bench_begins_without(needed[i]));
+}
+
 /* --- The rule set as a whole */
 
 static void repaired_until_it_works(void **state)
@@ -475,7 +635,9 @@ static void repaired_until_it_works(void **state)
 	bench_keeper()->watch.ready(bench_keeper());
 	assert_true(bench_repair());
 	assert_int_equal(bench_open_count(), 0);
+	caught_log_begin(LOG_LEVEL_WARN);
 	assert_true(bench_repair());
+	assert_non_null(strstr(caught_log_end(), "somebody changed our rules"));
 	assert_false(bench_repair());
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
 	/* What is as it was is left alone. */
@@ -499,11 +661,75 @@ static void what_has_no_time_left_is_not_put_back(void **state)
 	assert_false(bench_change_was_odd());
 }
 
+static void repaired_only_while_there_are_rules(void **state)
+{
+	(void)state;
+	bench_repair_now();
+	bench_tick();
+	assert_int_equal(bench_installs(), 0);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_installs(), 1);
+	bench_repair_now();
+	assert_int_equal(bench_installs(), 2);
+	assert_true(bench_timers_are_read());
+	assert_int_equal(bench_installs(), 3);
+	bench_stop(false);
+	bench_repair_now();
+	assert_int_equal(bench_installs(), 3);
+}
+
+/* Four times as long as a page took is for the knocks, within limits. */
+static void the_desk_waits_its_turn(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_desk_pause(0), 200000);
+	assert_int_equal(bench_desk_pause(50000), 200000);
+	assert_int_equal(bench_desk_pause(50001), 200004);
+	assert_int_equal(bench_desk_pause(25000000), 100000000);
+	assert_int_equal(bench_desk_pause(25000001), 100000000);
+	assert_false(bench_desk_is_heard());
+	assert_true(bench_timers_are_read());
+	assert_true(bench_desk_is_heard());
+	peer_close(&bench_keeper()->desk);
+	assert_int_equal(bench_desk_pause(0), 0);
+}
+
+/* One that asks without end, and does not listen, holds up nobody. */
+static void a_desk_that_does_not_listen(void **state)
+{
+	(void)state;
+	bench_make_narrow(&bench_keeper()->desk.channel);
+	for (int i = 0; i < 100; i++) {
+		struct message_cursor first = {0};
+
+		keeper_take_sessions_wanted(bench_keeper(), &first, NULL);
+	}
+	assert_false(bench_stopped());
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+}
+
+/* It has gone, and the keeper has not been told yet. */
+static void a_desk_that_cannot_be_answered(void **state)
+{
+	(void)state;
+	assert_int_equal(shutdown(bench_keeper()->desk.channel.fd, SHUT_WR), 0);
+	assert_false(bench_desk_is_heard());
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 0);
+}
+
+static const char *said_at_the_stop(void)
+{
+	caught_log_begin(LOG_LEVEL_ERROR);
+	bench_stop(false);
+	return caught_log_end();
+}
+
 static void stopping(void **state)
 {
 	(void)state;
 	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
-	bench_stop(false);
+	assert_string_equal(said_at_the_stop(), "");
 	assert_true(bench_stopped());
 	assert_int_equal(bench_removals(), 1);
 }
@@ -537,6 +763,14 @@ static void stopping_loses_no_knock(void **state)
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
 }
 
+static void stopping_when_the_firewall_does_not_let_go(void **state)
+{
+	(void)state;
+	bench_fail_removals(-EPERM);
+	assert_non_null(strstr(said_at_the_stop(), "our rules could not be removed"));
+	assert_true(bench_stopped());
+}
+
 static void stopping_with_rules_kept(void **state)
 {
 	(void)state;
@@ -562,14 +796,22 @@ int main(void)
 	    BENCH_TEST(a_knock_opens_and_ends),
 	    BENCH_TEST(a_second_knock_extends),
 	    BENCH_TEST(a_sleep_prolongs_nothing),
+	    BENCH_TEST(a_tenth_of_a_second_is_worth_while),
+	    BENCH_TEST(what_ends_is_logged),
 	    BENCH_TEST(many_short_sleeps),
 	    BENCH_TEST(a_shorter_grant_cuts_nothing),
 	    BENCH_TEST(those_who_share_do_not_cut_each_other),
+	    BENCH_TEST(what_is_shared_is_put_back_for_the_longer),
+	    BENCH_TEST(the_first_of_the_table),
+	    BENCH_TEST(more_than_is_shown),
+	    cmocka_unit_test_setup_teardown(without_any_program, bench_setup_alone, bench_teardown),
 	    BENCH_TEST(rules_that_are_gone_are_put_back),
 	    BENCH_TEST(rules_that_stay_gone),
 	    BENCH_TEST(other_failures_put_nothing_back),
 	    BENCH_TEST(what_waits_together_goes_together),
 	    BENCH_TEST(one_that_fails_takes_no_others_with_it),
+	    BENCH_TEST(the_least_and_the_most_that_fail_together),
+	    BENCH_TEST(two_for_the_same_grant),
 	    BENCH_TEST(the_quota_holds_within_a_batch),
 	    BENCH_TEST(requests_go_together_too),
 	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
@@ -586,9 +828,15 @@ int main(void)
 	    BENCH_TEST(no_key_is_left),
 	    BENCH_TEST(repaired_until_it_works),
 	    BENCH_TEST(what_has_no_time_left_is_not_put_back),
+	    cmocka_unit_test(no_start_by_halves),
+	    BENCH_TEST_NEW(repaired_only_while_there_are_rules),
+	    BENCH_TEST(the_desk_waits_its_turn),
+	    BENCH_TEST(a_desk_that_does_not_listen),
+	    BENCH_TEST(a_desk_that_cannot_be_answered),
 	    BENCH_TEST(stopping),
 	    BENCH_TEST(what_it_is_through_with_is_written_down),
 	    BENCH_TEST(stopping_loses_no_knock),
+	    BENCH_TEST(stopping_when_the_firewall_does_not_let_go),
 	    BENCH_TEST(stopping_with_rules_kept),
 	    BENCH_TEST(a_doorman_that_ends_leaves_the_rules),
 	};

@@ -7,11 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/socket.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include "caught_log.h"
 #include "keeper_bench.h"
 
 #define HOME   "192.0.2.7"
@@ -387,6 +385,17 @@ static void half_is_for_those_who_have_signed(void **state)
 	assert_int_equal(stranger_from(OF_ALL), VERDICT_ASKED);
 }
 
+static void a_second_is_enough(void **state)
+{
+	(void)state;
+	ask_for(CONF_ASKED_NATIVE, CONF_ASKED_SCRIPT);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_ASKED);
+	asked_about(RUNNER_AUTHORIZE, LAPTOP);
+	bench_runner_gives_seconds(&question, 1);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	assert_int_equal(bench_open_ms(HOME, SSH), 1000);
+}
+
 static void a_device_pays_for_itself(void **state)
 {
 	(void)state;
@@ -407,7 +416,9 @@ static void what_was_not_asked_is_not_answered(void **state)
 	assert_int_equal(bench_request(STRANGER, HOME, SSH), VERDICT_ASKED);
 	asked_about(RUNNER_PUBLIC_KEY, STRANGER);
 	question.ticket++;
+	caught_log_begin(LOG_LEVEL_ERROR);
 	bench_runner_gives_key(&question, false);
+	assert_non_null(strstr(caught_log_end(), "the runner answered what was not asked"));
 	assert_true(bench_stopped());
 	assert_int_equal(bench_open_count(), 0);
 	assert_int_equal(bench_removals(), 0);
@@ -474,48 +485,40 @@ static void a_runner_that_ends(void **state)
 	assert_int_equal(bench_removals(), 0);
 }
 
+/* Gone, and the keeper has not been told yet. */
+static void a_runner_that_cannot_be_asked(void **state)
+{
+	(void)state;
+	ask_for(CONF_ASKED_SCRIPT, CONF_ASKED_NATIVE);
+	assert_int_equal(shutdown(bench_keeper()->questions.runner.channel.fd, SHUT_WR), 0);
+	assert_int_equal(bench_request(STRANGER, HOME, SSH), VERDICT_BUSY);
+	assert_int_equal(bench_counted(VERDICT_BUSY), 1);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_removals(), 0);
+}
+
 /* Set up without one, and configured as if there were. */
 static void nobody_there_to_ask(void **state)
 {
 	(void)state;
 	ask_for(CONF_ASKED_SCRIPT, CONF_ASKED_NATIVE);
-	peer_close(&bench_keeper()->questions.runner);
 	assert_int_equal(bench_request(STRANGER, HOME, SSH), VERDICT_PROGRAM_FAILED);
 }
 
 /* --- firewall: none */
 
-static char *said_meanwhile(int from)
-{
-	static char text[16384];
-	ssize_t size;
-
-	fflush(stderr);
-	size = pread(from, text, sizeof text - 1, 0);
-	assert_true(size >= 0);
-	text[size] = '\0';
-	return text;
-}
-
 static void a_dry_run_says_what_it_would_open(void **state)
 {
-	int said = memfd_create("log", MFD_CLOEXEC), errors = dup(STDERR_FILENO);
 	const char *text;
 
 	(void)state;
-	assert_true(said >= 0 && errors >= 0);
-	log_open("test", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-	dup2(said, STDERR_FILENO);
+	caught_log_begin(LOG_LEVEL_INFO);
 	assert_int_equal(bench_configure(), 0);
 	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
 	assert_int_equal(bench_told(SSH), BENCH_RULE_S);
 	assert_int_equal(bench_knock(ALICE, AWAY), VERDICT_GRANTED);
 	assert_int_equal(bench_configure(), 0);
-	dup2(errors, STDERR_FILENO);
-	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	text = said_meanwhile(said);
-	close(said);
-	close(errors);
+	text = caught_log_end();
 	assert_non_null(strstr(text, "would put these rules in place"));
 	assert_non_null(strstr(text, "address=192.0.2.7 protocol=6 ports=22-22 timeout=30000ms"));
 	assert_non_null(strstr(text, "owner=laptop"));
@@ -550,6 +553,7 @@ int main(void)
 	    BENCH_TEST(the_same_request_waits_once),
 	    BENCH_TEST(strangers_share_by_source),
 	    BENCH_TEST(half_is_for_those_who_have_signed),
+	    BENCH_TEST(a_second_is_enough),
 	    BENCH_TEST(a_device_pays_for_itself),
 	    BENCH_TEST(what_was_not_asked_is_not_answered),
 	    BENCH_TEST(no_ticket_at_all),
@@ -557,7 +561,8 @@ int main(void)
 	    BENCH_TEST(tickets_go_round),
 	    BENCH_TEST(a_runner_that_does_not_listen),
 	    BENCH_TEST(a_runner_that_ends),
-	    BENCH_TEST(nobody_there_to_ask),
+	    BENCH_TEST(a_runner_that_cannot_be_asked),
+	    cmocka_unit_test_setup_teardown(nobody_there_to_ask, bench_setup_alone, bench_teardown),
 	    cmocka_unit_test_setup_teardown(
 	        a_dry_run_says_what_it_would_open, bench_setup_dry, bench_teardown),
 	};

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
+#include <sys/socket.h>
 
+#include "caught_log.h"
 #include "keeper_bench.h"
 
 #define HOME "192.0.2.7"
@@ -80,11 +83,45 @@ static void granted_when_it_is_open(void **state)
 	assert_int_equal(bench_told(TWO), BENCH_RULE_S);
 	assert_int_equal(bench_changes(), 0);
 	asked_nothing();
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	/* Nor does our rule set hold it. */
 	assert_int_equal(bench_configure(), 0);
 	assert_int_equal(bench_open_count(), 0);
 	asked_nothing();
+}
+
+static const struct fw_ops *programs;
+static unsigned int keys_seen, copies_seen;
+
+static int looked_at(struct fw *fw, struct fw_change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct knock *waiting = changes[i].waiting;
+
+		copies_seen += waiting != NULL;
+		keys_seen += waiting != NULL &&
+		             !sodium_is_zero(waiting->packet.key, sizeof waiting->packet.key);
+	}
+	return programs->change(fw, changes, count);
+}
+
+/* Neither while a program has time to open it, nor in memory that is given back. */
+static void what_waits_holds_no_key(void **state)
+{
+	struct fw *fw = &bench_keeper()->programs;
+	struct fw_ops ops = *fw->ops;
+
+	(void)state;
+	programs = fw->ops;
+	ops.change = looked_at;
+	fw->ops = &ops;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	fw->ops = programs;
+	assert_int_equal(copies_seen, 1);
+	assert_int_equal(keys_seen, 0);
+	bench_privileged_does(RUNNER_RULE_ADD, SSH, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	assert_false(bench_freed_unwiped());
 }
 
 static void shut_when_its_time_is_over(void **state)
@@ -95,14 +132,25 @@ static void shut_when_its_time_is_over(void **state)
 	asked_nothing();
 	pass_and_tick(1);
 	assert_int_equal(bench_grants(), 0);
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
 	bench_tick();
-	assert_false(bench_keeper()->ticking);
+	assert_false(bench_ticks());
 	asked_nothing();
 	assert_int_equal(bench_rules_left(), 0);
 	open_for(LAPTOP, HOME, SSH);
+}
+
+/* Not only where there are ports. */
+static void a_protocol_without_ports_is_shut_too(void **state)
+{
+	static const struct bench_what icmp = {ALICE, 1, 0, 0};
+
+	(void)state;
+	open_for(LAPTOP, HOME, icmp);
+	pass_and_tick(RULE);
+	bench_privileged_does(RUNNER_RULE_REMOVE, icmp, RUNNER_DONE);
 }
 
 static void asked_again_while_it_is_open(void **state)
@@ -243,6 +291,19 @@ static void revoked_while_open(void **state)
 
 /* --- What does not shut */
 
+static void revoked_in_the_first_part_of_the_table(void **state)
+{
+	const uint32_t laptop = BENCH_CLIENTS + LAPTOP;
+	const char *address = bench_hold_first(laptop, SSH);
+
+	(void)state;
+	bench_let_go(laptop, address, SSH);
+	open_for(LAPTOP, address, SSH);
+	bench_config()->devices[LAPTOP].revoked = true;
+	assert_int_equal(bench_configure(), 0);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+}
+
 static void tried_again_at_longer_intervals(void **state)
 {
 	static const int seconds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
@@ -253,6 +314,8 @@ static void tried_again_at_longer_intervals(void **state)
 	for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
 		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
 		assert_int_equal(bench_sessions(SESSION_OVERDUE), 1);
+		assert_int_equal(bench_rules_left(), 1);
+		assert_true(bench_ticks());
 		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
 		pass_and_tick(seconds[i] * 1000 - 1);
 		asked_nothing();
@@ -261,6 +324,46 @@ static void tried_again_at_longer_intervals(void **state)
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
 	assert_int_equal(bench_rules_left(), 0);
+}
+
+/* So many open that each second's first removals are all in vain. */
+static int lines_of_failures(int rules)
+{
+	int lines = 0;
+
+	for (int i = 0; i < rules; i++) {
+		assert_true(bench_privileged_asked(&question));
+		assert_int_equal(question.task, RUNNER_RULE_REMOVE);
+		caught_log_begin(LOG_LEVEL_ERROR);
+		bench_privileged_answers(&question, RUNNER_FAILED);
+		lines += strstr(caught_log_end(), "could not be shut") != NULL;
+	}
+	asked_nothing();
+	return lines;
+}
+
+/* Each says which and how often; the log is not flooded with them. */
+static void what_does_not_shut_is_logged(void **state)
+{
+	const char *line;
+
+	(void)state;
+	for (uint16_t i = 0; i < 25; i++)
+		open_for(LAPTOP, HOME, BENCH_TCP(i + 1, i + 1));
+	pass_and_tick(RULE);
+	assert_true(bench_privileged_asked(&question));
+	caught_log_begin(LOG_LEVEL_ERROR);
+	bench_privileged_answers(&question, RUNNER_FAILED);
+	line = caught_log_end();
+	assert_non_null(strstr(line, "a rule could not be shut and may still be open"));
+	assert_non_null(strstr(line, "target=" HOME));
+	assert_non_null(strstr(line, "tries=1 "));
+	assert_non_null(strstr(line, "=\"1 s\""));
+	assert_int_equal(lines_of_failures(24), 19);
+	pass_and_tick(1000);
+	assert_int_equal(lines_of_failures(25), 1);
+	pass_and_tick(2000);
+	assert_int_equal(lines_of_failures(25), 2);
 }
 
 /* A queue that is full is nobody's failure. */
@@ -296,6 +399,32 @@ static void asked_for_while_it_is_shut(void **state)
 }
 
 /* One that failed waits for its time: whoever asks for it does not wait that long. */
+/* Also what a predecessor left. */
+static void not_opened_before_it_is_shut(void **state)
+{
+	(void)state;
+	bench_rule_left(LAPTOP, HOME, SSH);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	bench_privileged_does(RUNNER_RULE_ADD, SSH, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	assert_int_equal(bench_rules_left(), 1);
+}
+
+/* It has been shut, and there is no room to have it opened anew. */
+static void no_room_to_open_it_anew(void **state)
+{
+	(void)state;
+	open_for(LAPTOP, HOME, SSH);
+	pass_and_tick(RULE);
+	assert_true(bench_privileged_asked(&question));
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	assert_int_equal(shutdown(bench_keeper()->rules.runner.channel.fd, SHUT_WR), 0);
+	bench_privileged_answers(&question, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_BUSY);
+	assert_int_equal(bench_rules_left(), 0);
+}
+
 static void asked_for_between_two_tries(void **state)
 {
 	(void)state;
@@ -420,6 +549,11 @@ static void a_full_journal(void **state)
 	open_for(LAPTOP, HOME, SSH);
 	assert_int_equal(bench_request(LAPTOP, HOME, TWO), VERDICT_NO_MEMORY);
 	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
+	/* Nor is there anything to be shut of what never found room. */
+	bench_hold(BENCH_CLIENTS + LAPTOP, AWAY, SSH);
+	bench_let_go(BENCH_CLIENTS + LAPTOP, HOME, SSH);
+	pass_and_tick(RULE);
+	assert_int_equal(bench_grants(), 0);
 	memset(
 	    bench_keeper()->rules.journal->rules, 0, sizeof bench_keeper()->rules.journal->rules);
 }
@@ -431,7 +565,7 @@ static void what_a_predecessor_left_is_shut(void **state)
 	(void)state;
 	bench_rule_left(STRANGER, AWAY, TWO);
 	assert_int_equal(bench_configure(), 0);
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	assert_true(bench_privileged_asked(&question));
 	assert_int_equal(question.task, RUNNER_RULE_REMOVE);
 	assert_int_equal(question.about, STRANGER);
@@ -442,7 +576,7 @@ static void what_a_predecessor_left_is_shut(void **state)
 	pass_and_tick(1000);
 	bench_privileged_does(RUNNER_RULE_REMOVE, TWO, RUNNER_DONE);
 	bench_tick();
-	assert_false(bench_keeper()->ticking);
+	assert_false(bench_ticks());
 }
 
 static void everything_is_shut_at_the_end(void **state)
@@ -455,6 +589,9 @@ static void everything_is_shut_at_the_end(void **state)
 	assert_true(bench_privileged_asked(&adding));
 	bench_stop(true);
 	assert_false(bench_stopped());
+	assert_true(bench_ticks());
+	assert_int_equal(bench_keeper()->doorman.channel.fd, -1);
+	assert_int_equal(bench_keeper()->desk.channel.fd, -1);
 	assert_true(bench_privileged_asked(&open));
 	assert_int_equal(open.task, RUNNER_RULE_REMOVE);
 	assert_int_equal(open.about, LAPTOP);
@@ -497,8 +634,10 @@ static void also_what_has_failed_before(void **state)
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
 	asked_nothing();
 	bench_stop(true);
-	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
-	assert_false(bench_stopped());
+	for (int i = 0; i < TRIES_AT_STOP - 1; i++) {
+		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_FAILED);
+		assert_false(bench_stopped());
+	}
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_true(bench_stopped());
 }
@@ -533,7 +672,9 @@ static void what_was_not_asked(void **state)
 	assert_int_equal(bench_request(LAPTOP, HOME, TWO), BENCH_NOTHING);
 	assert_true(bench_privileged_asked(&question));
 	question.ticket += 0x10000;
+	caught_log_begin(LOG_LEVEL_ERROR);
 	bench_privileged_answers(&question, RUNNER_DONE);
+	assert_non_null(strstr(caught_log_end(), "answered what was not asked"));
 	assert_true(bench_stopped());
 	assert_int_equal(bench_told(TWO), 0);
 	question.ticket -= 0x10000;
@@ -572,6 +713,36 @@ static void tickets_go_round(void **state)
 	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
 }
 
+/* Whoever else has ended: what is open is shut first. */
+static void all_is_shut_before_the_end(void **state)
+{
+	static void (*const ends[])(void) = {
+	    bench_doorman_ends, bench_desk_ends, bench_runner_ends};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		if (i > 0) {
+			bench_teardown(state);
+			set_up(state);
+		}
+		open_for(LAPTOP, HOME, SSH);
+		ends[i]();
+		assert_false(bench_stopped());
+		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+		assert_true(bench_stopped());
+	}
+}
+
+/* Gone, and the keeper has not been told yet. */
+static void a_runner_that_cannot_be_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(shutdown(bench_keeper()->rules.runner.channel.fd, SHUT_WR), 0);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_BUSY);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_rules_left(), 0);
+}
+
 static void a_runner_that_ends(void **state)
 {
 	(void)state;
@@ -594,7 +765,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, bench_teardown)
 	static const struct CMUnitTest tests[] = {
 	    T(granted_when_it_is_open),
+	    T(what_waits_holds_no_key),
 	    T(shut_when_its_time_is_over),
+	    T(a_protocol_without_ports_is_shut_too),
 	    T(asked_again_while_it_is_open),
 	    T(what_differs_in_anything),
 	    T(several_wait_for_one),
@@ -604,9 +777,13 @@ int main(void)
 	    T(opened_a_little_too_late),
 	    T(revoked_meanwhile),
 	    T(revoked_while_open),
+	    T(revoked_in_the_first_part_of_the_table),
 	    T(tried_again_at_longer_intervals),
+	    T(what_does_not_shut_is_logged),
 	    T(a_busy_runner_is_asked_again),
 	    T(asked_for_while_it_is_shut),
+	    T(not_opened_before_it_is_shut),
+	    T(no_room_to_open_it_anew),
 	    T(asked_for_between_two_tries),
 	    T(revoked_while_it_waits_to_be_opened_anew),
 	    T(additions_of_one_device),
@@ -623,6 +800,8 @@ int main(void)
 	    T(no_ticket),
 	    T(beyond_the_journal),
 	    T(tickets_go_round),
+	    T(all_is_shut_before_the_end),
+	    T(a_runner_that_cannot_be_asked),
 	    T(a_runner_that_ends),
 	    T(knocks_go_past_it),
 	};

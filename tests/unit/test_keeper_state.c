@@ -10,7 +10,9 @@
 
 #include <errno.h>
 
+#include "base/uuid.h"
 #include "keeper_bench.h"
+#include "mapped_snapshots.h"
 
 #define HOME          "192.0.2.7"
 #define AWAY          "198.51.100.9"
@@ -282,6 +284,27 @@ static void a_visitor_that_is_listed(void **state)
 	assert_int_equal(bench_outcome(), VERDICT_REPLAYED);
 }
 
+/* Once listed it is no visitor any more: with its row it is gone, wherever that stands. */
+static void no_visitor_is_left_behind_a_row(void **state)
+{
+	struct bench_config *c = bench_config();
+	const struct device laptop = c->devices[LAPTOP];
+
+	(void)state;
+	asks_for_keys();
+	for (uint32_t count = 1; count <= BENCH_DEVICES; count++) {
+		assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+		c->device_count = count;
+		c->devices[count - 1].uuid[0] = STRANGER + 1;
+		assert_int_equal(bench_configure(), 0);
+		assert_int_equal(bench_grants(), 1);
+		c->device_count = 1;
+		c->devices[LAPTOP] = laptop;
+		assert_int_equal(bench_configure(), 0);
+		assert_int_equal(bench_grants(), 0);
+	}
+}
+
 static void visitors_go_with_the_program(void **state)
 {
 	(void)state;
@@ -347,6 +370,142 @@ static void the_right_one_makes_room(void **state)
 	assert_int_equal(place, holder);
 }
 
+/* What is open follows the ports that its client has now. */
+static void other_ports_for_the_same_client(void **state)
+{
+	const struct addr home = bench_address(HOME);
+	const struct grant *g;
+
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	bench_set_real(BENCH_NOW_NS + BENCH_S);
+	bench_config()->clients[ALICE].policy = bench_config()->clients[CAROL].policy;
+	assert_int_equal(bench_configure(), 0);
+	g = grant_table_at(bench_keeper()->state.grants, &home);
+	assert_non_null(g);
+	assert_int_equal(g->opened_real_ns, BENCH_NOW_NS);
+	assert_int_equal(bench_keeper()->state.seen[ALICE].real_ns, BENCH_NOW_NS);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(CAROL)), KNOCK);
+	assert_int_equal(bench_open_ms(HOME, BENCH_AS(BOB)), 0);
+}
+
+/* Whatever there is no memory for: the next one is refused, and the one in force stays. */
+static void a_reload_without_memory_changes_nothing(void **state)
+{
+	size_t nth = 1;
+
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(ALICE, AWAY), VERDICT_GRANTED);
+	for (; bench_configure_short(nth) != 0; nth++) {
+		assert_int_equal(bench_grants(), 2);
+		assert_int_equal(bench_session_ms("alice", AWAY), KNOCK);
+		assert_int_equal(bench_session_ms(STRANGER_NAME, HOME), BENCH_RULE_S * 1000);
+	}
+	assert_in_range(nth, 9, 40);
+	assert_int_equal(bench_grants(), 2);
+	assert_int_equal(bench_open_ms(AWAY, BENCH_AS(ALICE)), KNOCK);
+}
+
+/* However often it is reloaded, and whether it is taken or not. */
+static void one_snapshot_is_mapped(void **state)
+{
+	unsigned int first = mapped_snapshots();
+
+	(void)state;
+	assert_int_equal(first, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(bench_configure(), 0);
+		assert_int_not_equal(bench_configure_short(1), 0);
+		bench_fail_installs(1, -ENOBUFS);
+		assert_int_not_equal(bench_configure(), 0);
+	}
+	assert_int_equal(mapped_snapshots(), first);
+}
+
+static void the_guard_has_a_window_for_each_kind(void **state)
+{
+	const struct replay *guard = &bench_keeper()->replay;
+
+	(void)state;
+	assert_int_equal(guard->window_ns[REPLAY_CLIENT], 60 * BENCH_S);
+	assert_int_equal(guard->window_ns[REPLAY_DEVICE], 300 * BENCH_S);
+	bench_config()->settings.replay_window_ns = 61 * BENCH_S;
+	bench_config()->settings.openspa.window_ns = 301 * BENCH_S;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(guard->window_ns[REPLAY_CLIENT], 61 * BENCH_S);
+	assert_int_equal(guard->window_ns[REPLAY_DEVICE], 301 * BENCH_S);
+}
+
+static void nobody_behind_the_last_holder(void **state)
+{
+	const struct keeper_state *k = &bench_keeper()->state;
+	struct opening o = {.ports = {6, 0, 22, 22}};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		o.holder = keeper_state_holders(k) - 1;
+		assert_int_equal(keeper_state_may_hold(k, &o, BENCH_NOW_NS), i == 0);
+		o.holder++;
+		assert_false(keeper_state_may_hold(k, &o, BENCH_NOW_NS));
+		asks_for_keys();
+	}
+}
+
+/* Nor may a visitor keep what no rule allows any more. */
+static void a_rule_for_visitors_that_is_gone(void **state)
+{
+	(void)state;
+	asks_for_keys();
+	assert_int_equal(visit(STRANGER, HOME), VERDICT_GRANTED);
+	bench_config()->settings.openspa.rules = (struct span){2, 1};
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	bench_config()->rules[2].duration_s = 1;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	bench_config()->settings.openspa.rules = (struct span){0, 0};
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_open_ms(HOME, SSH), 0);
+	assert_int_equal(bench_grants(), 0);
+}
+
+/* Behind the last client there may be something that looks like one. */
+static void only_clients_have_policies(void **state)
+{
+	static const struct client clients[] = {{.policy = 1}, {.policy = 2}};
+	const struct keeper_state k = {.config = {.clients = clients, .client_count = 1}};
+
+	(void)state;
+	assert_int_equal(keeper_state_policy(&k, 0), 1);
+	assert_int_equal(keeper_state_policy(&k, 1), 0);
+}
+
+/* Its number is the one behind the last that is listed. */
+static void the_first_of_the_visitors(void **state)
+{
+	const uint32_t known = BENCH_CLIENTS + BENCH_DEVICES;
+	char name[UUID_TEXT_BYTES];
+	uint32_t number = 0;
+
+	(void)state;
+	asks_for_keys();
+	while (bench_unlisted(number) != known)
+		number++;
+	uuid_text(name, bench_keeper()->state.unlisted->places[0].uuid);
+	keeper_state_admitted(&bench_keeper()->state, known);
+	bench_hold(known, HOME, SSH);
+	assert_int_equal(bench_session_ms(name, HOME), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_session_ms(name, HOME), BENCH_RULE_S * 1000);
+	assert_int_equal(bench_open_ms(HOME, SSH), BENCH_RULE_S * 1000);
+	assert_true(bench_keeper()->state.unlisted->places[0].admitted); /* its place is its own */
+	bench_config()->device_count--;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_session_ms(name, HOME), BENCH_RULE_S * 1000);
+}
+
 static void numbers_below_the_visitors(void **state)
 {
 	(void)state;
@@ -371,7 +530,7 @@ static void what_was_left_is_taken_over(void **state)
 	assert_int_equal(bench_open_ms(HOME, SSH), 6000);
 	assert_int_equal(bench_session_ms("alice", HOME), 5000);
 	assert_int_equal(bench_session_ms("laptop", HOME), 6000);
-	assert_true(bench_keeper()->ticking);
+	assert_true(bench_ticks());
 	bench_pass_ms(6000);
 	bench_tick();
 	assert_int_equal(bench_grants(), 0);
@@ -426,9 +585,18 @@ int main(void)
 	    BENCH_TEST(a_visitor_stays_over_a_reload),
 	    BENCH_TEST(a_visitor_s_guard_stays_over_a_reload),
 	    BENCH_TEST(a_visitor_that_is_listed),
+	    BENCH_TEST(no_visitor_is_left_behind_a_row),
 	    BENCH_TEST(visitors_go_with_the_program),
 	    BENCH_TEST(only_who_has_nothing_left_makes_room),
 	    BENCH_TEST(the_right_one_makes_room),
+	    BENCH_TEST(the_first_of_the_visitors),
+	    BENCH_TEST(other_ports_for_the_same_client),
+	    BENCH_TEST(a_reload_without_memory_changes_nothing),
+	    BENCH_TEST(one_snapshot_is_mapped),
+	    BENCH_TEST(the_guard_has_a_window_for_each_kind),
+	    BENCH_TEST(nobody_behind_the_last_holder),
+	    BENCH_TEST(a_rule_for_visitors_that_is_gone),
+	    cmocka_unit_test(only_clients_have_policies),
 	    BENCH_TEST(numbers_below_the_visitors),
 	    BENCH_TEST_NEW(what_was_left_is_taken_over),
 	    BENCH_TEST_NEW(what_nobody_may_have_is_not),

@@ -90,8 +90,10 @@ static void a_full_set(void **state)
 	for (; place != UNLISTED_NONE; n++) {
 		uuid_of(uuid, n);
 		place = unlisted_place(v, uuid, nobody_goes, NULL);
-		if (place != UNLISTED_NONE)
+		if (place != UNLISTED_NONE) {
 			v->places[place].admitted = true;
+			assert_int_equal(unlisted_find(v, uuid), place);
+		}
 	}
 	for (going = 0; going < UNLISTED_MOST; going++) {
 		if (v->places[going].admitted && unlisted_place(v, uuid, one_goes, &going) == going)

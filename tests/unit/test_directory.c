@@ -1,0 +1,109 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/secret.h"
+#include "client/directory.h"
+#include "short_memory.h"
+
+enum { CLIENTS = 33 };
+
+static struct client clients[CLIENTS];
+static const struct snapshot all = {.clients = clients, .client_count = CLIENTS};
+
+/* In another order than that of their numbers. */
+static int keys(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		clients[i].public_key[0] = (uint8_t)(7 * i + 5);
+	return 0;
+}
+
+static struct directory *of(const struct snapshot *s)
+{
+	struct directory *d = directory_new(s);
+
+	assert_non_null(d);
+	return d;
+}
+
+static void each_key_is_found(void **state)
+{
+	(void)state;
+	for (uint32_t count = 0; count <= CLIENTS; count++) {
+		struct snapshot some = {.clients = clients, .client_count = count};
+		struct directory *d = of(&some);
+
+		for (uint32_t i = 0; i < CLIENTS; i++)
+			assert_int_equal(directory_find(d, clients[i].public_key),
+			    i < count ? i : DIRECTORY_NOBODY);
+		directory_free(d);
+	}
+}
+
+static void memory_may_be_short(void **state)
+{
+	struct directory *d = NULL;
+
+	(void)state;
+	for (size_t nth = 1; d == NULL; nth++) {
+		short_memory(nth);
+		d = directory_new(&all);
+		assert_int_equal(d == NULL, short_memory_failed());
+	}
+	short_memory(0);
+	directory_free(d);
+	directory_free(NULL);
+}
+
+/* A lone client is guessed from everywhere; of two neither is. */
+static void a_lone_client_is_the_guess(void **state)
+{
+	static const struct addr source = {{[15] = 9}};
+
+	(void)state;
+	for (uint32_t count = 0; count < 3; count++) {
+		struct snapshot some = {.clients = clients, .client_count = count};
+		struct directory *d = of(&some);
+
+		assert_int_equal(directory_guess(d, &source), count == 1 ? 0 : DIRECTORY_NOBODY);
+		directory_free(d);
+	}
+}
+
+/* By their keys, also where the number is another; those that are gone are left out. */
+static void recent_clients_are_carried_over(void **state)
+{
+	static const struct addr source = {{[15] = 9}};
+	const struct snapshot fewer = {.clients = clients + 2, .client_count = CLIENTS - 2};
+	struct directory *before = of(&all), *after = of(&fewer);
+	uint32_t recent[DIRECTORY_RECENT];
+
+	(void)state;
+	directory_seen(before, &source, 5);
+	directory_seen(before, &source, 1);
+	directory_seen(before, &source, 2);
+	directory_carry(after, before);
+	assert_int_equal(directory_recent(after, &source, recent), 2);
+	assert_int_equal(recent[0], 0);
+	assert_int_equal(recent[1], 3);
+	directory_free(before);
+	directory_free(after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_key_is_found),
+	    cmocka_unit_test(memory_may_be_short),
+	    cmocka_unit_test(a_lone_client_is_the_guess),
+	    cmocka_unit_test(recent_clients_are_carried_over),
+	};
+
+	return secret_init() ? cmocka_run_group_tests(tests, keys, NULL) : 1;
+}
