@@ -7,12 +7,21 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#ifdef HAVE_OPENSPA
+#include "openspa_case.h"
+#define HAS_OPENSPA true
+#else
+#define HAS_OPENSPA false
+#endif
+#include "mapped_snapshots.h"
+#include "short_memory.h"
 /* As it is: what it does on a message is its own. */
 #include "doorman/doorman.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -35,7 +44,24 @@ static struct {
 	uint8_t key[OPENME_KEY_BYTES]; /* of the packet */
 	uint8_t plain[OPENME_NONCE_BYTES];
 	struct message_knock handed;
+#ifdef HAVE_OPENSPA
+	const struct openspa_case *spa; /* the next configuration has it */
+	struct sockaddr_in6 gate;       /* where requests go */
+#endif
 } world;
+
+/* The linker puts it in place of the real one (--wrap): what was set last. */
+static int64_t timer_ns;
+
+bool __real_timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+bool __wrap_timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+
+bool __wrap_timer_set(int fd, int64_t first_ns, int64_t interval_ns)
+{
+	assert_int_equal(interval_ns, 0);
+	timer_ns = first_ns;
+	return __real_timer_set(fd, first_ns, interval_ns);
+}
 
 static void secret_of(uint8_t secret[static OPENME_SIGN_BYTES], int client)
 {
@@ -65,25 +91,48 @@ static void run_scan(void)
 		assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 10000), 1);
 }
 
-static int listen_somewhere(void)
+static int listen_somewhere(struct sockaddr_in6 *where)
 {
 	static const struct socket_place anywhere = {.type = SOCK_DGRAM, .interface = ""};
-	socklen_t size = sizeof world.door;
+	socklen_t size = sizeof *where;
 	int fd = socket_open(&anywhere);
 
 	assert_true(fd >= 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&world.door, &size), 0);
-	if (world.door.sin6_family == AF_INET6)
-		world.door.sin6_addr = in6addr_loopback;
+	assert_int_equal(getsockname(fd, (struct sockaddr *)where, &size), 0);
+	if (where->sin6_family == AF_INET6)
+		where->sin6_addr = in6addr_loopback;
 	return fd;
 }
+
+#ifdef HAVE_OPENSPA
+
+/* With devices whose keys a program knows. */
+static void with_openspa(
+    struct snapshot_parts *parts, struct message_secret *how, struct message_fds *fds)
+{
+	const char *pem;
+
+	if (world.spa == NULL)
+		return;
+	pem = world.spa->vector->server_private_key_pem;
+	parts->settings.openspa = (struct openspa_settings){.enabled = true,
+	    .port = 22211,
+	    .window_ns = 60 * NS_PER_SECOND,
+	    .directory = CONF_ASKED_SCRIPT};
+	how->openspa = true;
+	assert_int_equal(rsa_pem_read_secret(&how->rsa, pem, strlen(pem), NULL), RSA_FINE);
+	if (world.doorman.sockets[RECORD_OPENSPA].source.fd < 0)
+		fds->fd[FD_OPENSPA] = listen_somewhere(&world.gate);
+}
+
+#endif
 
 /* Main sends the next configuration, at first with the socket. */
 static void send_config(void)
 {
 	static const struct ports ports[] = {{6, 0, 22, 22}};
 	static const struct policy policies[] = {{{0, 1}}};
-	const struct snapshot_parts parts = {.generation = ++world.generation,
+	struct snapshot_parts parts = {.generation = ++world.generation,
 	    .counts = {.clients = world.client_count, .policies = 1, .ports = 1},
 	    .settings = {.openme = true,
 	        .udp_port = 54154,
@@ -97,11 +146,14 @@ static void send_config(void)
 	struct message_secret how = {0};
 	struct message_fds fds = message_fds_none();
 
+#ifdef HAVE_OPENSPA
+	with_openspa(&parts, &how, &fds);
+#endif
 	fds.fd[FD_SNAPSHOT] = snapshot_create(&parts);
 	assert_true(fds.fd[FD_SNAPSHOT] >= 0);
 	memcpy(how.secret, world.server_secret, sizeof how.secret);
 	if (world.generation == 1)
-		fds.fd[FD_OPENME] = listen_somewhere();
+		fds.fd[FD_OPENME] = listen_somewhere(&world.door);
 	assert_true(channel_send(&world.main, MESSAGE_CONFIG_DOORMAN, &how, &fds));
 	message_fds_close(&fds);
 }
@@ -179,10 +231,13 @@ static int set_up_door(void **state)
 static int tear_down(void **state)
 {
 	struct doorman *d = &world.doorman;
-	const int fds[] = {d->scan_timer.fd, d->sockets[RECORD_OPENME].source.fd, world.main.fd,
-	    world.keeper.fd, world.street};
+	const int fds[] = {d->scan_timer.fd, d->sockets[RECORD_OPENME].source.fd,
+	    d->sockets[RECORD_OPENSPA].source.fd, world.main.fd, world.keeper.fd, world.street};
 
 	(void)state;
+#ifdef HAVE_OPENSPA
+	rsa_key_free(d->rsa);
+#endif
 	directory_free(d->directory);
 	snapshot_unmap(&d->config);
 	secret_free(d->hands);
@@ -266,9 +321,10 @@ static bool something_is_left(void)
 	       holds(hands, sizeof *hands, world.plain, sizeof world.plain);
 }
 
+static uint8_t stack[STACK_BYTES];
+
 static bool something_on_stack(void (*what)(void))
 {
-	static uint8_t stack[STACK_BYTES];
 	ucontext_t here, there;
 
 	memset(stack, 0, sizeof stack);
@@ -297,6 +353,8 @@ static void every_key_is_tried(void **state)
 	assert_int_equal(world.handed.guessed, 1);
 	assert_false(something_is_left());
 	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_HANDED_ON), 2);
+	assert_int_equal(counted(VERDICT_BAD_SIZE), 0); /* nothing but what came */
 }
 
 /* Main tells it to read no more, and hears when it has nothing left in its hands. */
@@ -529,6 +587,285 @@ static void reloaded_while_a_key_is_searched(void **state)
 	assert_false(something_is_left());
 }
 
+static uint32_t take_all(struct rate *r, int64_t now_ns)
+{
+	uint32_t taken = 0;
+
+	while (rate_take(r, now_ns))
+		taken++;
+	return taken;
+}
+
+/* So many signatures a second, in the trial queue and by the clients that a source is known for. */
+static void signatures_are_rationed(void **state)
+{
+	struct rate *scan = &world.doorman.scan_budget, *known = &world.doorman.known_budget;
+	const int64_t now = 1000 * NS_PER_SECOND;
+
+	(void)state;
+	assert_int_equal(take_all(scan, now), 13000);
+	assert_int_equal(take_all(scan, now + NS_PER_SECOND), 13000);
+	assert_int_equal(take_all(known, now), 1000);
+	for (int i = 1; i <= 20; i++)
+		assert_int_equal(take_all(known, now + i * NS_PER_SECOND / 20), 650);
+	assert_int_equal(take_all(known, now + 2 * NS_PER_SECOND), 1000);
+}
+
+/* As if it came from the nth of many sources. */
+static void take_in_from(uint8_t nth)
+{
+	struct knock k = {.packet.record = {.size = sizeof world.packet, .source = {{[15] = nth}}}};
+
+	k.packet.record.source.bytes[0] = 0x20;
+	k.packet.record.source.bytes[7] = nth;
+	memcpy(k.packet.record.bytes, world.packet, sizeof world.packet);
+	doorman_take_in(&world.doorman, &k);
+}
+
+/* So many signatures, and then the socket has its turn. */
+static void a_slice_of_the_queue(void **state)
+{
+	struct trial_queue *lane = &world.doorman.hands->lane;
+	const uint32_t whole = 32 / (CLIENTS + 1); /* each packet is tried with every key */
+
+	(void)state;
+	knock_by(CLIENTS);
+	for (uint8_t i = 0; i < 20; i++)
+		take_in_from(i);
+	assert_int_equal(lane->scanning, 20);
+	assert_false(trial_queue_first(lane)->known);
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(timer_ns, 1);
+	assert_int_equal(lane->scanning, 20 - whole);
+	assert_int_equal(trial_queue_first(lane)->next_try, 32 - whole * (CLIENTS + 1));
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21); /* with the one at the door */
+	/* And when one alone is left for the next slice. */
+	for (uint8_t i = 0; i < whole + 1; i++)
+		take_in_from(i);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21 + whole + 1);
+}
+
+static void a_pause_when_all_is_spent(void **state)
+{
+	struct rate none = {.interval_ns = INT64_MAX, .last_ns = clock_boot_ns()};
+
+	(void)state;
+	knock_by(CAROL);
+	take_in_from(1);
+	world.doorman.scan_budget = none;
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(timer_ns, 10 * NS_PER_MS);
+	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	assert_int_equal(handed_on(), -1);
+}
+
+/* The keeper's guess was wrong, and another who is known from there has signed: no key of others
+ * is tried. */
+static void those_a_source_is_known_for_come_first(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(BOB);
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(world.doorman.guess_limiter.total_debt_ns, 0);
+	give_back(false);
+	assert_true(world.doorman.guess_limiter.total_debt_ns > 0);
+	run_scan();
+	assert_int_equal(handed_on(), BOB);
+	knock_by(ALICE);
+	run();
+	assert_int_equal(handed_on(), BOB);
+	timer_ns = 0;
+	give_back(false);
+	assert_int_equal(timer_ns, 0);
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(world.handed.guessed, 0);
+	/* After too many wrong ones nobody is guessed, and the first is among those. */
+	for (int i = 0; i < 1000; i++)
+		guess_limiter_add(
+		    &world.doorman.guess_limiter, &world.handed.record.source, clock_boot_ns());
+	knock_by(ALICE);
+	run();
+	assert_int_equal(timer_ns, 0);
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(world.handed.guessed, 0);
+	/* Without a budget for that it is a matter for the queue. */
+	world.doorman.known_budget =
+	    (struct rate){.interval_ns = INT64_MAX, .last_ns = clock_boot_ns()};
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(timer_ns, 1);
+	assert_int_equal(handed_on(), ALICE);
+}
+
+/* When all are known from there, all have been tried at once. */
+static void nobody_else_is_left_to_try(void **state)
+{
+	(void)state;
+	for (int client = 0; client < CLIENTS; client++) {
+		knock_by(client);
+		run_scan();
+		if (handed_on() != client) {
+			give_back(false);
+			run_scan();
+			assert_int_equal(handed_on(), client);
+		}
+	}
+	knock_by(CLIENTS);
+	run();
+	assert_int_equal(handed_on(), CLIENTS - 1);
+	timer_ns = 0;
+	give_back(false);
+	assert_int_equal(timer_ns, 0);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 1);
+}
+
+/* One client is enough for a source to be known. */
+static void a_known_source_is_queued_as_such(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(CAROL);
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	send_back(false);
+	peer_wait(&world.doorman.keeper, PHASE_RUN, 1000);
+	assert_non_null(trial_queue_first(&world.doorman.hands->lane));
+	assert_true(trial_queue_first(&world.doorman.hands->lane)->known);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+}
+
+/* Behind the last client there may be something that looks like one. */
+static void only_as_many_as_there_are(void **state)
+{
+	(void)state;
+	world.doorman.config.client_count--;
+	knock_by(CLIENTS - 1);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 1);
+}
+
+static void noise_is_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    sendto(world.street, "noise", 5, 0, (struct sockaddr *)&world.door, sizeof world.door),
+	    5);
+	run();
+	assert_int_equal(counted(VERDICT_BAD_SIZE), 1);
+	assert_int_equal(counted(VERDICT_HANDED_ON), 0);
+}
+
+static void more_than_one_source_may_queue(void **state)
+{
+	(void)state;
+	knock_by(CLIENTS);
+	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE + 1; i++)
+		take_in_from(1);
+	assert_int_equal(counted(VERDICT_BUSY), 1);
+	assert_int_equal(world.doorman.hands->lane.scanning, TRIAL_QUEUE_OF_SOURCE);
+}
+
+/* A keeper that has gone: there is nothing left to stand at the door for. */
+static void nobody_to_hand_it_to(void **state)
+{
+	(void)state;
+	shutdown(world.doorman.keeper.channel.fd, SHUT_WR);
+	knock_by(ALICE);
+	while (!world.doorman.process.loop.stopped) {
+		struct epoll_event event;
+
+		assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 10000), 1);
+		run();
+	}
+}
+
+/* Wrong guesses of one source are counted from the start. */
+static void wrong_guesses_are_limited(void **state)
+{
+	static const struct addr source = {{[15] = 1}};
+	struct guess_limiter *l = &world.doorman.guess_limiter;
+	const int64_t now = clock_boot_ns();
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_false(guess_limiter_too_many(l, &source, now));
+		guess_limiter_add(l, &source, now);
+	}
+	guess_limiter_add(l, &source, now);
+	assert_true(guess_limiter_too_many(l, &source, now));
+	/* Nobody knows which other source shares its fate. */
+	assert_false(sodium_is_zero(l->hash_key, sizeof l->hash_key));
+}
+
+/* One is mapped, however often it is reloaded and whether the next one is taken or not. */
+static void a_reload_without_memory_changes_nothing(void **state)
+{
+	struct message m;
+	int32_t error = ENOMEM;
+#ifdef HAVE_OPENSPA
+	struct openspa_case spa;
+
+	openspa_case_open(&spa, 0);
+	world.spa = &spa;
+#endif
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(mapped_snapshots(), 1);
+	for (size_t nth = 1; error != 0; nth++) {
+		send_config();
+		short_memory(nth);
+		take_config();
+		assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+		error = m.body.DOORMAN_READY.error;
+		assert_int_equal(error != 0, short_memory_failed());
+		world.generation -= error != 0;
+		assert_int_equal(mapped_snapshots(), 1);
+		knock_by(ALICE);
+		run();
+		assert_int_equal(handed_on(), ALICE);
+		assert_int_equal(world.handed.guessed, 1);
+	}
+	short_memory(0);
+#ifdef HAVE_OPENSPA
+	openspa_case_close(&spa);
+#endif
+}
+
+/* Not without what it needs: main is told at once. */
+static void no_start_by_halves(void **state)
+{
+	static const struct message_begin begin;
+	static struct doorman d;
+
+	(void)state;
+	for (size_t nth = 0; nth < 3; nth++) {
+		struct message_fds fds = message_fds_none();
+
+		if (nth > 0)
+			fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
+		short_memory(nth);
+		assert_false(doorman_begin(&d, &begin, &fds));
+		short_memory(0);
+		message_fds_close(&fds);
+		secret_free(d.hands);
+		secret_free(d.secret);
+		memset(&d, 0, sizeof d);
+	}
+}
+
 static void open_packet(void)
 {
 	static struct codec_packet p;
@@ -560,6 +897,102 @@ static void nothing_is_left_on_the_stack(void **state)
 	assert_false(something_is_left());
 }
 
+#ifdef HAVE_OPENSPA
+
+/* From the street to the gate, and what the keeper is handed. */
+static void request_by(const struct openspa_case *spa)
+{
+	static const struct addr target = {{[15] = 1}};
+	struct openspa_request request = {.timestamp_s = clock_real_ns() / NS_PER_SECOND,
+	    .ports = {6, 0, 22, 22},
+	    .client_address = target,
+	    .server_address = target};
+	uint8_t packet[OPENSPA_REQUEST_BYTES], key[OPENSPA_KEY_BYTES];
+	struct envelope_randomness randomness;
+	struct message m;
+
+	secret_random(world.plain, sizeof world.plain);
+	memcpy(request.device, world.plain, sizeof request.device);
+	envelope_randomness_fill(&randomness);
+	assert_true(openspa_request_build(
+	    packet, &request, spa->client, rsa_key_public(spa->server), &randomness));
+	assert_int_equal(sendto(world.street, packet, sizeof packet, 0,
+	                     (struct sockaddr *)&world.gate, sizeof world.gate),
+	    sizeof packet);
+	run();
+	assert_int_equal(channel_receive(&world.keeper, &m, PHASE_RUN), CHANNEL_MESSAGE);
+	world.handed = m.body.KNOCK;
+	openspa_unseal(key, spa->server, packet);
+	assert_int_equal(world.handed.record.protocol, RECORD_OPENSPA);
+	assert_memory_equal(world.handed.record.bytes, packet, sizeof packet);
+	assert_memory_equal(world.handed.key, key, sizeof key);
+	assert_int_equal(world.handed.holder, DIRECTORY_NOBODY);
+	assert_int_equal(world.handed.guessed, 0);
+	memcpy(world.key, key, sizeof world.key);
+}
+
+static void open_request(void)
+{
+	static struct codec_packet p;
+
+	p.record = world.handed.record;
+	memcpy(p.key, world.handed.key, sizeof p.key);
+	assert_true(codec_open(&p));
+	assert_memory_equal(p.asked.device, world.plain, sizeof p.asked.device);
+}
+
+/* The keeper has granted what it was handed last; how much of an answer comes to the street. */
+static ssize_t answered(const struct openspa_case *spa, uint8_t packet[static RECORD_BYTES_MAX])
+{
+	const struct message_granted m = {.signer_key = spa->client_public,
+	    .source = world.handed.record.source,
+	    .local = world.handed.record.local,
+	    .source_port = world.handed.record.source_port,
+	    .ports = {6, 0, 22, 22},
+	    .duration_s = 30};
+
+	assert_true(channel_send(&world.keeper, MESSAGE_GRANTED, &m, NULL));
+	something_on_stack(run);
+	assert_false(world.doorman.process.loop.stopped);
+	return recv(world.street, packet, RECORD_BYTES_MAX, MSG_DONTWAIT);
+}
+
+static void a_request_and_its_answer(void **state)
+{
+	struct openspa_response response, last = {0};
+	uint8_t key[OPENSPA_KEY_BYTES], packet[RECORD_BYTES_MAX];
+	struct openspa_case spa;
+
+	(void)state;
+	openspa_case_open(&spa, 0);
+	world.spa = &spa;
+	for (int reloads = 0; reloads < 2; reloads++) {
+		configure();
+		request_by(&spa);
+		assert_false(something_is_left());
+		assert_false(something_on_stack(open_request));
+		assert_int_equal(answered(&spa, packet), OPENSPA_RESPONSE_BYTES);
+		assert_true(openspa_case_answers(&spa, packet, OPENSPA_RESPONSE_BYTES, &response));
+		openspa_unseal(key, spa.client, packet);
+		assert_false(holds(stack, sizeof stack, key, sizeof key));
+		assert_memory_not_equal(response.nonce, last.nonce, sizeof last.nonce);
+		last = response;
+		assert_int_equal(response.duration_s, 30);
+		assert_int_equal(response.ports.first, 22);
+		assert_int_equal(response.ports.last, 22);
+		assert_in_range(response.timestamp_s, clock_real_ns() / NS_PER_SECOND - 60,
+		    clock_real_ns() / NS_PER_SECOND);
+	}
+	/* Without a key there is no answer to be signed. */
+	world.spa = NULL;
+	configure();
+	assert_int_equal(answered(&spa, packet), -1);
+	assert_null(world.doorman.rsa);
+	openspa_case_close(&spa);
+}
+
+#endif
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up_door, tear_down)
@@ -576,9 +1009,27 @@ int main(void)
 	    T(more_than_can_be_held),
 	    T(given_back_after_the_configuration_came),
 	    T(reloaded_while_a_key_is_searched),
+	    T(signatures_are_rationed),
+	    T(a_slice_of_the_queue),
+	    T(a_pause_when_all_is_spent),
+	    T(those_a_source_is_known_for_come_first),
+	    T(nobody_else_is_left_to_try),
+	    T(a_known_source_is_queued_as_such),
+	    T(only_as_many_as_there_are),
+	    T(noise_is_counted),
+	    T(more_than_one_source_may_queue),
+	    T(nobody_to_hand_it_to),
+	    T(wrong_guesses_are_limited),
+	    T(a_reload_without_memory_changes_nothing),
+	    cmocka_unit_test(no_start_by_halves),
+#ifdef HAVE_OPENSPA
+	    T(a_request_and_its_answer),
+#endif
 	    T(nothing_is_left_on_the_stack),
 	};
 
 	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+	return secret_init() && codec_prepare(HAS_OPENSPA)
+	           ? cmocka_run_group_tests(tests, NULL, NULL)
+	           : 1;
 }
