@@ -207,6 +207,15 @@ static void policy_of_targets(void **state)
 		    cases[i].expected);
 }
 
+/* One that this build does not know allows nothing. */
+static void an_unknown_policy_of_targets(void **state)
+{
+	(void)state;
+	world.clients[ALICE].targets =
+	    CONF_TARGETS_ANY + CONF_TARGETS_SOURCE + CONF_TARGETS_LIST + 1;
+	assert_int_equal(verdict_of(ALICE, "192.0.2.7", "192.0.2.7", NOW), VERDICT_TARGET_REFUSED);
+}
+
 static void the_rest_of_the_policy(void **state)
 {
 	(void)state;
@@ -316,10 +325,14 @@ static void keeper_believes_nobody(void **state)
 	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_BAD_SIZE);
 	k = good;
 	k.holder = ALICE;
-	k.packet.asked.timestamp_ns = 0; /* what the doorman says it read is not used */
+	/* What the doorman says it read, or what stood there before, is not used. */
+	memset(&k.packet.asked, 0xff, sizeof k.packet.asked);
 	k.target = address("198.51.100.66");
 	assert_int_equal(by_the_keeper(&k, NOW), VERDICT_GRANTED);
 	assert_true(addr_equal(&k.target, &k.packet.record.source));
+	assert_int_equal(k.packet.asked.ports.protocol, 0);
+	assert_int_equal(k.packet.asked.ports.last, 0);
+	assert_false(k.packet.asked.behind_nat);
 }
 
 /* That a signature was verified is for this admission to say, not for the one before. */
@@ -586,6 +599,7 @@ int main(void)
 	    TEST(explicit_target_is_taken),
 	    TEST(unusable_targets_are_refused),
 	    TEST(policy_of_targets),
+	    TEST(an_unknown_policy_of_targets),
 	    TEST(the_rest_of_the_policy),
 	    TEST(window_at_the_keeper),
 	    TEST(replay_is_refused_from_anywhere),

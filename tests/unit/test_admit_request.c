@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "admit/admit.h"
 #include "admit/policy.h"
@@ -21,7 +22,6 @@ static const uint8_t LISTED[DEVICE_UUID_BYTES] = {1}, STRANGER[DEVICE_UUID_BYTES
 enum { LISTED_HOLDER, UNLISTED_HOLDER, HOLDERS };
 
 static struct {
-	struct openspa_case keys;
 	struct snapshot_header header;
 	struct device devices[1];
 	struct openspa_rule rules[1];
@@ -32,21 +32,37 @@ static struct {
 	struct budget budget;
 } world;
 
+/* Of all tests: to read them takes longer than most of these. */
+static struct openspa_case keys;
+
+static int read_keys(void **state)
+{
+	(void)state;
+	openspa_case_open(&keys, 0);
+	return 0;
+}
+
+static int close_keys(void **state)
+{
+	(void)state;
+	openspa_case_close(&keys);
+	return 0;
+}
+
 static int set_up(void **state)
 {
 	struct openspa_settings *settings = &world.header.settings.openspa;
 
 	(void)state;
 	memset(&world, 0, sizeof world);
-	openspa_case_open(&world.keys, 0);
 	settings->enabled = true;
 	settings->window_ns = 300 * S;
 	settings->rules.count = 1;
 	world.header.settings.client_quota = 2;
 	world.rules[0] = (struct openspa_rule){.ports.last = UINT16_MAX, .duration_s = 30};
 	memcpy(world.devices[0].uuid, LISTED, sizeof LISTED);
-	memcpy(world.devices[0].modulus, world.keys.client_public.modulus, RSA_KEY_BYTES);
-	memcpy(world.devices[0].exponent, world.keys.client_public.exponent, RSA_EXPONENT_BYTES);
+	memcpy(world.devices[0].modulus, keys.client_public.modulus, RSA_KEY_BYTES);
+	memcpy(world.devices[0].exponent, keys.client_public.exponent, RSA_EXPONENT_BYTES);
 	world.devices[0].rules.count = 1;
 	world.devices[0].expires_ns = NEVER_NS;
 	world.snapshot = (struct snapshot){.header = &world.header,
@@ -63,7 +79,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	openspa_case_close(&world.keys);
 	grant_table_free(world.grants);
 	replay_close(&world.replay);
 	return 0;
@@ -88,14 +103,14 @@ static struct knock request_for(const uint8_t device[static DEVICE_UUID_BYTES], 
 	struct knock k = {.packet.record = {.source = address("192.0.2.7"),
 	                      .protocol = RECORD_OPENSPA,
 	                      .size = OPENSPA_REQUEST_BYTES}};
-	const struct rsa_public *server = rsa_key_public(world.keys.server);
+	const struct rsa_public *server = rsa_key_public(keys.server);
 	struct envelope_randomness randomness;
 
 	memcpy(request.device, device, sizeof request.device);
 	secret_random(request.nonce, sizeof request.nonce);
 	envelope_randomness_fill(&randomness);
 	assert_true(openspa_request_build(
-	    k.packet.record.bytes, &request, world.keys.client, server, &randomness));
+	    k.packet.record.bytes, &request, keys.client, server, &randomness));
 	return k;
 }
 
@@ -107,7 +122,7 @@ static struct knock request_by(
 
 static enum verdict at_the_door(struct knock *k)
 {
-	const struct codec_secrets secrets = {.openspa = world.keys.server};
+	const struct codec_secrets secrets = {.openspa = keys.server};
 	const struct admission a = {.side = ADMIT_DOORMAN,
 	    .config = &world.snapshot,
 	    .secrets = &secrets,
@@ -147,8 +162,32 @@ static void a_listed_device_is_granted(void **state)
 		assert_int_equal(k.holder, LISTED_HOLDER);
 		assert_int_equal(k.duration_ns, 30 * S);
 		assert_true(k.packet.asked.behind_nat);
-		assert_memory_equal(&k.signer_key, &world.keys.client_public, sizeof k.signer_key);
+		assert_memory_equal(&k.signer_key, &keys.client_public, sizeof k.signer_key);
 	}
+}
+
+static void who_stands_in_no_row(void **state)
+{
+	struct device unlisted = policy_unlisted(&world.snapshot, STRANGER);
+
+	(void)state;
+	assert_memory_equal(unlisted.uuid, STRANGER, sizeof unlisted.uuid);
+	assert_false(unlisted.revoked);
+	assert_int_equal(unlisted.expires_ns, NEVER_NS);
+}
+
+/* Key, plain text, and what the signature is checked with. */
+static void nothing_is_left_of_a_packet(void **state)
+{
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+
+	(void)state;
+	assert_int_equal(through(&k), VERDICT_GRANTED);
+	assert_false(sodium_is_zero((uint8_t *)&k.packet.proof, sizeof k.packet.proof));
+	codec_wipe(&k.packet);
+	assert_true(sodium_is_zero((uint8_t *)&k.packet.proof, sizeof k.packet.proof));
+	assert_true(sodium_is_zero((uint8_t *)&k.packet.asked, sizeof k.packet.asked));
+	assert_true(sodium_is_zero(k.packet.key, sizeof k.packet.key));
 }
 
 static void the_keeper_finds_the_holder_itself(void **state)
@@ -156,7 +195,9 @@ static void the_keeper_finds_the_holder_itself(void **state)
 	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
 
 	(void)state;
+	k.holder = UNLISTED_HOLDER;
 	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	assert_int_equal(k.holder, DIRECTORY_NOBODY);
 	k.holder = UNLISTED_HOLDER; /* as a doorman that lies would say */
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.holder, LISTED_HOLDER);
@@ -182,7 +223,7 @@ static void the_directory_is_asked_for_a_stranger(void **state)
 	assert_int_equal(grant_table_count(world.grants), 0);
 	assert_int_equal(world.replay.marks.used, 0);
 	k.program_result.has_key = true;
-	k.program_result.key = world.keys.client_public;
+	k.program_result.key = keys.client_public;
 	k.holder = UNLISTED_HOLDER;
 	again = k;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
@@ -198,7 +239,7 @@ static void another_key_than_the_signer_s(void **state)
 	world.header.settings.openspa.directory = CONF_ASKED_SCRIPT;
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	k.program_result.has_key = true;
-	k.program_result.key = *rsa_key_public(world.keys.server);
+	k.program_result.key = *rsa_key_public(keys.server);
 	k.holder = UNLISTED_HOLDER;
 	assert_int_equal(by_the_keeper(&k), VERDICT_UNKNOWN_SIGNER);
 }
@@ -211,7 +252,7 @@ static void no_place_for_a_unlisted(void **state)
 	world.header.settings.openspa.directory = CONF_ASKED_HELPER;
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	k.program_result.has_key = true;
-	k.program_result.key = world.keys.client_public;
+	k.program_result.key = keys.client_public;
 	k.holder = DIRECTORY_NOBODY;
 	assert_int_equal(by_the_keeper(&k), VERDICT_NO_MEMORY);
 }
@@ -226,7 +267,7 @@ static void a_row_without_a_key_asks_too(void **state)
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	assert_int_equal(k.question, QUESTION_KEY);
 	k.program_result.has_key = true;
-	k.program_result.key = world.keys.client_public;
+	k.program_result.key = keys.client_public;
 	assert_int_equal(by_the_keeper(&k), VERDICT_GRANTED);
 	assert_int_equal(k.holder, LISTED_HOLDER);
 	assert_int_equal(k.duration_ns, 30 * S);
@@ -250,6 +291,17 @@ static void authorization_is_asked_last(void **state)
 	assert_int_equal(k.duration_ns, 77 * S);
 	/* Who came before is not asked about again. */
 	assert_int_equal(through(&again), VERDICT_REPLAYED);
+}
+
+static void a_second_is_enough(void **state)
+{
+	struct knock k = request_by(LISTED, "192.0.2.7", NOW);
+
+	(void)state;
+	world.header.settings.openspa.authorization = CONF_ASKED_SCRIPT;
+	k.program_result.duration_s = 1;
+	assert_int_equal(through(&k), VERDICT_GRANTED);
+	assert_int_equal(k.duration_ns, S);
 }
 
 static void the_same_request_twice_while_a_program_thinks(void **state)
@@ -286,7 +338,7 @@ static void no_place_behind_the_last(void **state)
 	world.header.settings.openspa.directory = CONF_ASKED_HELPER;
 	assert_int_equal(through(&k), VERDICT_ASKED);
 	k.program_result.has_key = true;
-	k.program_result.key = world.keys.client_public;
+	k.program_result.key = keys.client_public;
 	k.holder = HOLDERS;
 	assert_int_equal(by_the_keeper(&k), VERDICT_NO_MEMORY);
 	k.holder = HOLDERS - 1;
@@ -387,11 +439,11 @@ static uint16_t duration_of(uint8_t protocol, uint16_t first, uint16_t last)
 static void the_ends_of_a_rule(void **state)
 {
 	static const struct openspa_rule rules[] = {{{6, 0, 100, 200}, 10}, {{17, 0, 100, 200}, 20},
-	    {{1, 0, 0, 0}, 30}, {{6, 0, 150, 300}, 40}};
+	    {{1, 0, 0, 0}, 30}, {{6, 0, 150, 300}, 40}, {{58, 0, 0, 0}, 50}};
 
 	(void)state;
 	world.snapshot.rules = rules;
-	world.devices[0].rules.count = 4;
+	world.devices[0].rules.count = 5;
 	assert_int_equal(duration_of(6, 100, 100), 10);
 	assert_int_equal(duration_of(6, 100, 200), 10);
 	assert_int_equal(duration_of(6, 200, 200), 10);
@@ -405,6 +457,7 @@ static void the_ends_of_a_rule(void **state)
 	assert_int_equal(duration_of(17, 150, 300), 0);
 	assert_int_equal(duration_of(1, 0, 0), 30);
 	assert_int_equal(duration_of(4, 0, 0), 0);
+	assert_int_equal(duration_of(58, 0, 0), 0); /* not for an address of that family */
 	world.devices[0].rules.count = 1;
 	assert_int_equal(duration_of(17, 100, 200), 0);
 	assert_int_equal(duration_of(1, 0, 0), 0);
@@ -463,6 +516,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 	    T(a_listed_device_is_granted),
+	    T(who_stands_in_no_row),
+	    T(nothing_is_left_of_a_packet),
 	    T(the_keeper_finds_the_holder_itself),
 	    T(a_stranger_is_refused_at_the_door),
 	    T(the_directory_is_asked_for_a_stranger),
@@ -470,6 +525,7 @@ int main(void)
 	    T(no_place_for_a_unlisted),
 	    T(a_row_without_a_key_asks_too),
 	    T(authorization_is_asked_last),
+	    T(a_second_is_enough),
 	    T(the_same_request_twice_while_a_program_thinks),
 	    T(revoked_while_a_program_thinks),
 	    T(no_place_behind_the_last),
@@ -483,5 +539,5 @@ int main(void)
 	    T(each_opening_counts_for_the_quota),
 	};
 
-	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+	return secret_init() ? cmocka_run_group_tests(tests, read_keys, close_keys) : 1;
 }

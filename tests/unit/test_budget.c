@@ -91,6 +91,35 @@ static void a_share_comes_back_with_time(void **state)
 	assert_int_equal(taken(&a, 1000, NOW + 1000 * NS_PER_SECOND), SOURCE_AT_ONCE);
 }
 
+/* A quarter of a processor, to the operation. */
+static void so_many_a_second_for_all(void **state)
+{
+	static const int most[] = {1000, 250};
+	struct rate *const rates[] = {&budget.all, &budget.kept};
+
+	(void)state;
+	for (int r = 0; r < 2; r++) {
+		int count = 0;
+
+		for (int64_t i = 0; i <= 10; i++) {
+			while (rate_take(rates[r], NOW + i * NS_PER_SECOND / 10))
+				count++;
+			if (i == 0)
+				assert_int_equal(count, most[r]);
+		}
+		assert_int_equal(count, 2 * most[r]);
+	}
+}
+
+static void nobody_knows_who_shares_a_slot(void **state)
+{
+	static struct budget other;
+
+	(void)state;
+	budget_init(&other);
+	assert_memory_not_equal(budget.hash_key, other.hash_key, sizeof other.hash_key);
+}
+
 /* What a source asks beyond its share is not taken from what is for all. */
 static void who_asks_too_much_takes_nothing_from_others(void **state)
 {
@@ -194,6 +223,8 @@ int main(void)
 	    TEST(a_source_has_its_share_and_no_more),
 	    TEST(a_64_is_one_source),
 	    TEST(a_share_comes_back_with_time),
+	    TEST(so_many_a_second_for_all),
+	    TEST(nobody_knows_who_shares_a_slot),
 	    TEST(who_asks_too_much_takes_nothing_from_others),
 	    TEST(all_sources_together_have_a_budget),
 	    TEST(sharing_a_slot_gives_no_more),

@@ -192,6 +192,47 @@ static void a_fast_clock_that_is_put_right(void **state)
 	assert_true(admitted(NOW + 50 * S + 64, 64, NOW + 51 * S));
 }
 
+static uint64_t hash_of(enum replay_kind kind, size_t at)
+{
+	uint8_t who[33] = {0};
+	const struct replay_packet p = {.kind = kind, .holder = who};
+
+	who[at]++;
+	return replay_holder_hash(&guard, &p);
+}
+
+/* All of a key or a UUID, and nothing behind it. */
+static void every_byte_tells_holders_apart(void **state)
+{
+	static const size_t bytes[REPLAY_KINDS] = {[REPLAY_CLIENT] = 32, [REPLAY_DEVICE] = 16};
+	static const uint8_t nobody[32];
+
+	(void)state;
+	for (int kind = 0; kind < REPLAY_KINDS; kind++) {
+		const struct replay_packet p = {.kind = (enum replay_kind)kind, .holder = nobody};
+
+		for (size_t at = 0; at <= bytes[kind]; at++)
+			assert_int_equal(hash_of(p.kind, at) == replay_holder_hash(&guard, &p),
+			    at == bytes[kind]);
+	}
+}
+
+/* Neither for what comes ahead of it, nor for the oldest of a full set. */
+static void stamped_now_is_not_ahead(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < REPLAY_AHEAD_MOST; i++)
+		assert_true(admitted(NOW, i, NOW));
+	assert_int_equal(verdict_of(1, NOW + S, 1000, NOW), VERDICT_PASS);
+	for (uint32_t i = REPLAY_AHEAD_MOST + 1; i < REPLAY_ENTRIES; i++)
+		assert_true(admitted(NOW, i, NOW));
+	assert_int_equal(entries_of(1), REPLAY_ENTRIES);
+	assert_int_equal(verdict_of(1, NOW, 2000, NOW), VERDICT_PASS);
+	/* The floor stands at the clock now, not ahead of it: what is below may have been there. */
+	assert_true(set_of(1)->floor_ns == NOW);
+	assert_int_equal(verdict_of(1, NOW, 3000, NOW), VERDICT_REPLAYED);
+}
+
 static void a_full_set_of_the_future_refuses_and_forgets_nothing(void **state)
 {
 	const int64_t back = NOW - 30 * S;
@@ -243,6 +284,32 @@ static void sets_are_given_away_when_they_are_past(void **state)
 	assert_true(guard.there <= sets);
 }
 
+/* The index has free places when all sets are used, also where their number is a power of two. */
+static void a_stranger_to_a_full_guard(void **state)
+{
+	(void)state;
+	replay_close(&guard);
+	assert_true(replay_open_empty(&guard, 52, WINDOW));
+	assert_int_equal(guard.capacity, 128);
+	for (uint32_t i = 0; i < 128; i++)
+		assert_int_equal(verdict_of(i, NOW, i, NOW), VERDICT_PASS);
+	assert_int_equal(verdict_of(1000, NOW, 1, NOW), VERDICT_NO_MEMORY);
+}
+
+/* What came last need not be the newest: none is given away while anything in it is fresh. */
+static void all_in_a_set_has_to_be_past(void **state)
+{
+	uint32_t sets = guard.capacity;
+
+	(void)state;
+	for (uint32_t i = 0; i < sets; i++) {
+		assert_int_equal(verdict_of(i, NOW, i, NOW), VERDICT_PASS);
+		assert_int_equal(verdict_of(i, NOW - 59 * S, 1000 + i, NOW), VERDICT_PASS);
+	}
+	assert_int_equal(verdict_of(5000, NOW + 2 * S, 1, NOW + 2 * S), VERDICT_NO_MEMORY);
+	assert_int_equal(verdict_of(5000, NOW + 61 * S, 1, NOW + 61 * S), VERDICT_PASS);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -255,8 +322,12 @@ int main(void)
 	    T(full_set_raises_the_floor),
 	    T(many_never_get_in_twice),
 	    T(a_fast_clock_that_is_put_right),
+	    T(every_byte_tells_holders_apart),
+	    T(stamped_now_is_not_ahead),
 	    T(a_full_set_of_the_future_refuses_and_forgets_nothing),
 	    T(clock_set_back_lets_nothing_in),
+	    T(a_stranger_to_a_full_guard),
+	    T(all_in_a_set_has_to_be_past),
 	    T(sets_are_given_away_when_they_are_past),
 	};
 

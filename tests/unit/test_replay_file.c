@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "admit/replay_file.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "caught_log.h"
 
 #define S INT64_C(1000000000)
 
@@ -109,6 +111,37 @@ static void survives_the_end(void **state)
 	}
 }
 
+/* To two places, so that one is whole while the other is written. */
+static void marks_are_written_by_turns(void **state)
+{
+	const struct replay_marks *marks = guard.header->marks;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++) {
+		uint64_t newer = guard.marks.turn % 2, turn = guard.marks.turn;
+
+		assert_int_equal(marks[newer].turn, turn);
+		assert_int_equal(marks[1 - newer].turn, turn - 1);
+		assert_int_equal(knock(1, NOW + i, i, NOW + i + 1), VERDICT_PASS);
+		assert_true(guard.marks.turn > turn);
+	}
+}
+
+/* Whichever of the two is read by the next start, and each kind by itself. */
+static void a_floor_for_all_is_in_both_places(void **state)
+{
+	const struct replay_marks *marks = guard.header->marks;
+
+	(void)state;
+	replay_raise_floor(&guard, REPLAY_DEVICE, NOW);
+	replay_raise_floor(&guard, REPLAY_CLIENT, NOW - S);
+	replay_raise_floor(&guard, REPLAY_CLIENT, NOW - 2 * S);
+	for (int i = 0; i < 2; i++) {
+		assert_true(marks[i].floor_ns[REPLAY_DEVICE] == NOW);
+		assert_true(marks[i].floor_ns[REPLAY_CLIENT] == NOW - S);
+	}
+}
+
 static void floors_survive(void **state)
 {
 	(void)state;
@@ -171,7 +204,9 @@ static void a_clock_that_is_behind(void **state)
 	assert_int_equal(knock(2, NOW + S, 2, back), VERDICT_NOT_REMEMBERED);
 	start(back); /* it is not forgotten by another start */
 	assert_int_equal(knock(2, NOW, 2, NOW), VERDICT_NOT_REMEMBERED);
+	assert_int_equal(guard.marks.clock_behind, 1);
 	assert_int_equal(knock(2, NOW + 1, 2, NOW + 1), VERDICT_PASS);
+	assert_int_equal(guard.marks.clock_behind, 0);
 	assert_int_equal(knock(1, NOW, 1, NOW + 1), VERDICT_REPLAYED);
 	start(NOW + 2);
 	assert_int_equal(knock(2, NOW + 2, 3, NOW + 2), VERDICT_PASS);
@@ -194,6 +229,28 @@ static void a_new_boot_with_a_clock_that_is_behind(void **state)
 	/* the clock is put right */
 	assert_int_equal(knock(1, NOW + 20 * S, 2, NOW + 70 * S), VERDICT_NOT_REMEMBERED);
 	assert_int_equal(guard.marks.clock_behind, 0);
+}
+
+/* Then it can be told when this boot was, and what was stamped before that is refused. */
+static void a_clock_that_was_put_right(void **state)
+{
+	const int64_t now = NOW + 1000 * 3600 * S, before = clock_boot_ns();
+	int64_t after;
+
+	(void)state;
+	guard.marks.clock_behind = 1;
+	caught_log_begin(LOG_LEVEL_WARN);
+	replay_clock_recovered(&guard, now);
+	assert_non_null(strstr(caught_log_end(), "granting again"));
+	after = clock_boot_ns();
+	assert_int_equal(guard.marks.clock_behind, 0);
+	for (int kind = 0; kind < REPLAY_KINDS; kind++) {
+		int64_t floor_ns = guard.marks.floor_ns[kind] - REPLAY_TOLERANCE_NS;
+
+		assert_true(floor_ns >= now - after && floor_ns <= now - before);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(guard.header->marks[i].clock_behind, 0);
 }
 
 static void nothing_known_is_closed_for_a_window(void **state)
@@ -297,6 +354,41 @@ static void stamped_far_ahead_is_on_the_disk_first(void **state)
 	disk_is_full = false;
 	assert_int_equal(knock(1, now + 10 * S, 102, now), VERDICT_REPLAYED);
 	assert_int_equal(writes, 0);
+}
+
+static bool no_mapping;
+
+void *__real_mremap(void *old, size_t old_size, size_t size, int flags);
+void *__wrap_mremap(void *old, size_t old_size, size_t size, int flags)
+{
+	return no_mapping ? MAP_FAILED : __real_mremap(old, old_size, size, flags);
+}
+
+static void a_disk_that_is_full_from_the_start(void **state)
+{
+	(void)state;
+	disk_is_full = true;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_NO_MEMORY);
+	disk_is_full = false;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+}
+
+/* For more holders there is no room: the next configuration is refused, and all goes on. */
+static void a_mapping_that_does_not_grow(void **state)
+{
+	uint32_t capacity = guard.capacity;
+
+	(void)state;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+	no_mapping = true;
+	assert_false(replay_configure(&guard, 1000, WINDOWS));
+	no_mapping = false;
+	assert_false(replay_configure(&guard, UINT32_MAX, WINDOWS));
+	assert_int_equal(guard.capacity, capacity);
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_REPLAYED);
+	assert_true(replay_configure(&guard, 1000, WINDOWS));
+	assert_true(guard.capacity >= 1000);
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_REPLAYED);
 }
 
 static void a_disk_that_fills_up_refuses_the_new_ones(void **state)
@@ -479,16 +571,21 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 	    T(survives_the_end),
+	    T(marks_are_written_by_turns),
+	    T(a_floor_for_all_is_in_both_places),
 	    T(floors_survive),
 	    T(only_a_new_boot_refuses_what_was_before_it),
 	    T(a_power_loss_that_takes_a_new_set),
 	    T(a_clock_that_is_behind),
 	    T(a_new_boot_with_a_clock_that_is_behind),
+	    T(a_clock_that_was_put_right),
 	    T(nothing_known_is_closed_for_a_window),
 	    T(another_version_is_closed),
 	    T(a_damaged_set_is_its_holders),
 	    T(sets_that_change_places_are_damaged),
 	    T(stamped_far_ahead_is_on_the_disk_first),
+	    T(a_disk_that_is_full_from_the_start),
+	    T(a_mapping_that_does_not_grow),
 	    T(a_disk_that_fills_up_refuses_the_new_ones),
 	    T(every_byte_flipped),
 	    T(every_page_and_sector_zeroed),
