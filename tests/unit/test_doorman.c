@@ -20,7 +20,7 @@
 #else
 #define HAS_OPENSPA false
 #endif
-#include "mapped_snapshots.h"
+#include "mapped_files.h"
 #include "short_memory.h"
 /* As it is: what it does on a message is its own. */
 #include "doorman/doorman.c" /* NOLINT(bugprone-suspicious-include) */
@@ -823,7 +823,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
 	knock_by(ALICE);
 	run_scan();
 	assert_int_equal(handed_on(), ALICE);
-	assert_int_equal(mapped_snapshots(), 1);
+	assert_int_equal(mapped_files("postern-snapshot"), 1);
 	for (size_t nth = 1; error != 0; nth++) {
 		send_config();
 		short_memory(nth);
@@ -832,7 +832,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
 		error = m.body.DOORMAN_READY.error;
 		assert_int_equal(error != 0, short_memory_failed());
 		world.generation -= error != 0;
-		assert_int_equal(mapped_snapshots(), 1);
+		assert_int_equal(mapped_files("postern-snapshot"), 1);
 		knock_by(ALICE);
 		run();
 		assert_int_equal(handed_on(), ALICE);

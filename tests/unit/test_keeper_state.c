@@ -12,7 +12,7 @@
 
 #include "base/uuid.h"
 #include "keeper_bench.h"
-#include "mapped_snapshots.h"
+#include "mapped_files.h"
 
 #define HOME          "192.0.2.7"
 #define AWAY          "198.51.100.9"
@@ -411,7 +411,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
 /* However often it is reloaded, and whether it is taken or not. */
 static void one_snapshot_is_mapped(void **state)
 {
-	unsigned int first = mapped_snapshots();
+	unsigned int first = mapped_files("postern-snapshot");
 
 	(void)state;
 	assert_int_equal(first, 1);
@@ -421,7 +421,7 @@ static void one_snapshot_is_mapped(void **state)
 		bench_fail_installs(1, -ENOBUFS);
 		assert_int_not_equal(bench_configure(), 0);
 	}
-	assert_int_equal(mapped_snapshots(), first);
+	assert_int_equal(mapped_files("postern-snapshot"), first);
 }
 
 static void the_guard_has_a_window_for_each_kind(void **state)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "caught_log.h"
+#include "mapped_files.h"
 
 #define S INT64_C(1000000000)
 
@@ -49,6 +51,14 @@ static void start(int64_t now)
 	const struct replay_start s = started_at(now);
 
 	start_by(&s);
+}
+
+/* What is logged meanwhile. */
+static const char *said_at_start(const struct replay_start *s)
+{
+	caught_log_begin(LOG_LEVEL_ERROR);
+	start_by(s);
+	return caught_log_end();
 }
 
 static int set_up(void **state)
@@ -122,9 +132,65 @@ static void marks_are_written_by_turns(void **state)
 
 		assert_int_equal(marks[newer].turn, turn);
 		assert_int_equal(marks[1 - newer].turn, turn - 1);
+		for (int place = 0; place < 2; place++)
+			assert_true(
+			    marks[place].check == replay_marks_check(&guard, &marks[place]));
 		assert_int_equal(knock(1, NOW + i, i, NOW + i + 1), VERDICT_PASS);
 		assert_true(guard.marks.turn > turn);
 	}
+}
+
+/* Then the other is read, and nothing is lost. */
+static void marks_that_are_damaged_in_one_place(void **state)
+{
+	(void)state;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+	for (uint32_t place = 0; place < 2; place++) {
+		guard.header->marks[place].check ^= 1;
+		start(NOW + S);
+		for (int i = 0; i < 2; i++)
+			assert_true(guard.header->marks[i].check ==
+			            replay_marks_check(&guard, &guard.header->marks[i]));
+		assert_int_equal(knock(1, NOW, 1, NOW + S), VERDICT_REPLAYED);
+		assert_int_equal(knock(1, NOW + S, 2 + place, NOW + S), VERDICT_PASS);
+	}
+}
+
+static void a_new_file_has_a_key_of_its_own(void **state)
+{
+	(void)state;
+	assert_false(sodium_is_zero(guard.header->key, sizeof guard.header->key));
+}
+
+/* In whole blocks, one at least for the first. */
+static void reserved_in_blocks(void **state)
+{
+	static const uint32_t sets[] = {0, 1, REPLAY_BLOCK, REPLAY_BLOCK + 1};
+	static const uint32_t there[] = {0, REPLAY_BLOCK, REPLAY_BLOCK, 2 * REPLAY_BLOCK};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+		int fd = replay_memory_file();
+		struct stat st;
+
+		assert_true(replay_file_reserve(fd, sets[i]));
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, REPLAY_FILE_BYTES(there[i]));
+		close(fd);
+	}
+	assert_false(replay_file_reserve(-1, 1));
+}
+
+static void nothing_is_left_open(void **state)
+{
+	int fd = guard.fd;
+
+	(void)state;
+	assert_int_equal(mapped_files("postern-replay"), 1);
+	replay_close(&guard);
+	assert_int_equal(mapped_files("postern-replay"), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	replay_close(&guard); /* there is nothing to close any more */
 }
 
 /* Whichever of the two is read by the next start, and each kind by itself. */
@@ -186,7 +252,8 @@ static void a_power_loss_that_takes_a_new_set(void **state)
 	memset(&guard.sets[1], 0, sizeof guard.sets[1]);
 	memcpy(s.boot_id, "next boot", 9);
 	s.boot_ns = NOW + 20 * S;
-	start_by(&s);
+	assert_string_equal(said_at_start(&s), ""); /* as it may be, and nothing is damaged */
+	assert_string_equal(guard.header->boot_id, "next boot");
 	assert_int_equal(knock(2, NOW, 1, NOW + 40 * S), VERDICT_NOT_REMEMBERED);
 	assert_int_equal(knock(2, NOW + 40 * S, 2, NOW + 40 * S), VERDICT_PASS);
 	assert_int_equal(knock(1, NOW + 40 * S, 2, NOW + 40 * S), VERDICT_PASS);
@@ -195,10 +262,11 @@ static void a_power_loss_that_takes_a_new_set(void **state)
 static void a_clock_that_is_behind(void **state)
 {
 	const int64_t back = NOW - 30 * S;
+	const struct replay_start s = started_at(back);
 
 	(void)state;
 	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
-	start(back);
+	assert_non_null(strstr(said_at_start(&s), "the clock is behind the last knock"));
 	assert_int_equal(knock(1, NOW, 1, back), VERDICT_REPLAYED);
 	assert_int_equal(knock(2, back, 2, back), VERDICT_NOT_REMEMBERED);
 	assert_int_equal(knock(2, NOW + S, 2, back), VERDICT_NOT_REMEMBERED);
@@ -223,6 +291,7 @@ static void a_new_boot_with_a_clock_that_is_behind(void **state)
 	memcpy(s.boot_id, "next boot", 9);
 	s.boot_ns = s.now_ns - 10 * S;
 	start_by(&s);
+	assert_true(guard.marks.clock_ns == NOW + 60 * S);
 	/* granted in the last moments, and lost */
 	for (int64_t now = NOW - 30 * S; now <= NOW + 60 * S; now += S)
 		assert_int_equal(knock(1, NOW + 20 * S, 2, now), VERDICT_NOT_REMEMBERED);
@@ -256,6 +325,8 @@ static void a_clock_that_was_put_right(void **state)
 static void nothing_known_is_closed_for_a_window(void **state)
 {
 	static const enum replay_origin origins[] = {REPLAY_LOST, REPLAY_KEPT};
+	char until[CLOCK_TEXT_BYTES];
+	const char *text;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof origins / sizeof *origins; i++) {
@@ -263,7 +334,10 @@ static void nothing_known_is_closed_for_a_window(void **state)
 
 		assert_int_equal(ftruncate(file, 0), 0);
 		s.origin = origins[i];
-		start_by(&s);
+		text = said_at_start(&s);
+		assert_non_null(strstr(text, "file=replay"));
+		assert_non_null(strstr(text, clock_text(NOW + 60 * S, until)));
+		assert_non_null(strstr(text, clock_text(NOW + 300 * S, until)));
 		start(NOW + S); /* and another start does not open it */
 		assert_int_equal(knock(1, NOW + 60 * S, 1, NOW + S), VERDICT_NOT_REMEMBERED);
 		assert_int_equal(knock(1, NOW + 60 * S + 1, 1, NOW + S), VERDICT_PASS);
@@ -288,11 +362,14 @@ static void another_version_is_closed(void **state)
 
 static void a_damaged_set_is_its_holders(void **state)
 {
+	const struct replay_start s = started_at(NOW + S);
+
 	(void)state;
 	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
 	assert_int_equal(knock(2, NOW, 1, NOW), VERDICT_PASS);
+	assert_string_equal(said_at_start(&s), "");
 	guard.sets[0].entries[0].nonce ^= 2;
-	start(NOW + S);
+	assert_non_null(strstr(said_at_start(&s), "granted to 1 clients or devices is damaged"));
 	assert_int_equal(knock(1, NOW, 1, NOW + S), VERDICT_NOT_REMEMBERED);
 	assert_int_equal(knock(1, NOW + 61 * S, 2, NOW + S), VERDICT_NOT_REMEMBERED);
 	assert_int_equal(knock(2, NOW, 1, NOW + S), VERDICT_REPLAYED);
@@ -571,6 +648,10 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 	    T(survives_the_end),
+	    T(marks_that_are_damaged_in_one_place),
+	    T(a_new_file_has_a_key_of_its_own),
+	    T(reserved_in_blocks),
+	    T(nothing_is_left_open),
 	    T(marks_are_written_by_turns),
 	    T(a_floor_for_all_is_in_both_places),
 	    T(floors_survive),

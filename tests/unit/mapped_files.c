@@ -1,4 +1,4 @@
-#include "mapped_snapshots.h"
+#include "mapped_files.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-unsigned int mapped_snapshots(void)
+unsigned int mapped_files(const char *name)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned int count = 0;
@@ -17,7 +17,7 @@ unsigned int mapped_snapshots(void)
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof line, maps) != NULL)
-		count += strstr(line, "memfd:postern-snapshot") != NULL;
+		count += strstr(line, name) != NULL;
 	fclose(maps);
 	return count;
 }
