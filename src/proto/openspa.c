@@ -137,6 +137,8 @@ bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
 	writer_put(&w, request_header, sizeof request_header);
 	writer_put(&w, payload, sizeof payload);
 	known = request_read(out, payload);
+	secret_wipe(hidden, sizeof hidden);
+	secret_wipe(payload, sizeof payload);
 	if (!ours || !opened || !known) {
 		memset(out, 0, sizeof *out);
 		memset(proof, 0, sizeof *proof);
