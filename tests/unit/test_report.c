@@ -105,9 +105,21 @@ static void what_is_not_logged_is_counted(void **state)
 	assert_int_equal(world.report.suppressed[VERDICT_STALE], 200 - lines);
 }
 
+static void each_verdict_has_its_row(void **state)
+{
+	(void)state;
+#define X(id, name, level, meaning)                                       \
+	assert_string_equal(verdict_name(VERDICT_##id), name);            \
+	assert_int_equal(verdict_level(VERDICT_##id), LOG_LEVEL_##level); \
+	assert_string_equal(verdict_meaning(VERDICT_##id), meaning);
+	VERDICTS(X)
+#undef X
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_verdict_has_its_row),
 	    cmocka_unit_test_setup(only_verified_names_are_shown, set_up),
 	    cmocka_unit_test_setup(devices_are_shown_by_name_or_by_uuid, set_up),
 	    cmocka_unit_test_setup(what_is_not_logged_is_counted, set_up),
