@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -116,7 +117,10 @@ static void nobody_knows_who_shares_a_slot(void **state)
 	static struct budget other;
 
 	(void)state;
+	memset(&other, 0xff, sizeof other);
 	budget_init(&other);
+	for (int i = 0; i < BUDGET_SOURCES; i++)
+		assert_int_equal(other.granted[i].until_ns, 0); /* nobody, whatever stood there */
 	assert_memory_not_equal(budget.hash_key, other.hash_key, sizeof other.hash_key);
 }
 
@@ -199,6 +203,37 @@ static void a_part_is_kept_for_who_was_granted_lately(void **state)
 	assert_int_equal(taken(&known, 1, NOW + day), 0);
 }
 
+static int slot_granted(void)
+{
+	int slot = 0;
+
+	while (budget.granted[slot].until_ns == 0)
+		slot++;
+	return slot;
+}
+
+/* Another grant refills nothing; who takes over a slot begins with a share of its own. */
+static void a_share_goes_with_its_source(void **state)
+{
+	struct addr one = address("192.0.2.1"), other;
+	uint32_t number = 0;
+	uint64_t source;
+	int slot;
+
+	(void)state;
+	budget_grant(&budget, &one, NOW);
+	assert_int_equal(taken(&one, 1000, NOW), SOURCE_AT_ONCE);
+	budget_grant(&budget, &one, NOW);
+	assert_int_equal(taken(&one, 1000, NOW), 0);
+	slot = slot_granted();
+	source = budget.granted[slot].source;
+	do {
+		other = numbered("198.51.100.0", number++);
+		budget_grant(&budget, &other, NOW);
+	} while (budget.granted[slot].source == source);
+	assert_int_equal(taken(&other, 1000, NOW), SOURCE_AT_ONCE);
+}
+
 /* Nor can those who were granted something use up more than is kept. */
 static void what_is_kept_is_bounded(void **state)
 {
@@ -229,6 +264,7 @@ int main(void)
 	    TEST(all_sources_together_have_a_budget),
 	    TEST(sharing_a_slot_gives_no_more),
 	    TEST(a_part_is_kept_for_who_was_granted_lately),
+	    TEST(a_share_goes_with_its_source),
 	    TEST(what_is_kept_is_bounded),
 	};
 
