@@ -604,10 +604,12 @@ static void signatures_are_rationed(void **state)
 
 	(void)state;
 	assert_int_equal(take_all(scan, now), 13000);
-	assert_int_equal(take_all(scan, now + NS_PER_SECOND), 13000);
 	assert_int_equal(take_all(known, now), 1000);
-	for (int i = 1; i <= 20; i++)
+	for (int i = 1; i <= 20; i++) {
+		assert_int_equal(take_all(scan, now + i * NS_PER_SECOND / 20), 650);
 		assert_int_equal(take_all(known, now + i * NS_PER_SECOND / 20), 650);
+	}
+	assert_int_equal(take_all(scan, now + 2 * NS_PER_SECOND), 13000);
 	assert_int_equal(take_all(known, now + 2 * NS_PER_SECOND), 1000);
 }
 
@@ -941,14 +943,16 @@ static void open_request(void)
 }
 
 /* The keeper has granted what it was handed last; how much of an answer comes to the street. */
-static ssize_t answered(const struct openspa_case *spa, uint8_t packet[static RECORD_BYTES_MAX])
+static ssize_t answered(
+    const struct openspa_case *spa, bool silent, uint8_t packet[static RECORD_BYTES_MAX])
 {
 	const struct message_granted m = {.signer_key = spa->client_public,
 	    .source = world.handed.record.source,
 	    .local = world.handed.record.local,
 	    .source_port = world.handed.record.source_port,
 	    .ports = {6, 0, 22, 22},
-	    .duration_s = 30};
+	    .duration_s = 30,
+	    .silent = silent};
 
 	assert_true(channel_send(&world.keeper, MESSAGE_GRANTED, &m, NULL));
 	something_on_stack(run);
@@ -970,7 +974,7 @@ static void a_request_and_its_answer(void **state)
 		request_by(&spa);
 		assert_false(something_is_left());
 		assert_false(something_on_stack(open_request));
-		assert_int_equal(answered(&spa, packet), OPENSPA_RESPONSE_BYTES);
+		assert_int_equal(answered(&spa, false, packet), OPENSPA_RESPONSE_BYTES);
 		assert_true(openspa_case_answers(&spa, packet, OPENSPA_RESPONSE_BYTES, &response));
 		openspa_unseal(key, spa.client, packet);
 		assert_false(holds(stack, sizeof stack, key, sizeof key));
@@ -985,8 +989,30 @@ static void a_request_and_its_answer(void **state)
 	/* Without a key there is no answer to be signed. */
 	world.spa = NULL;
 	configure();
-	assert_int_equal(answered(&spa, packet), -1);
+	assert_int_equal(answered(&spa, false, packet), -1);
 	assert_null(world.doorman.rsa);
+	openspa_case_close(&spa);
+}
+
+/* The source is no stranger's from then on, though nobody is told. */
+static void a_grant_that_is_not_answered(void **state)
+{
+	struct budget *budget = &world.doorman.budget;
+	uint8_t packet[RECORD_BYTES_MAX];
+	struct openspa_case spa;
+	uint32_t granted = 0;
+
+	(void)state;
+	openspa_case_open(&spa, 0);
+	world.spa = &spa;
+	configure();
+	request_by(&spa);
+	for (int i = 0; i < BUDGET_SOURCES; i++)
+		assert_int_equal(budget->granted[i].until_ns, 0);
+	assert_int_equal(answered(&spa, true, packet), -1);
+	for (int i = 0; i < BUDGET_SOURCES; i++)
+		granted += budget->granted[i].until_ns > clock_boot_ns();
+	assert_int_equal(granted, 1);
 	openspa_case_close(&spa);
 }
 
@@ -1023,6 +1049,7 @@ int main(void)
 	    cmocka_unit_test(no_start_by_halves),
 #ifdef HAVE_OPENSPA
 	    T(a_request_and_its_answer),
+	    T(a_grant_that_is_not_answered),
 #endif
 	    T(nothing_is_left_on_the_stack),
 	};
