@@ -128,7 +128,8 @@ static void go_on(struct keeper *k)
 {
 	if (k->programs.ops != NULL)
 		k->programs.ops->tick(&k->programs);
-	keeper_tick(k, k->stopping || grant_table_count(k->state.grants) > 0 || keeper_left(k) > 0);
+	keeper_tick(k, k->stopping || grant_table_count(k->state.grants) > 0 ||
+	                   keeper_left(k) > 0 || k->questions.waiting > 0);
 }
 
 /* The kernel's timers have stood still while the machine slept, and grants would outlive their time
@@ -153,6 +154,7 @@ static void tick(void *context)
 	if (k->state.grants == NULL)
 		return;
 	drop_ended(k);
+	keeper_questions_check(k);
 	make_up_for_sleep(k);
 	go_on(k);
 	if (k->stopping)
@@ -293,6 +295,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	struct keeper *k = context;
 	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
 
+	k->patience = (m->patience_ms + 999) / 1000 + 1;
 	k->held = held_map(fds->fd[FD_HELD]);
 	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||
 	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY), &m->replay) ||

@@ -14,6 +14,8 @@
 #include "proc/report.h"
 
 #define KEEPER_BATCH 32 /* knocks that share a transaction when many wait */
+#define LATE_MOST    3 /* answers that a runner may be late with at a time: it does no work any more \
+	                */
 
 /* A knock that was admitted and waits for the firewall. The key of its seal is wiped. */
 struct admitted {
@@ -27,6 +29,8 @@ struct keeper_questions {
 	struct peer runner; /* fd -1: nobody to ask */
 	struct question_slot *slots;
 	uint32_t last_ticket;
+	uint32_t waiting;
+	uint32_t late; /* that nobody waits for any more, and that may still be answered */
 };
 
 struct keeper {
@@ -55,6 +59,7 @@ struct keeper {
 	size_t batch_count;
 	struct knock judged; /* that is being admitted */
 	struct keeper_questions questions;
+	uint32_t patience; /* with a runner, in ticks: time in which the machine slept is not its */
 };
 
 /* The keeper's life; its exit status. */
@@ -96,6 +101,8 @@ void keeper_outcome(void *context, void *waiting, int error);
 bool keeper_questions_open(struct keeper *k, struct message_fds *fds);
 /* Asks knock->question, and admits the knock again when the answer has come. */
 void keeper_ask(struct keeper *k, const struct knock *knock);
+/* At each tick: gives up what is not answered in time; after a few, the daemon. */
+void keeper_questions_check(struct keeper *k);
 
 /* --- rules.c */
 

@@ -14,11 +14,13 @@
 
 struct question_slot {
 	uint32_t ticket; /* 0: free */
+	uint32_t ticks;  /* until the answer is late */
 	struct knock knock;
 };
 
-static void release(struct question_slot *s)
+static void release(struct keeper_questions *q, struct question_slot *s)
 {
+	q->waiting--;
 	secret_wipe(s, sizeof *s);
 }
 
@@ -103,7 +105,10 @@ void keeper_ask(struct keeper *k, const struct knock *knock)
 		return;
 	}
 	s->ticket = q->last_ticket;
+	s->ticks = k->patience;
 	s->knock = *knock;
+	q->waiting++;
+	keeper_tick(k, true);
 }
 
 /* False, and the verdict, when the answer ends it. */
@@ -138,13 +143,18 @@ static bool take_program_result(struct knock *knock, const struct runner_reply *
 
 static void take_answer(struct keeper *k, const struct runner_reply *r)
 {
+	struct keeper_questions *q = &k->questions;
 	struct knock *next = &k->judged;
 	struct question_slot *s = NULL;
 	enum verdict v;
 
 	for (size_t i = 0; i < WAITING_MOST && s == NULL; i++) {
-		if (r->ticket != 0 && k->questions.slots[i].ticket == r->ticket)
-			s = &k->questions.slots[i];
+		if (r->ticket != 0 && q->slots[i].ticket == r->ticket)
+			s = &q->slots[i];
+	}
+	if (s == NULL && q->late > 0) {
+		q->late--;
+		return;
 	}
 	if (s == NULL) {
 		log_line(LOG_LEVEL_ERROR, "the runner answered what was not asked");
@@ -152,13 +162,32 @@ static void take_answer(struct keeper *k, const struct runner_reply *r)
 		return;
 	}
 	*next = s->knock;
-	release(s);
+	release(q, s);
 	if (!take_program_result(next, r, &v))
 		keeper_report(k, v, next);
 	else if (keeper_admit(k, next) == VERDICT_ASKED)
 		keeper_ask(k, next);
 	codec_wipe(&next->packet);
 	keeper_commit(k);
+}
+
+void keeper_questions_check(struct keeper *k)
+{
+	struct keeper_questions *q = &k->questions;
+
+	for (size_t i = 0; i < WAITING_MOST && q->waiting > 0; i++) {
+		struct question_slot *s = &q->slots[i];
+
+		if (s->ticket == 0 || --s->ticks > 0)
+			continue;
+		keeper_report(k, VERDICT_PROGRAM_FAILED, &s->knock);
+		release(q, s);
+		q->late++;
+	}
+	if (q->late < LATE_MOST || k->stopping)
+		return;
+	log_line(LOG_LEVEL_ERROR, "the runner does not answer any more");
+	keeper_deserted(k);
 }
 
 bool keeper_take_program_result(

@@ -19,15 +19,18 @@
 #define REMOVALS_MOST   64 /* that the privileged runner is asked at once: grants come in between */
 #define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
 #define LOG_BURST       20
+#define SHOWN_AFTER_NS  NS_PER_SECOND /* what is being shut takes a moment */
 #define TICKET_INDEX(t) ((t)&0xffffU)
 
 _Static_assert(RULES_MOST <= 0x10000, "an index fits a ticket");
 
 struct rule_work {
 	uint32_t ticket;     /* of what the privileged runner is doing about it; 0: nothing */
+	uint32_t ticks;      /* until the answer is late */
 	uint32_t tries;      /* to shut it, in vain */
 	int64_t next_try_ns; /* CLOCK_BOOTTIME; RULE_REMOVING */
 	bool wanted;         /* there is a grant; else it is to be shut */
+	bool doubtful;       /* what opens it may still be at work: to be shut twice */
 	struct rule anew;    /* RULE_REMOVING and wanted: how it is to be opened afterwards */
 	void *waiting[WAITING_MOST]; /* for it to be opened */
 	uint32_t waiting_count;
@@ -43,6 +46,28 @@ static void answer_waiting(const struct fw *fw, struct rule_work *w, int error)
 {
 	while (w->waiting_count > 0)
 		fw->outcome(fw->context, w->waiting[--w->waiting_count], error);
+}
+
+static uint32_t count_rules(const struct keeper_rules *rules)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < RULES_MOST; i++)
+		count += rule_at(rules, i)->state != RULE_FREE;
+	return count;
+}
+
+/* Without the privileged runner nothing is left to do. */
+static void give_up(struct keeper_rules *rules)
+{
+	char left[16];
+
+	snprintf(left, sizeof left, "%u", count_rules(rules));
+	if (!rules->loop->stopped && count_rules(rules) > 0)
+		log_event(LOG_LEVEL_ERROR,
+		    "rules of scripts may still be open; the next start has them shut", "rules",
+		    left, NULL);
+	loop_stop(rules->loop);
 }
 
 /* --- Asking */
@@ -64,10 +89,11 @@ static bool ask(struct keeper_rules *rules, size_t i, enum runner_task task)
 		request.ticket = (uint32_t)++rules->last_ticket << 16 | (uint32_t)i;
 	if (!channel_try_send(&rules->runner.channel, MESSAGE_RULE, &request)) {
 		if (errno != EAGAIN)
-			loop_stop(rules->loop);
+			give_up(rules);
 		return false;
 	}
 	rules->work[i].ticket = request.ticket;
+	rules->work[i].ticks = rules->patience;
 	rules->removals += task == RUNNER_RULE_REMOVE;
 	return true;
 }
@@ -155,6 +181,12 @@ static void removal_done(struct fw *fw, size_t i)
 	struct rule_work *w = &rules->work[i];
 	int error = -ECANCELED;
 
+	if (w->doubtful && !w->wanted) {
+		w->doubtful = false;
+		w->next_try_ns =
+		    clock_boot_ns() + (rules->stopping ? 1 : rules->patience) * NS_PER_SECOND;
+		return;
+	}
 	if (w->wanted && !rules->stopping) {
 		w->tries = 0;
 		if (begin_add(rules, i))
@@ -179,8 +211,23 @@ static void addition_done(struct fw *fw, size_t i, uint8_t outcome)
 	} else {
 		/* Of what has failed nobody knows how far it came. */
 		answer_waiting(fw, w, outcome == RUNNER_DONE ? -ECANCELED : -EIO);
+		w->doubtful = outcome != RUNNER_DONE;
 		begin_remove(rules, i);
 	}
+}
+
+static void take_outcome(struct fw *fw, size_t i, uint8_t outcome)
+{
+	struct keeper_rules *rules = fw->state;
+
+	rules->work[i].ticket = 0;
+	rules->removals -= rule_at(rules, i)->state == RULE_REMOVING;
+	if (rule_at(rules, i)->state == RULE_ADDING)
+		addition_done(fw, i, outcome);
+	else if (outcome == RUNNER_DONE)
+		removal_done(fw, i);
+	else
+		removal_failed(rules, i, outcome);
 }
 
 static void take_answer(struct keeper *k, const struct runner_reply *reply)
@@ -190,18 +237,15 @@ static void take_answer(struct keeper *k, const struct runner_reply *reply)
 	struct rule_work *w = &rules->work[i % RULES_MOST];
 
 	if (i >= RULES_MOST || reply->ticket == 0 || w->ticket != reply->ticket) {
+		if (rules->late > 0) {
+			rules->late--;
+			return;
+		}
 		log_line(LOG_LEVEL_ERROR, "the privileged runner answered what was not asked");
 		loop_stop(rules->loop);
 		return;
 	}
-	w->ticket = 0;
-	rules->removals -= rule_at(rules, i)->state == RULE_REMOVING;
-	if (rule_at(rules, i)->state == RULE_ADDING)
-		addition_done(&k->programs, i, reply->outcome);
-	else if (reply->outcome == RUNNER_DONE)
-		removal_done(&k->programs, i);
-	else
-		removal_failed(rules, i, reply->outcome);
+	take_outcome(&k->programs, i, reply->outcome);
 	/* There is room for the next, unless it was for want of room. */
 	if (reply->outcome != RUNNER_BUSY)
 		sweep(rules);
@@ -315,9 +359,23 @@ static int rules_remove(struct fw *fw)
 	return 0;
 }
 
+/* What is not answered in time counts as one that was late, of which nobody knows how far it came.
+ */
 static void rules_tick(struct fw *fw)
 {
-	sweep(fw->state);
+	struct keeper_rules *rules = fw->state;
+
+	for (size_t i = 0; i < RULES_MOST; i++) {
+		if (rules->work[i].ticket == 0 || --rules->work[i].ticks > 0)
+			continue;
+		rules->late++;
+		take_outcome(fw, i, RUNNER_TIMEOUT);
+	}
+	if (rules->late >= LATE_MOST || (rules->stopping && rules->late > 0)) {
+		log_line(LOG_LEVEL_ERROR, "the privileged runner does not answer any more");
+		give_up(rules);
+	}
+	sweep(rules);
 }
 
 /* When stopping, those that have failed too often are left out. */
@@ -338,8 +396,11 @@ static uint32_t rules_pending(const struct fw *fw)
 
 const struct rule *keeper_rules_overdue(const struct keeper_rules *rules, uint32_t index)
 {
+	const struct rule_work *w = &rules->work[index % RULES_MOST];
+
 	return rules->journal != NULL && index < RULES_MOST &&
-	               rule_at(rules, index)->state == RULE_REMOVING && rules->work[index].tries > 0
+	               rule_at(rules, index)->state == RULE_REMOVING &&
+	               (w->tries > 0 || w->next_try_ns + SHOWN_AFTER_NS <= clock_boot_ns())
 	           ? rule_at(rules, index)
 	           : NULL;
 }
@@ -362,6 +423,20 @@ static const struct fw_ops rules_ops = {
     .pending = rules_pending,
 };
 
+/* Where a predecessor was not done, programs that it has started may still be at work. */
+static void take_over(struct rule *r, struct rule_work *w)
+{
+	w->doubtful = r->state == RULE_ADDING || r->state == RULE_REMOVING;
+	if (r->state != RULE_FREE)
+		r->state = RULE_REMOVING;
+}
+
+static bool lost_runner(void *context)
+{
+	give_up(&((struct keeper *)context)->rules);
+	return false;
+}
+
 /* The mapping is what is used, but the file stays open: main's lock on it ends with it. */
 bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 {
@@ -374,7 +449,12 @@ bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 	rules->work = calloc(RULES_MOST, sizeof *rules->work);
 	rules->log_rate = rate_of(LOG_RATE, LOG_BURST);
 	rules->loop = &k->process.loop;
+	rules->patience = k->patience;
+	rules->runner.closed = lost_runner;
 	k->programs = (struct fw){&rules_ops, rules, keeper_outcome, k};
-	return rules->journal != NULL && rules->work != NULL &&
-	       process_open_peer(&k->process, &rules->runner, ROLE_PRIVILEGED_RUNNER, fds);
+	if (rules->journal == NULL || rules->work == NULL)
+		return false;
+	for (size_t i = 0; i < RULES_MOST; i++)
+		take_over(rule_at(rules, i), &rules->work[i]);
+	return process_open_peer(&k->process, &rules->runner, ROLE_PRIVILEGED_RUNNER, fds);
 }

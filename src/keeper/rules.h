@@ -16,6 +16,8 @@ struct keeper_rules {
 	struct rule_work *work; /* one for each rule of the journal */
 	uint16_t last_ticket;
 	uint32_t removals; /* that the privileged runner is asked for */
+	uint32_t patience; /* with it, in ticks */
+	uint32_t late;     /* answers that nobody waits for any more, and that may still come */
 	struct rate log_rate;
 	bool stopping; /* nothing is opened any more, and all is being shut */
 };

@@ -40,6 +40,13 @@ static void ping(struct child *child, enum role role)
 		end_silent(child);
 }
 
+void main_ping_all(struct main_process *m)
+{
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
+		if (m->children[role].pid > 0 && m->children[role].peer.channel.fd >= 0)
+			ping(&m->children[role], role);
+}
+
 /* What is counted is beats of ours, and no clock is looked at: time in which the machine slept, or
  * main itself was busy with a reload, or stopped, is nobody's silence. */
 static void beat(void *context)
@@ -49,9 +56,7 @@ static void beat(void *context)
 	timer_read(m->heartbeat.fd);
 	main_feed_watchdog();
 	main_check_interface(m);
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
-		if (m->children[role].pid > 0)
-			ping(&m->children[role], role);
+	main_ping_all(m);
 }
 
 bool main_open_heartbeat(struct main_process *m)

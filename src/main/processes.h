@@ -107,6 +107,8 @@ void main_check_interface(struct main_process *m);
 
 /* Pings the roles from now on, in the loop; who does not answer is killed, and the daemon ends. */
 bool main_open_heartbeat(struct main_process *m);
+/* One beat, where the loop does not run: their answers are the caller's to read. */
+void main_ping_all(struct main_process *m);
 /* Tells the service manager's watchdog, if there is one, that main still gets on. */
 void main_feed_watchdog(void);
 

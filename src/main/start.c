@@ -104,7 +104,8 @@ static bool introduce(struct main_process *m, const struct identity who[static R
 	const struct message_begin begin = {.replay = *replay,
 	    .control_uid = getuid(),
 	    .openspa = settings->openspa.enabled,
-	    .firewall = (enum conf_firewall)settings->firewall};
+	    .firewall = (enum conf_firewall)settings->firewall,
+	    .patience_ms = (uint32_t)programs_patience_ms(&m->programs)};
 	bool ok = true;
 
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {

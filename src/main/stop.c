@@ -13,6 +13,7 @@
 #define STOP_TIMEOUT_MS 3000
 #define QUIET_MS        500 /* for what the doorman has in its hands */
 #define LOST_STEPS      100 /* from a closed channel to the end of the process */
+#define TURNS_A_BEAT    500 /* of 2 ms */
 
 static const struct timespec step = {0, 2000000};
 
@@ -90,14 +91,17 @@ void main_extend_stop(const struct main_process *m)
 	notify_manager(state);
 }
 
-/* True when the keeper says that it is getting on. */
+/* Hears what they say; true when the keeper gets on. */
 static bool gets_on(struct main_process *m)
 {
-	struct child *keeper = &m->children[ROLE_KEEPER];
-
 	m->keeper_gets_on = false;
-	if (keeper->pid > 0 && keeper->peer.channel.fd >= 0)
-		peer_wait(&keeper->peer, PHASE_RUN, 0);
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
+		struct peer *peer = &m->children[role].peer;
+
+		if (m->children[role].pid > 0 && peer->channel.fd >= 0 &&
+		    peer_wait(peer, PHASE_RUN, 0) == CHANNEL_CLOSED)
+			peer_close(peer);
+	}
 	return m->keeper_gets_on;
 }
 
@@ -106,8 +110,12 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 {
 	int status = 0;
 
-	for (int waited = 0;; waited += 2) {
+	for (int waited = 0, turns = 1;; waited += 2, turns++) {
 		bool all = true;
+
+		/* Whoever hangs while the keeper needs it holds up the stop. */
+		if (turns % TURNS_A_BEAT == 0)
+			main_ping_all(m);
 
 		for (enum role role = first; role < end; role++) {
 			struct child *child = &m->children[role];
@@ -143,12 +151,13 @@ static void hang_up(struct main_process *m, enum role role)
 		peer_close(&m->children[role].peer);
 }
 
-/* With a privileged runner the keeper has rules to take away by program, and waits for each. */
+/* With a privileged runner the keeper has rules to take away by program, and waits for each; and it
+ * says what is left when that does not answer. */
 static int keepers_time_ms(const struct main_process *m)
 {
-	return runner_settings_make_rules(&m->programs.settings)
-	           ? programs_patience_ms(&m->programs)
-	           : STOP_TIMEOUT_MS;
+	return STOP_TIMEOUT_MS + (runner_settings_make_rules(&m->programs.settings)
+	                                 ? programs_patience_ms(&m->programs)
+	                                 : 0);
 }
 
 /* What is not judged any more stays in the sockets, for the next daemon. */

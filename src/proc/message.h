@@ -137,7 +137,8 @@ struct message_begin {
 	uid_t control_uid;           /* desk: who may ask, besides root */
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
-	struct replay_start replay;  /* keeper: the file's */
+	uint32_t patience_ms; /* keeper: the most that a runner which is well takes to answer */
+	struct replay_start replay; /* keeper: the file's */
 };
 
 /* The sockets come at the start only. The health listener goes to the desk, when it changes. */

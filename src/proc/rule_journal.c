@@ -20,7 +20,7 @@ static bool rule_sound(const struct rule *r)
 	       r->behind_nat <= 1 && r->duration_s > 0;
 }
 
-/* Whatever a predecessor was about, the rule may be there: so it is shut. */
+/* Whatever a predecessor was about, the rule may be there: so it is to be shut. */
 static void take_over(struct rule_journal *journal)
 {
 	uint32_t left = 0, unsound = 0;
@@ -31,7 +31,6 @@ static void take_over(struct rule_journal *journal)
 		if (r->state == RULE_FREE)
 			continue;
 		if (rule_sound(r)) {
-			r->state = RULE_REMOVING;
 			left++;
 		} else {
 			*r = (struct rule){0};

@@ -33,8 +33,8 @@ struct rule_journal {
 };
 
 /* Maps `fd`, a file open for reading and writing, which stays the caller's. Rules that it holds
- * from this boot are left in state RULE_REMOVING; what is not a sound journal is begun anew, which
- * is said. NULL with errno. */
+ * from this boot are as a predecessor left them, all to be shut; what is not a sound journal is
+ * begun anew, which is said. NULL with errno. */
 struct rule_journal *rule_journal_map(int fd);
 
 /* How many rules of this boot the file holds, read only; 0 for what is not a sound journal. */

@@ -12,6 +12,7 @@ from unittest import mock
 from daemon import Daemon, program
 from netns import eventually
 from programs_world import ProgramsTest
+from spa_world import PORT
 from world import WorldTest
 
 
@@ -167,6 +168,78 @@ class RunnerTest(Hanging, ProgramsTest):
                 self.daemon.done_by_us.append("killed by SIGKILL")
                 os.kill(self.daemon.roles()[role], signal.SIGSTOP)
                 self.assert_ended(role)
+
+    def hang_with_a_rule(self):
+        self.run_with({"rule_add": "echo add >>$OUT/calls", "rule_remove":
+                       "echo remove >>$OUT/calls"}, script_user="daemon", script_deadline="60s")
+        self.granted_for(self.request())
+        self.daemon.done_by_us.append("killed by SIGKILL")
+        os.kill(self.daemon.roles()["privileged-runner"], signal.SIGSTOP)
+
+    def assert_left_and_shut_by_the_next(self):
+        event, = self.daemon.events(
+            message="rules of scripts may still be open; the next start has them shut")
+        self.assertEqual((event["rules"], event["level"]), ("1", "error"))
+        self.assertEqual(self.out("calls").read_text(), "add\n")
+        self.daemon.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertIn("remove\n", self.out("calls").read_text())
+
+    def test_what_is_left_open_is_said(self):
+        self.hang_with_a_rule()
+        self.assert_ended("privileged-runner")
+        self.assert_left_and_shut_by_the_next()
+
+    def test_a_stop_does_not_wait_for_it(self):
+        """Not for two answers, two minutes here."""
+        self.hang_with_a_rule()
+        self.daemon.process.send_signal(signal.SIGTERM)
+        self.assert_ended("privileged-runner", 30)
+        self.assert_left_and_shut_by_the_next()
+
+
+class RogueRunnerTest(ProgramsTest):
+    """It says that it lives, but does not do its work: see rogue_runner.c."""
+
+    def start_rogue(self, scripts, **settings):
+        daemon = self.make(scripts, script_deadline="100ms", **settings)
+        programs = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in ("posternd", "postern-doorman", "postern-keeper", "postern-desk"):
+            shutil.copy(program(name), programs / name)
+        shutil.copy(program("tests/system/rogue_runner"), programs / "postern-runner")
+        command = daemon.command
+        daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
+        daemon.start()
+
+    def test_questions(self):
+        self.start_rogue({"authorization": "echo 60"})
+        for port in range(1, 4):
+            self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
+        self.assertEqual(self.daemon.process.wait(20), 1)
+        self.assertEqual(len(self.verdicts("program_failed")), 3)
+        self.assertTrue(self.daemon.events(message="the runner does not answer any more"))
+        self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
+
+    def test_rules(self):
+        self.start_rogue({"rule_add": "exit 0", "rule_remove": "exit 0"}, duration="1s")
+        self.granted_for(self.request())
+        self.assertTrue(eventually(
+            lambda: '"overdue"' in self.postern("--json", "sessions"), 6))
+        overdue = "a rule could not be shut and may still be open"
+        self.assertTrue(eventually(lambda: self.daemon.events(message=overdue, tries="2"), 30))
+        self.assertEqual(self.daemon.process.wait(30), 1)
+        self.assertTrue(self.daemon.events(
+            message="the privileged runner does not answer any more"))
+        self.assertTrue(self.daemon.events(
+            message="rules of scripts may still be open; the next start has them shut"))
+
+    def test_a_stop(self):
+        self.start_rogue({"rule_add": "exit 0", "rule_remove": "exit 0"}, duration="600s")
+        self.granted_for(self.request())
+        self.daemon.process.send_signal(signal.SIGTERM)
+        self.assertIn(self.daemon.process.wait(20), (0, 1))
+        self.assertTrue(self.daemon.events(
+            message="rules of scripts may still be open; the next start has them shut", rules="1"))
 
 
 class DeskTest(WorldTest):

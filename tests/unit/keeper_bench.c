@@ -240,8 +240,10 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-static const struct message_begin begin = {
-    .openspa = true, .firewall = CONF_FIREWALL_NONE, .replay.origin = REPLAY_FIRST};
+static const struct message_begin begin = {.openspa = true,
+    .firewall = CONF_FIREWALL_NONE,
+    .patience_ms = BENCH_PATIENCE_S * 1000,
+    .replay.origin = REPLAY_FIRST};
 
 /* Everything but who speaks first: what main hands to a keeper that begins. */
 static struct message_fds all_but_begun(bool programs)

@@ -19,10 +19,11 @@ enum bench_client { ALICE, BOB, CAROL, BENCH_CLIENTS };
 /* The stranger and the other one stand in no configuration. */
 enum bench_device { LAPTOP, PHONE, BENCH_DEVICES, STRANGER = BENCH_DEVICES, OTHER_STRANGER };
 
-#define BENCH_S       INT64_C(1000000000)
-#define BENCH_NOW_NS  (INT64_C(1795206902) * BENCH_S)
-#define BENCH_KNOCK_S 60 /* for how long a knock opens */
-#define BENCH_RULE_S  30 /* for how long a device's first rule opens */
+#define BENCH_S          INT64_C(1000000000)
+#define BENCH_NOW_NS     (INT64_C(1795206902) * BENCH_S)
+#define BENCH_KNOCK_S    60 /* for how long a knock opens */
+#define BENCH_RULE_S     30 /* for how long a device's first rule opens */
+#define BENCH_PATIENCE_S 9  /* with a runner; it is late a second after that */
 
 /* What is opened: as the policy of a client says, or by protocol and ports. */
 struct bench_what {

@@ -531,6 +531,51 @@ static void a_dry_run_says_what_it_would_open(void **state)
 	assert_int_equal(bench_grants(), 1);
 }
 
+static void late_answers(void **state)
+{
+	struct bench_question late[LATE_MOST];
+
+	(void)state;
+	ask_for(CONF_ASKED_NATIVE, CONF_ASKED_HELPER);
+	for (int i = 0; i < LATE_MOST; i++) {
+		assert_int_equal(
+		    bench_request(LAPTOP, HOME, BENCH_TCP(22, (uint16_t)(22 + i))), VERDICT_ASKED);
+		assert_true(bench_runner_asked(&late[i]));
+		assert_true(bench_keeper()->ticking);
+		for (int tick = 0; tick < BENCH_PATIENCE_S; tick++)
+			bench_tick();
+		assert_int_equal(bench_outcome(), BENCH_NOTHING);
+		bench_tick();
+		assert_int_equal(bench_outcome(), VERDICT_PROGRAM_FAILED);
+		assert_int_equal(bench_keeper()->questions.waiting, 0);
+		assert_int_equal(bench_stopped(), i == LATE_MOST - 1);
+	}
+	assert_int_equal(bench_counted(VERDICT_PROGRAM_FAILED), LATE_MOST);
+}
+
+/* What has come too late opens nothing, and is no reason to end. */
+static void answered_late(void **state)
+{
+	struct bench_question late;
+
+	(void)state;
+	ask_for(CONF_ASKED_NATIVE, CONF_ASKED_HELPER);
+	for (int i = 0; i < 2 * LATE_MOST; i++) {
+		assert_int_equal(
+		    bench_request(LAPTOP, HOME, BENCH_TCP(22, (uint16_t)(22 + i))), VERDICT_ASKED);
+		assert_true(bench_runner_asked(&late));
+		for (int tick = 0; tick <= BENCH_PATIENCE_S; tick++)
+			bench_tick();
+		assert_int_equal(bench_outcome(), VERDICT_PROGRAM_FAILED);
+		bench_runner_gives_seconds(&late, 30);
+		assert_int_equal(bench_outcome(), BENCH_NOTHING);
+		assert_int_equal(bench_grants(), 0);
+		assert_false(bench_stopped());
+	}
+	bench_tick();
+	assert_false(bench_keeper()->ticking);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -563,6 +608,8 @@ int main(void)
 	    BENCH_TEST(a_runner_that_ends),
 	    BENCH_TEST(a_runner_that_cannot_be_asked),
 	    cmocka_unit_test_setup_teardown(nobody_there_to_ask, bench_setup_alone, bench_teardown),
+	    BENCH_TEST(late_answers),
+	    BENCH_TEST(answered_late),
 	    cmocka_unit_test_setup_teardown(
 	        a_dry_run_says_what_it_would_open, bench_setup_dry, bench_teardown),
 	};

@@ -220,7 +220,8 @@ static void what_was_not_opened_ends(void **state)
 	open_for(LAPTOP, HOME, SSH);
 }
 
-/* Nobody knows how far a script came that failed: it is shut to be sure. */
+/* Nobody knows how far a script came that failed, nor whether what it has started is still at work:
+ * it is shut to be sure, and once more when all of that must be over. */
 static void what_may_be_half_open_is_shut(void **state)
 {
 	static const enum runner_outcome outcomes[] = {RUNNER_FAILED, RUNNER_TIMEOUT};
@@ -232,8 +233,43 @@ static void what_may_be_half_open_is_shut(void **state)
 		assert_int_equal(bench_outcome(), VERDICT_FIREWALL_FAILED);
 		assert_int_equal(bench_grants(), 0);
 		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+		assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
+		pass_and_tick(BENCH_PATIENCE_S * 1000);
+		asked_nothing();
+		pass_and_tick(1000);
+		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 		assert_int_equal(bench_rules_left(), 0);
 	}
+}
+
+static void what_may_be_half_open_at_the_end(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	assert_true(bench_privileged_asked(&question));
+	bench_stop(true);
+	bench_privileged_answers(&question, RUNNER_TIMEOUT);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_false(bench_stopped());
+	pass_and_tick(1000);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_true(bench_stopped());
+}
+
+static void what_may_be_half_open_is_asked_for(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	bench_privileged_does(RUNNER_RULE_ADD, SSH, RUNNER_TIMEOUT);
+	assert_int_equal(bench_outcome(), VERDICT_FIREWALL_FAILED);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	bench_privileged_does(RUNNER_RULE_ADD, SSH, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+	pass_and_tick(RULE);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_int_equal(bench_rules_left(), 0);
 }
 
 static void opened_too_late(void **state)
@@ -378,6 +414,96 @@ static void a_busy_runner_is_asked_again(void **state)
 		pass_and_tick(1000);
 	}
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+}
+
+/* --- A privileged runner that answers late, or never */
+
+static void tick_until_late(void)
+{
+	for (int i = 0; i < BENCH_PATIENCE_S; i++)
+		pass_and_tick(1000);
+	assert_false(bench_stopped());
+	pass_and_tick(1000);
+}
+
+static void an_addition_that_is_late(void **state)
+{
+	struct bench_question late;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+		assert_true(bench_privileged_asked(&late));
+		tick_until_late();
+		assert_int_equal(bench_outcome(), VERDICT_FIREWALL_FAILED);
+		assert_int_equal(bench_grants(), 0);
+		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+		/* Twice: it may come only now. */
+		bench_privileged_answers(&late, RUNNER_DONE);
+		assert_false(bench_stopped());
+		assert_int_equal(bench_outcome(), BENCH_NOTHING);
+		pass_and_tick((BENCH_PATIENCE_S + 1) * 1000);
+		bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+		assert_int_equal(bench_rules_left(), 0);
+	}
+	/* It counts once. */
+	bench_privileged_answers(&late, RUNNER_DONE);
+	assert_true(bench_stopped());
+	bench_keeper()->process.loop.stopped = false;
+}
+
+static void what_is_being_shut_is_shown(void **state)
+{
+	(void)state;
+	open_for(LAPTOP, HOME, SSH);
+	pass_and_tick(RULE);
+	assert_true(bench_privileged_asked(&question));
+	assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
+	pass_and_tick(1000);
+	assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
+	bench_privileged_answers(&question, RUNNER_DONE);
+	assert_int_equal(bench_sessions(SESSION_OVERDUE), 0);
+}
+
+static void late_removals_are_tries_and_the_last_ends_it(void **state)
+{
+	(void)state;
+	open_for(LAPTOP, HOME, SSH);
+	pass_and_tick(RULE);
+	for (int i = 0; i < LATE_MOST; i++) {
+		assert_true(bench_privileged_asked(&question));
+		assert_int_equal(question.task, RUNNER_RULE_REMOVE);
+		tick_until_late();
+		if (bench_stopped())
+			continue;
+		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
+		pass_and_tick(1000 << i);
+	}
+	assert_true(bench_stopped());
+	assert_int_equal(bench_rules_left(), 1);
+}
+
+static void the_machine_slept_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	assert_true(bench_privileged_asked(&question));
+	bench_pass_ms(RULE / 2);
+	for (int i = 1; i < BENCH_PATIENCE_S; i++)
+		bench_tick();
+	bench_privileged_answers(&question, RUNNER_DONE);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+}
+
+static void late_at_the_end(void **state)
+{
+	(void)state;
+	open_for(LAPTOP, HOME, SSH);
+	bench_stop(true);
+	assert_true(bench_privileged_asked(&question));
+	tick_until_late();
+	assert_true(bench_stopped());
+	assert_int_equal(bench_rules_left(), 1);
 }
 
 static void asked_for_while_it_is_shut(void **state)
@@ -773,6 +899,13 @@ int main(void)
 	    T(several_wait_for_one),
 	    T(what_was_not_opened_ends),
 	    T(what_may_be_half_open_is_shut),
+	    T(what_may_be_half_open_at_the_end),
+	    T(what_may_be_half_open_is_asked_for),
+	    T(an_addition_that_is_late),
+	    T(what_is_being_shut_is_shown),
+	    T(late_removals_are_tries_and_the_last_ends_it),
+	    T(the_machine_slept_meanwhile),
+	    T(late_at_the_end),
 	    T(opened_too_late),
 	    T(opened_a_little_too_late),
 	    T(revoked_meanwhile),
