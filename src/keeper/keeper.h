@@ -14,8 +14,7 @@
 #include "proc/report.h"
 
 #define KEEPER_BATCH 32 /* knocks that share a transaction when many wait */
-#define LATE_MOST    3 /* answers that a runner may be late with at a time: it does no work any more \
-	                */
+#define LATE_MOST    3  /* answers that a runner may be late with at a time */
 
 /* A knock that was admitted and waits for the firewall. The key of its seal is wiped. */
 struct admitted {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -189,7 +190,8 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 		m->exit_status = EXIT_CONFIG;
 		ok = false;
 	}
-	ok = ok && spawn_all(m) && introduce(m, who, settings, &inherited, &replay);
+	ok = ok && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && spawn_all(m) &&
+	     introduce(m, who, settings, &inherited, &replay);
 	close_inherited(&inherited);
 	return ok && wait_for_all(m);
 }

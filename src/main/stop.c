@@ -9,11 +9,13 @@
 #include "base/exit.h"
 #include "base/notify.h"
 #include "main/processes.h"
+#include "proc/child.h"
 
 #define STOP_TIMEOUT_MS 3000
 #define QUIET_MS        500 /* for what the doorman has in its hands */
 #define LOST_STEPS      100 /* from a closed channel to the end of the process */
 #define TURNS_A_BEAT    500 /* of 2 ms */
+#define ORPHAN_STEPS    500
 
 static const struct timespec step = {0, 2000000};
 
@@ -145,6 +147,34 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 	}
 }
 
+static bool is_role(void *context, pid_t pid)
+{
+	const struct main_process *m = context;
+
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
+		if (m->children[role].pid == pid)
+			return true;
+	return false;
+}
+
+/* What the programs of a runner that was killed have started is ours then, and nobody else's to
+ * end: a rule that it opens later would be known to nobody. */
+static void end_orphans(struct main_process *m)
+{
+	struct children children = children_open();
+	unsigned int left = children_kill_strangers(children, is_role, m);
+
+	if (left > 0)
+		log_line(LOG_LEVEL_WARN,
+		    "ending what programs of a process that was killed have left behind");
+	for (int i = 0; left > 0 && i < ORPHAN_STEPS; i++) {
+		nanosleep(&step, NULL);
+		left = children_kill_strangers(children, is_role, m);
+	}
+	if (children.fd >= 0)
+		close(children.fd);
+}
+
 static void hang_up(struct main_process *m, enum role role)
 {
 	if (m->children[role].pid > 0)
@@ -180,6 +210,7 @@ void main_stop_roles(struct main_process *m)
 	struct message_stop stop = {
 	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
+	end_orphans(m);
 	quieten_doorman(m);
 	/* The keeper ends by its message. Nothing may cut that short: not its channel, and not the
 	 * end of the others, after which it would leave the rules. */
@@ -195,4 +226,5 @@ void main_stop_roles(struct main_process *m)
 	hang_up(m, ROLE_RUNNER);
 	hang_up(m, ROLE_PRIVILEGED_RUNNER);
 	reap(m, ROLE_RUNNER, ROLE_COUNT, STOP_TIMEOUT_MS);
+	end_orphans(m);
 }

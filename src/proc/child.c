@@ -1,12 +1,15 @@
 #include "proc/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void reset_signals(void)
@@ -43,4 +46,37 @@ void child_give_up(const char *what)
 {
 	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
 	_exit(127);
+}
+
+struct children children_open(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	return (struct children){open(path, O_RDONLY | O_CLOEXEC)};
+}
+
+unsigned int children_kill_strangers(
+    struct children children, bool (*is_ours)(void *context, pid_t pid), void *context)
+{
+	char text[4096]; /* some 500 of them; those who come later are met the next time */
+	ssize_t size = children.fd < 0 ? 0 : pread(children.fd, text, sizeof text - 1, 0);
+	unsigned int found = 0;
+	char *at = text;
+
+	text[size < 0 ? 0 : size] = '\0';
+	for (;;) {
+		char *end = at;
+		long pid = strtol(at, &end, 10);
+
+		/* Without a space behind it, it may be cut short. */
+		if (end == at || *end != ' ')
+			return found;
+		if (pid > 1 && !is_ours(context, (pid_t)pid)) {
+			kill((pid_t)pid, SIGKILL);
+			waitpid((pid_t)pid, NULL, WNOHANG);
+			found++;
+		}
+		at = end;
+	}
 }

@@ -1,5 +1,5 @@
-/* What a child does between fork and exec, for the programs that are not processes of the daemon's.
- */
+/* What a child does between fork and exec, for the programs that are not processes of the daemon's,
+ * and how those are found that a process has got from others. */
 #ifndef PROC_CHILD_H
 #define PROC_CHILD_H
 
@@ -17,5 +17,15 @@ bool child_tie_to(pid_t parent);
 bool child_limit(int what, uint64_t most);
 /* Says what cannot be done, and why by errno, and ends with status 127. */
 _Noreturn void child_give_up(const char *what);
+
+/* The processes whose parent is this one. */
+struct children {
+	int fd; /* -1: this kernel does not tell */
+};
+struct children children_open(void);
+/* Kills every child that `is_ours` does not know: what a program has left behind when its parent
+ * ended, if this process is a subreaper. How many there were, of some 500 at a time. */
+unsigned int children_kill_strangers(
+    struct children children, bool (*is_ours)(void *context, pid_t pid), void *context);
 
 #endif

@@ -129,36 +129,3 @@ done:
 	close_all(fds);
 	return out->pid > 0;
 }
-
-/* --- What it leaves behind */
-
-struct runner_children runner_children_open(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-	return (struct runner_children){open(path, O_RDONLY | O_CLOEXEC)};
-}
-
-void runner_children_kill_strangers(
-    struct runner_children children, bool (*is_ours)(void *context, pid_t pid), void *context)
-{
-	char text[4096]; /* some 500 of them; those who come later are met the next time */
-	ssize_t size = children.fd < 0 ? 0 : pread(children.fd, text, sizeof text - 1, 0);
-	char *at = text;
-
-	if (size <= 0)
-		return;
-	text[size] = '\0';
-	for (;;) {
-		char *end = at;
-		long pid = strtol(at, &end, 10);
-
-		/* Without a space behind it, it may be cut short. */
-		if (end == at || *end != ' ')
-			return;
-		if (pid > 1 && !is_ours(context, (pid_t)pid))
-			kill((pid_t)pid, SIGKILL);
-		at = end;
-	}
-}

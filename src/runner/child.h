@@ -32,14 +32,4 @@ bool runner_child_find(
 bool runner_child_start(struct runner_child *out, char *const argv[], const char *folder,
     const struct runner_child_limits *limits);
 
-/* The processes whose parent is this one. */
-struct runner_children {
-	int fd; /* -1: this kernel does not tell */
-};
-struct runner_children runner_children_open(void);
-/* Kills every child that `is_ours` does not know: what a program has left behind when its parent
- * ended. They are reaped like all others. */
-void runner_children_kill_strangers(
-    struct runner_children children, bool (*is_ours)(void *context, pid_t pid), void *context);
-
 #endif

@@ -28,7 +28,7 @@ bool runner_pool_open(struct runner_pool *c, struct runner_context *bench)
 	bool ok;
 
 	c->settings = s;
-	c->children = runner_children_open();
+	c->children = children_open();
 	c->scripts = calloc(s->most_at_once, sizeof *c->scripts);
 	ok = c->scripts != NULL;
 	for (uint32_t i = 0; ok && i < s->most_at_once; i++)
@@ -121,7 +121,7 @@ void runner_pool_reap(struct runner_pool *c)
 		if (w != NULL)
 			runner_worker_ended(w, info.si_code, info.si_status, clock_boot_ns());
 	}
-	runner_children_kill_strangers(c->children, is_ours, c);
+	children_kill_strangers(c->children, is_ours, c);
 }
 
 void runner_pool_end(struct runner_pool *c)
@@ -137,7 +137,7 @@ void runner_pool_end(struct runner_pool *c)
 
 		if (pid < 0)
 			return;
-		runner_children_kill_strangers(c->children, is_ours, c);
+		children_kill_strangers(c->children, is_ours, c);
 		if (pid == 0)
 			nanosleep(&pause, NULL);
 	}

@@ -3,6 +3,7 @@
 #ifndef RUNNER_POOL_H
 #define RUNNER_POOL_H
 
+#include "proc/child.h"
 #include "runner/worker.h"
 
 struct runner_pool {
@@ -10,7 +11,7 @@ struct runner_pool {
 	struct runner_worker *scripts; /* most_at_once */
 	struct runner_worker helpers[RUNNER_TASK_COUNT];
 	struct runner_worker *helper_of[RUNNER_TASK_COUNT]; /* NULL: not by a helper */
-	struct runner_children children;
+	struct children children;
 };
 
 /* Starts nothing yet. `bench` stays the caller's. False: out of memory. */

@@ -152,6 +152,47 @@ class ScriptRulesTest(ProgramsTest):
         self.assertEqual(event["client"], str(self.phone.uuid))
 
 
+class OrphanTest(ProgramsTest):
+    """The process that runs a script is killed, and what the script has started sleeps."""
+
+    LATER = "sleep 2; echo late >>$OUT/calls"
+
+    def serve(self, start, **settings):
+        self.run_with({"rule_add": f"export OUT; echo add >>$OUT/calls; {start}; touch $OUT/begun; "
+                                   "sleep 60",
+                       "rule_remove": "echo remove >>$OUT/calls"}, script_user="daemon",
+                      duration="600s", **settings)
+        self.client.send(self.request(), self.server.addresses[1][4], PORT)
+        self.assertTrue(eventually(self.out("begun").exists))
+
+    def calls(self):
+        return self.out("calls").read_text().split()
+
+    def test_it_is_ended(self):
+        for start in (f"(setsid sh -c '{self.LATER}' &)", f"({self.LATER}) & :"):
+            with self.subTest(start=start):
+                self.serve(start)
+                self.daemon.end("privileged-runner", signal.SIGKILL)
+                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertTrue(self.daemon.events(message="ending what programs of a process that "
+                                                           "was killed have left behind"))
+                self.daemon.start()
+                time.sleep(3)
+                self.assertEqual(self.calls(), ["add", "remove"])
+                self.assertEqual(self.daemon.stop(), 0)
+
+    def test_all_are_killed(self):
+        """Then nobody is left to end it, and the next start removes the rule twice."""
+        self.serve(f"(setsid sh -c '{self.LATER}' &)", script_deadline="2s")
+        # Or it would see main go, and end it.
+        os.kill(self.daemon.roles()["privileged-runner"], signal.SIGSTOP)
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertTrue(eventually(lambda: self.calls() == ["add", "remove", "late", "remove"], 20),
+                        self.calls())
+        self.assertEqual(self.daemon.stop(), 0)
+
+
 class ShareTest(ProgramsTest):
     """What many questions of one leave to others."""
 
