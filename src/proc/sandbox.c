@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "proc/forbidden_call.h"
+#include "proc/sandbox_programs.h"
 
 /* Built to be looked into, by a sanitizer or a debugger. */
 #define OPEN (SANITIZED || !SANDBOXED)
@@ -189,7 +190,7 @@ static bool allow_narrowly(scmp_filter_ctx filter)
 	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code) == 0;
 }
 
-static bool close_calls(const struct sandbox_policy *policy)
+static bool close_calls(const struct sandbox_policy *policy, bool root)
 {
 	bool allows = policy->calls != NULL;
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
@@ -197,7 +198,8 @@ static bool close_calls(const struct sandbox_policy *policy)
 	    filter != NULL && (!allows || forbidden_call_report()) &&
 	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
 	            : deny_calls(filter, policy->denied) &&
-	                  (!policy->no_raw || deny_raw(filter))) &&
+	                  (!policy->no_raw || deny_raw(filter)) &&
+	                  (!policy->executes || sandbox_narrow_programs(filter, root))) &&
 	    seccomp_load(filter) == 0;
 
 	if (filter != NULL)
@@ -236,7 +238,7 @@ bool sandbox_close(enum role role, uid_t uid, gid_t gid)
 	       step(refuse_tracing(), "tracing") &&
 	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
 	       step(OPEN || uid == 0 || policy->executes || close_files(), "landlock") &&
-	       step(
-	           OPEN || (policy->calls == NULL && policy->denied == NULL) || close_calls(policy),
+	       step(OPEN || (policy->calls == NULL && policy->denied == NULL) ||
+	                close_calls(policy, uid == 0),
 	           "seccomp");
 }
