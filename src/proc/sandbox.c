@@ -121,7 +121,8 @@ static bool allow(long ruleset, const char *path, uint64_t access)
 
 bool sandbox_read_only(const char *writable)
 {
-	static const char *const always[] = {"/dev/null", "/dev/zero", "/dev/full"};
+	/* Not /dev/zero: shared, it is memory that no limit counts. */
+	static const char *const always[] = {"/dev/null", "/dev/full"};
 	struct landlock_ruleset_attr changes = {.handled_access_fs = CHANGES};
 	long version =
 	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);

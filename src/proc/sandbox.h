@@ -20,7 +20,7 @@ struct sandbox_policy {
 extern const struct sandbox_policy sandbox_policies[ROLE_COUNT];
 
 /* For a role that executes: takes away every way to change a file but `writable` and what stands
- * under it ("": nothing), /dev/null and its like. False with errno. Before sandbox_close. */
+ * under it ("": nothing), /dev/null and /dev/full. False with errno. Before sandbox_close. */
 bool sandbox_read_only(const char *writable);
 
 /* Gives up a capability that the role could keep. Before sandbox_close. */

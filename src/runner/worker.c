@@ -9,16 +9,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/uuid.h"
 #include "runner/answer.h"
 #include "runner/argv.h"
 
-#define LOGS_PER_SECOND 5
-#define LOGS_AT_ONCE    20
-#define BACKOFF_LEAST   (100 * NS_PER_MS)
-#define BACKOFF_MOST    (30 * NS_PER_SECOND)
-#define NOT_STARTED     127 /* exit status of sh, env and ours when a program could not be run */
-#define NOT_EXECUTABLE  126
+#define LOGS_PER_SECOND   5
+#define LOGS_AT_ONCE      20
+#define BACKOFF_LEAST     (100 * NS_PER_MS)
+#define BACKOFF_MOST      (30 * NS_PER_SECOND)
+#define NOT_STARTED       127 /* exit status of sh, env and ours when a program could not be run */
+#define NOT_EXECUTABLE    126
+#define ERRORS_PER_SECOND 1000 /* reads of a helper's standard error, and at once */
+#define ERRORS_AT_ONCE    5000
 
 static bool may_log(struct runner_context *b)
 {
@@ -189,6 +192,11 @@ static void err_ready(void *context)
 	w->errors[w->error_size] = '\0';
 	if (!more || !is_helper(w) || w->error_size == 0)
 		return;
+	if (!rate_take(&w->error_rate, clock_boot_ns())) {
+		give_up(w, RUNNER_FAILED, "it floods its standard error");
+		close_source(w, &w->err);
+		return;
+	}
 	/* A helper's words are logged as they come: it may never end. */
 	trim(w);
 	if (may_log(w->bench))
@@ -223,6 +231,7 @@ static bool start(struct runner_worker *w, char *const argv[], const char *folde
 	w->err = (struct loop_source){w->child.err, err_ready, w};
 	w->used = w->error_size = 0;
 	w->errors[0] = '\0';
+	w->error_rate = rate_of(ERRORS_PER_SECOND, ERRORS_AT_ONCE);
 	w->ending = false;
 	if (!loop_add(w->bench->loop, &w->out) || !loop_add(w->bench->loop, &w->err))
 		runner_worker_kill(w);
@@ -283,9 +292,11 @@ void runner_worker_start(struct runner_worker *w, int64_t now_ns)
 void runner_worker_ask(
     struct runner_worker *w, const struct runner_request *request, int64_t now_ns)
 {
-	char line[RUNNER_LINE_BYTES];
-	size_t size = runner_line_write(line, ++w->last_id, request);
+	char line[RUNNER_LINE_BYTES], early;
+	size_t size;
 
+	secret_random(&w->last_id, sizeof w->last_id);
+	size = runner_line_write(line, w->last_id, request);
 	w->request = *request;
 	w->busy = true;
 	w->deadline_ns = now_ns + w->bench->settings->deadline_ms * NS_PER_MS;
@@ -293,6 +304,8 @@ void runner_worker_ask(
 		struct runner_reply reply = {0};
 
 		answer(w, &reply, RUNNER_FAILED, "there is no such protocol");
+	} else if (w->used > 0 || read(w->out.fd, &early, sizeof early) > 0) {
+		give_up(w, RUNNER_FAILED, "it spoke without being asked");
 	} else if (write(w->child.in, line, size) != (ssize_t)size) {
 		give_up(w, RUNNER_FAILED, "it does not read");
 	}

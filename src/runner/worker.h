@@ -37,7 +37,8 @@ struct runner_worker {
 	struct runner_request request;
 	int64_t deadline_ns;
 	/* Helpers only */
-	uint32_t last_id;
+	uint32_t last_id; /* not to be guessed: an answer is to the question, not before it */
+	struct rate error_rate;
 	int64_t backoff_ns;
 	int64_t start_at_ns; /* not before */
 };

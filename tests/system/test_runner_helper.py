@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 from netns import Namespace, eventually, sweep
@@ -127,6 +129,59 @@ for line in sys.stdin:
         self.assertIn(runner.outcome("authorize"), ("busy", "failed"))
         self.assertTrue(eventually(lambda: "without being asked" in runner.log()
                                    or "something else" in runner.log()))
+
+    def test_questions_cannot_be_guessed(self):
+        folder = self.writable()
+        runner = self.helper(GOOD.replace("    print", f"""
+    open("{folder}/ids", "a").write(str(q["id"]) + "\\n")
+    print""", 1), f"writable={folder}")
+        for i in range(1, 30):
+            self.assertEqual(runner.outcome("authorize", i), "done")
+        ids = [int(line) for line in (folder / "ids").read_text().split()]
+        self.assertEqual(len(set(ids)), 29)
+        self.assertGreater(len({i >> 16 for i in ids}), 20)
+
+    def test_speaks_before_it_is_asked(self):
+        """The beginning of an answer is no answer, either; whether the runner has read it or not."""
+        for stopped in (False, True):
+            folder = self.folder / "writable"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder = self.writable()
+            with self.subTest(stopped=stopped):
+                runner = self.helper(GOOD.replace("for line", f"""
+while not os.path.exists("{folder}/go") and not os.path.exists("{folder}/said"):
+    pass
+if not os.path.exists("{folder}/said"):
+    print(" ", end="", flush=True)
+    open("{folder}/said", "w")
+for line"""), f"writable={folder}")
+                self.assertTrue(eventually(runner.programs))
+                if stopped:
+                    os.kill(runner.pid, signal.SIGSTOP)
+                    runner.ask("authorize", 1)
+                    time.sleep(0.3)
+                (folder / "go").touch()
+                self.assertTrue(eventually((folder / "said").exists))
+                if stopped:
+                    os.kill(runner.pid, signal.SIGCONT)
+                else:
+                    time.sleep(0.3)
+                    runner.ask("authorize", 1)
+                self.assertEqual(runner.answer(1)[0], "failed")
+                self.assertIn("it spoke without being asked", runner.log())
+                self.assertEqual(runner.outcome("authorize", 2), "done")
+
+    def test_floods_standard_error(self):
+        runner = self.helper("import os\nwhile True: os.write(2, b'x' * 4096)")
+        self.assertTrue(eventually(lambda: runner.events(
+            message="a helper is restarted", why="it floods its standard error"), 20))
+        self.assertLess(len(runner.log()), 100_000)
+
+    def test_says_much_and_answers(self):
+        runner = self.helper(GOOD.replace("    print", "    sys.stderr.write('x' * 9000)\n    print"))
+        for i in range(1, 20):
+            self.assertEqual(runner.outcome("authorize", i), "done")
+        self.assertEqual(self.restarts(runner), 0)
 
     def test_floods(self):
         runner = self.helper("""
