@@ -116,8 +116,8 @@ for name in ("outside", "writable/inside"):
     fd = os.open(path, os.O_RDONLY)
     out[name] = dict(
         chmod=call(90, b, 0o777), fchmod=call(91, fd, 0o777), at=call(268, -100, b, 0o777),
-        at2=call(452, -100, b, 0o777, 0), chown=call(92, b, 0, 1), fchown=call(93, fd, 0, 1),
-        lchown=call(94, b, 0, 1), chown_at=call(260, -100, b, 0, 1, 0),
+        at2=call(452, -100, b, 0o777, 0), chown=call(92, b, 0, 0), fchown=call(93, fd, 0, 0),
+        lchown=call(94, b, 0, 0), chown_at=call(260, -100, b, 0, 0, 0),
         xattr=call(188, b, b"user.a", b"1", 1, 0), lxattr=call(189, b, b"user.a", b"1", 1, 0),
         fxattr=call(190, fd, b"user.a", b"1", 1, 0), xattr_at=call(463, -100, b, 0, b"user.a", 0, 0),
         unset=call(197, b, b"user.b"), lunset=call(198, b, b"user.b"), funset=call(199, fd, b"user.b"),
