@@ -9,139 +9,21 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "keeper/keeper.h"
+#include "keeper/rule_work.h"
 
 #define RETRY_FIRST_NS NS_PER_SECOND
 #define RETRY_MOST_NS  (300 * NS_PER_SECOND)
-#define TRIES_AT_STOP  3
-#define WAITING_MOST   8 /* for one rule */
 /* Of one device at once: the privileged runner's queue is everybody's. */
-#define ADDITIONS_MOST  16
-#define REMOVALS_MOST   64 /* that the privileged runner is asked at once: grants come in between */
-#define LOG_RATE        1  /* lines a second of rules that do not shut, and in a burst */
-#define LOG_BURST       20
-#define SHOWN_AFTER_NS  NS_PER_SECOND /* what is being shut takes a moment */
-#define TICKET_INDEX(t) ((t)&0xffffU)
-
-_Static_assert(RULES_MOST <= 0x10000, "an index fits a ticket");
-
-struct rule_work {
-	uint32_t ticket;     /* of what the privileged runner is doing about it; 0: nothing */
-	uint32_t ticks;      /* until the answer is late */
-	uint32_t tries;      /* to shut it, in vain */
-	int64_t next_try_ns; /* CLOCK_BOOTTIME; RULE_REMOVING */
-	bool wanted;         /* there is a grant; else it is to be shut */
-	bool doubtful;       /* what opens it may still be at work: to be shut twice */
-	struct rule anew;    /* RULE_REMOVING and wanted: how it is to be opened afterwards */
-	void *waiting[WAITING_MOST]; /* for it to be opened */
-	uint32_t waiting_count;
-};
-
-static struct rule *rule_at(const struct keeper_rules *r, size_t i)
-{
-	return &r->journal->rules[i];
-}
+#define ADDITIONS_MOST 16
+#define LOG_RATE       1 /* lines a second of rules that do not shut, and in a burst */
+#define LOG_BURST      20
+#define SHOWN_AFTER_NS NS_PER_SECOND /* what is being shut takes a moment */
 
 /* Ends the wait of everybody who asked for it. */
 static void answer_waiting(const struct fw *fw, struct rule_work *w, int error)
 {
 	while (w->waiting_count > 0)
 		fw->outcome(fw->context, w->waiting[--w->waiting_count], error);
-}
-
-static uint32_t count_rules(const struct keeper_rules *rules)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < RULES_MOST; i++)
-		count += rule_at(rules, i)->state != RULE_FREE;
-	return count;
-}
-
-/* Without the privileged runner nothing is left to do. */
-static void give_up(struct keeper_rules *rules)
-{
-	char left[16];
-
-	snprintf(left, sizeof left, "%u", count_rules(rules));
-	if (!rules->loop->stopped && count_rules(rules) > 0)
-		log_event(LOG_LEVEL_ERROR,
-		    "rules of scripts may still be open; the next start has them shut", "rules",
-		    left, NULL);
-	loop_stop(rules->loop);
-}
-
-/* --- Asking */
-
-static bool ask(struct keeper_rules *rules, size_t i, enum runner_task task)
-{
-	const struct rule *r = rule_at(rules, i);
-	struct runner_request request = {
-	    .ticket = (uint32_t)++rules->last_ticket << 16 | (uint32_t)i,
-	    .task = (uint8_t)task,
-	    .behind_nat = r->behind_nat != 0,
-	    .ports = r->ports,
-	    .duration_s = r->duration_s,
-	    .client_address = r->client,
-	    .server_address = r->server};
-
-	memcpy(request.device, r->device, sizeof request.device);
-	if (request.ticket == 0)
-		request.ticket = (uint32_t)++rules->last_ticket << 16 | (uint32_t)i;
-	if (!channel_try_send(&rules->runner.channel, MESSAGE_RULE, &request)) {
-		if (errno != EAGAIN)
-			give_up(rules);
-		return false;
-	}
-	rules->work[i].ticket = request.ticket;
-	rules->work[i].ticks = rules->patience;
-	rules->removals += task == RUNNER_RULE_REMOVE;
-	return true;
-}
-
-static void forget_rule(struct keeper_rules *rules, size_t i)
-{
-	*rule_at(rules, i) = (struct rule){0};
-	rules->work[i] = (struct rule_work){0};
-}
-
-/* As `anew` says; its state comes last, for a crash in between leaves it to the next. */
-static bool begin_add(struct keeper_rules *rules, size_t i)
-{
-	struct rule *r = rule_at(rules, i);
-
-	*r = rules->work[i].anew;
-	r->state = RULE_ADDING;
-	return ask(rules, i, RUNNER_RULE_ADD);
-}
-
-static void begin_remove(struct keeper_rules *rules, size_t i)
-{
-	struct rule_work *w = &rules->work[i];
-
-	rule_at(rules, i)->state = RULE_REMOVING;
-	w->wanted = false;
-	w->tries = 0;
-	w->next_try_ns = clock_boot_ns();
-	ask(rules, i, RUNNER_RULE_REMOVE); /* with no room for it, the next sweep asks */
-}
-
-/* Has shut what no grant stands behind any more, and tries again what failed. */
-static void sweep(struct keeper_rules *rules)
-{
-	int64_t now = clock_boot_ns();
-
-	for (size_t i = 0; i < RULES_MOST && rules->removals < REMOVALS_MOST; i++) {
-		const struct rule *r = rule_at(rules, i);
-		const struct rule_work *w = &rules->work[i];
-
-		if (w->ticket != 0)
-			continue;
-		if (r->state == RULE_OPEN && (rules->stopping || !w->wanted))
-			begin_remove(rules, i);
-		else if (r->state == RULE_REMOVING && w->next_try_ns <= now &&
-		         (!rules->stopping || w->tries < TRIES_AT_STOP))
-			ask(rules, i, RUNNER_RULE_REMOVE);
-	}
 }
 
 /* --- Answers */
@@ -189,12 +71,12 @@ static void removal_done(struct fw *fw, size_t i)
 	}
 	if (w->wanted && !rules->stopping) {
 		w->tries = 0;
-		if (begin_add(rules, i))
+		if (rule_begin_add(rules, i))
 			return;
 		error = -EBUSY;
 	}
 	answer_waiting(fw, w, error);
-	forget_rule(rules, i);
+	rule_forget(rules, i);
 }
 
 static void addition_done(struct fw *fw, size_t i, uint8_t outcome)
@@ -203,16 +85,16 @@ static void addition_done(struct fw *fw, size_t i, uint8_t outcome)
 	struct rule_work *w = &rules->work[i];
 
 	if (outcome == RUNNER_DONE && w->wanted && !rules->stopping) {
-		rule_at(rules, i)->state = RULE_OPEN;
+		rule_set_state(rules, i, RULE_OPEN);
 		answer_waiting(fw, w, 0);
 	} else if (outcome == RUNNER_REFUSED || outcome == RUNNER_BUSY) {
 		answer_waiting(fw, w, outcome == RUNNER_BUSY ? -EBUSY : -EPERM);
-		forget_rule(rules, i); /* nothing was opened */
+		rule_forget(rules, i); /* nothing was opened */
 	} else {
 		/* Of what has failed nobody knows how far it came. */
 		answer_waiting(fw, w, outcome == RUNNER_DONE ? -ECANCELED : -EIO);
 		w->doubtful = outcome != RUNNER_DONE;
-		begin_remove(rules, i);
+		rule_begin_remove(rules, i);
 	}
 }
 
@@ -233,7 +115,7 @@ static void take_outcome(struct fw *fw, size_t i, uint8_t outcome)
 static void take_answer(struct keeper *k, const struct runner_reply *reply)
 {
 	struct keeper_rules *rules = &k->rules;
-	size_t i = TICKET_INDEX(reply->ticket);
+	size_t i = RULE_OF_TICKET(reply->ticket);
 	struct rule_work *w = &rules->work[i % RULES_MOST];
 
 	if (i >= RULES_MOST || reply->ticket == 0 || w->ticket != reply->ticket) {
@@ -248,7 +130,7 @@ static void take_answer(struct keeper *k, const struct runner_reply *reply)
 	take_outcome(&k->programs, i, reply->outcome);
 	/* There is room for the next, unless it was for want of room. */
 	if (reply->outcome != RUNNER_BUSY)
-		sweep(rules);
+		rules_sweep(rules);
 	if (rules->stopping && keeper_left(k) == 0)
 		loop_stop(rules->loop);
 }
@@ -287,7 +169,7 @@ static int room_for(const struct keeper_rules *rules, const struct fw_change *c,
 	if (i == RULES_MOST || c->waiting == NULL)
 		return -ENOMEM;
 	if (rule_at(rules, i)->state != RULE_FREE)
-		return rules->work[i].waiting_count < WAITING_MOST ? 0 : -EBUSY;
+		return rules->work[i].waiting_count < RULE_WAITING_MOST ? 0 : -EBUSY;
 	for (size_t j = 0; j < RULES_MOST; j++)
 		additions +=
 		    rule_at(rules, j)->state == RULE_ADDING && is_device(rule_at(rules, j), c);
@@ -309,7 +191,7 @@ static int open_rule(struct keeper_rules *rules, const struct fw_change *c)
 	size_t i = find_rule(rules, c);
 	int refused = room_for(rules, c, i);
 	struct rule_work *w = &rules->work[i % RULES_MOST];
-	struct rule *r = rule_at(rules, i % RULES_MOST);
+	const struct rule *r = rule_at(rules, i % RULES_MOST);
 
 	if (refused != 0)
 		return refused;
@@ -317,12 +199,12 @@ static int open_rule(struct keeper_rules *rules, const struct fw_change *c)
 	if (r->state == RULE_OPEN)
 		return 0;
 	fill_rule(&w->anew, c);
-	if (r->state == RULE_FREE && !begin_add(rules, i)) {
-		forget_rule(rules, i);
+	if (r->state == RULE_FREE && !rule_begin_add(rules, i)) {
+		rule_forget(rules, i);
 		return -EBUSY;
 	}
 	if (r->state == RULE_REMOVING && w->ticket == 0)
-		ask(rules, i, RUNNER_RULE_REMOVE);
+		rule_remove_again(rules, i);
 	w->waiting[w->waiting_count++] = c->waiting;
 	return FW_LATER;
 }
@@ -355,7 +237,7 @@ static int rules_remove(struct fw *fw)
 		rules->work[i].tries = 0;
 		rules->work[i].next_try_ns = 0;
 	}
-	sweep(rules);
+	rules_sweep(rules);
 	return 0;
 }
 
@@ -373,9 +255,9 @@ static void rules_tick(struct fw *fw)
 	}
 	if (rules->late >= LATE_MOST || (rules->stopping && rules->late > 0)) {
 		log_line(LOG_LEVEL_ERROR, "the privileged runner does not answer any more");
-		give_up(rules);
+		rules_give_up(rules);
 	}
-	sweep(rules);
+	rules_sweep(rules);
 }
 
 /* When stopping, those that have failed too often are left out. */
@@ -388,7 +270,7 @@ static uint32_t rules_pending(const struct fw *fw)
 		const struct rule_work *w = &rules->work[i];
 
 		if (rule_at(rules, i)->state != RULE_FREE &&
-		    (!rules->stopping || w->ticket != 0 || w->tries < TRIES_AT_STOP))
+		    (!rules->stopping || w->ticket != 0 || w->tries < RULE_TRIES_AT_STOP))
 			left++;
 	}
 	return left;
@@ -424,16 +306,18 @@ static const struct fw_ops rules_ops = {
 };
 
 /* Where a predecessor was not done, programs that it has started may still be at work. */
-static void take_over(struct rule *r, struct rule_work *w)
+static void take_over(struct keeper_rules *rules, size_t i)
 {
-	w->doubtful = r->state == RULE_ADDING || r->state == RULE_REMOVING;
-	if (r->state != RULE_FREE)
-		r->state = RULE_REMOVING;
+	const enum rule_state state = rule_at(rules, i)->state;
+
+	rules->work[i].doubtful = state == RULE_ADDING || state == RULE_REMOVING;
+	if (state != RULE_FREE)
+		rule_set_state(rules, i, RULE_REMOVING);
 }
 
 static bool lost_runner(void *context)
 {
-	give_up(&((struct keeper *)context)->rules);
+	rules_give_up(&((struct keeper *)context)->rules);
 	return false;
 }
 
@@ -455,6 +339,6 @@ bool keeper_rules_open(struct keeper *k, struct message_fds *fds)
 	if (rules->journal == NULL || rules->work == NULL)
 		return false;
 	for (size_t i = 0; i < RULES_MOST; i++)
-		take_over(rule_at(rules, i), &rules->work[i]);
+		take_over(rules, i);
 	return process_open_peer(&k->process, &rules->runner, ROLE_PRIVILEGED_RUNNER, fds);
 }

@@ -105,8 +105,16 @@ static int open_in_folder(
 int rules_file_open(const char *path)
 {
 	char why[TRUSTED_TEXT_BYTES];
-	int fd = open_in_folder(path, RULES_NAME, O_RDWR | O_CREAT, LOCK_TRIES, why);
+	int fd = open_in_folder(path, RULES_NAME, O_RDWR, LOCK_TRIES, why);
+	struct stat st;
 
+	if (fd < 0 && errno == ENOENT)
+		fd = open_in_folder(path, RULES_NAME, O_RDWR | O_CREAT | O_EXCL, 1, why);
+	else if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0)
+		log_event(LOG_LEVEL_ERROR,
+		    "the file that rules are kept in is empty: look for rules that nothing will "
+		    "shut",
+		    "folder", path, "file", RULES_NAME, NULL);
 	if (fd < 0)
 		log_event(LOG_LEVEL_ERROR, "cannot use the file that rules are kept in", "folder",
 		    path, "file", RULES_NAME, "why", why, NULL);

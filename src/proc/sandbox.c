@@ -19,7 +19,7 @@
 
 #include "base/log.h"
 #include "proc/forbidden_call.h"
-#include "proc/sandbox_programs.h"
+#include "proc/program_sandbox.h"
 
 /* Built to be looked into, by a sanitizer or a debugger. */
 #define OPEN (SANITIZED || !SANDBOXED)
@@ -198,8 +198,7 @@ static bool close_calls(const struct sandbox_policy *policy, bool root)
 	bool closed =
 	    filter != NULL && (!allows || forbidden_call_report()) &&
 	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
-	            : deny_calls(filter, policy->denied) &&
-	                  (!policy->no_raw || deny_raw(filter)) &&
+	            : deny_calls(filter, policy->denied) && (!policy->no_raw || deny_raw(filter)) &&
 	                  (!policy->executes || sandbox_narrow_programs(filter, root))) &&
 	    seccomp_load(filter) == 0;
 

@@ -117,6 +117,34 @@ class RulesFileTest(ProgramsTest):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.out("calls").read_text(), "add\nremove\n")
 
+    def test_a_rule_that_is_damaged(self):
+        daemon = self.run_with({**RULES, "rule_remove": 'echo "remove $7" >>$OUT/calls'},
+                               duration="600s", script_user="daemon")
+        self.granted_for(self.request(first=4242))
+        daemon.kill()
+        path = daemon.state / "rules"
+        data = bytearray(path.read_bytes())
+        port = (4242).to_bytes(2, "little")
+        self.assertEqual(data.count(port), 4, "the first and the last port, twice")
+        data[data.index(port, data.index(port) + 2)] ^= 1  # the last one: 4242-4243 can be asked for
+        path.write_bytes(data)
+        daemon.start()
+        event, = [line for line in daemon.lines() if "file of rules is damaged" in line["message"]]
+        self.assertIn("1 rules are taken from their second place, 0 are in neither",
+                      event["message"])
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.out("calls").read_text(), "add\nremove 4242\n")
+
+    def test_an_empty_file(self):
+        daemon, path = self.made()
+        daemon.start()
+        daemon.stop()
+        empty = "the file that rules are kept in is empty: look for rules that nothing will shut"
+        self.assertFalse(daemon.events(message=empty))
+        os.truncate(path, 0)
+        daemon.start()
+        self.assertEqual(len(daemon.events(message=empty)), 1)
+
     def test_rules_that_no_script_is_there_for(self):
         """The configuration was changed while the daemon was down."""
         daemon = self.run_with(RULES, duration="600s", script_user="daemon")

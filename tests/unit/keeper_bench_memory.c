@@ -68,16 +68,18 @@ uint32_t bench_unlisted(uint32_t number)
 
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what)
 {
-	struct rule *r = bench.keeper.rules.journal->rules;
-
-	while (r->state != RULE_FREE)
-		r++;
-	*r = (struct rule){.state = RULE_REMOVING,
+	struct rule_journal *journal = bench.keeper.rules.journal;
+	size_t i = 0;
+	struct rule r = {.state = RULE_REMOVING,
 	    .ports = bench_ports(what),
 	    .duration_s = BENCH_RULE_S,
 	    .client = bench_address(address),
 	    .server = bench_address("192.0.2.1")};
-	bench_uuid(r->device, of);
+
+	while (rule_journal_at(journal, i)->state != RULE_FREE)
+		i++;
+	bench_uuid(r.device, of);
+	rule_journal_put(journal, i, &r);
 }
 
 /* --- The desk's side */

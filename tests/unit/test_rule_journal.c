@@ -47,12 +47,20 @@ static void closed(struct rule_journal *journal)
 static const struct rule a_rule = {
     .state = RULE_OPEN, .ports.protocol = 6, .ports.first = 22, .ports.last = 22, .duration_s = 30};
 
+static void put(struct rule_journal *journal, size_t i, enum rule_state state)
+{
+	struct rule rule = a_rule;
+
+	rule.state = (uint8_t)state;
+	rule_journal_put(journal, i, &rule);
+}
+
 static uint32_t left_in(const struct rule_journal *journal, enum rule_state state)
 {
 	uint32_t count = 0;
 
 	for (size_t i = 0; i < RULES_MOST; i++)
-		count += journal->rules[i].state == state;
+		count += rule_journal_at(journal, i)->state == state;
 	return count;
 }
 
@@ -94,16 +102,33 @@ static void what_a_killed_daemon_left_is_to_be_shut(void **state)
 	struct rule_journal *journal = opened();
 
 	(void)state;
-	journal->rules[0] = a_rule;
-	journal->rules[7] = a_rule;
-	journal->rules[7].state = RULE_ADDING;
-	journal->rules[RULES_MOST - 1] = a_rule;
-	journal->rules[RULES_MOST - 1].state = RULE_REMOVING;
+	put(journal, 0, RULE_OPEN);
+	put(journal, 7, RULE_ADDING);
+	put(journal, RULES_MOST - 1, RULE_REMOVING);
 	closed(journal);
 	journal = opened();
 	for (int left = RULE_ADDING; left <= RULE_REMOVING; left++)
 		assert_int_equal(left_in(journal, (enum rule_state)left), 1);
-	assert_int_equal(journal->rules[7].ports.first, 22);
+	assert_int_equal(rule_journal_at(journal, 7)->ports.first, 22);
+	closed(journal);
+}
+
+/* That of another boot, or the one that it had. */
+static void other_head(int fd, bool other)
+{
+	static struct rule_journal own, *journal;
+
+	journal = mmap(NULL, sizeof *journal, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(journal != MAP_FAILED);
+	if (other) {
+		own.head = journal->head;
+		own.head_sum = journal->head_sum;
+		journal->head.boot_id[0] ^= 1;
+		rule_journal_seal(journal);
+	} else {
+		journal->head = own.head;
+		journal->head_sum = own.head_sum;
+	}
 	closed(journal);
 }
 
@@ -112,9 +137,9 @@ static void another_boot_begins_anew(void **state)
 	struct rule_journal *journal = opened();
 
 	(void)state;
-	journal->rules[0] = a_rule;
-	journal->boot_id[0] ^= 1;
+	put(journal, 0, RULE_OPEN);
 	closed(journal);
+	other_head(file, true);
 	journal = opened();
 	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST);
 	closed(journal);
@@ -136,10 +161,101 @@ static void damaged_rules_are_not_asked_about(void **state)
 	struct rule_journal *journal = opened();
 
 	(void)state;
-	memcpy(journal->rules, bad, sizeof bad);
+	for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+		rule_journal_put(journal, k, &bad[k]);
 	closed(journal);
 	journal = opened();
 	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST);
+	closed(journal);
+}
+
+/* The bytes of `one` are changed at every place that there is. */
+static void a_rule_is_damaged(void **state)
+{
+	struct rule_journal *journal = opened();
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(struct rule_place); at++) {
+		for (int copy = 0; copy < 2; copy++) {
+			put(journal, 3, RULE_OPEN);
+			((uint8_t *)&journal->places[copy][3])[at] ^= 0x10;
+			closed(journal);
+			journal = opened();
+			assert_int_equal(left_in(journal, RULE_OPEN), 1);
+			assert_int_equal(rule_journal_at(journal, 3)->ports.first, 22);
+			assert_memory_equal(&journal->places[0][3], &journal->places[1][3],
+			    sizeof journal->places[0][3]);
+		}
+	}
+	closed(journal);
+}
+
+/* Nothing is asked about what may be another's rule. */
+static void a_rule_is_damaged_in_both_places(void **state)
+{
+	struct rule_journal *journal = opened();
+
+	(void)state;
+	put(journal, 3, RULE_OPEN);
+	put(journal, 4, RULE_OPEN);
+	journal->places[0][3].rule.ports.last = 23;
+	journal->places[1][3].rule.ports.last = 23;
+	closed(journal);
+	journal = opened();
+	assert_int_equal(left_in(journal, RULE_OPEN), 1);
+	assert_int_equal(rule_journal_at(journal, 3)->state, RULE_FREE);
+	closed(journal);
+}
+
+static void killed_between_the_two_places(void **state)
+{
+	struct rule_journal *journal = opened();
+
+	(void)state;
+	put(journal, 0, RULE_OPEN);
+	memset(&journal->places[0][0], 0, sizeof journal->places[0][0]);
+	put(journal, 1, RULE_ADDING);
+	memset(&journal->places[1][1], 0, sizeof journal->places[1][1]);
+	closed(journal);
+	journal = opened();
+	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST - 2);
+	rule_journal_put(journal, 0, NULL);
+	rule_journal_put(journal, 1, NULL);
+	closed(journal);
+	journal = opened();
+	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST);
+	closed(journal);
+}
+
+/* The rules have their own checksums. */
+static void a_head_that_is_damaged(void **state)
+{
+	struct rule_journal *journal = opened();
+
+	(void)state;
+	for (size_t at = 0; at < sizeof journal->head; at++) {
+		put(journal, 9, RULE_OPEN);
+		((uint8_t *)&journal->head)[at] ^= 1;
+		closed(journal);
+		journal = opened();
+		assert_int_equal(left_in(journal, RULE_OPEN), 1);
+		closed(journal);
+		assert_int_equal(rule_journal_left(file), 1);
+		journal = opened();
+	}
+	closed(journal);
+}
+
+static void a_file_that_is_cut_short(void **state)
+{
+	struct rule_journal *journal = opened();
+
+	(void)state;
+	put(journal, 9, RULE_OPEN);
+	closed(journal);
+	assert_int_equal(ftruncate(file, sizeof *journal / 2), 0);
+	journal = opened();
+	assert_int_equal(left_in(journal, RULE_OPEN), 1);
 	closed(journal);
 }
 
@@ -152,13 +268,8 @@ static void no_journal_at_all(void **state)
 	assert_int_equal(write(file, junk, sizeof junk), sizeof junk);
 	closed(opened());
 	assert_int_equal(ftruncate(file, 0), 0);
-	assert_int_equal(ftruncate(file, sizeof *journal), 0);
+	assert_int_equal(ftruncate(file, sizeof *journal + 1), 0);
 	assert_int_equal(pwrite(file, junk, sizeof junk, 0), sizeof junk);
-	journal = opened();
-	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST);
-	journal->layout++;
-	journal->rules[0] = a_rule;
-	closed(journal);
 	journal = opened();
 	assert_int_equal(left_in(journal, RULE_FREE), RULES_MOST);
 	closed(journal);
@@ -173,16 +284,14 @@ static void how_many_are_left(void **state)
 	assert_int_equal(rule_journal_left(file), 0);
 	journal = opened();
 	assert_int_equal(rule_journal_left(file), 0);
-	journal->rules[0] = journal->rules[9] = a_rule;
+	put(journal, 0, RULE_OPEN);
+	put(journal, 9, RULE_OPEN);
 	assert_int_equal(rule_journal_left(file), 2);
-	journal->boot_id[0] ^= 1;
+	other_head(file, true);
 	assert_int_equal(rule_journal_left(file), 0);
-	journal->boot_id[0] ^= 1;
-	journal->layout++;
-	assert_int_equal(rule_journal_left(file), 0);
-	journal->layout--;
+	other_head(file, false);
 	assert_int_equal(rule_journal_left(file), 2);
-	journal->magic ^= 1;
+	journal->head.layout++;
 	assert_int_equal(rule_journal_left(file), 0);
 	closed(journal);
 }
@@ -196,10 +305,17 @@ int main(void)
 	    T(what_a_killed_daemon_left_is_to_be_shut),
 	    T(another_boot_begins_anew),
 	    T(damaged_rules_are_not_asked_about),
+	    T(a_rule_is_damaged),
+	    T(a_rule_is_damaged_in_both_places),
+	    T(killed_between_the_two_places),
+	    T(a_head_that_is_damaged),
+	    T(a_file_that_is_cut_short),
 	    T(no_journal_at_all),
 	    T(how_many_are_left),
 	};
 
+	if (!secret_init())
+		return 1;
 	log_open("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "proc/sandbox_programs.h"
+#include "proc/program_sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

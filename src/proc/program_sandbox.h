@@ -1,6 +1,6 @@
 /* What the administrator's programs may do in some ways only: a filter's rules by argument. */
-#ifndef PROC_SANDBOX_PROGRAMS_H
-#define PROC_SANDBOX_PROGRAMS_H
+#ifndef PROC_PROGRAM_SANDBOX_H
+#define PROC_PROGRAM_SANDBOX_H
 
 #include <seccomp.h>
 #include <stdbool.h>
