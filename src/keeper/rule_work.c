@@ -96,7 +96,7 @@ void rule_begin_remove(struct keeper_rules *rules, size_t i)
 	struct rule_work *w = &rules->work[i];
 
 	rule_set_state(rules, i, RULE_REMOVING);
-	w->wanted = false;
+	w->wanted = w->removed = false;
 	w->tries = 0;
 	w->next_try_ns = clock_boot_ns();
 	ask(rules, i, RUNNER_RULE_REMOVE); /* with no room for it, the next sweep asks */

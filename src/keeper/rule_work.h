@@ -16,6 +16,7 @@ struct rule_work {
 	int64_t next_try_ns; /* CLOCK_BOOTTIME; RULE_REMOVING */
 	bool wanted;         /* there is a grant; else it is to be shut */
 	bool doubtful;       /* what opens it may still be at work: to be shut twice */
+	bool removed;        /* once; a script may say no when there is nothing to remove */
 	struct rule anew;    /* RULE_REMOVING and wanted: how it is to be opened afterwards */
 	void *waiting[RULE_WAITING_MOST]; /* for it to be opened */
 	uint32_t waiting_count;

@@ -65,6 +65,7 @@ static void removal_done(struct fw *fw, size_t i)
 
 	if (w->doubtful && !w->wanted) {
 		w->doubtful = false;
+		w->removed = true;
 		w->next_try_ns =
 		    clock_boot_ns() + (rules->stopping ? 1 : rules->patience) * NS_PER_SECOND;
 		return;
@@ -106,7 +107,7 @@ static void take_outcome(struct fw *fw, size_t i, uint8_t outcome)
 	rules->removals -= rule_at(rules, i)->state == RULE_REMOVING;
 	if (rule_at(rules, i)->state == RULE_ADDING)
 		addition_done(fw, i, outcome);
-	else if (outcome == RUNNER_DONE)
+	else if (outcome == RUNNER_DONE || (outcome == RUNNER_REFUSED && rules->work[i].removed))
 		removal_done(fw, i);
 	else
 		removal_failed(rules, i, outcome);

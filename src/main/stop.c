@@ -93,18 +93,27 @@ void main_extend_stop(const struct main_process *m)
 	notify_manager(state);
 }
 
-/* Hears what they say; true when the keeper gets on. */
+static void hear(struct child *child)
+{
+	if (child->pid > 0 && child->peer.channel.fd >= 0 &&
+	    peer_wait(&child->peer, PHASE_RUN, 0) == CHANNEL_CLOSED)
+		peer_close(&child->peer);
+}
+
+/* True when the keeper says that it is getting on. */
 static bool gets_on(struct main_process *m)
 {
 	m->keeper_gets_on = false;
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		struct peer *peer = &m->children[role].peer;
-
-		if (m->children[role].pid > 0 && peer->channel.fd >= 0 &&
-		    peer_wait(peer, PHASE_RUN, 0) == CHANNEL_CLOSED)
-			peer_close(peer);
-	}
+	hear(&m->children[ROLE_KEEPER]);
 	return m->keeper_gets_on;
+}
+
+/* Whoever hangs while the keeper needs it holds up the stop. */
+static void beat(struct main_process *m)
+{
+	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
+		hear(&m->children[role]);
+	main_ping_all(m);
 }
 
 /* Waits for the roles from `first` to before `end`, and kills who is late. */
@@ -115,9 +124,8 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 	for (int waited = 0, turns = 1;; waited += 2, turns++) {
 		bool all = true;
 
-		/* Whoever hangs while the keeper needs it holds up the stop. */
 		if (turns % TURNS_A_BEAT == 0)
-			main_ping_all(m);
+			beat(m);
 
 		for (enum role role = first; role < end; role++) {
 			struct child *child = &m->children[role];
