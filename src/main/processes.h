@@ -11,6 +11,8 @@
 /* Main has one for each role; both runners are started only where programs are asked. */
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
 
+#define EARLIER_MOST 32
+
 struct child {
 	pid_t pid;   /* 0: not running */
 	bool failed; /* ended by a signal, or with a status that is not 0 */
@@ -37,6 +39,8 @@ struct main_process {
 	struct loop loop;
 	struct loop_source signals;
 	struct child children[ROLE_COUNT];
+	pid_t earlier[EARLIER_MOST]; /* children of whoever executed main, which are not ours */
+	size_t earlier_count;
 	struct programs programs;   /* the same from the start to the end */
 	struct settings settings;   /* in force */
 	struct conf_text interface; /* as the file calls it; settings has its own name */
@@ -78,6 +82,8 @@ extern message_handler *const main_handlers[MESSAGE_COUNT];
 /* Starts all roles that are needed, as in `settings`, and waits until their sandboxes are closed.
  * False, having said why. */
 bool main_start_roles(struct main_process *m, const struct snapshot *snapshot);
+/* Before any is started, for the stop ends what has become a child of main meanwhile. */
+void main_note_earlier_children(struct main_process *m);
 /* Tells the service manager that stopping takes its time. */
 void main_extend_stop(const struct main_process *m);
 /* Ends them, the keeper first: it takes the rules away, if that is to be. */

@@ -190,6 +190,7 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 		m->exit_status = EXIT_CONFIG;
 		ok = false;
 	}
+	main_note_earlier_children(m);
 	ok = ok && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 && spawn_all(m) &&
 	     introduce(m, who, settings, &inherited, &replay);
 	close_inherited(&inherited);

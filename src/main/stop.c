@@ -155,10 +155,32 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 	}
 }
 
-static bool is_role(void *context, pid_t pid)
+static bool note_earlier(void *context, pid_t pid)
+{
+	struct main_process *m = context;
+
+	if (m->earlier_count < EARLIER_MOST)
+		m->earlier[m->earlier_count++] = pid;
+	return true;
+}
+
+void main_note_earlier_children(struct main_process *m)
+{
+	struct children children = children_open();
+
+	children_kill_strangers(children, note_earlier, m);
+	if (children.fd >= 0)
+		close(children.fd);
+}
+
+/* Those of before are no one's that we know, nor is anybody where there were so many. */
+static bool is_known(void *context, pid_t pid)
 {
 	const struct main_process *m = context;
 
+	for (size_t i = 0; i < m->earlier_count; i++)
+		if (m->earlier[i] == pid || m->earlier_count == EARLIER_MOST)
+			return true;
 	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
 		if (m->children[role].pid == pid)
 			return true;
@@ -170,14 +192,14 @@ static bool is_role(void *context, pid_t pid)
 static void end_orphans(struct main_process *m)
 {
 	struct children children = children_open();
-	unsigned int left = children_kill_strangers(children, is_role, m);
+	unsigned int left = children_kill_strangers(children, is_known, m);
 
 	if (left > 0)
 		log_line(LOG_LEVEL_WARN,
 		    "ending what programs of a process that was killed have left behind");
 	for (int i = 0; left > 0 && i < ORPHAN_STEPS; i++) {
 		nanosleep(&step, NULL);
-		left = children_kill_strangers(children, is_role, m);
+		left = children_kill_strangers(children, is_known, m);
 	}
 	if (children.fd >= 0)
 		close(children.fd);

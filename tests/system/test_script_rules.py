@@ -181,6 +181,24 @@ class OrphanTest(ProgramsTest):
                 self.assertEqual(self.calls(), ["add", "remove"])
                 self.assertEqual(self.daemon.stop(), 0)
 
+    def test_a_child_of_whoever_executed_main(self):
+        daemon = self.make({"rule_add": "(setsid sleep 60 &); touch $OUT/begun; sleep 60",
+                            "rule_remove": "exit 0"}, script_user="daemon", duration="600s")
+        command = daemon.command
+        daemon.command = lambda *more: [
+            "sh", "-c", 'sleep 60 & echo $! >child; exec "$@"', "-", *command(*more)]
+        daemon.start()
+        child = int((daemon.folder / "child").read_text())
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.client.send(self.request(), self.server.addresses[1][4], PORT)
+        self.assertTrue(eventually(self.out("begun").exists))
+        daemon.pids.remove(child)
+        daemon.end("privileged-runner", signal.SIGKILL)
+        self.assertEqual(daemon.process.wait(10), 1)
+        self.assertEqual(len(daemon.events(message="ending what programs of a process that was "
+                                                   "killed have left behind")), 1)
+        self.assertEqual(state_of(child), "S")
+
     def test_all_are_killed(self):
         """Then nobody is left to end it, and the next start removes the rule twice."""
         self.serve(f"(setsid sh -c '{self.LATER}' &)", script_deadline="2s")
