@@ -371,7 +371,7 @@ static bool says_ready(void)
 	struct message m;
 
 	return channel_receive(&world.main, &m, PHASE_RUN) == CHANNEL_MESSAGE &&
-	       m.type == MESSAGE_DOORMAN_READY;
+	       m.type == MESSAGE_DOORMAN_READY && m.body.DOORMAN_READY.error == 0;
 }
 
 static void what_comes_after_a_stop_is_not_read(void **state)
@@ -684,8 +684,11 @@ static void those_a_source_is_known_for_come_first(void **state)
 	run();
 	assert_int_equal(handed_on(), BOB);
 	timer_ns = 0;
+	world.doorman.known_budget = (struct rate){
+	    .interval_ns = INT64_MAX, .burst = 9, .tokens = 9, .last_ns = clock_boot_ns()};
 	give_back(false);
 	assert_int_equal(timer_ns, 0);
+	assert_int_equal(world.doorman.known_budget.tokens, 8); /* not whom the keeper tried */
 	assert_int_equal(handed_on(), ALICE);
 	assert_int_equal(world.handed.guessed, 0);
 	/* After too many wrong ones nobody is guessed, and the first is among those. */
@@ -855,13 +858,16 @@ static void no_start_by_halves(void **state)
 	(void)state;
 	for (size_t nth = 0; nth < 3; nth++) {
 		struct message_fds fds = message_fds_none();
+		struct channel far;
 
+		fds.fd[FD_KEEPER] = join(&far, ROLE_KEEPER);
 		if (nth > 0)
 			fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
 		short_memory(nth);
 		assert_false(doorman_begin(&d, &begin, &fds));
 		short_memory(0);
 		message_fds_close(&fds);
+		close(far.fd);
 		secret_free(d.hands);
 		secret_free(d.secret);
 		memset(&d, 0, sizeof d);
