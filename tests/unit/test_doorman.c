@@ -970,10 +970,11 @@ static void a_request_and_its_answer(void **state)
 {
 	struct openspa_response response, last = {0};
 	uint8_t key[OPENSPA_KEY_BYTES], packet[RECORD_BYTES_MAX];
-	struct openspa_case spa;
+	struct openspa_case spa, broken;
 
 	(void)state;
 	openspa_case_open(&spa, 0);
+	broken = spa;
 	world.spa = &spa;
 	for (int reloads = 0; reloads < 2; reloads++) {
 		configure();
@@ -992,7 +993,10 @@ static void a_request_and_its_answer(void **state)
 		assert_in_range(response.timestamp_s, clock_real_ns() / NS_PER_SECOND - 60,
 		    clock_real_ns() / NS_PER_SECOND);
 	}
-	/* Without a key there is no answer to be signed. */
+	/* What cannot be sealed for its client is not sent, */
+	memset(&broken.client_public, 0, sizeof broken.client_public);
+	assert_int_equal(answered(&broken, false, packet), -1);
+	/* and without a key there is no answer to be signed. */
 	world.spa = NULL;
 	configure();
 	assert_int_equal(answered(&spa, false, packet), -1);
