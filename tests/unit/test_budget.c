@@ -118,6 +118,8 @@ static void nobody_knows_who_shares_a_slot(void **state)
 
 	(void)state;
 	memset(&other, 0xff, sizeof other);
+	budget = other;
+	budget_init(&budget);
 	budget_init(&other);
 	for (int i = 0; i < BUDGET_SOURCES; i++)
 		assert_int_equal(other.granted[i].until_ns, 0); /* nobody, whatever stood there */
