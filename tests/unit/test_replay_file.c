@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "caught_log.h"
 #include "mapped_files.h"
+#include "short_memory.h"
 
 #define S INT64_C(1000000000)
 
@@ -179,6 +180,20 @@ static void reserved_in_blocks(void **state)
 		close(fd);
 	}
 	assert_false(replay_file_reserve(-1, 1));
+}
+
+static void no_start_without_memory(void **state)
+{
+	const struct replay_start s = started_at(NOW);
+	struct replay other;
+
+	(void)state;
+	for (size_t nth = 1; nth <= 2; nth++) {
+		short_memory(nth);
+		assert_false(replay_open(&other, dup(file), &s));
+		assert_true(short_memory_failed());
+		replay_close(&other);
+	}
 }
 
 static void nothing_is_left_open(void **state)
@@ -651,6 +666,7 @@ int main(void)
 	    T(marks_that_are_damaged_in_one_place),
 	    T(a_new_file_has_a_key_of_its_own),
 	    T(reserved_in_blocks),
+	    T(no_start_without_memory),
 	    T(nothing_is_left_open),
 	    T(marks_are_written_by_turns),
 	    T(a_floor_for_all_is_in_both_places),
