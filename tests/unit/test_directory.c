@@ -96,12 +96,41 @@ static void recent_clients_are_carried_over(void **state)
 	directory_free(after);
 }
 
+static struct addr numbered(uint32_t number)
+{
+	struct addr source = {{[10] = 0xff, [11] = 0xff, [12] = 10}};
+
+	source.bytes[13] = (uint8_t)(number >> 16);
+	source.bytes[14] = (uint8_t)(number >> 8);
+	source.bytes[15] = (uint8_t)number;
+	return source;
+}
+
+/* The last seen stays, and the first seen goes. */
+static void the_first_to_go_is_the_first_that_was_seen(void **state)
+{
+	enum { SOURCES = 40000 };
+	struct directory *d = of(&all);
+	struct addr source;
+
+	(void)state;
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		source = numbered(i);
+		directory_seen(d, &source, i % CLIENTS);
+		assert_int_equal(directory_guess(d, &source), i % CLIENTS);
+	}
+	source = numbered(0);
+	assert_int_equal(directory_guess(d, &source), DIRECTORY_NOBODY);
+	directory_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_key_is_found),
 	    cmocka_unit_test(memory_may_be_short),
 	    cmocka_unit_test(a_lone_client_is_the_guess),
+	    cmocka_unit_test(the_first_to_go_is_the_first_that_was_seen),
 	    cmocka_unit_test(recent_clients_are_carried_over),
 	};
 

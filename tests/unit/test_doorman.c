@@ -613,6 +613,27 @@ static void signatures_are_rationed(void **state)
 	assert_int_equal(take_all(known, now + 2 * NS_PER_SECOND), 1000);
 }
 
+/* Where the next doorman finds it, if this one is killed: one after the other, round and round. */
+static void each_is_held_in_a_slot_of_its_own(void **state)
+{
+	struct doorman *d = &world.doorman;
+
+	(void)state;
+	d->next_slot = HELD_SLOTS - 2;
+	for (uint16_t i = 0; i < 4; i++) {
+		uint16_t slot = (uint16_t)((HELD_SLOTS - 2 + i) % HELD_SLOTS);
+
+		d->held->slots[slot].number = UINT64_MAX;
+		knock_by(CAROL);
+		run_scan();
+		assert_int_equal(handed_on(), CAROL);
+		assert_int_equal(world.handed.record.slot, slot);
+		assert_true(d->held->slots[slot].number != UINT64_MAX);
+		assert_memory_equal(
+		    d->held->slots[slot].record.bytes, world.packet, sizeof world.packet);
+	}
+}
+
 /* As if it came from the nth of many sources. */
 static void take_in_from(uint8_t nth)
 {
@@ -1045,6 +1066,7 @@ int main(void)
 	    T(given_back_after_the_configuration_came),
 	    T(reloaded_while_a_key_is_searched),
 	    T(signatures_are_rationed),
+	    T(each_is_held_in_a_slot_of_its_own),
 	    T(a_slice_of_the_queue),
 	    T(a_pause_when_all_is_spent),
 	    T(those_a_source_is_known_for_come_first),
