@@ -882,6 +882,7 @@ static void no_start_by_halves(void **state)
 		struct channel far;
 
 		fds.fd[FD_KEEPER] = join(&far, ROLE_KEEPER);
+		fds.fd[FD_HELD] = held_create();
 		if (nth > 0)
 			fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
 		short_memory(nth);
@@ -889,6 +890,8 @@ static void no_start_by_halves(void **state)
 		short_memory(0);
 		message_fds_close(&fds);
 		close(far.fd);
+		assert_non_null(d.held); /* it was not for want of that */
+		munmap(d.held, sizeof *d.held);
 		secret_free(d.hands);
 		secret_free(d.secret);
 		memset(&d, 0, sizeof d);
