@@ -291,7 +291,7 @@ class DeskTest(WorldTest):
         self.assert_shut()
         began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertLess(time.monotonic() - began, 8, "not until it is killed")
         self.assertEqual(self.table(), [])
 
     def test_one_that_never_takes_a_configuration(self):
@@ -310,7 +310,7 @@ class DeskTest(WorldTest):
         time.sleep(1)
         began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertLess(time.monotonic() - began, 8, "not until it is killed")
         self.assertEqual(self.table(), [])
 
     def test_one_that_does_not_read(self):
