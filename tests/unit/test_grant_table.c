@@ -123,6 +123,8 @@ static void the_smallest_table(void **state)
 	assert_non_null(add(t, 0, &a));
 	assert_null(add(t, 0, &b));
 	assert_ptr_equal(grant_table_part(t, 0), grant_table_find(t, 0, &a, &by_policy));
+	assert_ptr_equal(
+	    grant_table_next(t, NULL), grant_table_part(t, 0)); /* the last bucket too */
 	grant_table_free(t);
 }
 
