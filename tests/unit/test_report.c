@@ -36,7 +36,8 @@ static int set_up(void **state)
 	world.snapshot = (struct snapshot){.header = &world.header,
 	    .settings = &world.header.settings,
 	    .clients = &world.client,
-	    .client_count = 1};
+	    .client_count = 1,
+	    .devices = &world.device};
 	report_init(&world.report, &world.counters);
 	return 0;
 }
@@ -81,12 +82,10 @@ static void devices_are_shown_by_name_or_by_uuid(void **state)
 		struct knock k = {.packet.record.protocol = RECORD_OPENSPA, .holder = 1};
 
 		memcpy(k.packet.asked.device, DEVICE, sizeof DEVICE);
-		world.snapshot.devices = NULL;
 		world.snapshot.device_count = 0;
 		assert_name((enum verdict)v, &k, "-");
 		k.verified = true;
 		assert_name((enum verdict)v, &k, UUID);
-		world.snapshot.devices = &world.device;
 		world.snapshot.device_count = 1;
 		assert_name((enum verdict)v, &k, "phone");
 	}
