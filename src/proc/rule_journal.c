@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,7 @@ static bool rule_sound(const struct rule *r)
 
 static bool is_free(const struct rule_place *p)
 {
-	static const struct rule_place none;
-
-	return memcmp(p, &none, sizeof none) == 0;
+	return sodium_is_zero((const uint8_t *)p, sizeof *p) == 1;
 }
 
 static bool holds_rule(const struct rule_place *p)

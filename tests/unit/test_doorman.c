@@ -416,7 +416,10 @@ static void start_another(uint64_t judged)
 	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES];
 	uint8_t secret[OPENME_SECRET_BYTES];
 
-	assert_true(held_is(fd) && left != NULL);
+	assert_true(held_is(fd));
+	assert_non_null(left);
+	if (left == NULL) /* for the analyzer */
+		return;
 	*left = *world.doorman.held;
 	left->judged = judged;
 	munmap(left, sizeof *left);

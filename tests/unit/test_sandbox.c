@@ -231,9 +231,10 @@ static bool binds_to_a_device_again(void)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0 &&
-	       socket(AF_NETLINK, SOCK_RAW, 0) >= 0;
+	for (int i = 0; i < 2; i++)
+		if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) != 0)
+			return false;
+	return socket(AF_NETLINK, SOCK_RAW, 0) >= 0;
 }
 
 static char private_file[] = "/tmp/postern-sandbox-XXXXXX";
