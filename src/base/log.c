@@ -18,9 +18,10 @@
 #include "base/line.h"
 
 #define LINE_BYTES 1024
-#define LINE_EMPTY                                                \
-	{                                                         \
-		.text = (char[LINE_BYTES]){0}, .size = LINE_BYTES \
+#define LINE_REST  8 /* of JSON: quotes, braces, the end of the line */
+#define LINE_EMPTY                                                            \
+	{                                                                     \
+		.text = (char[LINE_BYTES]){0}, .size = LINE_BYTES - LINE_REST \
 	}
 
 static struct {
@@ -60,13 +61,21 @@ static bool is_json(void)
 static void add_quoted(struct line *l, const char *text)
 {
 	line_add(l, "\"");
+	l->size--; /* room for the second one */
 	line_escape(l, text, SIZE_MAX, is_json() ? LINE_JSON : LINE_QUOTED);
+	l->size++;
 	line_add(l, "\"");
+}
+
+/* A key without a value is no JSON. */
+static bool has_room(const struct line *l, const char *key)
+{
+	return l->size - l->used > strlen(key) + LINE_REST;
 }
 
 static void add_field(struct line *l, const char *key, const char *value)
 {
-	if (value == NULL)
+	if (value == NULL || (is_json() && !has_room(l, key)))
 		return;
 	line_add(l, is_json() ? ",\"%s\":" : " %s=", key);
 	if (!is_json() && is_plain(value))
@@ -116,12 +125,9 @@ static bool write_now(const void *text, size_t size)
 
 static bool write_line(struct line *l)
 {
-	/* A line that did not fit is closed so that a reader of JSON is not led astray. */
-	if (is_json()) {
-		if (l->used > l->size - 8)
-			l->used = l->size - 8;
-		line_add(l, l->used == l->size - 8 ? "\"}" : "}");
-	}
+	l->size += LINE_REST;
+	if (is_json())
+		line_add(l, "}");
 	l->text[l->used++] = '\n';
 	return write_now(l->text, l->used);
 }
