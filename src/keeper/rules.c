@@ -279,11 +279,13 @@ static uint32_t rules_pending(const struct fw *fw)
 
 const struct rule *keeper_rules_overdue(const struct keeper_rules *rules, uint32_t index)
 {
-	const struct rule_work *w = &rules->work[index % RULES_MOST];
+	const struct rule_work *w;
 
-	return rules->journal != NULL && index < RULES_MOST &&
-	               rule_at(rules, index)->state == RULE_REMOVING &&
-	               (w->tries > 0 || w->next_try_ns + SHOWN_AFTER_NS <= clock_boot_ns())
+	if (rules->journal == NULL || index >= RULES_MOST ||
+	    rule_at(rules, index)->state != RULE_REMOVING)
+		return NULL;
+	w = &rules->work[index];
+	return w->tries > 0 || w->next_try_ns + SHOWN_AFTER_NS <= clock_boot_ns()
 	           ? rule_at(rules, index)
 	           : NULL;
 }

@@ -220,7 +220,7 @@ static void more_than_is_shown(void **state)
 {
 	(void)state;
 	for (uint16_t port = 1; port <= 2 * MESSAGE_SESSIONS_MOST; port++)
-		bench_hold(BENCH_CLIENTS + LAPTOP, HOME, BENCH_TCP(port, port));
+		bench_hold((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, BENCH_TCP(port, port));
 	assert_int_equal(bench_sessions(SESSION_OPEN), MESSAGE_SESSIONS_MOST);
 }
 
