@@ -54,11 +54,12 @@ struct fw_ops {
 	int (*open)(struct fw *fw, const char *boot_id);
 	void (*close)(struct fw *fw);
 	/* Puts the whole rule set for `s` in place with `count` openings, in one transaction that
-	 * replaces what was there; the host's chains are told to let marked packets by. On failure
-	 * the rules and the policies of the last success stay in force. Of two for the same the
-	 * longer one counts; those that name their ports count only where OpenSPA is on with the
-	 * native firewall, and the first FW_RANGES distinct ranges of them (what is left out is
-	 * logged). The snapshot is only read during the call. */
+	 * replaces what was there. On failure the rules and the policies of the last success stay
+	 * in force. Then the host's chains are told to let marked packets by, as far as they let
+	 * us: what fails of that is only logged. Of two openings for the same the longer one
+	 * counts; those that name their ports count only where OpenSPA is on with the native
+	 * firewall, and the first FW_RANGES distinct ranges of them (what is left out is logged).
+	 * The snapshot is only read during the call. */
 	int (*install)(
 	    struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count);
 	/* Up to FW_CHANGES_MOST changes in one transaction, without a gap. On failure none of them

@@ -24,6 +24,7 @@ struct nft {
 	bool unowned; /* this kernel has no such thing */
 	bool touched; /* by others, since it was installed */
 	bool takes_ports;
+	bool host_failed; /* the host's chains are not as they should be */
 };
 
 /* Logs why, and returns it. */
@@ -120,36 +121,37 @@ static int replace_rules(
 	return err;
 }
 
-/* The host's chains come first, for the last step must be the one that changes which policy an
- * index means: whoever is told of a failure goes on with the old snapshot. */
+/* When it fails, the next change by somebody has it tried again. */
+static void settle_host(struct nft *n)
+{
+	int err = nft_host_settle(&n->link, &n->host, NULL);
+
+	if (err != 0 && err != -EINTR && !n->host_failed)
+		failed("cannot let granted packets by in the host's chains", err);
+	n->host_failed = err != 0;
+}
+
+/* Our own table first, whatever the host's chains are like. */
 static int nft_install(
     struct fw *fw, const struct snapshot *s, const struct fw_change *open, size_t count)
 {
 	struct nft *n = fw->state;
 	const struct settings *set = s->settings;
-	const struct nft_host host = {set->mark, set->priority, set->host_chains, false};
-	int err = nft_host_settle(&n->link, &host, NULL);
+	int err = replace_rules(n, s, open, count);
 
 	if (err != 0) {
-		failed("cannot let granted packets by in the host's chains", err);
-	} else {
-		err = replace_rules(n, s, open, count);
-		if (err != 0)
-			failed("cannot put the rule set in place", err);
+		failed("cannot put the rule set in place", err);
 		if (err == -ENOENT && set->hook == CONF_HOOK_PREROUTING)
 			log_line(LOG_LEVEL_ERROR,
 			    "does this kernel have CONFIG_NFT_FIB_INET? `hook: input` needs it "
 			    "not, but leaves open what containers publish");
-	}
-	if (err != 0) {
-		if (n->installed)
-			nft_host_settle(&n->link, &n->host, NULL);
 		return err;
 	}
-	n->host = host;
-	n->host.warned = true;
+	n->host = (struct nft_host){set->mark, set->priority, set->host_chains, false};
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
+	settle_host(n);
+	n->host.warned = true;
 	return 0;
 }
 
@@ -216,7 +218,6 @@ static int nft_watch(struct fw *fw)
 static bool nft_disturbed(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	int err = 0;
 
 	n->touched = nft_watch_read(n->watch) || n->touched;
 	if (!n->installed)
@@ -224,8 +225,8 @@ static bool nft_disturbed(struct fw *fw)
 	if (n->touched && n->unowned)
 		return true;
 	if (nft_host_lacks(&n->link, &n->host))
-		err = nft_host_settle(&n->link, &n->host, NULL);
-	return err != 0 && err != -EINTR;
+		settle_host(n);
+	return false;
 }
 
 static bool nft_stands(struct fw *fw)

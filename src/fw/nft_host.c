@@ -24,7 +24,7 @@ struct host_chain {
 };
 
 struct host_list {
-	struct host_chain chains[HOST_CHAINS];
+	struct host_chain chains[HOST_CHAINS + 1]; /* one that is too many */
 	uint32_t count;
 };
 
@@ -65,11 +65,9 @@ static int list_chain(const struct nlmsghdr *answer, void *data)
 {
 	struct host_list *list = data;
 
-	if (list->count == HOST_CHAINS)
-		return -E2BIG;
-	if (read_chain(&list->chains[list->count], answer))
-		list->count++;
-	return 0;
+	if (list->count <= HOST_CHAINS)
+		list->count += read_chain(&list->chains[list->count], answer);
+	return list->count > HOST_CHAINS ? -E2BIG : 0;
 }
 
 /* What the rules of one chain come to. */

@@ -20,7 +20,8 @@
 
 #define DROPPING \
 	"table inet filter { chain input { type filter hook input priority 0; policy drop; }; }"
-#define MANY 65536U
+#define MANY     65536U
+#define TOO_MANY 80 /* chains to look at */
 
 static void install(struct fw_bench *b)
 {
@@ -161,6 +162,32 @@ static void a_table_that_others_own_keeps_nothing_open(void **state)
 	assert_int_equal(fw_bench_count(text, "postern"), 0);
 	free(text);
 	nft_link_close(&firewalld);
+}
+
+/* Too many to look at; and when there are fewer, they get our rule. */
+static void our_table_comes_first(void **state)
+{
+	struct fw_bench *b = *state;
+	char text[160], *listing;
+
+	for (int i = 0; i < TOO_MANY; i++) {
+		snprintf(text, sizeof text,
+		    "table inet host { chain input%d { type filter hook input priority %d; policy "
+		    "drop; }; }",
+		    i, i);
+		fw_bench_does(text);
+	}
+	install(b);
+	assert_true(b->fw.ops->stands(&b->fw));
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	for (int i = 64; i < TOO_MANY; i++) {
+		snprintf(text, sizeof text, "delete chain inet host input%d", i);
+		fw_bench_does(text);
+	}
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	listing = fw_bench_listing("list table inet host");
+	assert_int_equal(fw_bench_count(listing, "let granted packets by"), 64);
+	free(listing);
 }
 
 /* Saved, and put back after the machine was started anew. */
@@ -374,6 +401,8 @@ int main(void)
 	    FW_TEST(it_holds_as_many_as_a_set),
 	    FW_OLD_TEST(it_holds_as_many_as_a_set),
 	    FW_TEST(a_table_that_others_own_keeps_nothing_open),
+	    FW_TEST(our_table_comes_first),
+	    FW_OLD_TEST(our_table_comes_first),
 	    FW_OLD_TEST(what_another_boot_left_is_no_grant),
 	    FW_OLD_TEST(it_is_what_nft_makes_of_the_text),
 	};
