@@ -151,7 +151,6 @@ static int nft_install(
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
 	settle_host(n);
-	n->host.warned = true;
 	return 0;
 }
 
@@ -171,7 +170,7 @@ static int nft_change(struct fw *fw, struct fw_change *changes, size_t count)
 static int nft_remove(struct fw *fw)
 {
 	struct nft *n = fw->state;
-	const struct nft_host nowhere = {.which = CONF_HOST_CHAINS_NONE};
+	struct nft_host nowhere = {.which = CONF_HOST_CHAINS_NONE};
 	struct nft_table t;
 	int err = nft_table_look(&n->link, n->boot, &t);
 
@@ -226,6 +225,8 @@ static bool nft_disturbed(struct fw *fw)
 		return true;
 	if (nft_host_lacks(&n->link, &n->host))
 		settle_host(n);
+	else
+		n->host.warned = false; /* what comes now is new */
 	return false;
 }
 

@@ -160,13 +160,11 @@ struct nft_host {
 	uint32_t mark;
 	int32_t priority; /* of our own chain */
 	enum conf_host_chains which;
-	bool warned; /* of chains that are not ours to change */
+	bool warned; /* of chains that are not ours to change, and that are there still */
 };
-/* Makes it so that exactly the chains which need the rule have it, once. `more`, unless NULL, adds
- * to the same transaction. A chain whose table belongs to somebody else alone is left as it is,
- * with a warning. */
-int nft_host_settle(
-    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l));
+/* Gives exactly the chains that need the rule one. `more`, unless NULL, adds to the transaction. A
+ * chain whose table belongs to somebody else alone is left as it is, with a warning, once. */
+int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l));
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
 

@@ -172,7 +172,8 @@ static void put_delete(struct nft_link *l, const struct host_chain *c, uint64_t 
 /* Nothing can be done about a chain that comes before ours; whoever wonders should find this. */
 static void warn_of_earlier(const struct nft_host *host, const struct host_chain *c)
 {
-	if (host->which != CONF_HOST_CHAINS_NONE && c->drops && c->priority < host->priority)
+	if (host->which != CONF_HOST_CHAINS_NONE && c->drops && c->priority < host->priority &&
+	    !host->warned)
 		log_event(LOG_LEVEL_WARN,
 		    "a chain of the host drops packets before ours sees them; lower `priority`",
 		    "table", c->table, "chain", c->name, NULL);
@@ -218,12 +219,11 @@ static int settle_once(
 	return err;
 }
 
-/* Each chain by itself, and what else there is: where the owner of a table lets nobody in, the
- * others still get what they need. */
-static int settle_each(
-    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+/* Each chain by itself: where an owner lets nobody in, the others still get what they need. */
+static int settle_each(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l))
 {
 	struct host_list *list = NULL;
+	bool refused = false;
 	int err = list_all(l, &list, host->mark);
 
 	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
@@ -235,12 +235,14 @@ static int settle_each(
 		if (err != -EPERM)
 			continue;
 		err = 0;
+		refused = true;
 		if (!host->warned)
 			log_event(LOG_LEVEL_WARN,
-			    "this chain drops granted packets, and its table has an owner that lets "
-			    "nobody else change it; with firewalld, set NftablesTableOwner=no",
+			    "this chain drops knocks and granted packets, and only its table's "
+			    "owner can change it; in firewalld.conf, set NftablesTableOwner=no",
 			    "table", list->chains[i].table, "chain", list->chains[i].name, NULL);
 	}
+	host->warned = refused;
 	if (err != 0 || more == NULL)
 		return err;
 	nft_batch_begin(l);
@@ -248,14 +250,14 @@ static int settle_each(
 	return nft_batch_commit(l);
 }
 
-int nft_host_settle(
-    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l))
 {
 	int err = -ENOENT;
 
 	/* -ENOENT: somebody took a chain or a rule away after we had looked. */
 	for (int tries = 0; err == -ENOENT && tries < 8; tries++) {
 		err = settle_once(l, host, more);
+		host->warned = err != 0 && host->warned;
 		if (err == -EPERM)
 			err = settle_each(l, host, more);
 	}

@@ -164,6 +164,29 @@ static void a_table_that_others_own_keeps_nothing_open(void **state)
 	nft_link_close(&firewalld);
 }
 
+/* In a log each notice would be a line. */
+static void it_warns_once_of_each_that_comes(void **state)
+{
+	struct fw_bench *b = *state;
+	struct nft_host host = {.mark = b->c.settings.mark, .which = CONF_HOST_CHAINS_AUTO};
+	struct nft_link ours, firewalld;
+
+	if (!fw_bench_has_owners())
+		skip();
+	assert_int_equal(nft_link_open(&ours), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(nft_link_open(&firewalld), 0);
+		put_owned_chain(&firewalld);
+		assert_int_equal(nft_host_settle(&ours, &host, NULL), 0);
+		assert_true(host.warned);
+		assert_true(nft_host_lacks(&ours, &host));
+		nft_link_close(&firewalld);
+		assert_int_equal(nft_host_settle(&ours, &host, NULL), 0);
+		assert_false(host.warned);
+	}
+	nft_link_close(&ours);
+}
+
 /* Too many to look at; and when there are fewer, they get our rule. */
 static void our_table_comes_first(void **state)
 {
@@ -401,6 +424,7 @@ int main(void)
 	    FW_TEST(it_holds_as_many_as_a_set),
 	    FW_OLD_TEST(it_holds_as_many_as_a_set),
 	    FW_TEST(a_table_that_others_own_keeps_nothing_open),
+	    FW_TEST(it_warns_once_of_each_that_comes),
 	    FW_TEST(our_table_comes_first),
 	    FW_OLD_TEST(our_table_comes_first),
 	    FW_OLD_TEST(what_another_boot_left_is_no_grant),
