@@ -18,7 +18,7 @@ openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux systemd-container'
-booted='ccache systemd nftables iproute2 procps python3 openssh-server'
+booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
 
 case ${1:-} in
 build) packages=$build ;;
