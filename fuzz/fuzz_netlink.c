@@ -85,7 +85,7 @@ static void found(void *context, const struct opening *o, const char *owner)
 
 static void ask(struct nft_link *l, uint8_t who)
 {
-	static const struct nft_host host = {MARK, -1, CONF_HOST_CHAINS_ALL, false};
+	struct nft_host host = {MARK, -1, CONF_HOST_CHAINS_ALL, false};
 	static const struct nft_adoption adoption = {found, NULL};
 	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
 	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0};

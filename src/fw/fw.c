@@ -9,7 +9,7 @@ static const struct fw_ops *const back_ends[] = {
     [CONF_FIREWALL_NONE] = &fw_none_ops,
 };
 
-int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id)
+int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id, int fd)
 {
 	int err;
 
@@ -19,7 +19,7 @@ int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id)
 		return -EINVAL;
 	}
 	fw->ops = back_ends[which];
-	err = fw->ops->open(fw, boot_id);
+	err = fw->ops->open(fw, boot_id, fd);
 	if (err != 0)
 		*fw = (struct fw){0};
 	return err;

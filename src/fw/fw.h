@@ -50,8 +50,9 @@ struct fw_ops {
 	/* What it opens stays open until it is closed, and `outcome` below is used: a program does
 	 * it. Otherwise everything ends by itself, whatever becomes of this process. */
 	bool by_program;
-	/* Opens what the back-end needs (sockets); afterwards it opens nothing more. */
-	int (*open)(struct fw *fw, const char *boot_id);
+	/* Opens what the back-end needs (sockets), but for `fd`, as in fw_open; afterwards it opens
+	 * nothing more. */
+	int (*open)(struct fw *fw, const char *boot_id, int fd);
 	void (*close)(struct fw *fw);
 	/* Puts the whole rule set for `s` in place with `count` openings, in one transaction that
 	 * replaces what was there. On failure the rules and the policies of the last success stay
@@ -97,8 +98,10 @@ struct fw {
 };
 
 /* Chooses the back-end; `open` has been called on success. `boot_id`: as clock_boot_id says it; ""
- * where it is not known, and then nothing is taken for ours. Used during the call only. */
-int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id);
+ * where it is not known, and then nothing is taken for ours. Used during the call only. `fd`: the
+ * socket of a predecessor, which owns what it has put in place, or one that is new; the back-end's
+ * from now on. -1: none. */
+int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id, int fd);
 void fw_close(struct fw *fw);
 
 /* The text of the rule set that install would apply, without what is open, as for `nft -f`.

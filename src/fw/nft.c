@@ -48,7 +48,7 @@ static void nft_close(struct fw *fw)
 	fw->state = NULL;
 }
 
-static int nft_open(struct fw *fw, const char *boot_id)
+static int nft_open(struct fw *fw, const char *boot_id, int fd)
 {
 	struct nft *n = calloc(1, sizeof *n);
 	int err;
@@ -57,11 +57,11 @@ static int nft_open(struct fw *fw, const char *boot_id)
 		return failed("cannot open the firewall", -ENOMEM);
 	n->watch = -1;
 	fw->state = n;
-	err = nft_link_open(&n->link);
+	err = nft_link_open(&n->link, fd);
 	if (err == 0) {
 		n->watch = nft_watch_open(n->link.port);
 		nft_table_boot(n->boot, boot_id);
-		err = n->watch < 0 ? n->watch : nft_table_wait(&n->link);
+		err = n->watch < 0 ? n->watch : 0;
 	}
 	if (err != 0) {
 		nft_close(fw);
@@ -137,7 +137,10 @@ static int nft_install(
 {
 	struct nft *n = fw->state;
 	const struct settings *set = s->settings;
-	int err = replace_rules(n, s, open, count);
+	int err = n->installed ? 0 : nft_table_wait(&n->link);
+
+	if (err == 0)
+		err = replace_rules(n, s, open, count);
 
 	if (err != 0) {
 		failed("cannot put the rule set in place", err);
@@ -172,8 +175,10 @@ static int nft_remove(struct fw *fw)
 	struct nft *n = fw->state;
 	struct nft_host nowhere = {.which = CONF_HOST_CHAINS_NONE};
 	struct nft_table t;
-	int err = nft_table_look(&n->link, n->boot, &t);
+	int err = n->installed ? 0 : nft_table_wait(&n->link);
 
+	if (err == 0)
+		err = nft_table_look(&n->link, n->boot, &t);
 	if (err == 0)
 		err = nft_host_settle(&n->link, &nowhere, t.there ? nft_table_delete : NULL);
 	if (err != 0)

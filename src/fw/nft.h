@@ -148,7 +148,7 @@ struct nft_table {
 	uint32_t owner; /* netlink port; 0: nobody */
 };
 int nft_table_look(struct nft_link *l, const char *boot, struct nft_table *out);
-/* Until nobody owns it; -EPERM, and logged, when somebody goes on to. */
+/* Until nobody but this link owns it; -EPERM, and logged, when somebody goes on to. */
 int nft_table_wait(struct nft_link *l);
 /* Adds the message to a transaction. `flags`: NFT_TABLE_F_*. */
 void nft_table_delete(struct nft_link *l);

@@ -11,19 +11,30 @@
 #define NFTABLES     (NFNL_SUBSYS_NFTABLES << 8) /* with the type of a message */
 #define SOCKET_BYTES (2 * NFT_BATCH_MOST)        /* a limit, not memory that is taken */
 
-static int link_socket(struct nft_link *l)
+/* What a predecessor was answered, to the end of it. */
+static void link_drain(const struct nft_link *l)
+{
+	char some[64];
+
+	while (recv(l->fd, some, sizeof some, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == ENOBUFS)
+		;
+}
+
+static int link_socket(struct nft_link *l, int fd)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK}, mine = {.nl_family = AF_NETLINK};
 	socklen_t size = sizeof mine;
 	int on = 1;
 
-	l->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&mine, sizeof mine) < 0)
+	l->fd = fd >= 0 ? fd : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	if (l->fd < 0 || getsockname(l->fd, (struct sockaddr *)&mine, &size) < 0 ||
+	    (mine.nl_pid == 0 && bind(l->fd, (struct sockaddr *)&mine, sizeof mine) < 0))
 		return -errno;
 	/* Connected, so that nobody but the kernel can send to it. */
 	if (connect(l->fd, (struct sockaddr *)&kernel, sizeof kernel) < 0 ||
 	    getsockname(l->fd, (struct sockaddr *)&mine, &size) < 0)
 		return -errno;
+	link_drain(l);
 	/* An error need not bring back the whole message that caused it. */
 	if (setsockopt(l->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) < 0)
 		return -errno;
@@ -58,12 +69,12 @@ static bool link_resize(struct nft_link *l, size_t room, size_t used)
 	return true;
 }
 
-int nft_link_open(struct nft_link *l)
+int nft_link_open(struct nft_link *l, int fd)
 {
 	int err;
 
 	*l = (struct nft_link){.fd = -1};
-	err = link_socket(l);
+	err = link_socket(l, fd);
 	if (err == 0) {
 		link_widen(l);
 		l->answers = malloc(ANSWER_BYTES);

@@ -36,8 +36,10 @@ struct nft_link {
 	void *echo_data;
 };
 
-/* 0 or a negative errno; close is safe after a failed open and on a zeroed link with fd -1. */
-int nft_link_open(struct nft_link *l);
+/* `fd`: a socket for NETLINK_NETFILTER, perhaps a predecessor's, and the link's from now on; -1: a
+ * new one. 0 or a negative errno; close is safe after a failed open and on a zeroed link with fd
+ * -1. */
+int nft_link_open(struct nft_link *l, int fd);
 void nft_link_close(struct nft_link *l);
 
 /* A transaction: begin, messages, commit. nft_batch_add returns an empty message to which

@@ -55,16 +55,21 @@ int nft_table_look(struct nft_link *l, const char *boot, struct nft_table *out)
 }
 
 /* Two on one table would take each other's rules away. */
+static bool is_others(const struct nft_link *l, const struct nft_table *t)
+{
+	return t->owner != 0 && t->owner != l->port;
+}
+
 int nft_table_wait(struct nft_link *l)
 {
 	struct nft_table t;
 	int err = nft_table_look(l, "", &t);
 
-	for (int i = 0; err == 0 && t.owner != 0 && i < WAIT_TIMES; i++) {
+	for (int i = 0; err == 0 && is_others(l, &t) && i < WAIT_TIMES; i++) {
 		poll(NULL, 0, WAIT_MS);
 		err = nft_table_look(l, "", &t);
 	}
-	if (err == 0 && t.owner != 0) {
+	if (err == 0 && is_others(l, &t)) {
 		log_line(LOG_LEVEL_ERROR,
 		    "another process (netlink port %" PRIu32 ") owns the table inet " NFT_TABLE
 		    ": is there another posternd in this network namespace?",

@@ -10,10 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static int none_open(struct fw *fw, const char *boot_id)
+static int none_open(struct fw *fw, const char *boot_id, int fd)
 {
 	(void)fw;
 	(void)boot_id;
+	(void)fd;
 	return 0;
 }
 

@@ -147,7 +147,7 @@ static int work(const struct guard_options *o)
 	}
 	(void)clock_boot_id(boot_id); /* without it the rules are set anew */
 	if (fw_open(&fw, o->release ? CONF_FIREWALL_NFT : (enum conf_firewall)s.settings->firewall,
-	        boot_id) == 0) {
+	        boot_id, -1) == 0) {
 		status = o->release ? release(&fw) : shut(&fw, &s);
 		fw_close(&fw);
 	}

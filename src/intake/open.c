@@ -1,6 +1,7 @@
 /* Opening sockets, and taking over those that an earlier daemon has opened. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -184,4 +185,17 @@ const char *socket_take_over(int fd, const struct socket_place *p)
 	if (why == NULL && !make_ours(fd, p))
 		why = strerror(errno);
 	return why;
+}
+
+bool socket_is_netfilter(int fd)
+{
+	struct sockaddr_nl mine = {0}, far = {0};
+	socklen_t size = sizeof mine, far_size = sizeof far;
+
+	return option_of(fd, SOL_SOCKET, SO_DOMAIN) == AF_NETLINK &&
+	       option_of(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW &&
+	       option_of(fd, SOL_SOCKET, SO_PROTOCOL) == NETLINK_NETFILTER && !has_filter(fd) &&
+	       getsockname(fd, (struct sockaddr *)&mine, &size) == 0 && mine.nl_groups == 0 &&
+	       getpeername(fd, (struct sockaddr *)&far, &far_size) == 0 && far.nl_pid == 0 &&
+	       far.nl_groups == 0;
 }

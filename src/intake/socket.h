@@ -23,6 +23,9 @@ int socket_open(const struct socket_place *place);
 /* Whether `fd`, which is from elsewhere, is a socket as socket_open makes it, and nobody's
  * besides: then NULL, and its options are set as they are there. Otherwise what is wrong. */
 const char *socket_take_over(int fd, const struct socket_place *place);
+/* Whether `fd`, which is from elsewhere, is a netlink socket to netfilter that hears nobody but the
+ * kernel, and that only when it is asked. */
+bool socket_is_netfilter(int fd);
 /* Has socket_receive fill record.local: for a socket that answers. */
 bool socket_want_local(int fd);
 /* For a host without IPv6. An IPv6 address there is none of ours. */

@@ -99,12 +99,20 @@ static bool start(struct main_process *m, const struct conf *conf)
 
 	programs_of(&m->programs, conf);
 	m->held = socket_store_take_held(&m->store);
-	ok = config_push_open(&h, conf, ++m->generation) && main_start_roles(m, &h.snapshot) &&
-	     main_server_task(m, RUNNER_SERVER_START) && config_push_open_sockets(&h, &m->store) &&
-	     main_push_config(m, conf, &h) && follow_interface(m, &h);
+	m->firewall = -1;
+	ok = config_push_open(&h, conf, ++m->generation);
+	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT)
+		m->firewall = socket_store_take_firewall(&m->store);
+	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
+	     config_push_open_sockets(&h, &m->store) && main_push_config(m, conf, &h) &&
+	     follow_interface(m, &h);
 
 	if (ok && m->held >= 0)
 		socket_store_keep(SOCKET_STORE_HELD, m->held);
+	if (ok && m->firewall >= 0)
+		socket_store_keep(SOCKET_STORE_FIREWALL, m->firewall);
+	if (m->firewall >= 0)
+		close(m->firewall); /* the keeper has it */
 	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);
 }

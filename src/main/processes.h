@@ -49,7 +49,8 @@ struct main_process {
 	uint64_t generation;
 	int control; /* listener */
 	struct socket_store store;
-	int held; /* of doorman and keeper: what they have in their hands; -1: none */
+	int firewall; /* netlink socket, which owns our rules; -1: the keeper has its own */
+	int held;     /* of doorman and keeper: what they have in their hands; -1: none */
 	struct interface_watch watch;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */

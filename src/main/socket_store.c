@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
 #include "base/log.h"
 #include "base/notify.h"
 #include "conf/values.h"
@@ -112,21 +115,38 @@ int socket_store_take(struct socket_store *s, const char *name, const struct soc
 	return -1;
 }
 
-int socket_store_take_held(struct socket_store *s)
+/* The one of that name, if it is what it is to be; or -1. */
+static int take(struct socket_store *s, const char *name, bool (*is)(int fd))
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct kept_socket *k = &s->kept[i];
 		int fd = k->fd;
 
-		if (fd < 0 || strcmp(k->name, SOCKET_STORE_HELD) != 0)
+		if (fd < 0 || strcmp(k->name, name) != 0)
 			continue;
-		if (held_is(fd)) {
+		if (is(fd)) {
 			k->fd = -1;
 			return fd;
 		}
-		refuse(k, "it is no memory of ours");
+		refuse(k, "it is not what it is to be");
 	}
-	return held_create();
+	return -1;
+}
+
+int socket_store_take_held(struct socket_store *s)
+{
+	int fd = take(s, SOCKET_STORE_HELD, held_is);
+
+	return fd >= 0 ? fd : held_create();
+}
+
+int socket_store_take_firewall(struct socket_store *s)
+{
+	int fd = take(s, SOCKET_STORE_FIREWALL, socket_is_netfilter);
+
+	if (fd >= 0 || getenv("NOTIFY_SOCKET") == NULL)
+		return fd;
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 }
 
 bool socket_store_clear(struct socket_store *s)

@@ -11,6 +11,7 @@
 #define SOCKET_STORE_MOST       6
 #define SOCKET_STORE_NAME_BYTES 64
 #define SOCKET_STORE_HELD       "held"
+#define SOCKET_STORE_FIREWALL   "firewall"
 
 struct kept_socket {
 	int fd; /* -1: taken, or refused */
@@ -31,6 +32,9 @@ void socket_store_receive(struct socket_store *s);
 int socket_store_take(struct socket_store *s, const char *name, const struct socket_place *place);
 /* The memory of the last daemon's datagrams (intake/held.h), or a fresh one; -1 without. */
 int socket_store_take_held(struct socket_store *s);
+/* The last keeper's netlink socket, or a fresh one for the store; -1 where there is no service
+ * manager. As long as one of them has it open, our rules have an owner. */
+int socket_store_take_firewall(struct socket_store *s);
 /* Closes what is left, and has the manager forget it and what was refused, with all that it keeps
  * by the same names. True when there was any. */
 bool socket_store_clear(struct socket_store *s);

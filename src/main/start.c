@@ -67,6 +67,8 @@ static bool open_inherited(
 		rules_file_mind(m->options->state_dir);
 	in->of[ROLE_DOORMAN].fd[FD_HELD] = fcntl(m->held, F_DUPFD_CLOEXEC, 0);
 	in->of[ROLE_KEEPER].fd[FD_HELD] = fcntl(m->held, F_DUPFD_CLOEXEC, 0);
+	if (m->firewall >= 0)
+		in->of[ROLE_KEEPER].fd[FD_FIREWALL] = fcntl(m->firewall, F_DUPFD_CLOEXEC, 0);
 	in->of[ROLE_DESK].fd[FD_CONTROL] = fcntl(m->control, F_DUPFD_CLOEXEC, 0);
 	if (connect_roles(in, ROLE_DOORMAN, FD_KEEPER, ROLE_KEEPER, FD_DOORMAN) &&
 	    connect_roles(in, ROLE_DESK, FD_KEEPER, ROLE_KEEPER, FD_DESK) &&

@@ -34,6 +34,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(RULE_JOURNAL)      \
 	X(REPLAY)            \
 	X(HELD)              \
+	X(FIREWALL)          \
 	X(CONTROL)           \
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
@@ -53,7 +54,7 @@ enum message_fd {
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
 	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
-	    FD_SET_OF(HELD))
+	    FD_SET_OF(HELD) | FD_SET_OF(FIREWALL))
 #define BEGIN_DESK_FDS                                                                  \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
 	    FD_SET_OF(CONTROL))
@@ -61,7 +62,7 @@ enum message_fd {
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
 #define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
-#define MESSAGE_FDS_MOST   8 /* with one message */
+#define MESSAGE_FDS_MOST   9 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
 #define MESSAGES_TO_MAIN(X)                                                               \

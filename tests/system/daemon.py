@@ -4,10 +4,10 @@ import fcntl
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
+import sys
 from array import array
 from pathlib import Path
 
@@ -159,11 +159,12 @@ class Daemon:
         store = self.notices.store
         if not store:
             return []
-        assert len(store) <= 7, "bash moves none to 10 and more"
-        moves = " ".join(f"{3 + i}<&{kept} {kept}<&-" for i, (_, kept) in enumerate(store))
-        names = ":".join(name for name, _ in store)
-        return ["bash", "-c", f"exec {moves}; export LISTEN_FDS={len(store)} LISTEN_PID=$$ "
-                f"LISTEN_FDNAMES={shlex.quote(names)}; exec \"$@\"", "bash"]
+        moves = "; ".join(f"os.dup2({kept}, {3 + i}); os.close({kept})"
+                          for i, (_, kept) in enumerate(store))
+        return [sys.executable, "-ISc", f"import os, sys; {moves}; os.environ.update("
+                f"LISTEN_FDS='{len(store)}', LISTEN_PID=str(os.getpid()), "
+                f"LISTEN_FDNAMES={':'.join(name for name, _ in store)!r}); "
+                "os.execv(sys.argv[1], sys.argv[1:])"]
 
     def reload(self):
         """SIGHUP, and the notice that it is done."""

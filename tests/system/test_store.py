@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from spa_world import SpaWorldTest
 from world import FAMILIES, KNOCK_PORT
 
 NAMES = {"openme", "openspa", "health"}
-KEPT = sorted({*NAMES, "held"})
+KEPT = sorted({*NAMES, "held", "firewall"})
 REFUSED = "a kept descriptor is of no use and is closed"
 TAKEN = "a socket has been kept for us"
 SO_ATTACH_FILTER = 26
@@ -48,10 +49,11 @@ class StoreTest(SpaWorldTest):
     def knock_while_away(self):
         """Knocks and requests of both families, each for an address of its own: as many as may wait of
         one source at once."""
-        targets = [f"203.0.113.{last}" for last in range(1, 17)]
+        self.rounds = getattr(self, "rounds", 0) + 1
+        targets = [f"203.0.{self.rounds}.{last}" for last in range(1, 17)]
         for i, target in enumerate(targets):
             self.knock(target=target, family=FAMILIES[i % 2])
-        asked = [f"198.51.100.{1 + family}" for family in FAMILIES]
+        asked = [f"198.51.{self.rounds}.{1 + family}" for family in FAMILIES]
         for family, client in zip(FAMILIES, asked):
             packet = self.request(client=client)
             self.client.send(packet, self.address(family), SPA_PORT)
@@ -74,7 +76,6 @@ class StoreTest(SpaWorldTest):
         for how in ("stop", "kill", "stop", "kill"):
             with self.subTest(how=how):
                 self.end(how)
-                self.server.run("nft", "flush", "ruleset")
                 addresses = self.knock_while_away()
                 time.sleep(0.1)
                 before = len(self.daemon.events(message=TAKEN))
@@ -95,7 +96,6 @@ class StoreTest(SpaWorldTest):
             self.assertTrue(eventually(lambda: self.unread() == 0))
             time.sleep(0.2)
             self.end("kill")
-            self.server.run("nft", "flush", "ruleset")
             self.daemon.start()
             self.assert_granted(addresses)
             self.assert_served()
@@ -104,6 +104,68 @@ class StoreTest(SpaWorldTest):
         self.daemon.start()
         self.settle()
         self.assertEqual(len(self.verdicts("replayed")), before, "what was judged was taken up")
+
+    def test_others_cannot_take_the_rules_away_while_no_daemon_runs(self):
+        """They have an owner, whose socket is kept."""
+        if not self.has_owners():
+            self.skipTest("this kernel has no owned tables")
+        self.begin()
+        self.knock()
+        self.assert_opens()
+        for how in ("stop", "kill", "stop", "kill"):
+            with self.subTest(how=how):
+                self.end(how)
+                for change in ("flush ruleset", "delete table inet postern",
+                               "flush chain inet postern granted"):
+                    self.server.run("nft", change, check=False)
+                    for family in FAMILIES:
+                        self.assert_shut(family, space=self.other)
+                    self.assertTrue(self.reaches(), "the grant is gone")
+                self.daemon.start()
+                self.assert_shut(space=self.other)
+                self.assert_served()
+        self.end("kill")
+        self.daemon.notices.forget()
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(self.reaches(space=self.other), "so the owner is what has kept them")
+
+    def has_owners(self):
+        return subprocess.run(["ip", "netns", "exec", self.server.name, "nft",
+                               "add table inet x { flags owner; }"]).returncode == 0
+
+    def test_a_start_that_fails_leaves_the_owner(self):
+        self.begin()
+        self.end("kill")
+        good = self.daemon.file.read_text()
+        self.daemon.configure(good + "nonsense: 1\n")
+        self.daemon.start(ready=False)
+        self.daemon.process.wait(60)
+        self.assertNotIn("owns the table", self.daemon.log_path.read_text())
+        self.server.run("nft", "flush", "ruleset")
+        self.assert_shut(space=self.other)
+        self.daemon.configure(good)
+        self.daemon.start()
+        self.assert_served()
+
+    def netlink(self, protocol=0, groups=0):
+        with self.server.entered():
+            s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        s.bind((0, groups))
+        return s
+
+    def test_an_owner_that_is_none(self):
+        """A socket that is another, or hears more than its answers."""
+        self.begin()
+        for make in (self.fresh, self.netlink, lambda: self.netlink(12, 1 << 6)):
+            self.end("stop")
+            self.daemon.notices.forget("firewall")
+            self.offer("firewall", make() if make != self.fresh else self.fresh(port=54161))
+            before = len(self.daemon.events(message=REFUSED))
+            self.daemon.start()
+            event, = self.daemon.events(message=REFUSED)[before:]
+            self.assertEqual(event["name"], "firewall")
+            self.assertEqual(self.kept(), KEPT)
+            self.assert_served()
 
     def unread(self):
         """Bytes in the sockets for knocks and requests."""
@@ -128,7 +190,7 @@ class StoreTest(SpaWorldTest):
             if role != "main":
                 environment = Path(f"/proc/{pid}/environ").read_bytes()
                 self.assertNotIn(b"LISTEN_", environment)
-        wanted = {"doorman": 2, "keeper": 0, "desk": 1}
+        wanted = {"doorman": 2, "keeper": 1, "desk": 1}
         bound = {os.stat(kept).st_ino for _, kept in self.daemon.notices.store}
         for role, count in wanted.items():
             pid = self.daemon.roles()[role]
@@ -155,7 +217,7 @@ class StoreTest(SpaWorldTest):
         self.end("stop")
         self.daemon.configure(self.configuration(udp_port=54160))
         self.daemon.start()
-        self.assertEqual(self.kept(), ["health", "held", "openme"])
+        self.assertEqual(self.kept(), ["firewall", "health", "held", "openme"])
         self.assertEqual({e["name"] for e in self.daemon.events(message=REFUSED)},
                          {"openme", "openspa"})
         self.client.send(openme.knock(self.alice, self.server_key.public), self.address(4), 54160)

@@ -118,7 +118,7 @@ int fw_bench_setup(void **state)
 	assert_non_null(b);
 	fw_bench_does("flush ruleset");
 	fw_case_fill(&b->c);
-	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 	*state = b;
 	old_kernel = false;
 	return 0;
@@ -156,7 +156,7 @@ int fw_bench_held(struct fw_bench *b, bool by_ports, struct fw_case_element *out
 	int count;
 
 	if (closed)
-		assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
+		assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 	count = fw_case_adopt(&b->fw, &b->c.s, by_ports, out, FW_BENCH_MOST);
 	if (closed)
 		fw_close(&b->fw);

@@ -105,7 +105,7 @@ static void the_kernel_ends_grants(void **state)
 		left = held(b);
 	}
 	assert_int_equal(left, 0);
-	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 }
 
 static void revoking_twice_is_fine(void **state)

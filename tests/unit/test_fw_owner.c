@@ -79,7 +79,11 @@ static void a_second_one_changes_nothing(void **state)
 	install_owned(b);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 	before = fw_bench_listing("list chain inet postern input");
-	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT), -EPERM);
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
+	assert_true(second.ops->stands(&second));
+	assert_int_equal(fw_case_install(&second, &b->c.s, NULL, 0), -EPERM);
+	assert_int_equal(second.ops->remove(&second), -EPERM);
+	fw_close(&second);
 	free(before);
 	before = fw_bench_listing("list table inet filter");
 	assert_int_equal(fw_bench_count(before, "let granted packets by"), 1);
@@ -96,7 +100,7 @@ static void a_successor_takes_it_over(void **state)
 	install_owned(b);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 	fw_close(&b->fw);
-	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 	assert_int_equal(fw_bench_held(b, false, b->found), 1);
 	assert_int_equal(fw_case_install(&b->fw, &b->c.s, b->found, 1), 0);
 	assert_int_equal(fw_bench_held(b, false, b->found), 1);
@@ -145,7 +149,7 @@ static void a_table_that_others_own_keeps_nothing_open(void **state)
 
 	if (!fw_bench_has_owners())
 		skip();
-	assert_int_equal(nft_link_open(&firewalld), 0);
+	assert_int_equal(nft_link_open(&firewalld, -1), 0);
 	put_owned_chain(&firewalld);
 	fw_bench_does(DROPPING);
 	install(b);
@@ -173,9 +177,9 @@ static void it_warns_once_of_each_that_comes(void **state)
 
 	if (!fw_bench_has_owners())
 		skip();
-	assert_int_equal(nft_link_open(&ours), 0);
+	assert_int_equal(nft_link_open(&ours, -1), 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(nft_link_open(&firewalld), 0);
+		assert_int_equal(nft_link_open(&firewalld, -1), 0);
 		put_owned_chain(&firewalld);
 		assert_int_equal(nft_host_settle(&ours, &host, NULL), 0);
 		assert_true(host.warned);
@@ -285,7 +289,7 @@ static void strange_tables_do_no_harm(void **state)
 	char *text;
 
 	fw_bench_does(DROPPING);
-	assert_int_equal(nft_link_open(&l), 0);
+	assert_int_equal(nft_link_open(&l, -1), 0);
 	nft_batch_begin(&l);
 	rule = nft_rule_start(&l, NFPROTO_INET, "filter", "input", 0);
 	e = mnl_attr_nest_start(rule.message, NFTA_LIST_ELEM);

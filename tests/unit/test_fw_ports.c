@@ -244,7 +244,7 @@ static void the_kernel_ends_them(void **state)
 		left = held(b);
 	}
 	assert_int_equal(left, 0);
-	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT), 0);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 }
 
 static void odd_ones_open_nothing(void **state)

@@ -290,14 +290,14 @@ static void none_does_nothing_and_cannot_fail(void **state)
 
 	(void)state;
 	fw_case_fill(&c);
-	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, ""), 0);
+	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
 	assert_string_equal(fw.ops->name, "none");
 	assert_int_equal(fw_case_install(&fw, &c.s, &g, 1), 0);
 	assert_int_equal(fw_case_open(&fw, &g, 1), 0);
 	assert_int_equal(fw_case_close(&fw, &g), 0);
 	assert_int_equal(fw.ops->remove(&fw), 0);
 	fw_close(&fw);
-	assert_int_equal(fw_open(&fw, (enum conf_firewall)7, ""), -EINVAL);
+	assert_int_equal(fw_open(&fw, (enum conf_firewall)7, "", -1), -EINVAL);
 }
 
 int main(void)

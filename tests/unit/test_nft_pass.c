@@ -23,7 +23,7 @@ static struct nft_link l;
 static int enter(void **state)
 {
 	(void)state;
-	return nft_link_open(&l);
+	return nft_link_open(&l, -1);
 }
 
 static int leave(void **state)
