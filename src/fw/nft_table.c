@@ -72,7 +72,8 @@ int nft_table_wait(struct nft_link *l)
 	if (err == 0 && is_others(l, &t)) {
 		log_line(LOG_LEVEL_ERROR,
 		    "another process (netlink port %" PRIu32 ") owns the table inet " NFT_TABLE
-		    ": is there another posternd in this network namespace?",
+		    ": is there another posternd in this network namespace, or a service "
+		    "manager that keeps the socket of one (systemctl stop posternd)?",
 		    t.owner);
 		err = -EPERM;
 	}
