@@ -343,7 +343,7 @@ static void revoked_while_open(void **state)
 
 static void revoked_in_the_first_part_of_the_table(void **state)
 {
-	const uint32_t laptop = BENCH_CLIENTS + LAPTOP;
+	const uint32_t laptop = (uint32_t)BENCH_CLIENTS + LAPTOP;
 	const char *address = bench_hold_first(laptop, SSH);
 
 	(void)state;
@@ -690,8 +690,8 @@ static void a_full_journal(void **state)
 	assert_int_equal(bench_request(LAPTOP, HOME, TWO), VERDICT_NO_MEMORY);
 	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_GRANTED);
 	/* Nor is there anything to be shut of what never found room. */
-	bench_hold(BENCH_CLIENTS + LAPTOP, AWAY, SSH);
-	bench_let_go(BENCH_CLIENTS + LAPTOP, HOME, SSH);
+	bench_hold((uint32_t)BENCH_CLIENTS + LAPTOP, AWAY, SSH);
+	bench_let_go((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, SSH);
 	pass_and_tick(RULE);
 	assert_int_equal(bench_grants(), 0);
 	for (size_t i = 0; i < RULES_MOST; i++)

@@ -485,7 +485,7 @@ static void only_clients_have_policies(void **state)
 /* Its number is the one behind the last that is listed. */
 static void the_first_of_the_visitors(void **state)
 {
-	const uint32_t known = BENCH_CLIENTS + BENCH_DEVICES;
+	const uint32_t known = (uint32_t)BENCH_CLIENTS + BENCH_DEVICES;
 	char name[UUID_TEXT_BYTES];
 	uint32_t number = 0;
 
