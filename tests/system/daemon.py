@@ -249,8 +249,10 @@ class Daemon:
         return found
 
     def lines(self):
-        """The log so far, one dictionary a line; a line that is no JSON fails the test."""
-        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        """The log so far, one dictionary a line; a line that is no JSON fails the test. The last one may
+        be about to be written."""
+        text = self.log_path.read_text()
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
     def events(self, **fields):
         """The log lines that have all these fields."""
