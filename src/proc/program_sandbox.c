@@ -147,10 +147,12 @@ static bool spare(scmp_filter_ctx filter, pid_t pid)
 
 bool sandbox_narrow_programs(scmp_filter_ctx filter, bool root)
 {
+	const pid_t group = getpgrp(); /* 0: of another PID namespace, so out of reach */
+
 	/* openat2 hides its flags; who asks for it can do without. */
 	return narrow(filter, for_all, sizeof for_all / sizeof *for_all) &&
 	       deny(filter, denied_for_all) && spare(filter, getpid()) &&
-	       spare(filter, getppid()) && spare(filter, -getpgrp()) &&
+	       spare(filter, getppid()) && (group == 0 || spare(filter, -group)) &&
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0 &&
 	       (!root || (narrow(filter, for_root, sizeof for_root / sizeof *for_root) &&
 	                     deny(filter, denied_for_root)));
