@@ -53,7 +53,8 @@ for name, pid in (("runner", RUNNER), ("main", MAIN)):
         thread_queue=call(297, pid, pid, 999, info))
 out["all"] = dict(
     everybody=call(62, -1, 999), everybody_32=call(62, 0xffffffff, 999),
-    group=call(62, -os.getpgid(RUNNER), 999),
+    # Where its leader is not in our PID namespace it has no number, and nobody can name it.
+    group=call(62, -os.getpgid(RUNNER), 999) if os.getpgid(RUNNER) else 1,
     priority_of_user=call(141, 2, 0, 19), priority_of_group=call(141, 1, 0, 19),
     io_of_user=call(251, 3, 0, 3 << 13), io_of_group=call(251, 2, 0, 3 << 13),
     migrate=call(256, 0, 0, 0, 0), move=call(279, 0, 0, 0, 0, 0, 0), release=call(448, -1, 0),
