@@ -77,6 +77,7 @@ inside() {
 		umount -l /run/host
 		cd /src
 		env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+			${POSTERN_SIZES:+"POSTERN_SIZES=$POSTERN_SIZES"} \
 			http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" "$@"
 		exit
 	' bash "$tree" "$checkout" "$@"
