@@ -5,6 +5,7 @@ import os
 import uuid
 
 import openme
+from netns import eventually
 from spa_world import SpaWorldTest
 
 # More by hand: POSTERN_SIZES=100000 tests/run.py many
@@ -44,7 +45,8 @@ class ManyTest(SpaWorldTest):
             with self.subTest(clients=count):
                 self.start(self.clients(count))
                 self.knock()
-                self.assert_opens()
+                # Whose it is takes a trial of each client, on a processor that others use, too.
+                self.assertTrue(eventually(self.reaches, within=10 + count / 1000))
                 self.assertEqual(self.postern("list").count("never"), count)
                 self.assertEqual(self.daemon.stop(), 0)
 
