@@ -219,6 +219,12 @@ class Daemon:
                 pass
         self.process.wait(10)
         assert eventually(lambda: not self.living()), "a role survived SIGKILL"
+        self.drop_torn_line()
+
+    def drop_torn_line(self):
+        """The kernel ends a write between two pages when its process is killed."""
+        text = self.log_path.read_bytes()
+        os.truncate(self.log_path, text.rfind(b"\n") + 1)
 
     def living(self):
         return [pid for pid in self.pids if state_of(pid) not in (None, "Z")]
