@@ -26,9 +26,49 @@
 #define NOT_RUN      77 /* Meson's word for a test that was skipped */
 #define UNKNOWN_FLAG 0x80000000U
 
-/* --- A kernel that knows of no owners */
+/* --- A kernel that knows of no owners, and one whose rules change while they are looked at */
 
 static bool old_kernel;
+static unsigned int to_tear;
+static bool torn;
+static const char *before_batch;
+
+void fw_bench_tear(unsigned int times)
+{
+	to_tear = times;
+}
+
+void fw_bench_before_batch(const char *text)
+{
+	before_batch = text;
+}
+
+/* Before anything is sent. */
+static void others_act(const struct nlmsghdr *first)
+{
+	const char *text = before_batch;
+
+	torn = to_tear > 0 && (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	to_tear -= torn;
+	if (text == NULL || first->nlmsg_type != NFNL_MSG_BATCH_BEGIN)
+		return;
+	before_batch = NULL;
+	fw_bench_does(text);
+}
+
+ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
+
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
+{
+	ssize_t got = __real_recv(fd, data, size, flags);
+	struct nlmsghdr *answer = data;
+	int left = got > (ssize_t)size ? 0 : (int)got;
+
+	for (; torn && mnl_nlmsg_ok(answer, left); answer = mnl_nlmsg_next(answer, &left))
+		answer->nlmsg_flags |= NLM_F_DUMP_INTR;
+	return got;
+}
 
 static int ask_for_more(const struct nlattr *a, void *unused)
 {
@@ -55,6 +95,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
 	if (copy == NULL)
 		return -1;
 	memcpy(copy, data, size);
+	others_act(message);
 	for (; old_kernel && mnl_nlmsg_ok(message, left);
 	     message = mnl_nlmsg_next(message, &left)) {
 		if (message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
@@ -109,6 +150,27 @@ size_t fw_bench_count(const char *text, const char *part)
 		count++;
 	}
 	return count;
+}
+
+void fw_bench_put_owned_chain(struct nft_link *l)
+{
+	struct nlmsghdr *m;
+	struct nlattr *nest;
+
+	nft_batch_begin(l);
+	m = nft_batch_add(l, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, "theirs");
+	mnl_attr_put_u32(m, NFTA_TABLE_FLAGS, htobe32(2)); /* NFT_TABLE_F_OWNER */
+	m = nft_batch_add(l, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, "theirs");
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, "input");
+	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
+	mnl_attr_put_u32(m, NFTA_CHAIN_POLICY, htobe32(NF_DROP));
+	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
+	mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, htobe32(NF_INET_LOCAL_IN));
+	mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, htobe32(10));
+	mnl_attr_nest_end(m, nest);
+	assert_int_equal(nft_batch_commit(l), 0);
 }
 
 int fw_bench_setup(void **state)

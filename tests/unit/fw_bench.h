@@ -25,6 +25,14 @@ int fw_bench_setup(void **state);
 int fw_bench_setup_old(void **state);
 int fw_bench_teardown(void **state);
 
+/* So many listings from now on are torn: the rules have changed while they were read. */
+void fw_bench_tear(unsigned int times);
+/* Somebody else does that right before our next transaction. */
+void fw_bench_before_batch(const char *text);
+/* Puts a chain that drops everything, which nobody but that link can change, as firewalld does from
+ * 2.2 on. */
+struct nft_link;
+void fw_bench_put_owned_chain(struct nft_link *l);
 /* Tables can have owners that they outlive: Linux 6.9 and later. */
 bool fw_bench_has_owners(void);
 /* What the comment of our table says in this boot. */

@@ -118,28 +118,6 @@ static char *without_handles(void)
 	return text;
 }
 
-/* As firewalld does from 2.2 on. */
-static void put_owned_chain(struct nft_link *l)
-{
-	struct nlmsghdr *m;
-	struct nlattr *nest;
-
-	nft_batch_begin(l);
-	m = nft_batch_add(l, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
-	mnl_attr_put_strz(m, NFTA_TABLE_NAME, "theirs");
-	mnl_attr_put_u32(m, NFTA_TABLE_FLAGS, htobe32(2)); /* NFT_TABLE_F_OWNER */
-	m = nft_batch_add(l, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
-	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, "theirs");
-	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, "input");
-	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
-	mnl_attr_put_u32(m, NFTA_CHAIN_POLICY, htobe32(NF_DROP));
-	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
-	mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, htobe32(NF_INET_LOCAL_IN));
-	mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, htobe32(10));
-	mnl_attr_nest_end(m, nest);
-	assert_int_equal(nft_batch_commit(l), 0);
-}
-
 static void a_table_that_others_own_keeps_nothing_open(void **state)
 {
 	struct fw_bench *b = *state;
@@ -150,7 +128,7 @@ static void a_table_that_others_own_keeps_nothing_open(void **state)
 	if (!fw_bench_has_owners())
 		skip();
 	assert_int_equal(nft_link_open(&firewalld, -1), 0);
-	put_owned_chain(&firewalld);
+	fw_bench_put_owned_chain(&firewalld);
 	fw_bench_does(DROPPING);
 	install(b);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
@@ -180,7 +158,7 @@ static void it_warns_once_of_each_that_comes(void **state)
 	assert_int_equal(nft_link_open(&ours, -1), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(nft_link_open(&firewalld, -1), 0);
-		put_owned_chain(&firewalld);
+		fw_bench_put_owned_chain(&firewalld);
 		assert_int_equal(nft_host_settle(&ours, &host, NULL), 0);
 		assert_true(host.warned);
 		assert_true(nft_host_lacks(&ours, &host));

@@ -194,6 +194,89 @@ static void addresses_there_and_back(void **state)
 	}
 }
 
+/* --- Where an opening stands */
+
+#define NOW INT64_C(5000000000)
+
+static const struct {
+	const char *address;
+	struct ports ports;
+	uint32_t policy;
+	const char *set; /* NULL: nowhere */
+	size_t after;    /* bytes behind the address in its key */
+	uint8_t behind[8];
+} places[] = {
+    {"192.0.2.1", {6, 0, 0x1234, 0x1234}, 0, NFT_PORTS_4, 8, {6, 0, 0, 0, 0x12, 0x34}},
+    {"2001:db8::1", {17, 0, 22, 22}, 0, NFT_PORTS_6, 8, {17, 0, 0, 0, 0, 22}},
+    {"192.0.2.1", {1, 0, 0, 0}, 0, NFT_PROTOCOLS_4, 4, {1}},
+    {"2001:db8::1", {58, 0, 0, 0}, 0, NFT_PROTOCOLS_6, 4, {58}},
+    {"192.0.2.1", {58, 0, 0, 0}, 0, NULL, 0, {0}},
+    {"2001:db8::1", {1, 0, 0, 0}, 0, NULL, 0, {0}},
+    {"192.0.2.1", {4, 0, 0, 0}, 0, NFT_PROTOCOLS_4, 4, {4}},
+    {"2001:db8::1", {4, 0, 0, 0}, 0, NFT_PROTOCOLS_6, 4, {4}},
+    {"192.0.2.1", {6, 0, 1000, 2000}, 0, "opened_tcp_1000_2000_4", 0, {0}},
+    {"2001:db8::1", {17, 0, 1, 65535}, 0, "opened_udp_1_65535_6", 0, {0}},
+    {"192.0.2.1", {6, 0, 2000, 1000}, 0, NULL, 0, {0}},
+    {"192.0.2.1", {6, 0, 0, 0}, 0, NULL, 0, {0}},
+    {"192.0.2.1", {1, 0, 1, 1}, 0, NULL, 0, {0}},
+    {"192.0.2.1", {0}, 0, "first_4", 0, {0}},
+    {"2001:db8::1", {0}, 1, "second_6", 0, {0}},
+    {"192.0.2.1", {0}, 2, NULL, 0, {0}},
+};
+
+static bool stands(struct nft_place *p, size_t i, int64_t until_ns, const char *owner)
+{
+	struct nft_sets sets[] = {
+	    {.v4 = "first_4", .v6 = "first_6"}, {.v4 = "second_4", .v6 = "second_6"}};
+	const struct nft_policies policies = {sets, 2};
+	struct fw_change c = {.owner = owner,
+	    .opening = {
+	        .ports = places[i].ports, .policy = places[i].policy, .until_ns = until_ns}};
+
+	assert_true(addr_parse(&c.opening.address, places[i].address));
+	return nft_place_of(p, &policies, &c, NOW);
+}
+
+static void each_kind_has_its_place(void **state)
+{
+	static const char alice[CLIENT_NAME_BYTES] = "alice", nobody[CLIENT_NAME_BYTES] = "";
+	struct nft_place p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		size_t address = strchr(places[i].address, ':') != NULL ? ADDR_BYTES : V4_BYTES;
+
+		if (stands(&p, i, NOW + 1, alice) != (places[i].set != NULL))
+			fail_msg("place %zu", i);
+		assert_false(stands(&p, i, NOW + 1, nobody));
+		if (places[i].set == NULL)
+			continue;
+		stands(&p, i, NOW + 1, alice);
+		assert_string_equal(p.set, places[i].set);
+		assert_string_equal(p.element.owner, "alice");
+		assert_int_equal(p.element.key_bytes, address + places[i].after);
+		assert_memory_equal(
+		    p.element.key + address, places[i].behind, sizeof places[i].behind);
+	}
+}
+
+static void time_is_never_cut_short(void **state)
+{
+	static const char alice[CLIENT_NAME_BYTES] = "alice";
+	static const struct {
+		int64_t left_ns;
+		uint64_t ms;
+	} cases[] = {{-1, 0}, {0, 0}, {1, 1}, {1000000, 1}, {1000001, 2}, {1999999, 2},
+	    {3600000000000, 3600000}};
+	struct nft_place p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_true(stands(&p, 0, NOW + cases[i].left_ns, alice));
+		assert_int_equal(p.element.timeout_ms, cases[i].ms);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -203,6 +286,8 @@ int main(void)
 	    cmocka_unit_test(owners_of_any_length),
 	    cmocka_unit_test(written_as_nft_reads_it),
 	    cmocka_unit_test(addresses_there_and_back),
+	    cmocka_unit_test(each_kind_has_its_place),
+	    cmocka_unit_test(time_is_never_cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

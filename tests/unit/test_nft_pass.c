@@ -11,6 +11,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
@@ -108,6 +109,146 @@ static void what_decides_is_seen(void **state)
 	assert_string_equal(v.chain, "elsewhere");
 }
 
+/* Our own rule, or one of its parts otherwise. */
+struct pass {
+	uint32_t key, mask, bits, op, value;
+	int verdict;
+	int counter;  /* stands before the part of that number; 0: none */
+	int without;  /* this part is missing; 0: none */
+	bool another; /* is behind it */
+	enum nft_rule_verdict_kind meaning;
+};
+#define WHOLE NFT_META_MARK, MARK, 0, NFT_CMP_EQ, MARK, NF_ACCEPT
+
+static void put_pass(const struct pass *p)
+{
+	struct nft_building b = start();
+
+	for (int part = 1; part <= 4; part++) {
+		if (part == p->counter)
+			strange(&b, "counter", 0);
+		if (part == p->without)
+			continue;
+		if (part == 1)
+			nft_load(&b, NFT_META, p->key, sizeof p->mask, NFT_REG_1);
+		else if (part == 2)
+			nft_mask(&b, &p->mask, &p->bits, sizeof p->mask);
+		else if (part == 3)
+			nft_compare(&b, p->op, &p->value, sizeof p->value);
+		else
+			nft_verdict(&b, p->verdict, NULL);
+	}
+	if (p->another)
+		strange(&b, "log", 0);
+	nft_rule_end(&b, "postern: let granted packets by");
+}
+
+static void ours_in_each_of_its_parts(void **state)
+{
+	static const struct pass cases[] = {
+	    {WHOLE, 0, 0, false, NFT_RULE_PASS},
+	    {WHOLE, 1, 0, false, NFT_RULE_PASS},
+	    {WHOLE, 4, 0, false, NFT_RULE_PASS},
+	    {WHOLE, 0, 0, true, NFT_RULE_PASS_STALE},
+	    {WHOLE, 0, 1, false, NFT_RULE_PASS_STALE},
+	    {WHOLE, 0, 2, false, NFT_RULE_PASS_STALE},
+	    {WHOLE, 0, 3, false, NFT_RULE_PASS_STALE},
+	    {WHOLE, 0, 4, false, NFT_RULE_PASS_STALE},
+	    {NFT_META_PRIORITY, MARK, 0, NFT_CMP_EQ, MARK, NF_ACCEPT, 0, 0, false,
+	        NFT_RULE_PASS_STALE},
+	    {NFT_META_MARK, 3 * MARK, 0, NFT_CMP_EQ, MARK, NF_ACCEPT, 0, 0, false,
+	        NFT_RULE_PASS_STALE},
+	    {NFT_META_MARK, MARK, 1, NFT_CMP_EQ, MARK, NF_ACCEPT, 0, 0, false, NFT_RULE_PASS_STALE},
+	    {NFT_META_MARK, MARK, 0, NFT_CMP_NEQ, MARK, NF_ACCEPT, 0, 0, false,
+	        NFT_RULE_PASS_STALE},
+	    {NFT_META_MARK, MARK, 0, NFT_CMP_EQ, 3 * MARK, NF_ACCEPT, 0, 0, false,
+	        NFT_RULE_PASS_STALE},
+	    {NFT_META_MARK, MARK, 0, NFT_CMP_EQ, MARK, NF_DROP, 0, 0, false, NFT_RULE_PASS_STALE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		put_pass(&cases[i]);
+		mnl_attr_put_u64(l.message, NFTA_RULE_HANDLE, htobe64(77 + i));
+		if (meaning() != cases[i].meaning)
+			fail_msg("case %zu", i);
+		assert_int_equal(nft_pass_read(l.message, MARK).handle, 77 + i);
+	}
+}
+
+/* As iptables puts it. */
+static void extension(struct nft_building *b, const char *kind, const char *name)
+{
+	struct nlattr *e = mnl_attr_nest_start(b->message, NFTA_LIST_ELEM), *data;
+
+	mnl_attr_put_strz(b->message, NFTA_EXPR_NAME, kind);
+	data = mnl_attr_nest_start(b->message, NFTA_EXPR_DATA);
+	mnl_attr_put_strz(b->message, NFTA_MATCH_NAME, name);
+	mnl_attr_nest_end(b->message, data);
+	mnl_attr_nest_end(b->message, e);
+}
+
+static void extensions_of_iptables(void **state)
+{
+	static const struct {
+		const char *kind, *name;
+		enum nft_rule_verdict_kind meaning;
+	} cases[] = {
+	    {"match", "comment", NFT_RULE_DROP},
+	    {"match", "REJECT", NFT_RULE_LITTLE},
+	    {"match", "conntrack", NFT_RULE_LITTLE},
+	    {"target", "comment", NFT_RULE_LITTLE},
+	    {"target", "REJECT", NFT_RULE_DROP},
+	    {"target", "LOG", NFT_RULE_LITTLE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct nft_building b = start();
+
+		extension(&b, cases[i].kind, cases[i].name);
+		if (strcmp(cases[i].kind, "match") == 0)
+			nft_verdict(&b, NF_DROP, NULL);
+		nft_rule_end(&b, NULL);
+		if (meaning() != cases[i].meaning)
+			fail_msg("%s %s", cases[i].kind, cases[i].name);
+	}
+}
+
+static void where_a_rule_sends(void **state)
+{
+	char longest[NFT_NAME_BYTES + 1] = "";
+	const struct {
+		int verdict;
+		const char *chain;
+		enum nft_rule_verdict_kind meaning;
+	} cases[] = {
+	    {NF_ACCEPT, NULL, NFT_RULE_LITTLE},
+	    {NFT_RETURN, NULL, NFT_RULE_LITTLE},
+	    {NFT_JUMP, NULL, NFT_RULE_LITTLE},
+	    {NFT_GOTO, "", NFT_RULE_LITTLE},
+	    {NFT_CONTINUE, "there", NFT_RULE_LITTLE},
+	    {NFT_JUMP, longest + 1, NFT_RULE_JUMP},
+	    {NFT_GOTO, longest + 1, NFT_RULE_JUMP},
+	    {NFT_JUMP, longest, NFT_RULE_LITTLE},
+	};
+
+	(void)state;
+	memset(longest, 'x', NFT_NAME_BYTES);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct nft_building b = start();
+		struct nft_rule_verdict v;
+
+		nft_verdict(&b, cases[i].verdict, cases[i].chain);
+		nft_rule_end(&b, NULL);
+		v = nft_pass_read(l.message, MARK);
+		if (v.meaning != cases[i].meaning)
+			fail_msg("case %zu", i);
+		if (v.meaning == NFT_RULE_JUMP)
+			assert_string_equal(v.chain, cases[i].chain);
+	}
+}
+
 static void user_data_may_be_anything(void **state)
 {
 	static const uint8_t odd[][4] = {
@@ -162,6 +303,9 @@ int main(void)
 	    cmocka_unit_test(our_own_is_known),
 	    cmocka_unit_test(what_is_strange_means_little),
 	    cmocka_unit_test(what_decides_is_seen),
+	    cmocka_unit_test(ours_in_each_of_its_parts),
+	    cmocka_unit_test(extensions_of_iptables),
+	    cmocka_unit_test(where_a_rule_sends),
 	    cmocka_unit_test(user_data_may_be_anything),
 	    cmocka_unit_test(bounds_are_kept),
 	};

@@ -1,0 +1,271 @@
+/* What becomes of the host's own input chains, whatever they are like, and what is said of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "caught_log.h"
+#include "fw/nft.h"
+#include "fw_bench.h"
+
+#define PASS    "postern: let granted packets by"
+#define LETTING "letting granted packets by"
+#define EARLIER "drops packets before ours sees them"
+#define OWNER   "only its table's owner can change it"
+
+static struct nft_link l;
+static struct nft_host host;
+
+static int enter(void **state)
+{
+	host = (struct nft_host){.mark = CASE_MARK, .priority = -1, .which = CONF_HOST_CHAINS_AUTO};
+	return fw_bench_setup(state) != 0 ? -1 : nft_link_open(&l, -1);
+}
+
+static int leave(void **state)
+{
+	nft_link_close(&l);
+	fw_bench_tear(0);
+	return fw_bench_teardown(state);
+}
+
+static size_t in_ruleset(const char *part)
+{
+	char *text = fw_bench_listing("list ruleset");
+	size_t count = fw_bench_count(text, part);
+
+	free(text);
+	return count;
+}
+
+/* How many rules of ours there are then; what was said is in caught_log. */
+static const char *said;
+
+static size_t settled_with(void (*more)(struct nft_link *l))
+{
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(nft_host_settle(&l, &host, more), 0);
+	said = caught_log_end();
+	return in_ruleset(PASS);
+}
+
+static size_t settled(void)
+{
+	return settled_with(NULL);
+}
+
+static size_t settled_host(const char *text)
+{
+	fw_bench_does("flush ruleset");
+	fw_bench_does(text);
+	return settled();
+}
+
+static void which_chains_are_meant(void **state)
+{
+#define DROPS(family, name, type, hook, priority)                                               \
+	"table " family " " name " { chain in { type " type " hook " hook " priority " priority \
+	"; policy drop; }; }"
+	static const struct {
+		const char *text;
+		size_t rules;
+	} cases[] = {
+	    {DROPS("inet", "fw", "filter", "input", "-1"), 1}, /* as ours */
+	    {DROPS("inet", "fw", "filter", "input", "-2"), 0},
+	    {DROPS("ip", "fw", "filter", "input", "0"), 1},
+	    {DROPS("ip6", "fw", "filter", "input", "0"), 1},
+	    {DROPS("bridge", "fw", "filter", "input", "0"), 0},
+	    {DROPS("inet", "fw", "filter", "forward", "0"), 0},
+	    {DROPS("inet", "fw", "filter", "output", "0"), 0},
+	    {DROPS("ip", "postern", "filter", "input", "0"), 1}, /* ours is inet */
+	    {DROPS("inet", "postern", "filter", "input", "0"), 0},
+	    {"table inet fw { chain in { type nat hook input priority 100; policy accept; drop; }; }",
+	        0},
+	    {"table inet fw { chain in { drop; }; }", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		if (settled_host(cases[i].text) != cases[i].rules)
+			fail_msg("%s", cases[i].text);
+		assert_false(nft_host_lacks(&l, &host));
+		assert_int_equal(fw_bench_count(said, LETTING), cases[i].rules);
+		assert_int_equal(settled(), cases[i].rules);
+		assert_int_equal(fw_bench_count(said, LETTING), 0);
+	}
+}
+
+static void it_lacks_until_it_is_settled(void **state)
+{
+	(void)state;
+	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
+	assert_true(nft_host_lacks(&l, &host));
+	host.which = CONF_HOST_CHAINS_NONE;
+	assert_false(nft_host_lacks(&l, &host));
+	assert_int_equal(settled(), 0);
+	host.which = CONF_HOST_CHAINS_ALL;
+	assert_int_equal(settled(), 1);
+	assert_false(nft_host_lacks(&l, &host));
+	host.which = CONF_HOST_CHAINS_NONE;
+	assert_int_equal(settled(), 0);
+	assert_string_equal(said, "");
+}
+
+/* A chain of so many that each jump to the next; the last one drops. */
+static size_t settled_depth(int depth)
+{
+	char text[2048];
+	size_t used = 0;
+
+	fw_bench_does("flush ruleset");
+	for (int i = depth; i > 0; i--)
+		used += (size_t)snprintf(text + used, sizeof text - used,
+		    i == depth ? "add chain inet fw c%d; add rule inet fw c%d drop; "
+		               : "add chain inet fw c%d; add rule inet fw c%d jump c%d; ",
+		    i, i, i + 1);
+	snprintf(text + used, sizeof text - used,
+	    "add chain inet fw in { type filter hook input priority 0; }; "
+	    "add rule inet fw in jump c1;");
+	fw_bench_does("add table inet fw");
+	fw_bench_does(text);
+	return settled();
+}
+
+static size_t settled_jumps(int count, int dropping)
+{
+	char text[2048];
+	size_t used = (size_t)snprintf(text, sizeof text, "table inet fw { ");
+
+	fw_bench_does("flush ruleset");
+	for (int i = 1; i <= count; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "chain c%d { %s }; ", i,
+		    i == dropping ? "drop;" : "tcp dport 1 drop;");
+	used += (size_t)snprintf(
+	    text + used, sizeof text - used, "chain in { type filter hook input priority 0; ");
+	for (int i = 1; i <= count; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "jump c%d; ", i);
+	snprintf(text + used, sizeof text - used, "}; }");
+	fw_bench_does(text);
+	return settled();
+}
+
+/* As far as we look; the rest counts as one that drops nothing. */
+static void jumps_are_followed(void **state)
+{
+	(void)state;
+	assert_int_equal(settled_depth(1), 1);
+	assert_int_equal(settled_depth(8), 1);
+	assert_int_equal(settled_depth(9), 0);
+	assert_int_equal(settled_jumps(2, 1), 1);
+	assert_int_equal(settled_jumps(8, 8), 1);
+	assert_int_equal(settled_jumps(12, 9), 0);
+	assert_int_equal(settled_jumps(12, 0), 0);
+}
+
+/* Left by somebody who copied our rule; so many go at once. */
+static void more_of_ours_than_one(void **state)
+{
+	(void)state;
+	fw_bench_does("add table inet fw; "
+	              "add chain inet fw in { type filter hook input priority 0; policy drop; }");
+	for (int i = 0; i < 12; i++)
+		fw_bench_does("add rule inet fw in accept comment \"" PASS "\"");
+	assert_int_equal(settled(), 12 - 8 + 1);
+	assert_int_equal(settled(), 1);
+	assert_false(nft_host_lacks(&l, &host));
+	for (int i = 0; i < 2; i++)
+		fw_bench_does("add rule inet fw in meta mark & 0x00100000 == 0x00100000 accept "
+		              "comment \"" PASS "\"");
+	assert_int_equal(settled(), 1);
+}
+
+static void a_listing_that_is_torn(void **state)
+{
+	(void)state;
+	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
+	fw_bench_tear(8);
+	assert_int_equal(nft_host_settle(&l, &host, NULL), -EINTR);
+	fw_bench_tear(8);
+	assert_true(nft_host_lacks(&l, &host));
+	assert_int_equal(in_ruleset(PASS), 0);
+	fw_bench_tear(7);
+	assert_int_equal(settled(), 1);
+	fw_bench_tear(8);
+	assert_true(nft_host_lacks(&l, &host)); /* not to be found out */
+	fw_bench_tear(7);
+	assert_false(nft_host_lacks(&l, &host));
+}
+
+static void a_chain_that_goes_meanwhile(void **state)
+{
+	(void)state;
+	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
+	fw_bench_does(DROPS("ip", "fw", "filter", "input", "0"));
+	fw_bench_before_batch("delete table inet fw");
+	assert_int_equal(settled(), 1);
+	assert_int_equal(fw_bench_count(said, LETTING), 1);
+}
+
+static void what_comes_earlier_is_told_once(void **state)
+{
+	(void)state;
+	assert_int_equal(settled_host(DROPS("inet", "fw", "filter", "input", "-2")), 0);
+	assert_int_equal(fw_bench_count(said, EARLIER), 1);
+	host.warned = true;
+	settled();
+	assert_int_equal(fw_bench_count(said, EARLIER), 0);
+	host.warned = false;
+	host.which = CONF_HOST_CHAINS_NONE;
+	settled();
+	assert_int_equal(fw_bench_count(said, EARLIER), 0);
+	host.which = CONF_HOST_CHAINS_ALL;
+	settled_host("table inet fw { chain in { type filter hook input priority -2; }; }");
+	assert_int_equal(fw_bench_count(said, EARLIER), 0);
+}
+
+static void what_others_own_is_told_once(void **state)
+{
+	struct nft_link owner;
+
+	(void)state;
+	if (!fw_bench_has_owners())
+		skip();
+	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
+	fw_bench_does("add table inet postern");
+	assert_int_equal(nft_link_open(&owner, -1), 0);
+	fw_bench_put_owned_chain(&owner);
+	assert_int_equal(settled_with(nft_table_delete), 1);
+	assert_int_equal(in_ruleset("table inet postern"), 0);
+	assert_true(host.warned);
+	assert_int_equal(fw_bench_count(said, LETTING), 1);
+	assert_int_equal(fw_bench_count(said, OWNER), 1);
+	assert_int_equal(settled(), 1);
+	assert_string_equal(said, "");
+	assert_true(nft_host_lacks(&l, &host));
+	nft_link_close(&owner);
+	assert_int_equal(settled(), 1);
+	assert_false(host.warned);
+}
+
+int main(void)
+{
+#define HOST_TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+	    HOST_TEST(which_chains_are_meant),
+	    HOST_TEST(it_lacks_until_it_is_settled),
+	    HOST_TEST(jumps_are_followed),
+	    HOST_TEST(more_of_ours_than_one),
+	    HOST_TEST(a_listing_that_is_torn),
+	    HOST_TEST(a_chain_that_goes_meanwhile),
+	    HOST_TEST(what_comes_earlier_is_told_once),
+	    HOST_TEST(what_others_own_is_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
+}
