@@ -763,6 +763,20 @@ static void stopping_loses_no_knock(void **state)
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), KNOCK);
 }
 
+/* Whoever has the rules taken away is not to find them there again. */
+static void stopping_for_good_opens_nothing(void **state)
+{
+	uint32_t installs = bench_installs();
+
+	(void)state;
+	bench_send(&(struct bench_knock){.by = ALICE, .source = HOME});
+	keeper_stop(bench_keeper(), false);
+	assert_true(bench_stopped());
+	assert_int_equal(bench_outcome(), BENCH_NOTHING);
+	assert_int_equal(bench_installs(), installs);
+	assert_int_equal(bench_open_count(), 0);
+}
+
 static void stopping_when_the_firewall_does_not_let_go(void **state)
 {
 	(void)state;
@@ -836,6 +850,7 @@ int main(void)
 	    BENCH_TEST(stopping),
 	    BENCH_TEST(what_it_is_through_with_is_written_down),
 	    BENCH_TEST(stopping_loses_no_knock),
+	    BENCH_TEST(stopping_for_good_opens_nothing),
 	    BENCH_TEST(stopping_when_the_firewall_does_not_let_go),
 	    BENCH_TEST(stopping_with_rules_kept),
 	    BENCH_TEST(a_doorman_that_ends_leaves_the_rules),

@@ -654,6 +654,17 @@ static void removals_at_the_end(void **state)
 	assert_true(bench_stopped());
 }
 
+/* Though nothing has been open that ends: what was left before is waited for, too. */
+static void time_goes_on_at_the_end(void **state)
+{
+	(void)state;
+	bench_rule_left(LAPTOP, HOME, SSH);
+	assert_false(bench_ticks());
+	bench_stop(true);
+	assert_false(bench_stopped());
+	assert_true(bench_ticks());
+}
+
 /* What finds no room at the runner is not opened, and what is to be shut is asked for later. */
 static void a_runner_that_does_not_listen(void **state)
 {
@@ -937,6 +948,7 @@ int main(void)
 	    T(additions_of_one_device),
 	    T(removals_at_once),
 	    T(removals_at_the_end),
+	    BENCH_TEST(time_goes_on_at_the_end),
 	    T(a_runner_that_does_not_listen),
 	    T(a_full_journal),
 	    T(what_a_predecessor_left_is_shut),

@@ -105,6 +105,29 @@ static void a_full_set(void **state)
 	free(v);
 }
 
+/* What stands behind a set is of the next one. */
+static void sets_end_where_the_next_begins(void **state)
+{
+	struct unlisted_devices *v = unlisted_new();
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	uint32_t first = UNLISTED_MOST, n = 0;
+
+	(void)state;
+	while (first + UNLISTED_WAYS >= UNLISTED_MOST) {
+		uuid_of(uuid, n++);
+		first = unlisted_place(v, uuid, nobody_goes, NULL);
+	}
+	assert_int_equal(first % UNLISTED_WAYS, 0);
+	v->places[first + UNLISTED_WAYS] = v->places[first];
+	v->places[first + UNLISTED_WAYS].admitted = true;
+	assert_int_equal(unlisted_find(v, uuid), UNLISTED_NONE);
+	for (uint32_t i = 0; i < UNLISTED_WAYS; i++)
+		v->places[first + i].admitted = true;
+	v->places[first + UNLISTED_WAYS].admitted = false;
+	assert_int_equal(unlisted_place(v, uuid, nobody_goes, NULL), UNLISTED_NONE);
+	free(v);
+}
+
 static void nobody_knows_who_shares_a_set(void **state)
 {
 	struct unlisted_devices *one = unlisted_new(), *two = unlisted_new();
@@ -121,6 +144,7 @@ int main(void)
 	    cmocka_unit_test(a_place_is_its_own_once_admitted),
 	    cmocka_unit_test(thousands_have_places),
 	    cmocka_unit_test(a_full_set),
+	    cmocka_unit_test(sets_end_where_the_next_begins),
 	    cmocka_unit_test(nobody_knows_who_shares_a_set),
 	};
 
