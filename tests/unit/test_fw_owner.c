@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <netinet/in.h> /* before the kernel's twin of it */
+#include <sys/wait.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -107,6 +109,35 @@ static void a_successor_takes_it_over(void **state)
 	assert_false(fw_bench_tries("delete table inet postern"));
 	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
 	assert_as_before("");
+}
+
+/* It has been told to end, and its socket closes a moment later. */
+static void a_predecessor_is_waited_for(void **state)
+{
+	struct fw_bench *b = *state;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (!fw_bench_has_owners())
+		skip();
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		bool stands = fw_case_install(&b->fw, &b->c.s, NULL, 0) == 0;
+
+		if (write(ready[1], "+", 1) != 1)
+			_exit(1);
+		usleep(300000);
+		_exit(stands ? 0 : 1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	fw_close(&b->fw); /* it is the child's now */
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
+	install(b);
+	assert_int_equal(waitpid(pid, &(int){0}, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 static char *without_handles(void)
@@ -399,6 +430,7 @@ int main(void)
 	    FW_TEST(nobody_else_changes_it),
 	    FW_TEST(a_second_one_changes_nothing),
 	    FW_TEST(a_successor_takes_it_over),
+	    FW_TEST(a_predecessor_is_waited_for),
 	    FW_TEST(one_without_an_owner_is_taken_over),
 	    FW_TEST(new_tables_are_no_alarm),
 	    FW_OLD_TEST(new_tables_are_no_alarm),

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 /* As it is: what comes back is read by functions of its own. */
 #include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -277,6 +279,28 @@ static void time_is_never_cut_short(void **state)
 	}
 }
 
+/* --- The words that the table says of its boot */
+
+static void words_of_a_boot(void **state)
+{
+	static const char longest[CLOCK_BOOT_ID_BYTES + 1] =
+	    "0123456789012345678901234567890123456789";
+	static const struct {
+		const char *id, *words;
+	} cases[] = {{"", ""}, {"\n", ""}, {"7", "of boot 7"}, {"7a\n", "of boot 7a"}};
+	char boot[NFT_BOOT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		memset(boot, 0x55, sizeof boot);
+		nft_table_boot(boot, cases[i].id);
+		assert_string_equal(boot, cases[i].words);
+		assert_int_equal(boot[NFT_BOOT_BYTES - 1], 0);
+	}
+	nft_table_boot(boot, longest);
+	assert_int_equal(strlen(boot), strlen("of boot ") + CLOCK_BOOT_ID_BYTES);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -288,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(addresses_there_and_back),
 	    cmocka_unit_test(each_kind_has_its_place),
 	    cmocka_unit_test(time_is_never_cut_short),
+	    cmocka_unit_test(words_of_a_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
