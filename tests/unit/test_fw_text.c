@@ -51,6 +51,40 @@ static void assert_order(const char *text, const char *first, const char *second
 	assert_true(strstr(text, first) < strstr(text, second));
 }
 
+/* The whole rule set is what stands in the file: whoever changes a rule looks at it there. */
+static void assert_is_file(const struct fw_case *c, const char *path)
+{
+	static char expected[16384];
+	char *text = ruleset(c);
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	expected[fread(expected, 1, sizeof expected - 1, file)] = '\0';
+	fclose(file);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void every_word_of_it(void **state)
+{
+	static const char *const networks[] = {
+	    "10.16.0.0/12", "2001:db8::/33", "192.0.2.7", "2001:db8:8000::1"};
+	struct fw_case c;
+
+	(void)state;
+	fw_case_fill(&c);
+	assert_is_file(&c, VECTORS "/../unit/ruleset_ports.nft");
+	c.settings.guard = CONF_GUARD_ALL;
+	c.settings.openspa.enabled = true;
+	c.settings.established = CONF_ESTABLISHED_CUT;
+	strcpy(c.settings.interface, "eth0");
+	for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
+		assert_true(cidr_parse(&c.cidrs[i], networks[i]));
+	c.settings.guard_allow_networks = (struct span){0, 4};
+	c.settings.guard_allow_ports = (struct span){1, 3};
+	assert_is_file(&c, VECTORS "/../unit/ruleset_all.nft");
+}
+
 static void one_chain_alone(void **state)
 {
 	struct fw_case c;
@@ -303,6 +337,7 @@ static void none_does_nothing_and_cannot_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_word_of_it),
 	    cmocka_unit_test(one_chain_alone),
 	    cmocka_unit_test(policies_have_sets_and_a_chain),
 	    cmocka_unit_test(names_follow_the_ports),
