@@ -29,12 +29,13 @@
 /* --- A kernel that knows of no owners, and one whose rules change while they are looked at */
 
 static bool old_kernel;
-static unsigned int to_tear;
+static unsigned int whole, to_tear;
 static bool torn;
 static const char *before_batch;
 
-void fw_bench_tear(unsigned int times)
+void fw_bench_tear(unsigned int after, unsigned int times)
 {
+	whole = after;
 	to_tear = times;
 }
 
@@ -48,8 +49,11 @@ static void others_act(const struct nlmsghdr *first)
 {
 	const char *text = before_batch;
 
-	torn = to_tear > 0 && (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	bool listing = (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	torn = listing && whole == 0 && to_tear > 0;
 	to_tear -= torn;
+	whole -= listing && whole > 0;
 	if (text == NULL || first->nlmsg_type != NFNL_MSG_BATCH_BEGIN)
 		return;
 	before_batch = NULL;

@@ -25,8 +25,8 @@ int fw_bench_setup(void **state);
 int fw_bench_setup_old(void **state);
 int fw_bench_teardown(void **state);
 
-/* So many listings from now on are torn: the rules have changed while they were read. */
-void fw_bench_tear(unsigned int times);
+/* After so many listings so many are torn: the rules have changed while they were read. */
+void fw_bench_tear(unsigned int after, unsigned int times);
 /* Somebody else does that right before our next transaction. */
 void fw_bench_before_batch(const char *text);
 /* Puts a chain that drops everything, which nobody but that link can change, as firewalld does from

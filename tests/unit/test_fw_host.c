@@ -31,7 +31,7 @@ static int enter(void **state)
 static int leave(void **state)
 {
 	nft_link_close(&l);
-	fw_bench_tear(0);
+	fw_bench_tear(0, 0);
 	return fw_bench_teardown(state);
 }
 
@@ -189,17 +189,22 @@ static void a_listing_that_is_torn(void **state)
 {
 	(void)state;
 	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
-	fw_bench_tear(8);
+	fw_bench_tear(0, 8);
 	assert_int_equal(nft_host_settle(&l, &host, NULL), -EINTR);
-	fw_bench_tear(8);
+	fw_bench_tear(0, 8);
 	assert_true(nft_host_lacks(&l, &host));
 	assert_int_equal(in_ruleset(PASS), 0);
-	fw_bench_tear(7);
+	fw_bench_tear(0, 7);
 	assert_int_equal(settled(), 1);
-	fw_bench_tear(8);
+	fw_bench_tear(0, 8);
 	assert_true(nft_host_lacks(&l, &host)); /* not to be found out */
-	fw_bench_tear(7);
+	fw_bench_tear(0, 7);
 	assert_false(nft_host_lacks(&l, &host));
+	fw_bench_tear(1, 8); /* with its chains, but not the rules in them */
+	assert_true(nft_host_lacks(&l, &host));
+	fw_bench_tear(1, 7);
+	assert_false(nft_host_lacks(&l, &host));
+	fw_bench_tear(0, 0);
 }
 
 static void a_chain_that_goes_meanwhile(void **state)

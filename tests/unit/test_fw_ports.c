@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fw/nft.h"
 #include "fw_bench.h"
 
 #define TCP 6
@@ -558,6 +559,59 @@ static void strangers_are_not_adopted(void **state)
 	assert_int_equal(held(b), 2);
 }
 
+/* As long as nft allows, which is longer than our clock counts. */
+static void one_that_never_ends(void **state)
+{
+	const uint64_t longest_ms = INT64_MAX / 2 / 1000000;
+	struct fw_bench *b = *state;
+
+	install(b, NULL, 0);
+	fw_bench_does("add element inet postern opened_ports_4 { "
+	              "192.0.2.1 . 6 . 22 timeout 200000d comment \"alice\" }");
+	assert_int_equal(held(b), 1);
+	assert_in_range(b->opened[0].timeout_ms, longest_ms - 1000, longest_ms);
+}
+
+static void count_one(void *context, const struct opening *o, const char *owner)
+{
+	size_t *count = context;
+
+	(void)o;
+	(void)owner;
+	(*count)++;
+}
+
+/* Eight times each of them is begun anew. */
+static void every_listing_may_be_torn(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element o[32];
+	size_t count = fill(o), found = 0;
+	const struct nft_adoption to = {count_one, &found};
+	struct nft_range ranges[FW_RANGES];
+	struct nft_link l;
+
+	install(b, o, count);
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	for (unsigned int after = 0; after < 4 + 1 + 8; after++) {
+		fw_bench_tear(after, 8);
+		assert_int_equal(nft_adopt_ports(&l, &to), -EINTR);
+	}
+	fw_bench_tear(4 + 1 + 8, 8);
+	found = 0;
+	assert_int_equal(nft_adopt_ports(&l, &to), 0);
+	assert_int_equal(found, count);
+	for (unsigned int after = 4; after < 4 + 1 + 8; after++) {
+		fw_bench_tear(after, 7);
+		assert_int_equal(nft_adopt_ports(&l, &to), 0);
+	}
+	fw_bench_tear(0, 7);
+	assert_int_equal(nft_ranges_read(&l, ranges, FW_RANGES), 8);
+	assert_int_equal(nft_ranges_read(&l, ranges, 7), 7);
+	fw_bench_tear(0, 0);
+	nft_link_close(&l);
+}
+
 static void removing_leaves_nothing(void **state)
 {
 	struct fw_bench *b = *state;
@@ -597,6 +651,8 @@ int main(void)
 	    FW_OLD_TEST(a_new_range_hides_nothing),
 	    FW_OLD_TEST(a_replaced_rule_is_noticed),
 	    FW_OLD_TEST(strangers_are_not_adopted),
+	    FW_OLD_TEST(one_that_never_ends),
+	    FW_TEST(every_listing_may_be_torn),
 	    FW_TEST(removing_leaves_nothing),
 	};
 

@@ -894,12 +894,33 @@ static void a_runner_that_cannot_be_asked(void **state)
 	assert_int_equal(bench_rules_left(), 0);
 }
 
-static void a_runner_that_ends(void **state)
+static const char *said_when_it_ends(void)
 {
-	(void)state;
-	open_for(LAPTOP, HOME, SSH);
+	caught_log_begin(LOG_LEVEL_ERROR);
 	bench_privileged_ends();
 	assert_true(bench_stopped());
+	return caught_log_end();
+}
+
+static void a_runner_that_ends(void **state)
+{
+	const char *said;
+
+	(void)state;
+	open_for(LAPTOP, HOME, SSH);
+	said = said_when_it_ends();
+	assert_non_null(strstr(said, "rules of scripts may still be open"));
+	assert_non_null(strstr(said, "rules=1\n"));
+	/* Once is enough. */
+	caught_log_begin(LOG_LEVEL_ERROR);
+	bench_keeper()->rules.runner.closed(bench_keeper());
+	assert_string_equal(caught_log_end(), "");
+}
+
+static void a_runner_that_ends_and_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_string_equal(said_when_it_ends(), "");
 }
 
 /* Whoever opens for nothing but a knock is not the privileged runner's. */
@@ -963,6 +984,7 @@ int main(void)
 	    T(all_is_shut_before_the_end),
 	    T(a_runner_that_cannot_be_asked),
 	    T(a_runner_that_ends),
+	    T(a_runner_that_ends_and_leaves_nothing),
 	    T(knocks_go_past_it),
 	};
 
