@@ -28,6 +28,11 @@ static int enter(void **state)
 	return fw_bench_setup(state) != 0 ? -1 : nft_link_open(&l, -1);
 }
 
+static int enter_old(void **state)
+{
+	return fw_bench_setup_old(state) != 0 ? -1 : nft_link_open(&l, -1);
+}
+
 static int leave(void **state)
 {
 	nft_link_close(&l);
@@ -258,6 +263,138 @@ static void what_others_own_is_told_once(void **state)
 	assert_false(host.warned);
 }
 
+/* --- The same by the back-end, and what it makes of what others do to our table */
+
+#define FAILED   "cannot let granted packets by in the host's chains"
+#define NO_FIB   "CONFIG_NFT_FIB_INET"
+#define TOO_MANY 65
+
+static int installed(struct fw_bench *b)
+{
+	int err;
+
+	caught_log_begin(LOG_LEVEL_INFO);
+	err = fw_case_install(&b->fw, &b->c.s, NULL, 0);
+	said = caught_log_end();
+	return err;
+}
+
+static bool disturbed(struct fw_bench *b)
+{
+	bool is;
+
+	caught_log_begin(LOG_LEVEL_INFO);
+	is = b->fw.ops->disturbed(&b->fw);
+	said = caught_log_end();
+	return is;
+}
+
+static void put_too_many(void)
+{
+	char text[128 * TOO_MANY] = "add table inet host";
+	size_t used = strlen(text);
+
+	for (int i = 0; i < TOO_MANY; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used,
+		    "; add chain inet host c%d { type filter hook input priority 0; policy drop; }",
+		    i);
+	fw_bench_does(text);
+}
+
+static void what_fails_is_told_once(void **state)
+{
+	struct fw_bench *b = *state;
+
+	for (int i = 0; i < 2; i++) {
+		put_too_many();
+		assert_int_equal(installed(b), 0);
+		assert_int_equal(fw_bench_count(said, FAILED), 1);
+		assert_int_equal(installed(b), 0);
+		assert_false(disturbed(b));
+		assert_string_equal(said, "");
+		fw_bench_does("delete table inet host");
+		assert_false(disturbed(b));
+		assert_int_equal(installed(b), 0);
+		assert_string_equal(said, "");
+	}
+	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
+	fw_bench_tear(0, 16); /* looked at, and settled */
+	assert_false(disturbed(b));
+	assert_string_equal(said, "");
+	assert_false(disturbed(b));
+	assert_int_equal(fw_bench_count(said, LETTING), 1);
+}
+
+static void what_comes_anew_is_told_anew(void **state)
+{
+	struct fw_bench *b = *state;
+
+	if (!fw_bench_has_owners())
+		skip();
+	for (int i = 0; i < 2; i++) {
+		struct nft_link owner;
+
+		assert_int_equal(nft_link_open(&owner, -1), 0);
+		fw_bench_put_owned_chain(&owner);
+		if (i == 0)
+			assert_int_equal(installed(b), 0);
+		else
+			assert_false(disturbed(b));
+		assert_int_equal(fw_bench_count(said, OWNER), 1);
+		assert_false(disturbed(b));
+		assert_string_equal(said, "");
+		nft_link_close(&owner);
+		assert_false(disturbed(b));
+	}
+}
+
+static void what_was_before_is_over(void **state)
+{
+	struct fw_bench *b = *state;
+
+	assert_int_equal(installed(b), 0);
+	fw_bench_does("insert rule inet postern input accept");
+	assert_int_equal(installed(b), 0);
+	assert_false(disturbed(b));
+	fw_bench_does("insert rule inet postern input accept");
+	b->c.settings.mark = 3;
+	assert_int_equal(installed(b), -EINVAL);
+	assert_int_equal(fw_bench_count(said, "cannot put the rule set in place"), 1);
+	assert_int_equal(fw_bench_count(said, NO_FIB), 0);
+	assert_true(disturbed(b)); /* it is there still */
+	b->c.settings.mark = CASE_MARK;
+	assert_int_equal(installed(b), 0);
+	assert_false(disturbed(b));
+}
+
+/* As a kernel says that knows no such expression. */
+static void the_likely_cause_is_named(void **state)
+{
+	struct fw_bench *b = *state;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(installed(b), 0);
+		fw_bench_before_batch("delete table inet postern");
+		b->c.settings.hook = i == 0 ? CONF_HOOK_PREROUTING : CONF_HOOK_INPUT;
+		assert_int_equal(installed(b), -ENOENT);
+		assert_int_equal(fw_bench_count(said, NO_FIB), i == 0);
+	}
+}
+
+/* Whatever the kernel had against one rule set, it has nothing against owners. */
+static void a_refusal_does_not_cost_the_owner(void **state)
+{
+	struct fw_bench *b = *state;
+
+	if (!fw_bench_has_owners())
+		skip();
+	b->c.settings.mark = 3;
+	assert_int_equal(installed(b), -EINVAL);
+	b->c.settings.mark = CASE_MARK;
+	assert_int_equal(installed(b), 0);
+	assert_false(fw_bench_tries("delete table inet postern"));
+}
+
 int main(void)
 {
 #define HOST_TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -270,6 +407,11 @@ int main(void)
 	    HOST_TEST(a_chain_that_goes_meanwhile),
 	    HOST_TEST(what_comes_earlier_is_told_once),
 	    HOST_TEST(what_others_own_is_told_once),
+	    HOST_TEST(what_fails_is_told_once),
+	    HOST_TEST(what_comes_anew_is_told_anew),
+	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
+	    cmocka_unit_test_setup_teardown(the_likely_cause_is_named, enter_old, leave),
+	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};
 
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
