@@ -1,5 +1,7 @@
 #include "short_memory.h"
 
+#include <errno.h>
+
 static size_t to_go;
 static bool failed;
 
@@ -16,6 +18,8 @@ static bool fails_now(void)
 
 	to_go -= to_go > 0;
 	failed = failed || now;
+	if (now)
+		errno = ENOMEM;
 	return now;
 }
 

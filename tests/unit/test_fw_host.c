@@ -13,6 +13,7 @@
 #include "caught_log.h"
 #include "fw/nft.h"
 #include "fw_bench.h"
+#include "short_memory.h"
 
 #define PASS    "postern: let granted packets by"
 #define LETTING "letting granted packets by"
@@ -381,6 +382,37 @@ static void the_likely_cause_is_named(void **state)
 	}
 }
 
+/* Whatever there is no memory for: the rules of before stay. */
+static void without_memory(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	struct fw second;
+	size_t nth;
+
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, &g, 1), 0);
+	for (nth = 1;; nth++) {
+		short_memory(nth);
+		if (installed(b) == 0)
+			break;
+		short_memory(0);
+		assert_int_equal(fw_bench_held(b, false, b->found), 1);
+	}
+	assert_in_range(nth, 5, 8); /* some are the test's own */
+	assert_int_equal(fw_bench_held(b, false, b->found), 0);
+	for (nth = 1; nth <= 3; nth++) {
+		short_memory(nth);
+		caught_log_begin(LOG_LEVEL_INFO);
+		assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), -ENOMEM);
+		said = caught_log_end();
+		assert_int_equal(fw_bench_count(said, "cannot open the firewall"), 1);
+	}
+	short_memory(nth);
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
+	short_memory(0);
+	fw_close(&second);
+}
+
 /* Whatever the kernel had against one rule set, it has nothing against owners. */
 static void a_refusal_does_not_cost_the_owner(void **state)
 {
@@ -411,6 +443,7 @@ int main(void)
 	    HOST_TEST(what_comes_anew_is_told_anew),
 	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
 	    cmocka_unit_test_setup_teardown(the_likely_cause_is_named, enter_old, leave),
+	    HOST_TEST(without_memory),
 	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};
 

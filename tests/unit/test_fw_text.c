@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fw_case.h"
+#include "short_memory.h"
 
 /* The linker puts it in place of the real one (--wrap): time stands still. */
 int64_t __wrap_clock_boot_ns(void);
@@ -316,6 +317,26 @@ static void odd_numbers_are_refused(void **state)
 	assert_null(fw_nft_ruleset(&c.s));
 }
 
+/* Whatever there is no memory for. */
+static void without_memory(void **state)
+{
+	struct fw_case c;
+	char *text = NULL;
+	size_t nth = 0;
+
+	(void)state;
+	fw_case_fill(&c);
+	while (text == NULL) {
+		errno = 0;
+		short_memory(++nth);
+		text = fw_nft_ruleset(&c.s);
+		short_memory(0);
+		assert_true(text != NULL || errno == ENOMEM);
+	}
+	assert_int_equal(nth, 5);
+	free(text);
+}
+
 static void none_does_nothing_and_cannot_fail(void **state)
 {
 	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 1000, "alice");
@@ -349,6 +370,7 @@ int main(void)
 	    cmocka_unit_test(one_interface_alone),
 	    cmocka_unit_test(networks_of_both_kinds),
 	    cmocka_unit_test(odd_numbers_are_refused),
+	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
 	};
 

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "fw/nft.h"
+#include "short_memory.h"
 
 #define ANSWER    ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE)
 #define HEAD      sizeof(struct nfgenmsg)
@@ -464,6 +465,30 @@ static void an_open_one_is_refused_if_it_is_none(void **state)
 	nft_link_close(&none);
 }
 
+static void without_memory(void **state)
+{
+	static const char value[2000] = "x";
+	struct nft_link one;
+
+	(void)state;
+	for (size_t nth = 1; nth <= 2; nth++) {
+		short_memory(nth);
+		assert_int_equal(nft_link_open(&one, -1), -ENOMEM);
+		assert_int_equal(one.fd, -1);
+	}
+	short_memory(3);
+	assert_int_equal(nft_link_open(&one, -1), 0);
+	nft_batch_begin(&one);
+	short_memory(1);
+	while (!one.full)
+		mnl_attr_put(
+		    nft_batch_add(&one, NFT_MSG_NEWTABLE, NFPROTO_INET, 0), 1, sizeof value, value);
+	short_memory(0);
+	assert_int_equal(one.room, NFT_BATCH_BYTES);
+	assert_int_equal(nft_batch_commit(&one), -EMSGSIZE);
+	nft_link_close(&one);
+}
+
 /* As it comes from a predecessor: with an address, and with answers that nobody has read. */
 static void one_that_was_used(void **state)
 {
@@ -513,6 +538,7 @@ int main(void)
 	    LINK_TEST(notices_of_odd_sizes),
 	    LINK_TEST(it_cannot_be_sent),
 	    cmocka_unit_test(an_open_one_is_refused_if_it_is_none),
+	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(one_that_was_used),
 	};
 
