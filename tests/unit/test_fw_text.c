@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "caught_log.h"
 #include "fw_case.h"
 #include "short_memory.h"
 
@@ -295,6 +297,11 @@ static void networks_of_both_kinds(void **state)
 	assert_has(text, "ip saddr { 10.0.0.0/8, 192.0.2.7/32 } accept");
 	assert_has(text, "ip6 saddr 2001:db8::/32 accept");
 	free(text);
+	/* Whatever stands behind the prefix. */
+	c.cidrs[2].bits -= 9;
+	text = ruleset(&c);
+	assert_has(text, "ip saddr { 10.0.0.0/8, 192.0.2.0/23 } accept");
+	free(text);
 }
 
 static void odd_numbers_are_refused(void **state)
@@ -355,6 +362,72 @@ static void none_does_nothing_and_cannot_fail(void **state)
 	assert_int_equal(fw_open(&fw, (enum conf_firewall)7, "", -1), -EINVAL);
 }
 
+static const char *said_by_none(const struct fw_change *c)
+{
+	struct fw_change change = *c;
+	struct fw fw;
+
+	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(fw.ops->change(&fw, &change, 1), 0);
+	assert_int_equal(change.outcome, 0);
+	fw_close(&fw);
+	return caught_log_end();
+}
+
+static void none_says_what_it_would_do(void **state)
+{
+	static const struct {
+		int64_t left_ns;
+		const char *said;
+	} cases[] = {{-1, " timeout=0ms "}, {0, " timeout=0ms "}, {1, " timeout=1ms "},
+	    {1000000, " timeout=1ms "}, {1000001, " timeout=2ms "}};
+	struct fw_change c = {.owner = "alice", .outcome = 1};
+
+	(void)state;
+	assert_true(addr_parse(&c.opening.address, "192.0.2.1"));
+	c.opening.policy = 7;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		c.opening.until_ns = clock_boot_ns() + cases[i].left_ns;
+		assert_has(said_by_none(&c), cases[i].said);
+	}
+	assert_has(said_by_none(&c),
+	    "dry run: would open address=192.0.2.1 policy=7 timeout=2ms owner=alice\n");
+	c.opening.ports = (struct ports){6, 0, 22, 23};
+	assert_has(said_by_none(&c), " protocol=6 ports=22-23 timeout=2ms owner=alice\n");
+	c.close = true;
+	assert_has(said_by_none(&c), "dry run: would close");
+}
+
+static void none_says_which_rules(void **state)
+{
+	struct fw_case_element g[] = {fw_case_grant("192.0.2.1", 0, 1000, "alice"),
+	    fw_case_grant("192.0.2.2", 1, 1000, "bob")};
+	const char *said, *first;
+	struct fw_case c;
+	struct fw fw;
+
+	(void)state;
+	fw_case_fill(&c);
+	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(fw_case_install(&fw, &c.s, g, 2), 0);
+	said = caught_log_end();
+	assert_order(said, "would put these rules in place", ":     table inet postern {\n");
+	assert_order(said, ":     table inet postern {\n", ":     chain input {\n");
+	assert_order(said, ":     udp dport 53 accept\n", "would keep open");
+	assert_lacks(said, ":     \n");
+	first = strstr(said, "would keep open");
+	assert_has(first, "owner=alice");
+	assert_has(first, "owner=bob");
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(fw.ops->remove(&fw), 0);
+	assert_has(caught_log_end(), "dry run: would take all rules away");
+	c.settings.mark = 0;
+	assert_int_equal(fw_case_install(&fw, &c.s, g, 2), -EINVAL);
+	fw_close(&fw);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +445,8 @@ int main(void)
 	    cmocka_unit_test(odd_numbers_are_refused),
 	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
+	    cmocka_unit_test(none_says_what_it_would_do),
+	    cmocka_unit_test(none_says_which_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
