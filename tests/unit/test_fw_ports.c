@@ -337,6 +337,36 @@ static void unused_ranges_make_room(void **state)
 	free(text);
 }
 
+static size_t range_sets(void)
+{
+	char *text = fw_bench_listing("list table inet postern");
+	size_t count = fw_bench_count(text, "set opened_tcp_");
+
+	free(text);
+	return count;
+}
+
+/* While there is room, or nothing needs it, nobody asks the kernel who has gone. */
+static void room_is_made_when_there_is_none(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element live[FW_RANGES];
+
+	for (unsigned int i = 0; i < FW_RANGES; i++)
+		live[i] = nth_range(i);
+	install(b, live, FW_RANGES - 1);
+	assert_int_equal(close_one(b, live[0]), 0);
+	assert_int_equal(open_one(b, live[FW_RANGES - 1]), 0);
+	assert_int_equal(range_sets(), FW_RANGES);
+	assert_int_equal(open_one(b, opening("192.0.2.1", TCP, 22, 22, 600000)), 0);
+	assert_int_equal(open_one(b, live[7]), 0);
+	assert_int_equal(close_one(b, opening("192.0.2.1", UDP, 7, 9, 1)), 0);
+	assert_int_equal(range_sets(), FW_RANGES);
+	assert_int_equal(open_one(b, nth_range(999)), 0);
+	assert_int_equal(range_sets(), FW_RANGES);
+	assert_int_equal(held(b), FW_RANGES + 1);
+}
+
 /* Those of a range that was closed for one of two stay; what ran out by itself goes. */
 static void only_unused_ranges_go(void **state)
 {
@@ -642,6 +672,7 @@ int main(void)
 	    FW_TEST(many_at_once),
 	    FW_TEST(ranges_are_bounded),
 	    FW_TEST(unused_ranges_make_room),
+	    FW_TEST(room_is_made_when_there_is_none),
 	    FW_TEST(only_unused_ranges_go),
 	    FW_TEST(installing_too_many_ranges_keeps_the_rest),
 	    FW_OLD_TEST(a_transaction_fails_as_a_whole),
