@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "caught_log.h"
 #include "fw/nft.h"
 #include "fw_bench.h"
 
@@ -400,11 +401,16 @@ static void installing_too_many_ranges_keeps_the_rest(void **state)
 {
 	struct fw_bench *b = *state;
 	struct fw_case_element o[300];
+	const char *said;
 
 	for (unsigned int i = 0; i < 299; i++)
 		o[i] = nth_range(i);
 	o[299] = opening("192.0.2.1", TCP, 22, 22, 600000);
+	caught_log_begin(LOG_LEVEL_ERROR);
 	install(b, o, 300);
+	said = caught_log_end();
+	assert_int_equal(fw_bench_count(said, "too many distinct ranges"), 299 - FW_RANGES);
+	assert_int_equal(fw_bench_count(said, "owner=alice"), 299 - FW_RANGES);
 	assert_int_equal(held(b), FW_RANGES + 1);
 	assert_false(b->fw.ops->disturbed(&b->fw));
 }

@@ -316,12 +316,21 @@ static void odd_numbers_are_refused(void **state)
 	struct fw_case c;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+	for (size_t i = 0; i < 3 * sizeof bad / sizeof *bad; i++) {
+		/* In each place, and there alone; the last of them. */
+		struct span *const places[] = {
+		    &c.policies[2].ports, &c.settings.managed_ports, &c.settings.guard_allow_ports};
+
 		fw_case_fill(&c);
-		c.ports[0] = bad[i];
+		c.settings.managed_ports.count = 0;
+		c.ports[5] = bad[i / 3];
+		c.ports[4] = c.ports[0];
+		*places[i % 3] = (struct span){4, 2};
 		errno = 0;
 		assert_null(fw_nft_ruleset(&c.s));
 		assert_int_equal(errno, EINVAL);
+		c.ports[5] = c.ports[1];
+		free(ruleset(&c));
 	}
 	fw_case_fill(&c);
 	c.settings.mark = 0;

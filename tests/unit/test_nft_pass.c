@@ -267,6 +267,55 @@ static void user_data_may_be_anything(void **state)
 	}
 }
 
+/* The user data of a rule: type, length, value, one after the other. */
+static const struct nlattr *user_data(const char *bytes, size_t size)
+{
+	struct nft_building b = start();
+	const struct nlattr *a = mnl_nlmsg_get_payload_tail(b.message);
+
+	mnl_attr_put(b.message, NFTA_RULE_USERDATA, size, bytes);
+	return a;
+}
+
+static void comments_among_others(void **state)
+{
+#define DATA(bytes) (bytes), sizeof(bytes) - 1
+	static const struct {
+		const char *bytes;
+		size_t size;
+		bool has;
+	} cases[] = {
+	    {DATA("\0\3ab\0"), true},
+	    {DATA("\0\3ac\0"), false},
+	    {DATA("\1\3ab\0"), false},
+	    {DATA("\0\2ab\0"), false},
+	    {DATA("\0\4ab\0\0"), false},
+	    {DATA("\0\3ab"), false},
+	    {DATA("\1\3ab\0\0\3ab\0"), true},
+	    {DATA("\0\3ac\0\0\3ab\0"), true},
+	    {DATA("\0\1\0\0\3ab\0"), true},
+	    {DATA("\0\0\0\3ab\0"), true},
+	    {DATA("\1\377\0\3ab\0"), false},
+	    {DATA("\0"), false},
+	    {DATA(""), false},
+	};
+	char longest[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		if (nft_has_comment(user_data(cases[i].bytes, cases[i].size), "ab") != cases[i].has)
+			fail_msg("case %zu", i);
+	}
+	assert_false(nft_has_comment(NULL, "ab"));
+	assert_false(nft_has_comment(NULL, ""));
+	memset(longest, 'x', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	nft_batch_begin(&l);
+	nft_batch_add(&l, NFT_MSG_NEWRULE, NFPROTO_INET, 0);
+	nft_put_comment(l.message, NFTA_RULE_USERDATA, longest);
+	assert_true(nft_has_comment(nft_attributes_of(l.message).at[NFTA_RULE_USERDATA], longest));
+}
+
 /* Cut anywhere but in its padding, or with any byte changed. */
 static void bounds_are_kept(void **state)
 {
@@ -307,6 +356,7 @@ int main(void)
 	    cmocka_unit_test(extensions_of_iptables),
 	    cmocka_unit_test(where_a_rule_sends),
 	    cmocka_unit_test(user_data_may_be_anything),
+	    cmocka_unit_test(comments_among_others),
 	    cmocka_unit_test(bounds_are_kept),
 	};
 
