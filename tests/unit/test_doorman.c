@@ -461,6 +461,57 @@ static void what_a_killed_one_had_refused(void **state)
 	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 0);
 }
 
+/* One slot as it was left, and what is made of it. */
+static const struct {
+	uint16_t slot;
+	uint64_t number, judged;
+	uint16_t size;
+	uint8_t protocol;
+	bool taken_up;
+} slots_left[] = {
+    {0, 0, 9, OPENME_PACKET_BYTES, RECORD_OPENME, true},
+    {HELD_SLOTS - 1, 0, 9, OPENME_PACKET_BYTES, RECORD_OPENME, true},
+    {7, 9, 9, OPENME_PACKET_BYTES, RECORD_OPENME, false},
+    {7, 10, 9, OPENME_PACKET_BYTES, RECORD_OPENME, true},
+    {7, 1, 0, OPENME_PACKET_BYTES, RECORD_OPENME, true},
+    {7, 0, 0, 0, RECORD_OPENME, false},
+    {7, 0, 0, 1, RECORD_OPENME, true},
+    {7, 0, 0, RECORD_BYTES_MAX + 1, RECORD_OPENME, true}, /* too long, as the socket says it */
+    {7, 0, 0, RECORD_BYTES_MAX + 2, RECORD_OPENME, false},
+    {7, 0, 0, OPENME_PACKET_BYTES, RECORD_OPENSPA, false}, /* there is no such socket */
+    {7, 0, 0, OPENME_PACKET_BYTES, RECORD_PROTOCOLS, false},
+};
+
+static void each_slot_that_was_left(void **state)
+{
+	struct record record;
+
+	(void)state;
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	record = world.doorman.held->slots[world.handed.record.slot].record;
+	for (size_t i = 0; i < sizeof slots_left / sizeof *slots_left; i++) {
+		uint16_t slot = slots_left[i].slot;
+		struct held *h = world.doorman.held;
+		bool whole = slots_left[i].size == OPENME_PACKET_BYTES;
+
+		memset(h, 0, sizeof *h);
+		h->slots[slot].number = slots_left[i].number;
+		h->slots[slot].record = record;
+		h->slots[slot].record.size = slots_left[i].size;
+		h->slots[slot].record.protocol = slots_left[i].protocol;
+		start_another(slots_left[i].judged);
+		run_scan();
+		if (handed_on() != (slots_left[i].taken_up && whole ? CAROL : -1))
+			fail_msg("slot %zu", i);
+		assert_int_equal(
+		    world.doorman.next_slot, slots_left[i].taken_up ? (slot + 1) % HELD_SLOTS : 0);
+		if (slots_left[i].taken_up && whole)
+			assert_int_equal(world.handed.record.slot, slot);
+	}
+}
+
 /* The memory may hold anything. */
 static void nothing_in_that_memory_is_believed(void **state)
 {
@@ -1067,6 +1118,7 @@ int main(void)
 	    T(nothing_in_that_memory_is_believed),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
+	    T(each_slot_that_was_left),
 	    T(held_until_the_configuration_is_here),
 	    T(more_than_can_be_held),
 	    T(given_back_after_the_configuration_came),
