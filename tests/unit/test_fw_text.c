@@ -286,6 +286,10 @@ static void one_interface_alone(void **state)
 	text = ruleset(&c);
 	assert_order(text, "iifname != \"eth0.7\" return", "iifname \"lo\" accept");
 	free(text);
+	strcpy(c.settings.interface, "e");
+	text = ruleset(&c);
+	assert_order(text, "iifname != \"e\" return", "iifname \"lo\" accept");
+	free(text);
 }
 
 static void networks_of_both_kinds(void **state)
