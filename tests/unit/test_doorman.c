@@ -688,6 +688,24 @@ static void each_is_held_in_a_slot_of_its_own(void **state)
 	}
 }
 
+/* Whatever stood in its slot has been judged: it has not. */
+static void what_waits_is_not_judged(void **state)
+{
+	struct doorman *d = &world.doorman;
+
+	(void)state;
+	d->next_slot = 5;
+	d->held->slots[5].number = 7;
+	knock_by(CAROL);
+	for (int i = 0; i < 1000 && d->hands->lane.scanning == 0; i++)
+		d->sockets[RECORD_OPENME].source.ready(&d->sockets[RECORD_OPENME]);
+	assert_int_equal(d->hands->lane.scanning, 1);
+	assert_int_equal(d->held->slots[5].number, 0);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	assert_int_equal(d->held->slots[5].number, d->handed_on);
+}
+
 /* As if it came from the nth of many sources. */
 static void take_in_from(uint8_t nth)
 {
@@ -1125,6 +1143,7 @@ int main(void)
 	    T(reloaded_while_a_key_is_searched),
 	    T(signatures_are_rationed),
 	    T(each_is_held_in_a_slot_of_its_own),
+	    T(what_waits_is_not_judged),
 	    T(a_slice_of_the_queue),
 	    T(a_pause_when_all_is_spent),
 	    T(those_a_source_is_known_for_come_first),
