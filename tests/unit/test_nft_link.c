@@ -1,6 +1,7 @@
 /* The link and the watch, with a kernel that the test plays: answers that no real one can be made
  * to give. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,10 +67,12 @@ static int enter(void **state)
 
 static int leave(void **state)
 {
+	int fd = l.fd;
+
 	(void)state;
 	close(far);
 	nft_link_close(&l);
-	return l.fd == -1 && l.buffer == NULL ? 0 : -1;
+	return l.fd == -1 && l.buffer == NULL && fcntl(fd, F_GETFD) == -1 ? 0 : -1;
 }
 
 static void play(const struct answer *a, size_t count, uint32_t first)
@@ -514,6 +517,14 @@ static void one_that_was_used(void **state)
 	size = sizeof to;
 	assert_int_equal(getpeername(second.fd, (struct sockaddr *)&to, &size), 0);
 	assert_memory_equal(&to, &kernel, sizeof to);
+	/* The largest batch fits, and all that comes back of it. */
+	size = sizeof on;
+	for (int i = 0; geteuid() == 0 && i < 2; i++) {
+		assert_int_equal(
+		    getsockopt(second.fd, SOL_SOCKET, i == 0 ? SO_SNDBUF : SO_RCVBUF, &on, &size),
+		    0);
+		assert_in_range(on, 2 * NFT_BATCH_MOST, INT32_MAX);
+	}
 	/* Nobody else can send to it. */
 	other = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	mine.nl_pid = second.port;
