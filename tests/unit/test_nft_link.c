@@ -327,6 +327,24 @@ static void what_a_question_is_answered(void **state)
 	}
 }
 
+/* Behind a whole message the beginning of another. */
+static void what_is_cut_off_is_nothing(void **state)
+{
+	static const struct answer done[] = {DONE(0)};
+	struct nlmsghdr *m = nft_ask_start(&l, NFT_MSG_GETTABLE, NFPROTO_INET, 0), two[3] = {0};
+	struct nlmsghdr *second = (struct nlmsghdr *)((char *)two + NLMSG_SPACE(HEAD));
+
+	(void)state;
+	two[0] = (struct nlmsghdr){
+	    .nlmsg_len = NLMSG_LENGTH(HEAD), .nlmsg_type = ANSWER, .nlmsg_seq = m->nlmsg_seq};
+	*second = two[0];
+	told = told_from = 0;
+	assert_int_equal(send(far, two, NLMSG_SPACE(HEAD) + NLMSG_HDRLEN - 4, 0), 32);
+	play(done, 1, m->nlmsg_seq);
+	assert_int_equal(nft_ask(&l, tell, &told), 0);
+	assert_int_equal(told, 1);
+}
+
 static void attributes_of_any_form(void **state)
 {
 	struct nlmsghdr *m = nft_ask_start(&l, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
@@ -544,6 +562,7 @@ int main(void)
 	    LINK_TEST(how_a_batch_is_sent),
 	    LINK_TEST(a_large_one_gets_room),
 	    LINK_TEST(what_a_question_is_answered),
+	    LINK_TEST(what_is_cut_off_is_nothing),
 	    LINK_TEST(attributes_of_any_form),
 	    LINK_TEST(which_notices_are_of_ours),
 	    LINK_TEST(notices_of_odd_sizes),
