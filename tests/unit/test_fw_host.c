@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <sys/wait.h>
 
 #include "caught_log.h"
 #include "fw/nft.h"
@@ -382,6 +384,26 @@ static void the_likely_cause_is_named(void **state)
 	}
 }
 
+/* Nobody else may listen; and no socket is left of the attempt. */
+static void a_watch_that_is_refused(void **state)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	(void)state;
+	if (pid == 0) {
+		int before = dup(STDERR_FILENO), err;
+
+		close(before);
+		if (setresuid(65534, 65534, 65534) != 0)
+			_exit(1);
+		err = nft_watch_open(7);
+		_exit(err == -EPERM && dup(STDERR_FILENO) == before ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* Whatever there is no memory for: the rules of before stay. */
 static void without_memory(void **state)
 {
@@ -443,6 +465,7 @@ int main(void)
 	    HOST_TEST(what_comes_anew_is_told_anew),
 	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
 	    cmocka_unit_test_setup_teardown(the_likely_cause_is_named, enter_old, leave),
+	    HOST_TEST(a_watch_that_is_refused),
 	    HOST_TEST(without_memory),
 	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};
