@@ -440,6 +440,21 @@ static void which_notices_are_of_ours(void **state)
 	}
 }
 
+static void a_notice_that_is_cut_off(void **state)
+{
+	struct nlmsghdr *m;
+	size_t size;
+
+	(void)state;
+	nft_batch_begin(&l);
+	m = nft_batch_add(&l, NFT_MSG_NEWRULE, NFPROTO_INET, 0);
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, NFT_TABLE);
+	size = m->nlmsg_len;
+	m->nlmsg_len += 4; /* and nothing there */
+	assert_int_equal(send(far, m, size, 0), size);
+	assert_false(nft_watch_read(l.fd));
+}
+
 /* Of what does not fit nobody knows what it was about. */
 static void notices_of_odd_sizes(void **state)
 {
@@ -565,6 +580,7 @@ int main(void)
 	    LINK_TEST(what_is_cut_off_is_nothing),
 	    LINK_TEST(attributes_of_any_form),
 	    LINK_TEST(which_notices_are_of_ours),
+	    LINK_TEST(a_notice_that_is_cut_off),
 	    LINK_TEST(notices_of_odd_sizes),
 	    LINK_TEST(it_cannot_be_sent),
 	    cmocka_unit_test(an_open_one_is_refused_if_it_is_none),
