@@ -439,6 +439,7 @@ static void none_says_which_rules(void **state)
 	first = strstr(said, "would keep open");
 	assert_has(first, "owner=alice");
 	assert_has(first, "owner=bob");
+	assert_lacks(strstr(first, "owner=bob"), "would keep open");
 	caught_log_begin(LOG_LEVEL_INFO);
 	assert_int_equal(fw.ops->remove(&fw), 0);
 	assert_has(caught_log_end(), "dry run: would take all rules away");
