@@ -314,33 +314,46 @@ static void networks_of_both_kinds(void **state)
 	free(text);
 }
 
+/* In each place, and there alone; the first or the last of two. */
 static void odd_numbers_are_refused(void **state)
 {
-	static const struct ports bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}};
+	static const struct ports good = {6, 0, 1, 1},
+	                          bad[] = {{6, 0, 0, 0}, {6, 0, 2, 1}, {1, 0, 1, 1}, {1, 0, 0, 0}};
 	struct fw_case c;
 
 	(void)state;
-	for (size_t i = 0; i < 3 * sizeof bad / sizeof *bad; i++) {
-		/* In each place, and there alone; the last of them. */
-		struct span *const places[] = {
-		    &c.policies[2].ports, &c.settings.managed_ports, &c.settings.guard_allow_ports};
+	for (size_t i = 0; i < 8 * sizeof bad / sizeof *bad; i++) {
+		struct span *const places[] = {&c.policies[0].ports, &c.policies[2].ports,
+		    &c.settings.managed_ports, &c.settings.guard_allow_ports};
 
 		fw_case_fill(&c);
 		c.settings.managed_ports.count = 0;
-		c.ports[5] = bad[i / 3];
-		c.ports[4] = c.ports[0];
-		*places[i % 3] = (struct span){4, 2};
+		c.policies[0].ports.count = 0;
+		c.ports[4] = c.ports[5] = good;
+		*places[i % 4] = (struct span){4, 2};
+		free(ruleset(&c));
+		c.ports[4 + i / 4 % 2] = bad[i / 8];
 		errno = 0;
 		assert_null(fw_nft_ruleset(&c.s));
 		assert_int_equal(errno, EINVAL);
-		c.ports[5] = c.ports[1];
-		free(ruleset(&c));
 	}
+}
+
+static void a_mark_is_one_bit(void **state)
+{
+	static const uint32_t marks[] = {1, 2, 0x80000000, 0, 3, 0x80000001, UINT32_MAX};
+	struct fw_case c;
+
+	(void)state;
 	fw_case_fill(&c);
-	c.settings.mark = 0;
-	assert_null(fw_nft_ruleset(&c.s));
-	c.settings.mark = 3;
-	assert_null(fw_nft_ruleset(&c.s));
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+		char *text;
+
+		c.settings.mark = marks[i];
+		text = fw_nft_ruleset(&c.s);
+		assert_true((text != NULL) == (i < 3));
+		free(text);
+	}
 }
 
 /* Whatever there is no memory for. */
@@ -383,13 +396,14 @@ static void none_does_nothing_and_cannot_fail(void **state)
 
 static const char *said_by_none(const struct fw_change *c)
 {
-	struct fw_change change = *c;
+	struct fw_change changes[2] = {*c, *c};
 	struct fw fw;
 
 	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
 	caught_log_begin(LOG_LEVEL_INFO);
-	assert_int_equal(fw.ops->change(&fw, &change, 1), 0);
-	assert_int_equal(change.outcome, 0);
+	assert_int_equal(fw.ops->change(&fw, changes, 1), 0);
+	assert_int_equal(changes[0].outcome, 0);
+	assert_int_equal(changes[1].outcome, c->outcome);
 	fw_close(&fw);
 	return caught_log_end();
 }
@@ -463,6 +477,7 @@ int main(void)
 	    cmocka_unit_test(one_interface_alone),
 	    cmocka_unit_test(networks_of_both_kinds),
 	    cmocka_unit_test(odd_numbers_are_refused),
+	    cmocka_unit_test(a_mark_is_one_bit),
 	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
 	    cmocka_unit_test(none_says_what_it_would_do),
