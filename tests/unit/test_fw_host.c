@@ -266,6 +266,35 @@ static void what_others_own_is_told_once(void **state)
 	assert_false(host.warned);
 }
 
+static struct nft_table looked(const char *boot)
+{
+	struct nft_table t;
+
+	assert_int_equal(nft_table_look(&l, boot, &t), 0);
+	return t;
+}
+
+static void what_the_table_says(void **state)
+{
+	(void)state;
+	assert_false(looked("o").there);
+	for (uint32_t flags = 0; flags <= 6; flags += 6) { /* nobody's, and ours */
+		if (flags != 0 && !fw_bench_has_owners())
+			break;
+		nft_batch_begin(&l);
+		nft_table_create(&l, flags, "o");
+		assert_int_equal(nft_batch_commit(&l), 0);
+		assert_true(looked("o").there && looked("").there && looked("x").there);
+		assert_true(looked("o").this_boot);
+		assert_false(looked("").this_boot || looked("x").this_boot);
+		assert_int_equal(looked("o").owner, flags == 0 ? 0 : l.port);
+		assert_int_equal(nft_table_wait(&l), 0);
+		nft_batch_begin(&l);
+		nft_table_delete(&l);
+		assert_int_equal(nft_batch_commit(&l), 0);
+	}
+}
+
 /* --- The same by the back-end, and what it makes of what others do to our table */
 
 #define FAILED   "cannot let granted packets by in the host's chains"
@@ -461,6 +490,7 @@ int main(void)
 	    HOST_TEST(a_chain_that_goes_meanwhile),
 	    HOST_TEST(what_comes_earlier_is_told_once),
 	    HOST_TEST(what_others_own_is_told_once),
+	    HOST_TEST(what_the_table_says),
 	    HOST_TEST(what_fails_is_told_once),
 	    HOST_TEST(what_comes_anew_is_told_anew),
 	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
