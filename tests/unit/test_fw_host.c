@@ -106,6 +106,10 @@ static void which_chains_are_meant(void **state)
 		assert_int_equal(fw_bench_count(said, LETTING), cases[i].rules);
 		assert_int_equal(settled(), cases[i].rules);
 		assert_int_equal(fw_bench_count(said, LETTING), 0);
+		host.which = CONF_HOST_CHAINS_ALL; /* all that are meant drop anyway */
+		if (settled_host(cases[i].text) != cases[i].rules)
+			fail_msg("all: %s", cases[i].text);
+		host.which = CONF_HOST_CHAINS_AUTO;
 	}
 }
 
@@ -297,9 +301,9 @@ static void what_the_table_says(void **state)
 
 /* --- The same by the back-end, and what it makes of what others do to our table */
 
-#define FAILED   "cannot let granted packets by in the host's chains"
-#define NO_FIB   "CONFIG_NFT_FIB_INET"
-#define TOO_MANY 65
+#define FAILED "cannot let granted packets by in the host's chains"
+#define NO_FIB "CONFIG_NFT_FIB_INET"
+#define MOST   64
 
 static int installed(struct fw_bench *b)
 {
@@ -321,12 +325,12 @@ static bool disturbed(struct fw_bench *b)
 	return is;
 }
 
-static void put_too_many(void)
+static void put_chains(int count)
 {
-	char text[128 * TOO_MANY] = "add table inet host";
+	char text[128 * (MOST + 1)] = "add table inet host";
 	size_t used = strlen(text);
 
-	for (int i = 0; i < TOO_MANY; i++)
+	for (int i = 0; i < count; i++)
 		used += (size_t)snprintf(text + used, sizeof text - used,
 		    "; add chain inet host c%d { type filter hook input priority 0; policy drop; }",
 		    i);
@@ -338,7 +342,7 @@ static void what_fails_is_told_once(void **state)
 	struct fw_bench *b = *state;
 
 	for (int i = 0; i < 2; i++) {
-		put_too_many();
+		put_chains(MOST + 1);
 		assert_int_equal(installed(b), 0);
 		assert_int_equal(fw_bench_count(said, FAILED), 1);
 		assert_int_equal(installed(b), 0);
@@ -349,6 +353,10 @@ static void what_fails_is_told_once(void **state)
 		assert_int_equal(installed(b), 0);
 		assert_string_equal(said, "");
 	}
+	put_chains(MOST);
+	assert_false(disturbed(b));
+	assert_int_equal(fw_bench_count(said, LETTING), MOST);
+	fw_bench_does("delete table inet host");
 	fw_bench_does(DROPS("inet", "fw", "filter", "input", "0"));
 	fw_bench_tear(0, 16); /* looked at, and settled */
 	assert_false(disturbed(b));
