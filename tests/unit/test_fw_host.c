@@ -262,7 +262,9 @@ static void what_others_own_is_told_once(void **state)
 	assert_int_equal(in_ruleset("table inet postern"), 0);
 	assert_true(host.warned);
 	assert_int_equal(fw_bench_count(said, LETTING), 1);
+	assert_int_equal(fw_bench_count(said, "table=fw chain=in\n"), 1);
 	assert_int_equal(fw_bench_count(said, OWNER), 1);
+	assert_int_equal(fw_bench_count(said, "table=theirs chain=input\n"), 1);
 	assert_int_equal(settled(), 1);
 	assert_string_equal(said, "");
 	assert_true(nft_host_lacks(&l, &host));
