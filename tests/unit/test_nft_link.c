@@ -453,6 +453,9 @@ static void a_notice_that_is_cut_off(void **state)
 	m->nlmsg_len += 4; /* and nothing there */
 	assert_int_equal(send(far, m, size, 0), size);
 	assert_false(nft_watch_read(l.fd));
+	m->nlmsg_len = 16384; /* just as much as fits */
+	assert_int_equal(send(far, m, m->nlmsg_len, 0), m->nlmsg_len);
+	assert_true(nft_watch_read(l.fd));
 }
 
 /* Of what does not fit nobody knows what it was about. */
