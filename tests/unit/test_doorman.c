@@ -512,6 +512,24 @@ static void each_slot_that_was_left(void **state)
 	}
 }
 
+/* The memory ends with the last slot. */
+static void no_slot_behind_the_last(void **state)
+{
+	struct doorman *d = &world.doorman;
+	struct held *own = d->held;
+	const size_t page = 4096, whole = (sizeof *own + page - 1) / page * page;
+	char *p = mmap(NULL, whole + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(mprotect(p, whole, PROT_READ | PROT_WRITE), 0);
+	d->held = (struct held *)(p + whole - sizeof *own);
+	take_up_held(d);
+	assert_int_equal(d->next_slot, 0);
+	d->held = own;
+	munmap(p, whole + page);
+}
+
 /* The memory may hold anything. */
 static void nothing_in_that_memory_is_believed(void **state)
 {
@@ -1137,6 +1155,7 @@ int main(void)
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),
+	    T(no_slot_behind_the_last),
 	    T(held_until_the_configuration_is_here),
 	    T(more_than_can_be_held),
 	    T(given_back_after_the_configuration_came),
