@@ -413,7 +413,7 @@ static void start_another(uint64_t judged)
 	int fd = held_create();
 	struct held *left = held_map(fd);
 	void *state = NULL;
-	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES];
+	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES], plain[OPENME_NONCE_BYTES];
 	uint8_t secret[OPENME_SECRET_BYTES];
 
 	assert_true(held_is(fd));
@@ -425,6 +425,7 @@ static void start_another(uint64_t judged)
 	munmap(left, sizeof *left);
 	memcpy(packet, world.packet, sizeof packet);
 	memcpy(key, world.key, sizeof key);
+	memcpy(plain, world.plain, sizeof plain);
 	memcpy(secret, world.server_secret, sizeof secret);
 	tear_down(&state);
 	kept_held = fd;
@@ -433,6 +434,7 @@ static void start_another(uint64_t judged)
 	kept_secret = NULL;
 	memcpy(world.packet, packet, sizeof packet);
 	memcpy(world.key, key, sizeof key);
+	memcpy(world.plain, plain, sizeof plain);
 }
 
 static void what_a_killed_one_had_in_its_hands(void **state)
@@ -445,6 +447,7 @@ static void what_a_killed_one_had_in_its_hands(void **state)
 	run_scan();
 	assert_int_equal(handed_on(), CAROL);
 	assert_int_equal(handed_on(), -1);
+	assert_false(something_is_left());
 	start_another(1);
 	run_scan();
 	assert_int_equal(handed_on(), -1);

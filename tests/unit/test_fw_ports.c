@@ -351,12 +351,15 @@ static size_t range_sets(void)
 static void room_is_made_when_there_is_none(void **state)
 {
 	struct fw_bench *b = *state;
-	struct fw_case_element live[FW_RANGES];
+	struct fw_case_element live[FW_RANGES], refused[] = {nth_range(7), nth_range(998)};
 
 	for (unsigned int i = 0; i < FW_RANGES; i++)
 		live[i] = nth_range(i);
+	refused[1].timeout_ms = 0;
 	install(b, live, FW_RANGES - 1);
 	assert_int_equal(close_one(b, live[0]), 0);
+	/* It stands behind the next change, and does not count there. */
+	assert_int_equal(fw_case_open(&b->fw, refused, 2), -EINVAL);
 	assert_int_equal(open_one(b, live[FW_RANGES - 1]), 0);
 	assert_int_equal(range_sets(), FW_RANGES);
 	assert_int_equal(open_one(b, opening("192.0.2.1", TCP, 22, 22, 600000)), 0);
@@ -443,6 +446,7 @@ static void a_flush_is_told_by_every_kind(void **state)
 {
 	struct fw_bench *b = *state;
 	struct fw_case_element o[32], new = opening("192.0.2.1", TCP, 5, 9, 600000);
+	struct fw_change closed[2];
 	size_t count = fill(o);
 
 	install(b, o, count);
@@ -451,6 +455,11 @@ static void a_flush_is_told_by_every_kind(void **state)
 		assert_int_equal(open_one(b, o[i]), -ENOENT);
 		assert_int_equal(close_one(b, o[i]), 0);
 	}
+	for (size_t i = 0; i < 2; i++) /* what stands behind it does not matter */
+		closed[i] = (struct fw_change){.owner = o[0].owner,
+		    .close = true,
+		    .opening = {.address = o[0].address, .ports = o[0].ports}};
+	assert_int_equal(b->fw.ops->change(&b->fw, closed, 1), 0);
 	assert_int_equal(open_one(b, new), -ENOENT);
 	assert_true(b->fw.ops->disturbed(&b->fw));
 	install(b, o, count);
