@@ -669,6 +669,30 @@ static void every_listing_may_be_torn(void **state)
 	nft_link_close(&l);
 }
 
+static void listings_of_a_policy(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g[] = {fw_case_grant("192.0.2.1", 0, 600000, "alice"),
+	    fw_case_grant("2001:db8::1", 0, 600000, "alice"),
+	    fw_case_grant("192.0.2.1", 1, 600000, "alice")};
+	const struct nft_sets sets = nft_policy_sets(&b->c.s, 0);
+	size_t found = 0;
+	const struct nft_adoption to = {count_one, &found};
+	struct nft_link l;
+
+	install(b, g, 3);
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	for (unsigned int after = 0; after < 2; after++) {
+		fw_bench_tear(after, 8);
+		assert_int_equal(nft_adopt_policy(&l, &sets, 0, &to), -EINTR);
+	}
+	fw_bench_tear(0, 0);
+	found = 0;
+	assert_int_equal(nft_adopt_policy(&l, &sets, 0, &to), 0);
+	assert_int_equal(found, 2);
+	nft_link_close(&l);
+}
+
 static void removing_leaves_nothing(void **state)
 {
 	struct fw_bench *b = *state;
@@ -711,6 +735,7 @@ int main(void)
 	    FW_OLD_TEST(strangers_are_not_adopted),
 	    FW_OLD_TEST(one_that_never_ends),
 	    FW_TEST(every_listing_may_be_torn),
+	    FW_TEST(listings_of_a_policy),
 	    FW_TEST(removing_leaves_nothing),
 	};
 
