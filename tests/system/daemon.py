@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from array import array
 from pathlib import Path
 
@@ -40,6 +42,7 @@ def yaml(value, indent=0):
 
 FIRST_KEPT = 64  # descriptors from here on are none that a process expects
 PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
+LOOK_MS = 50  # how soon the end of a process is seen
 
 
 class Notices:
@@ -81,13 +84,14 @@ class Notices:
 
     def wait_for(self, word, process, within=PATIENCE):
         """True when a notice with that line came in time, from a process that lives on; earlier
-        notices are dropped."""
-        def came():
-            try:
-                return word in self.receive()
-            except BlockingIOError:
-                return process.poll() is not None
-        return eventually(came, within) and process.poll() is None
+        notices are dropped. Sleeps until the next one comes: what is timed is the process."""
+        end = time.monotonic() + within
+        some = select.poll()
+        some.register(self.socket, select.POLLIN)
+        came = False
+        while not came and process.poll() is None and time.monotonic() < end:
+            came = bool(some.poll(LOOK_MS)) and word in self.receive()
+        return came and process.poll() is None
 
     def drop(self):
         try:
