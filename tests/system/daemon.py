@@ -152,10 +152,16 @@ class Daemon:
                 stdout=file, stderr=file if log is None else log, cwd=self.folder,
                 pass_fds=[descriptor for _, descriptor in self.notices.store])
         if ready:
-            started = self.notices.wait_for("READY=1", self.process)
-            assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
-            self.pids = [self.process.pid, *descendants(self.process.pid)]
+            self.wait_until_ready()
+            self.note_processes()
         return self
+
+    def wait_until_ready(self):
+        started = self.notices.wait_for("READY=1", self.process)
+        assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
+
+    def note_processes(self):
+        self.pids = [self.process.pid, *descendants(self.process.pid)]
 
     def handing_over(self):
         """What starts the daemon with what is in the store: from descriptor 3 on, as sd_listen_fds
@@ -285,13 +291,14 @@ def own_memory(pid):
 
 
 def descendants(pid):
-    children = []
+    children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(words[1]) == pid:
-            child = int(stat.parent.name)
-            children += [child, *descendants(child)]
-    return children
+        children.setdefault(int(words[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found[1:]
