@@ -79,8 +79,10 @@ class Bench:
             with self.server.entered():  # so that no `ip netns exec` is measured
                 begin = time.monotonic()
                 self.daemon.space = Here
-                self.daemon.start()
+                self.daemon.start(ready=False)
+                self.daemon.wait_until_ready()
                 times.append((time.monotonic() - begin) * 1000)
+            self.daemon.note_processes()
         return statistics.median(times)
 
     def latency_us(self):

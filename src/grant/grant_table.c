@@ -121,8 +121,8 @@ struct grant *grant_table_next(const struct grant_table *t, const struct grant *
 {
 	struct grant **bucket;
 
-	if (t == NULL || (g != NULL && g->next != NULL))
-		return t == NULL ? NULL : g->next;
+	if (t == NULL || t->count == 0 || (g != NULL && g->next != NULL))
+		return g == NULL ? NULL : g->next;
 	bucket = g == NULL ? t->buckets : bucket_of(t, &g->opening.address) + 1;
 	while (bucket <= t->buckets + t->bucket_mask) {
 		if (*bucket != NULL)

@@ -65,7 +65,8 @@ void retry_open(struct retry *r, const struct main_options *options)
 		r->counter = NULL;
 		return;
 	}
-	r->files = watch_files(options->config);
+	/* The kernel takes some 20 ms to end a watch, and a first failure brings no pause. */
+	r->files = access(r->counter, F_OK) == 0 ? watch_files(options->config) : -1;
 	r->links = watch_links();
 }
 

@@ -9,7 +9,7 @@
 
 struct retry {
 	char *counter;    /* a file beside the control socket: a byte for each failure in a row */
-	int files, links; /* tell of changes since retry_open */
+	int files, links; /* tell of changes since retry_open; -1: none are waited for */
 };
 
 /* Before the configuration is read, so that no change is missed. */

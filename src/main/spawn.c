@@ -21,26 +21,29 @@
 #include "main/executable.h"
 #include "proc/process.h"
 
-static bool has_process(uid_t uid)
+#define UNUSED_UIDS (UNUSED_UID_LAST - UNUSED_UID_FIRST + 1)
+
+struct unused {
+	uid_t next; /* to be looked at; 0: the processes come first */
+	bool has_process[UNUSED_UIDS];
+};
+
+static void find_processes(struct unused *u)
 {
 	DIR *processes = opendir("/proc");
 	const struct dirent *entry;
-	bool found = false;
 
-	while (processes != NULL && !found && (entry = readdir(processes)) != NULL) {
+	while (processes != NULL && (entry = readdir(processes)) != NULL) {
 		struct stat st;
 
-		found = isdigit((unsigned char)entry->d_name[0]) &&
-		        fstatat(dirfd(processes), entry->d_name, &st, 0) == 0 && st.st_uid == uid;
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    fstatat(dirfd(processes), entry->d_name, &st, 0) == 0 &&
+		    st.st_uid - UNUSED_UID_FIRST < UNUSED_UIDS)
+			u->has_process[st.st_uid - UNUSED_UID_FIRST] = true;
 	}
 	if (processes != NULL)
 		closedir(processes);
-	return found;
-}
-
-static bool is_free(uid_t uid)
-{
-	return getpwuid(uid) == NULL && !has_process(uid);
+	u->next = UNUSED_UID_FIRST;
 }
 
 static bool runs_programs(enum role role)
@@ -48,13 +51,15 @@ static bool runs_programs(enum role role)
 	return role == ROLE_RUNNER || role == ROLE_PRIVILEGED_RUNNER;
 }
 
-/* The next unused one from *uid on. */
-static bool take_unused(struct identity *out, uid_t *next)
+static bool take_unused(struct identity *out, struct unused *u)
 {
-	while (*next <= UNUSED_UID_LAST && !is_free(*next))
-		(*next)++;
-	*out = (struct identity){*next, (gid_t)*next};
-	return (*next)++ <= UNUSED_UID_LAST;
+	if (u->next == 0)
+		find_processes(u);
+	while (u->next <= UNUSED_UID_LAST &&
+	       (u->has_process[u->next - UNUSED_UID_FIRST] || getpwuid(u->next) != NULL))
+		u->next++;
+	*out = (struct identity){u->next, (gid_t)u->next};
+	return u->next++ <= UNUSED_UID_LAST;
 }
 
 static bool find_user(struct identity *out, const char *name)
@@ -81,7 +86,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 	struct identity service = {0}, scripts = {0};
 	bool has_service = find_user(&service, CONF_SERVICE_USER) && service.uid != 0;
 	bool has_scripts = find_user(&scripts, script_user);
-	uid_t next = UNUSED_UID_FIRST;
+	struct unused unused = {.next = 0};
 
 	if (*script_user != '\0' && !has_scripts) {
 		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user",
@@ -97,7 +102,7 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 			continue;
 		out[role] = programs ? scripts : service;
 		has = has && (out[role].uid != 0 || role == ROLE_PRIVILEGED_RUNNER);
-		if (!has && !take_unused(&out[role], &next)) {
+		if (!has && !take_unused(&out[role], &unused)) {
 			log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
 			return false;
 		}
@@ -109,13 +114,9 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 
 bool spawn_stranger(struct identity *out)
 {
-	for (uid_t uid = UNUSED_UID_FIRST; uid <= UNUSED_UID_LAST; uid++) {
-		if (!is_free(uid))
-			continue;
-		*out = (struct identity){uid, (gid_t)uid};
-		return true;
-	}
-	return false;
+	struct unused unused = {.next = 0};
+
+	return take_unused(out, &unused);
 }
 
 /* The child's side of spawn_role. */

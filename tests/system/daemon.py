@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from array import array
 from pathlib import Path
 
@@ -40,6 +42,7 @@ def yaml(value, indent=0):
 
 FIRST_KEPT = 64  # descriptors from here on are none that a process expects
 PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
+LOOK_MS = 50  # how soon the end of a process is seen
 
 
 class Notices:
@@ -81,13 +84,14 @@ class Notices:
 
     def wait_for(self, word, process, within=PATIENCE):
         """True when a notice with that line came in time, from a process that lives on; earlier
-        notices are dropped."""
-        def came():
-            try:
-                return word in self.receive()
-            except BlockingIOError:
-                return process.poll() is not None
-        return eventually(came, within) and process.poll() is None
+        notices are dropped. Sleeps until the next one comes: what is timed is the process."""
+        end = time.monotonic() + within
+        some = select.poll()
+        some.register(self.socket, select.POLLIN)
+        came = False
+        while not came and process.poll() is None and time.monotonic() < end:
+            came = bool(some.poll(LOOK_MS)) and word in self.receive()
+        return came and process.poll() is None
 
     def drop(self):
         try:
@@ -148,10 +152,16 @@ class Daemon:
                 stdout=file, stderr=file if log is None else log, cwd=self.folder,
                 pass_fds=[descriptor for _, descriptor in self.notices.store])
         if ready:
-            started = self.notices.wait_for("READY=1", self.process)
-            assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
-            self.pids = [self.process.pid, *descendants(self.process.pid)]
+            self.wait_until_ready()
+            self.note_processes()
         return self
+
+    def wait_until_ready(self):
+        started = self.notices.wait_for("READY=1", self.process)
+        assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
+
+    def note_processes(self):
+        self.pids = [self.process.pid, *descendants(self.process.pid)]
 
     def handing_over(self):
         """What starts the daemon with what is in the store: from descriptor 3 on, as sd_listen_fds
@@ -281,13 +291,14 @@ def own_memory(pid):
 
 
 def descendants(pid):
-    children = []
+    children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(words[1]) == pid:
-            child = int(stat.parent.name)
-            children += [child, *descendants(child)]
-    return children
+        children.setdefault(int(words[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found[1:]

@@ -72,6 +72,21 @@ class ProcessTest(WorldTest):
             for uids in users.values():
                 self.assertIn(int(uids[0]), UNUSED)
 
+    def test_a_uid_that_a_process_has_is_left_alone(self):
+        """Who it belongs to could signal the role, and look into it."""
+        if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode == 0:
+            self.skipTest("this host has a user postern, which the roles run as")
+        self.daemon.stop()
+        taken = UNUSED[:4]
+        for uid in taken:
+            other = subprocess.Popen(["sleep", "60"], user=uid)
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+        self.daemon.start()
+        users = [int(status(self.daemon.roles()[role])["Uid"][0]) for role in UNPRIVILEGED]
+        self.assertFalse(set(users) & set(taken), users)
+        self.assertLessEqual(set(users), set(UNUSED))
+
     def test_capabilities(self):
         for role in UNPRIVILEGED:
             allowed = CAP_NET_ADMIN if role == "keeper" else 0
