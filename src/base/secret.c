@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 
 bool secret_init(void)
 {
@@ -40,6 +41,11 @@ void *secret_alloc(size_t size)
 	if (p != NULL)
 		memset(p, 0, size);
 	return p;
+}
+
+bool secret_is_locked(const void *secret, size_t size)
+{
+	return mlock(secret, size) == 0;
 }
 
 void secret_free(void *secret)

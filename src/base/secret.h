@@ -18,8 +18,11 @@ void secret_random(void *out, size_t size);
 /* SipHash: with a key that is nobody's to know, nobody can choose what clashes. */
 uint64_t secret_hash(const uint8_t key[static SECRET_HASH_BYTES], const void *data, size_t size);
 
-/* Locked memory between guard pages; NULL when none is to be had. secret_free wipes it. */
+/* Memory between guard pages, locked where the limit allows; NULL when none is to be had.
+ * secret_free wipes it. */
 void *secret_alloc(size_t size);
+/* False: it is not locked, and cannot be. */
+bool secret_is_locked(const void *secret, size_t size);
 void secret_free(void *secret);
 
 /* Strict base64 (RFC 4648 4, with padding) of exactly `size` bytes. On failure `out` is wiped. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <langinfo.h>
-#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -113,39 +112,26 @@ static void draw_code(const QRcode *qr)
 	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
 }
 
-/* Undoes conf_add_client, when the profile could not be handed over: nobody has its key. */
-static void take_back(const struct cli *cli, const struct add *add)
+/* The profile first, the client last: whoever is killed in between has printed a profile of no
+ * use, and no client is registered whose key nobody has. */
+static bool deliver(struct cli *cli, const struct add *add, const char *text, struct codes *codes,
+    struct new_file *client)
 {
-	const char *slash = strrchr(cli->config, '/');
-	int folder = slash != NULL ? (int)(slash - cli->config + 1) : 0;
-	char path[PATH_MAX];
-	int length = snprintf(
-	    path, sizeof path, "%.*sclients.d/%s.yaml", folder, cli->config, add->client.name);
-
-	if (length < 0 || (size_t)length >= sizeof path || unlink(path) != 0)
-		cli_warn(
-		    cli, "cannot take the client back; say: postern revoke %s", add->client.name);
-}
-
-static enum cli_exit hand_over(
-    const struct cli *cli, const struct add *add, const char *text, struct codes *codes)
-{
-	enum cli_exit status = CLI_DONE;
-
-	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure to be undone */
+	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure */
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
-		status = cli_fail_errno(cli, "cannot write %s", add->qr_out);
+		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 	/* Unbuffered, so that no copy of the key stays behind in stdio. */
-	if (status == CLI_DONE && !file_write_whole(STDOUT_FILENO, text, strlen(text))) {
-		status = cli_fail_errno(cli, "cannot write the profile to standard output");
-		if (add->qr_out != NULL)
-			unlink(add->qr_out);
-	}
-	if (status != CLI_DONE)
-		take_back(cli, add);
-	else if (add->qr)
-		draw_code(codes->qr);
-	return status;
+	if (!file_write_whole(STDOUT_FILENO, text, strlen(text)))
+		cli->status = cli_fail_errno(cli, "cannot write the profile to standard output");
+	else if (!new_file_commit(client, false))
+		cli->status = cli_fail_errno(cli,
+		    "cannot register \"%s\", and the profile that was printed is of no use",
+		    add->client.name);
+	else
+		return true;
+	if (add->qr_out != NULL)
+		unlink(add->qr_out);
+	return false;
 }
 
 static void tell(const struct cli *cli, const struct add *add)
@@ -186,12 +172,12 @@ static bool write_texts(
 	return fits;
 }
 
-/* Everything that can fail is tried before the client is written; what fails after that takes it
- * back. */
+/* Everything that can fail is tried before the profile is handed over. */
 static enum cli_exit add_client(struct cli *cli, const struct add *add, const struct provision *p)
 {
 	char *text = secret_alloc(PROVISION_TEXT_BYTES), *json = secret_alloc(PROVISION_TEXT_BYTES);
 	struct codes codes = {0};
+	struct new_file client = {0};
 	struct conf_error error = {0};
 
 	cli->status = CLI_DONE;
@@ -200,10 +186,11 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	else if (!write_texts(cli, add, p, text, json) ||
 	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
 		; /* it has said why */
-	else if (!conf_add_client(cli->config, &add->client, &error))
+	else if (!conf_add_client(cli->config, &add->client, &client, &error))
 		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
-	else
-		cli->status = hand_over(cli, add, text, &codes);
+	else if (deliver(cli, add, text, &codes, &client) && add->qr)
+		draw_code(codes.qr);
+	new_file_close(&client);
 	outfile_close(&codes.picture);
 	qr_free(codes.qr);
 	secret_free(text);

@@ -26,7 +26,7 @@ struct add {
 	bool no_reload;
 };
 
-/* All of it or nothing: what fails after the client was written takes it back. */
+/* All of it or nothing: the client is registered when its profile was handed over. */
 enum cli_exit add_register(struct cli *cli, struct add *add);
 
 /* What a new client needs to knock, as the texts that carry it: openme's profile and QR payload. */

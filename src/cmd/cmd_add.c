@@ -11,7 +11,8 @@ static const struct option_syntax syntax = {
     .help =
         "Registers a client beside the server configuration and prints its profile, ready for\n"
         "~/.openme/config.yaml there, to standard output. The private key in it is stored nowhere\n"
-        "else. A running daemon takes the client over at once.\n"
+        "else. The client is registered once that is printed, and a running daemon takes it over\n"
+        "at once.\n"
         "\n"
         "  --ports SPECS     what a knock opens: 22/tcp, 53/udp, 80, 8080-8090/tcp, or the name of a\n"
         "                    group; several with commas, or by saying it again (default: the group\n"

@@ -9,6 +9,7 @@
 #include "cmd/own_address.h"
 #include "cmd/question.h"
 #include "cmd/spa_client.h"
+#include "cmd/spa_left.h"
 #include "cmd/text.h"
 #include "conf/values.h"
 #include "proto/rsa_key.h"
@@ -230,6 +231,8 @@ static enum cli_exit generate(struct cli *cli, struct gen *gen)
 		return cli_misuse(cli, "name the file with the server's public key");
 	if (client->public_key != NULL && client->private_key == NULL)
 		return cli_misuse(cli, "--public-key goes with --private-key");
+	if (client->out == NULL)
+		spa_left_look(cli, client->folder);
 	if (!ask_rest(cli, gen))
 		return cli->status;
 	if (!rsa_init())

@@ -2,12 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "files/write_file.h"
 
 static bool place_is_taken(const char *path)
 {
@@ -25,24 +21,14 @@ bool outfile_open(struct outfile *out, const char *path)
 		errno = EEXIST;
 		return false;
 	}
-	out->path = strdup(path);
-	if (out->path == NULL || asprintf(&out->temporary, "%s.XXXXXX", path) < 0) {
-		out->temporary = NULL;
-		goto failed;
-	}
-	fd = mkostemp(out->temporary, O_CLOEXEC); /* mode 0600 */
-	if (fd < 0) {
-		saved = errno;
-		free(out->temporary);
-		out->temporary = NULL;
-		errno = saved;
-		goto failed;
-	}
-	out->file = fdopen(fd, "w");
-	if (out->file == NULL)
-		goto failed;
-	return true;
-failed:
+	if (!new_file_open(&out->target, path))
+		return false;
+	/* A descriptor of its own: what stdio closes has its name only after that. */
+	fd = fcntl(out->target.fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		out->file = fdopen(fd, "w");
+	if (out->file != NULL)
+		return true;
 	saved = errno;
 	if (fd >= 0)
 		close(fd);
@@ -53,33 +39,19 @@ failed:
 
 bool outfile_commit(struct outfile *out)
 {
-	bool written = fflush(out->file) == 0 && fsync(fileno(out->file)) == 0;
-	int saved = errno;
+	FILE *file = out->file;
 
-	if (fclose(out->file) != 0 && written) {
-		saved = errno;
-		written = false;
-	}
 	out->file = NULL;
-	if (written && file_put_in_place(AT_FDCWD, out->temporary, out->path, !out->fresh)) {
-		free(out->temporary);
-		out->temporary = NULL;
-		return true;
-	}
-	if (written)
-		saved = errno;
-	outfile_close(out);
-	errno = saved;
-	return false;
+	return fclose(file) == 0 && new_file_commit(&out->target, !out->fresh);
 }
 
 void outfile_close(struct outfile *out)
 {
+	int saved = errno;
+
 	if (out->file != NULL)
 		fclose(out->file);
-	if (out->temporary != NULL)
-		unlink(out->temporary);
-	free(out->temporary);
-	free(out->path);
+	new_file_close(&out->target);
 	*out = (struct outfile){0};
+	errno = saved;
 }

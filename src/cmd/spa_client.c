@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "cmd/outfile.h"
 #include "cmd/spa_key.h"
+#include "cmd/spa_left.h"
 #include "conf/values.h"
 #include "proto/rsa_key.h"
 
@@ -74,7 +75,7 @@ static bool choose_paths(struct cli *cli, struct spa_client *client, char **made
 		*made = file_join(client->folder, device);
 		if (*made == NULL)
 			return fail_memory(cli);
-		if (mkdir(*made, 0700) != 0) {
+		if (mkdir(*made, SPA_LEFT_MODE) != 0) {
 			cli->status = cli_fail_errno(cli, "cannot make the folder %s", *made);
 			free(*made);
 			*made = NULL;
@@ -138,7 +139,9 @@ bool spa_client_make(struct cli *cli, struct spa_client *client)
 		client->ospa.server_public_key = texts->server;
 		ok = write_files(cli, client, texts->public);
 	}
-	if (!ok && made != NULL)
+	if (made != NULL && ok)
+		chmod(made, SPA_DONE_MODE);
+	else if (made != NULL)
 		rmdir(made);
 	free(made);
 	secret_free(texts);

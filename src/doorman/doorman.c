@@ -180,6 +180,11 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()))
 		return false;
+	if (!secret_is_locked(d->secret, OPENME_SECRET_BYTES) ||
+	    !secret_is_locked(d->hands, sizeof *d->hands))
+		log_line(LOG_LEVEL_WARN,
+		    "no memory can be locked: the server's private key may get to swap (raise the "
+		    "limit)");
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);

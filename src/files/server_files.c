@@ -131,10 +131,10 @@ out:
 	return ok;
 }
 
-/* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file. Frees
- * the text; NULL: memory was short. */
-static bool write_client_file(const struct conf *conf, const char *client, const char *suffix,
-    char *text, bool replace, struct conf_error *error)
+/* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file, which
+ * has no name yet. Frees the text; NULL: memory was short. */
+static bool write_client_file(struct new_file *file, const struct conf *conf, const char *client,
+    const char *suffix, char *text, struct conf_error *error)
 {
 	char name[CLIENT_NAME_BYTES + 16];
 	struct conf_overlay overlay = {name, text};
@@ -149,7 +149,11 @@ static bool write_client_file(const struct conf *conf, const char *client, const
 	else
 		ok = (next = conf_load_with(conf->path, &overlay, error)) != NULL &&
 		     file_make_folder(conf->clients_folder, error) &&
-		     file_write(path, text, strlen(text), replace, error);
+		     ((new_file_open(file, path) &&
+		          file_write_whole(file->fd, text, strlen(text))) ||
+		         file_write_fail(error, path));
+	if (!ok)
+		new_file_close(file);
 	conf_free(next);
 	free(path);
 	free(text);
@@ -223,13 +227,13 @@ static bool check_new_client(
 	return true;
 }
 
-bool conf_add_client(
-    const char *path, const struct conf_new_client *client, struct conf_error *error)
+bool conf_add_client(const char *path, const struct conf_new_client *client, struct new_file *file,
+    struct conf_error *error)
 {
 	struct conf *conf = conf_load(path, error);
 	bool ok =
 	    conf != NULL && check_new_client(conf, client, error) &&
-	    write_client_file(conf, client->name, ".yaml", new_client_text(client), false, error);
+	    write_client_file(file, conf, client->name, ".yaml", new_client_text(client), error);
 
 	conf_free(conf);
 	return ok;
@@ -276,6 +280,7 @@ bool conf_revoke_client(
 {
 	struct conf *conf = conf_load(path, error);
 	const struct conf_client *client = NULL;
+	struct new_file file = {0};
 	bool ok = false;
 
 	if (conf == NULL)
@@ -285,8 +290,10 @@ bool conf_revoke_client(
 		fail_no_client(conf, name, error);
 	else
 		/* A plus sign cannot be in a client's name, so this is nobody's own file. */
-		ok = client->revoked.yes || write_client_file(conf, name, "+revoked.yaml",
-		                                override_text(name, now_ns), true, error);
+		ok = client->revoked.yes || (write_client_file(&file, conf, name, "+revoked.yaml",
+		                                 override_text(name, now_ns), error) &&
+		                                (new_file_commit(&file, true) ||
+		                                    file_write_fail(error, conf->clients_folder)));
 	conf_free(conf);
 	return ok;
 }

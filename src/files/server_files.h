@@ -1,9 +1,11 @@
-/* Server files that the tool writes: beside the target, synced, and renamed; mode 0600; links
- * are not followed. False with *error filled, and nothing changed. */
+/* Server files that the tool writes: whole, synced, then put in place; mode 0600; links are not
+ * followed. False with *error filled, and nothing changed. */
 #ifndef FILES_SERVER_FILES_H
 #define FILES_SERVER_FILES_H
 
 #include "conf/conf.h"
+
+struct new_file;
 
 struct conf_initial {
 	const char *host;      /* what clients are told; NULL or "" for none */
@@ -28,10 +30,12 @@ struct conf_new_client {
 	int64_t expires_ns;         /* NEVER_NS */
 };
 
-/* Writes clients.d/NAME.yaml beside `path`; the configuration with it has been checked as a whole
- * before anything is written. A name or key that is taken, revoked ones included, is refused. */
-bool conf_add_client(
-    const char *path, const struct conf_new_client *client, struct conf_error *error);
+/* Writes what is to be clients.d/NAME.yaml beside `path`; the configuration with it has been
+ * checked as a whole before. A name or key that is taken, revoked ones included, is refused. The
+ * client is there once *file is put in place (new_file_commit): not before somebody has its private
+ * key. */
+bool conf_add_client(const char *path, const struct conf_new_client *client, struct new_file *file,
+    struct conf_error *error);
 /* Writes clients.d/NAME+revoked.yaml, an override that wins wherever the client stands; the files
  * that hold it stay as they are. True and no change when it was revoked before. */
 bool conf_revoke_client(

@@ -33,6 +33,9 @@
 	    ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | \
 	                LANDLOCK_ACCESS_FS_READ_DIR))
 #define ACCESS_TRUNCATE (1U << 14)
+/* Of later versions, too, and newer than some headers */
+#define TCP_BIND_AND_CONNECT               3
+#define SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS 3
 /* Of them, those that a rule for a single file may name. */
 #define FILE_CHANGES (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
 
@@ -92,9 +95,22 @@ static bool drop_user(enum role role, const struct sandbox_policy *policy, uid_t
 	       (!policy->executes || pass_on_capabilities(policy));
 }
 
+static long landlock_version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* All that this kernel's Landlock knows of, also where seccomp or the user stand before it. */
 static bool close_files(void)
 {
-	const struct landlock_ruleset_attr nothing = {.handled_access_fs = LANDLOCK_EVERYTHING};
+	long version = landlock_version();
+	const struct {
+		uint64_t files;
+		uint64_t net;
+		uint64_t scoped;
+	} nothing = {LANDLOCK_EVERYTHING | (version >= 3 ? ACCESS_TRUNCATE : 0),
+	    version >= 4 ? TCP_BIND_AND_CONNECT : 0,
+	    version >= 6 ? SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS : 0};
 	long fd = syscall(SYS_landlock_create_ruleset, &nothing, sizeof nothing, 0);
 	bool closed = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 
@@ -124,14 +140,12 @@ bool sandbox_read_only(const char *writable)
 	/* Not /dev/zero: shared, it is memory that no limit counts. */
 	static const char *const always[] = {"/dev/null", "/dev/full"};
 	struct landlock_ruleset_attr changes = {.handled_access_fs = CHANGES};
-	long version =
-	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	long fd = -1;
 	bool closed;
 
 	if (!SANDBOXED)
 		return true;
-	if (version >= 3)
+	if (landlock_version() >= 3)
 		changes.handled_access_fs |= ACCESS_TRUNCATE;
 	fd = syscall(SYS_landlock_create_ruleset, &changes, sizeof changes, 0);
 	closed = fd >= 0;

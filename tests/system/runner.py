@@ -24,9 +24,11 @@ def device(number):
 
 
 class Runner:
-    """`settings`: see runner_harness.c. `prefix` is a command that it is started by."""
+    """`settings`: see runner_harness.c. `prefix` is a command that it is started by, `executable` the
+    runner's."""
 
-    def __init__(self, log, *settings, role="runner", user=USER, prefix=()):
+    def __init__(self, log, *settings, role="runner", user=USER, prefix=(),
+                 executable="postern-runner"):
         self.log_path = log
         self.answers = {}
         self.lines = queue.Queue()
@@ -34,7 +36,7 @@ class Runner:
             self.process = subprocess.Popen(
                 [*prefix, HARNESS, role, str(user), "format=json", *settings],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1,
-                env={**os.environ, "RUNNER": str(BUILD / "postern-runner")})
+                env={**os.environ, "RUNNER": str(BUILD / executable)})
         self.pid = int(self.process.stdout.readline().split()[1])
         self.first = self.process.stdout.readline().strip()
         threading.Thread(target=self._read, daemon=True).start()

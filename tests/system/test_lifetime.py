@@ -10,9 +10,10 @@ import threading
 import time
 from pathlib import Path
 
+import openme
 from daemon import Daemon
 from netns import eventually
-from world import FAMILIES, WorldTest
+from world import FAMILIES, KNOCK_PORT, WorldTest
 
 HOST_RULES = """
 table inet host {
@@ -135,6 +136,32 @@ class LifetimeTest(WorldTest):
         self.daemon.start()
         self.assertTrue(self.reaches(), "the grant did not survive the start")
         self.assert_shuts()
+
+    def unread(self):
+        """Bytes that wait in sockets of the knock port."""
+        rows = [row.split() for name in ("udp", "udp6")
+                for row in Path(f"/proc/{self.daemon.process.pid}/net/{name}").read_text()
+                .splitlines()[1:]]
+        return sum(int(row[4].split(":")[1], 16) for row in rows
+                   if row[1].endswith(f":{KNOCK_PORT:04X}"))
+
+    def test_a_stop_grants_what_the_doorman_has_read(self):
+        """The doorman hands it on, with its key found, before the keeper is told to end. No service
+        manager keeps anything here."""
+        # Longer than a keeper takes to end, and far shorter than the half second that a stop waits.
+        many = {f"c{i:03}": openme.ClientKey() for i in range(800)}
+        configuration = self.configuration(
+            {name: self.client_entry(key) for name, key in many.items()}, shutdown="keep",
+            knock_timeout="60s")
+        for number, name in enumerate(("c003", "c400", "c798")):
+            with self.subTest(name=name):
+                self.start(configuration)
+                target = f"203.0.113.{number + 1}"
+                self.knock(many[name], target=target)
+                while self.unread() > 0:
+                    pass
+                self.assertEqual(self.daemon.stop(), 0)
+                self.assertIn(target, self.granted())
 
     def test_death_of_a_role_ends_the_daemon_closed(self):
         for role in ("doorman", "keeper", "desk"):

@@ -1,5 +1,7 @@
 """The main job: shut, a knock, open, shut again."""
 
+import os
+import random
 import subprocess
 import threading
 import time
@@ -174,6 +176,50 @@ class OpenTest(WorldTest):
                 self.knock(self.bob, family, space=self.other)
                 self.assert_opens(family, space=self.other)
                 self.assert_shut(family, port=KNOCK_PORT, space=self.other)
+
+    def holders(self):
+        """Address to the clients that hold a grant for it."""
+        found = {}
+        for item in self.table():
+            for element in item.get("set", {}).get("elem", []):
+                if isinstance(element, dict) and "elem" in element:
+                    element = element["elem"]
+                    found.setdefault(element["val"], set()).add(element["comment"])
+        return found
+
+    def test_no_grant_is_somebody_elses(self):
+        """Two clients and strangers, each from hundreds of addresses, in one disorder: a grant has
+        the address that its knock came from, and the ports of the client that signed it."""
+        stranger = openme.ClientKey()
+        self.start(self.configuration({"bob": {"allowed_ports": ["web"]}}, {
+            "default": [f"{SERVICE_PORT}/tcp"], "web": ["8080/tcp"]}, knock_timeout="60s"))
+        who = {}
+        for family, address in ((4, "10.77.1.{}"), (6, "fd77:1::{}")):
+            for i in range(10, 250):
+                who[address.format(i)] = (family, (self.alice, self.bob, stranger, None)[i % 4])
+        batch = "".join(f"address add {a}/{24 if '.' in a else 64} dev wire nodad\n"
+                        if ":" in a else f"address add {a}/24 dev wire\n" for a in who)
+        self.client.run("ip", "-batch", "-", text=batch)
+        self.addCleanup(self.client.run, "ip", "-batch", "-",
+                        text=batch.replace("address add", "address del").replace(" nodad", ""))
+        packets = [(source, family, key and openme.knock(key, self.server_key.public))
+                   for source, (family, key) in who.items()]
+        random.Random(1).shuffle(packets)
+
+        def send(part):
+            for source, family, packet in part:
+                self.deliver(packet or os.urandom(165), family, source=source)
+        threads = [threading.Thread(target=send, args=(packets[i::4],)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.settle()
+        wanted = {source: {"alice" if key is self.alice else "bob"}
+                  for source, (_, key) in who.items() if key in (self.alice, self.bob)}
+        found = {a: names for a, names in self.holders().items() if names != {"marker"}}
+        self.assertEqual({a: n for a, n in found.items() if wanted.get(a) != n}, {})
+        self.assertGreater(len(found), len(wanted) // 2)
 
     def test_two_clients_behind_one_address(self):
         """alice and bob share the router's address: what one opens is open for both, and each

@@ -4,14 +4,17 @@ The services run in `other`, which sees the server come from elsewhere, as behin
 
 import http.server
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
+from pathlib import Path
 
 import openspa
-from daemon import BUILD, descendants, program
+from daemon import BUILD, Daemon, descendants, program
 from netns import eventually
 from spa_world import FAR, PORT, SpaWorldTest
 
@@ -241,6 +244,34 @@ class PublicAddress(SpaWorldTest):
         self.assertEqual(seen["NoNewPrivs"], "1")
         self.assertEqual(set(seen["environment"]), {"PATH", "LANG"})
         self.assertEqual(asker(), {}, "it is still there")
+
+
+    def test_one_that_was_taken_over(self):
+        """In its place a program that tries what it must not do, and says what it could."""
+        programs, room = self.folder / "programs", self.folder / "room"
+        programs.mkdir()
+        for name in ("posternd", "postern-doorman", "postern-keeper", "postern-desk"):
+            shutil.copy(BUILD / name, programs / name)
+        shutil.copy(program("tests/system/rogue_asker"), programs / "postern")
+        room.mkdir()
+        for name, mode in (("old", 0o666), ("secret", 0o600)):
+            (room / name).touch()
+            (room / name).chmod(mode)
+        room.chmod(0o777)
+        configuration = self.configuration(guard="all")
+        configuration["openspa"] = self.settings(echo_ipv4_server=f"http://192.0.2.1{room}")
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        self.daemon = Daemon(self.server, folder, configuration)
+        for name, text in self.files().items():
+            (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
+        command = self.daemon.command
+        self.daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
+        self.daemon.start()
+        event, = self.daemon.events(message=FAILED)
+        self.assertEqual(event["why"], "could do:")
+        self.assertEqual(sorted(p.name for p in room.iterdir()), ["old", "secret"])
 
 
 def asker():

@@ -2,13 +2,15 @@
 file system rule covers. Each call is tried with the numbers of x86-64."""
 
 import json
+import os
 import platform
+import shutil
 import unittest
 from pathlib import Path
 
 from runner import USER, RunnerTest
 
-EPERM, EINVAL, ENOSYS = 1, 22, 38
+EPERM, EACCES, EXDEV, EINVAL, ENOSYS = 1, 13, 18, 22, 38
 
 # Signal 999 is none: whoever may send it is told so.
 HEAD = """
@@ -154,6 +156,7 @@ out["own"] = dict(
 @unittest.skipUnless(platform.machine() == "x86_64", "numbers of x86-64")
 class ReachTest(RunnerTest):
     maxDiff = None
+    executable = "postern-runner"
 
     def seen(self, text, task="authorize", user=USER):
         folder = self.folder / "writable"
@@ -162,7 +165,7 @@ class ReachTest(RunnerTest):
         self.python(text)
         role = "runner" if task == "authorize" else "privileged-runner"
         runner = self.runner(f"{task}=script:{self.folder}/script.py", f"writable={folder}",
-                             role=role, user=user)
+                             role=role, user=user, executable=self.executable)
         self.assertEqual(runner.outcome(task), "done", runner.log())
         self.assertEqual(runner.close(), 0)
         return json.loads((folder / "seen").read_text())
@@ -188,6 +191,8 @@ class ReachTest(RunnerTest):
     def test_no_memory_that_is_nobodys(self):
         seen = self.seen(MEMORY)
         self.assertEqual(seen["denied"].pop("open_secretly"), ENOSYS)
+        if "calls" in self.executable:
+            self.assertEqual(seen["denied"].pop("zero"), 0, "is Landlock's to refuse")
         self.assert_all(seen["denied"], EPERM)
         self.assert_all(seen["own"], 0)
 
@@ -232,3 +237,86 @@ out["own"] = dict(mode=tried(os.chmod, path, 0o640), times=tried(os.utime, path)
                   emptied=tried(os.open, path, os.O_RDONLY | os.O_TRUNC))
 """ + TAIL)
         self.assert_all(seen["own"], 0)
+
+
+class ReachByCallsAloneTest(ReachTest):
+    """All of the above with no Landlock behind it."""
+    executable = "tests/system/runner_by_calls_alone"
+
+    def test_there_is_no_landlock(self):
+        (self.folder / "writable").mkdir()
+        self.seen(HEAD + 'open(f"{HERE}/beside", "w").close()' + TAIL, "add", 0)
+        self.assertTrue((self.folder / "beside").exists())
+
+
+FILES = HEAD + """
+VERSION = libc.syscall(444, None, 0, 1)
+def write(path, how="w"):
+    open(path, how).close()
+for name, folder in (("outside", HERE), ("inside", WRITABLE)):
+    old, new = folder + "/old", folder + "/new"
+    out[name] = dict(
+        written=tried(write, old), added=tried(write, old, "a"), made=tried(write, new),
+        temporary=tried(os.open, folder, os.O_TMPFILE | os.O_WRONLY),
+        folder=tried(os.mkdir, folder + "/folder"), removed_folder=tried(os.rmdir, folder + "/empty"),
+        link=tried(os.symlink, "x", folder + "/link"), hard=tried(os.link, old, folder + "/hard"),
+        fifo=tried(os.mkfifo, folder + "/fifo"),
+        named_socket=tried(socket.socket(socket.AF_UNIX).bind, folder + "/socket"),
+        renamed=tried(os.rename, old, folder + "/renamed"),
+        removed=tried(os.unlink, folder + "/hard" if name == "inside" else old))
+    if VERSION >= 3:
+        out[name]["truncated"] = tried(os.truncate, folder + ("/renamed" if name == "inside" else "/old"), 0)
+    if os.getuid() == 0 and name == "outside":
+        out[name]["device"] = tried(os.mknod, folder + "/device", 0o20600, os.makedev(1, 3))
+out["devices"] = dict(zero=tried(os.open, "/dev/zero", os.O_RDWR))
+out["always"] = dict(null=tried(write, "/dev/null"), read=tried(open, HERE + "/old"),
+                     listed=tried(os.listdir, HERE), run=subprocess.call(["true"]))
+# Nothing but Landlock
+out["no_filter"] = dict(shm=call(29, 0, 4096, 0o1600))
+""" + TAIL
+
+
+@unittest.skipUnless(platform.machine() == "x86_64", "numbers of x86-64")
+class ReachByFilesAloneTest(RunnerTest):
+    """What no filter stands before, and nothing about the file itself."""
+
+    def look(self, task, role, user):
+        folder = self.folder / "writable"
+        for place in (self.folder, folder):
+            place.mkdir(exist_ok=True)
+            (place / "empty").mkdir()
+            (place / "old").write_text("text")
+            for path in (place, place / "empty", place / "old"):
+                path.chmod(0o777 if path.is_dir() else 0o666)
+        os.chown(folder / "old", user, user)  # or a hard link to it would be refused
+        os.chown(self.folder / "old", user, user)
+        self.python(FILES)
+        # Where others may write, no script is run from.
+        script = self.folder / "script.py"
+        place = self.folder.with_name(self.folder.name + ".script")
+        place.mkdir()
+        self.addCleanup(shutil.rmtree, place)
+        text = script.read_text().replace("os.path.dirname(sys.argv[0])", repr(str(self.folder)))
+        (place / "script.py").write_text(text)
+        (place / "script.py").chmod(0o755)
+        runner = self.runner(f"{task}=script:{place}/script.py", f"writable={folder}", role=role,
+                             user=user, executable="tests/system/runner_by_files_alone")
+        self.assertEqual(runner.outcome(task), "done", runner.log())
+        seen = json.loads((folder / "seen").read_text())
+        self.assertEqual(set(seen["inside"].values()), {0}, seen["inside"])
+        for what, error in seen["outside"].items():
+            with self.subTest(what=what):
+                self.assertIn(error, (EACCES, EXDEV) if what == "hard" else (EACCES,))
+        self.assertEqual(seen["devices"], {"zero": EACCES})
+        self.assertEqual(set(seen["always"].values()), {0}, seen["always"])
+        self.assertEqual(seen["no_filter"], {"shm": 0})
+        self.assertEqual((self.folder / "old").read_text(), "text")
+
+    def test_runner(self):
+        self.look("authorize", "runner", USER)
+
+    def test_privileged_runner(self):
+        self.look("add", "privileged-runner", USER)
+
+    def test_privileged_runner_as_root(self):
+        self.look("add", "privileged-runner", 0)

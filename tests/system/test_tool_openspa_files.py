@@ -298,6 +298,30 @@ class Making(SpaTest):
                          ("Good name", "192.0.2.1", 7))
         serialization.load_pem_private_key(ospa["privateKey"].encode(), b"sesame")
 
+    def test_what_a_killed_run_left_is_offered_for_removal(self):
+        left, done = self.room / DEVICE, self.room / str(uuid.uuid4())
+        for folder, mode in ((left, 0o1700), (done, 0o700)):
+            folder.mkdir()
+            folder.chmod(mode)
+            (folder / "client.ospa").touch()
+        for answer in ("", "no", "yes"):
+            with self.subTest(answer=answer):
+                self.assertTrue(left.exists())
+                terminal = Terminal("openspa", "gen-client", self.pub, "-o", self.room)
+                terminal.answer(f"{DEVICE} was not finished", answer)
+                terminal.answer("Name", "\x03")
+                terminal.end()
+        self.assertFalse(left.exists())
+        self.assertTrue((done / "client.ospa").exists())
+        left.mkdir(mode=0o700)
+        left.chmod(0o1700)
+        (left / "mine").touch()
+        terminal = Terminal("openspa", "gen-client", self.pub, "-o", self.room)
+        terminal.answer("Remove it?", "yes")
+        terminal.answer(f"cannot remove {DEVICE}", "\x03")
+        terminal.end()
+        self.assertTrue((left / "mine").exists())
+
     def test_encrypted(self):
         ends = os.pipe()
         os.write(ends[1], b"sesame\nsesame\n")

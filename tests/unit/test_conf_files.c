@@ -1,5 +1,15 @@
 #include "conf_help.h"
 #include "files/server_files.h"
+#include "files/write_file.h"
+
+/* Whose profile has been handed over: the client is registered. */
+static bool add_client(
+    const char *path, const struct conf_new_client *client, struct conf_error *error)
+{
+	struct new_file file = {0};
+
+	return conf_add_client(path, client, &file, error) && new_file_commit(&file, false);
+}
 
 static void others_must_not_read_or_write_it(void **state)
 {
@@ -239,7 +249,7 @@ static void an_added_client_stands_in_its_own_file(void **state)
 	client.ports = ports;
 	client.port_count = 3;
 	client.expires_ns = 1798761599500000000;
-	assert_true(conf_add_client(path, &client, &error));
+	assert_true(add_client(path, &client, &error));
 	assert_int_equal(stat(in_folder("clients.d"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(stat(in_folder("clients.d/true.yaml"), &st), 0);
@@ -252,7 +262,7 @@ static void an_added_client_stands_in_its_own_file(void **state)
 	assert_true(conf_client(conf, 0)->expires == 1798761599500000000);
 	conf_free(conf);
 	client = new_client("bob", CLIENT_1);
-	assert_true(conf_add_client(path, &client, &error));
+	assert_true(add_client(path, &client, &error));
 	assert_non_null(strstr(read_text(in_folder("clients.d/bob.yaml")), "- default"));
 }
 
@@ -266,25 +276,25 @@ static void a_bad_addition_changes_nothing(void **state)
 	struct conf_error error;
 
 	(void)state;
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "found the key of client"));
 	client = new_client("alice", CLIENT_1);
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "config.yaml:5 already"));
 	client = new_client("../bob", CLIENT_1);
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "client name: found \"../bob\""));
 	client = new_client("bob", CLIENT_1);
 	client.port_count = 1;
 	client.ports = typo;
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_string_equal(error.text, "ports: found \"wbe\"; expected ports such as 22/tcp, or a "
 	                                "group that `ports` names; did you mean \"web\"?");
 	client.ports = evil;
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	client.port_count = 0;
 	memset(client.public_key, 0, sizeof client.public_key);
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "not a usable Ed25519 public key"));
 	assert_int_equal(access(in_folder("clients.d"), F_OK), -1);
 }
@@ -298,7 +308,7 @@ static void a_revoked_client_stays_known(void **state)
 	struct conf *conf;
 
 	(void)state;
-	assert_true(conf_add_client(path, &client, &error));
+	assert_true(add_client(path, &client, &error));
 	assert_true(conf_revoke_client(path, "alice", 1795255200000000000, &error));
 	assert_true(conf_revoke_client(path, "bob", 1795255200000000000, &error));
 	assert_true(conf_revoke_client(path, "bob", 1795255201000000000, &error));
@@ -313,7 +323,7 @@ static void a_revoked_client_stays_known(void **state)
 	assert_false(conf_revoke_client(path, "alise", 0, &error));
 	assert_string_equal(error.text, "no client \"alise\"; did you mean \"alice\"?");
 	client = new_client("bob", CLIENT_2);
-	assert_false(conf_add_client(path, &client, &error));
+	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "revoked"));
 }
 
