@@ -9,10 +9,6 @@
 #include "base/log.h"
 #include "fw/nft_rule.h"
 
-/* Nobody else can change or flush the table; it stays when its owner ends, and is the next one's
- * who asks. Linux 6.9 and later: NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST. */
-#define OWNED 0x6U
-
 struct nft {
 	struct nft_link link;
 	int watch;
@@ -92,7 +88,7 @@ static int load(struct nft *n, const struct nft_content *c)
 	int err;
 
 	n->touched = nft_watch_read(n->watch) || n->touched;
-	err = n->unowned ? -EOPNOTSUPP : load_as(n, c, OWNED);
+	err = n->unowned ? -EOPNOTSUPP : load_as(n, c, NFT_TABLE_OWNED);
 	if (err != -EOPNOTSUPP && err != -EINVAL)
 		return err;
 	err = load_as(n, c, 0);

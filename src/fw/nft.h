@@ -142,6 +142,9 @@ int nft_ranges_read(struct nft_link *l, struct nft_range *out, size_t most);
 /* nft_table.c: the table, and the words that say of which boot it is. */
 #define NFT_BOOT_BYTES 64
 void nft_table_boot(char boot[static NFT_BOOT_BYTES], const char *boot_id);
+/* Nobody else can change or flush the table; it stays when its owner ends, and is the next one's
+ * who asks. Linux 6.9 and later: NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST. */
+#define NFT_TABLE_OWNED 0x6U
 struct nft_table {
 	bool there;
 	bool this_boot; /* by the words given */

@@ -56,6 +56,7 @@ static void beat(void *context)
 	timer_read(m->heartbeat.fd);
 	main_feed_watchdog();
 	main_check_interface(m);
+	main_renew_lease(m);
 	main_ping_all(m);
 }
 

@@ -69,7 +69,7 @@ static int signals_open(void)
 
 static bool enter_loop(struct main_process *m)
 {
-	bool ok = loop_add(&m->loop, &m->signals) && main_open_heartbeat(m);
+	bool ok = loop_add(&m->loop, &m->signals) && main_open_heartbeat(m) && main_keep_lease(m);
 
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
 		struct child *child = &m->children[role];
@@ -99,10 +99,11 @@ static bool start(struct main_process *m, const struct conf *conf)
 
 	programs_of(&m->programs, conf);
 	m->held = socket_store_take_held(&m->store);
-	m->firewall = -1;
 	ok = config_push_open(&h, conf, ++m->generation);
-	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT)
+	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT) {
 		m->firewall = socket_store_take_firewall(&m->store);
+		ok = main_take_lease(m);
+	}
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store) && main_push_config(m, conf, &h) &&
 	     follow_interface(m, &h);
@@ -111,8 +112,6 @@ static bool start(struct main_process *m, const struct conf *conf)
 		socket_store_keep(SOCKET_STORE_HELD, m->held);
 	if (ok && m->firewall >= 0)
 		socket_store_keep(SOCKET_STORE_FIREWALL, m->firewall);
-	if (m->firewall >= 0)
-		close(m->firewall); /* the keeper has it */
 	config_push_close(&h);
 	return ok && sandbox_close(ROLE_MAIN, 0, 0);
 }
@@ -142,7 +141,7 @@ static bool run(struct main_process *m, struct conf *conf, struct retry *retry)
 		if (!enter_loop(m))
 			m->exit_status = EXIT_FAILED;
 	}
-	main_stop_roles(m);
+	main_end_lease(m, main_stop_roles(m));
 	if (!started)
 		executable_run_guard(m->options);
 	return started;
@@ -173,6 +172,8 @@ int role_main(const struct main_options *options)
 	struct main_process m = {.options = options,
 	    .handlers = main_handlers,
 	    .control = -1,
+	    .firewall = -1,
+	    .lease.fd = -1,
 	    .watch.source.fd = -1,
 	    .exit_status = EXIT_FAILED};
 	struct conf_error why = {.text = ""};

@@ -49,8 +49,9 @@ struct main_process {
 	uint64_t generation;
 	int control; /* listener */
 	struct socket_store store;
-	int firewall; /* netlink socket, which owns our rules; -1: the keeper has its own */
-	int held;     /* of doorman and keeper: what they have in their hands; -1: none */
+	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
+	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */
+	int held; /* of doorman and keeper: what they have in their hands; -1: none */
 	struct interface_watch watch;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
@@ -87,8 +88,8 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot);
 void main_note_earlier_children(struct main_process *m);
 /* Tells the service manager that stopping takes its time. */
 void main_extend_stop(const struct main_process *m);
-/* Ends them, the keeper first: it takes the rules away, if that is to be. */
-void main_stop_roles(struct main_process *m);
+/* Ends them, the keeper first: it takes the rules away, if that is to be, and then this is true. */
+bool main_stop_roles(struct main_process *m);
 
 struct config_push;
 /* Hands a configuration to those who follow it, and takes it for the one in force. False when the
@@ -109,6 +110,18 @@ bool main_open_reload(struct main_process *m);
 bool main_watch_interface(struct main_process *m, struct config_push *h);
 /* Looks whether it is still the same device; also each second. */
 void main_check_interface(struct main_process *m);
+
+/* --- lease.c */
+
+/* Has the guard that stays lend us the socket that owns our rules, or makes one where none stays.
+ * False, having said why, when another daemon has it. */
+bool main_take_lease(struct main_process *m);
+/* In the loop, from now on. */
+bool main_keep_lease(struct main_process *m);
+/* Each second: a guard that has come back is handed the socket, and not waited for. */
+void main_renew_lease(struct main_process *m);
+/* `taken_away`: the rules, which the guard must not put back. */
+void main_end_lease(struct main_process *m, bool taken_away);
 
 /* --- heartbeat.c */
 

@@ -7,9 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/netlink.h>
-#include <sys/socket.h>
-
 #include "base/log.h"
 #include "base/notify.h"
 #include "conf/values.h"
@@ -142,11 +139,7 @@ int socket_store_take_held(struct socket_store *s)
 
 int socket_store_take_firewall(struct socket_store *s)
 {
-	int fd = take(s, SOCKET_STORE_FIREWALL, socket_is_netfilter);
-
-	if (fd >= 0 || getenv("NOTIFY_SOCKET") == NULL)
-		return fd;
-	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	return take(s, SOCKET_STORE_FIREWALL, socket_is_netfilter);
 }
 
 bool socket_store_clear(struct socket_store *s)

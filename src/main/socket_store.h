@@ -32,8 +32,7 @@ void socket_store_receive(struct socket_store *s);
 int socket_store_take(struct socket_store *s, const char *name, const struct socket_place *place);
 /* The memory of the last daemon's datagrams (intake/held.h), or a fresh one; -1 without. */
 int socket_store_take_held(struct socket_store *s);
-/* The last keeper's netlink socket, or a fresh one for the store; -1 where there is no service
- * manager. As long as one of them has it open, our rules have an owner. */
+/* The last keeper's netlink socket, or -1. */
 int socket_store_take_firewall(struct socket_store *s);
 /* Closes what is left, and has the manager forget it and what was refused, with all that it keeps
  * by the same names. True when there was any. */

@@ -234,9 +234,10 @@ static void quieten_doorman(struct main_process *m)
 
 /* After a failure the rules stay, so that the ports stay shut, and serverStop is not run. What
  * programs have opened the keeper shuts in any case. */
-void main_stop_roles(struct main_process *m)
+bool main_stop_roles(struct main_process *m)
 {
 	const bool told_to = m->exit_status == EXIT_DONE;
+	bool taken_away;
 	struct message_stop stop = {
 	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
@@ -248,6 +249,7 @@ void main_stop_roles(struct main_process *m)
 		channel_send(
 		    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_STOP_KEEPER, &stop, NULL);
 	reap(m, ROLE_KEEPER, (enum role)(ROLE_KEEPER + 1), keepers_time_ms(m));
+	taken_away = !stop.keep_rules && !m->children[ROLE_KEEPER].failed;
 	hang_up(m, ROLE_DOORMAN);
 	hang_up(m, ROLE_DESK);
 	reap(m, FIRST_ROLE, ROLE_RUNNER, STOP_TIMEOUT_MS);
@@ -257,4 +259,5 @@ void main_stop_roles(struct main_process *m)
 	hang_up(m, ROLE_PRIVILEGED_RUNNER);
 	reap(m, ROLE_RUNNER, ROLE_COUNT, STOP_TIMEOUT_MS);
 	end_orphans(m);
+	return taken_away;
 }

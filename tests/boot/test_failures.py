@@ -18,6 +18,11 @@ sys.stdin.read()
 """
 
 
+needs_owners = unittest.skipIf(
+    tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 9),
+    "tables have owners that they outlive since Linux 6.9")
+
+
 class FailuresTest(BootedTest):
     @classmethod
     def setUpClass(cls):
@@ -128,11 +133,111 @@ class FailuresTest(BootedTest):
                 self.assert_open()
                 self.assert_nobody_got_in(stranger)
 
-    @unittest.skipIf(tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 9),
-                     "tables have owners that they outlive since Linux 6.9")
+    @needs_owners
     def test_a_flush(self):
         with Stranger(self) as stranger:
             for _ in range(10):
                 self.machine.run("nft", "flush", "ruleset")
                 self.assert_open()
             self.assert_nobody_got_in(stranger)
+
+    # While no daemon runs
+
+    def nftables_restarts(self):
+        """Not when it has been started too often, or when its control group is about to go."""
+        return "done" in self.machine.run("sh", "-c", "systemctl restart nftables && echo done || "
+                                          "systemctl reset-failed nftables", check=False)
+
+    def take_away(self):
+        """What an administrator's other tools do."""
+        for _ in range(3):
+            self.machine.run("nft", "flush", "ruleset")
+            self.assertTrue(eventually(self.nftables_restarts))  # its file begins with a flush
+            self.machine.run("systemctl", "stop", "nftables")  # another
+            self.assert_shut(self.stranger)
+            self.assert_open()  # alice, until her time ends
+
+    def guard(self):
+        return self.machine.show("postern-guard", "MainPID")
+
+    def assert_another_guard(self, before):
+        self.assertTrue(eventually(lambda: self.guard() not in (before, "0") and
+                                   self.machine.state("postern-guard") == "active", 60))
+
+    @needs_owners
+    def test_a_flush_while_no_daemon_runs(self):
+        self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)
+        with Stranger(self) as stranger:
+            for _ in range(2):
+                self.machine.run("systemctl", "stop", "posternd")
+                self.take_away()
+                self.machine.run("systemctl", "start", "posternd")
+                self.assert_ready()
+            self.knock()
+            self.assert_open()
+            self.assert_nobody_got_in(stranger)
+
+    @needs_owners
+    def test_the_guard_ends_as_it_may(self):
+        """While the daemon runs, and while it does not."""
+        self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)
+        with Stranger(self) as stranger:
+            for name in ("KILL", "TERM", "KILL"):
+                before = self.guard()
+                self.machine.run("kill", f"-{name}", before)
+                self.assert_another_guard(before)
+                self.assert_open()
+            for _ in range(2):
+                before = self.guard()
+                self.machine.restart("postern-guard")
+                self.assert_another_guard(before)
+            eventually(lambda: False, 2)  # the daemon hands it its socket
+            self.machine.run("systemctl", "stop", "posternd")
+            self.take_away()
+            for _ in range(2):
+                before = self.guard()
+                self.machine.restart("postern-guard")
+                self.assert_another_guard(before)
+                self.take_away()
+            for name in ("KILL", "TERM", "KILL"):
+                before = self.guard()
+                self.machine.run("kill", f"-{name}", before)
+                self.take_away()
+                self.assert_another_guard(before)
+                self.take_away()
+            self.machine.run("systemctl", "start", "posternd")
+            self.assert_ready()
+            self.knock()
+            self.assert_open()
+            self.assert_nobody_got_in(stranger)
+
+    @needs_owners
+    def test_the_guard_hangs(self):
+        self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)
+        with Stranger(self) as stranger:
+            before = self.guard()
+            self.machine.run("kill", "-STOP", before)
+            self.machine.restart("posternd")  # which does not wait for it for long
+            self.assert_ready()
+            self.assert_another_guard(before)
+            before = self.guard()
+            self.machine.run("systemctl", "stop", "posternd")
+            self.machine.run("kill", "-STOP", before)
+            self.assert_another_guard(before)  # the manager's watchdog
+            self.take_away()
+            self.machine.run("systemctl", "start", "posternd")
+            self.assert_ready()
+            self.assert_nobody_got_in(stranger)
+
+    def test_what_is_released_is_not_put_back(self):
+        self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)
+        self.machine.run("systemctl", "stop", "posternd")
+        self.machine.run("postern", "release", "--yes")
+        self.assertTrue(eventually(lambda: self.machine.state("postern-guard") == "inactive"))
+        eventually(lambda: False, 3)
+        self.assert_open(self.stranger)
+        self.assertEqual(self.machine.state("postern-guard"), "inactive")
+        self.machine.run("systemctl", "start", "posternd")
+        self.assert_ready()
+        self.assertEqual(self.machine.state("postern-guard"), "active")
+        self.assert_shut(self.stranger)

@@ -11,12 +11,16 @@
 
 #include <cmocka.h>
 #include <netinet/in.h> /* before the kernel's twin of it */
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
 
 #include "base/clock.h"
+#include "fw/hold.h"
 #include "fw/nft_rule.h"
 #include "fw_bench.h"
 
@@ -138,6 +142,79 @@ static void a_predecessor_is_waited_for(void **state)
 	assert_int_equal(waitpid(pid, &(int){0}, 0), pid);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+static int other_socket(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+}
+
+/* As the guard that stays does: with its grants, and before anything was installed. */
+static void what_stands_is_had_as_it_is(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	int owner = other_socket(), another = other_socket();
+	struct fw_hold *h = fw_hold_open(FW_BENCH_BOOT);
+
+	assert_non_null(h);
+	assert_int_equal(fw_hold(h, owner), -ENOENT);
+	install_owned(b);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
+	assert_int_equal(fw_hold(h, owner), -EPERM);
+	fw_close(&b->fw);
+	assert_int_equal(fw_hold(h, -1), -EPERM);
+	assert_int_equal(fw_hold(h, owner), 0);
+	assert_int_equal(fw_hold(h, owner), 0);
+	assert_int_equal(fw_hold(h, another), -EPERM);
+	fw_hold_close(h);
+	assert_false(fw_bench_tries("delete table inet postern"));
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, owner), 0);
+	assert_int_equal(fw_bench_held(b, false, b->found), 1);
+	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
+	assert_as_before("");
+	close(another);
+}
+
+static void what_nobody_can_own_is_watched(void **state)
+{
+	struct fw_bench *b = *state;
+	int owner = other_socket();
+	struct fw_hold *h = fw_hold_open(FW_BENCH_BOOT);
+
+	assert_non_null(h);
+	assert_int_equal(fw_hold(h, owner), -ENOENT);
+	install(b);
+	assert_int_equal(fw_hold(h, owner), -EOPNOTSUPP);
+	assert_true(fw_hold_changed(h));
+	assert_false(fw_hold_changed(h));
+	fw_bench_does("add table inet other");
+	assert_false(fw_hold_changed(h));
+	fw_bench_does("flush chain inet postern input");
+	assert_true(fw_hold_changed(h));
+	fw_bench_does("delete table inet postern");
+	assert_int_equal(fw_hold(h, owner), -ENOENT);
+	fw_hold_close(h);
+	close(owner);
+}
+
+/* What a saved rule set has put there. */
+static void what_another_boot_left_is_not_had(void **state)
+{
+	static const char *const boots[] = {"another", ""};
+	struct fw_bench *b = *state;
+	int owner = other_socket();
+
+	install(b);
+	fw_close(&b->fw);
+	for (size_t i = 0; i < 2; i++) {
+		struct fw_hold *h = fw_hold_open(boots[i]);
+
+		assert_non_null(h);
+		assert_int_equal(fw_hold(h, owner), -ENOENT);
+		fw_hold_close(h);
+	}
+	close(owner);
 }
 
 static char *without_handles(void)
@@ -431,6 +508,9 @@ int main(void)
 	    FW_TEST(a_second_one_changes_nothing),
 	    FW_TEST(a_successor_takes_it_over),
 	    FW_TEST(a_predecessor_is_waited_for),
+	    FW_TEST(what_stands_is_had_as_it_is),
+	    FW_OLD_TEST(what_nobody_can_own_is_watched),
+	    FW_TEST(what_another_boot_left_is_not_had),
 	    FW_TEST(one_without_an_owner_is_taken_over),
 	    FW_TEST(new_tables_are_no_alarm),
 	    FW_OLD_TEST(new_tables_are_no_alarm),
