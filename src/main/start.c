@@ -146,6 +146,7 @@ static bool spawn_all(struct main_process *m)
 			    role_name(role), "error", strerror(errno), NULL);
 			return false;
 		}
+		cgroups_enter(&m->cgroups, role, child->pid);
 	}
 	return true;
 }
