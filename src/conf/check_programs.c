@@ -34,9 +34,11 @@ static const char *user_problem(const struct passwd *user, const struct passwd *
 	return NULL;
 }
 
-static bool check_user(const struct openspa_source *s, struct conf_error *error)
+/* *uid becomes that of a user who is named, and otherwise stays. */
+static bool check_user(const struct openspa_source *s, const char *key, const char *name,
+    uid_t *uid, struct conf_error *error)
 {
-	const char *name = s->conf->openspa.script_user.text, *problem;
+	const char *problem;
 	struct passwd user, ours, *found = NULL;
 	char room[2][4096];
 	bool is_there;
@@ -46,7 +48,47 @@ static bool check_user(const struct openspa_source *s, struct conf_error *error)
 	is_there = getpwnam_r(name, &user, room[0], sizeof room[0], &found) == 0 && found != NULL;
 	getpwnam_r(CONF_SERVICE_USER, &ours, room[1], sizeof room[1], &found);
 	problem = user_problem(is_there ? &user : NULL, found);
-	return problem == NULL || openspa_fail(s, "script_user", error, problem);
+	if (problem != NULL)
+		return openspa_fail(s, key, error, problem);
+	*uid = user.pw_uid;
+	return true;
+}
+
+/* Anybody who knows the server's public key can have a program that tells keys run. */
+static void warn_of_one_user(const struct openspa_source *s)
+{
+	const struct conf_program *p = s->conf->programs;
+	bool keys = false, rules = false;
+	char full[OPENSPA_PATH_BYTES];
+
+	for (int task = 0; task < CONF_TASK_COUNT; task++) {
+		bool tells = task == CONF_TASK_PUBLIC_KEY || task == CONF_TASK_AUTHORIZE;
+
+		*(tells ? &keys : &rules) |= p[task].asked != CONF_ASKED_NATIVE;
+	}
+	openspa_path(full, s, NULL, "script_user");
+	if (keys && rules)
+		conf_warn(s->conf,
+		    "%s: %s: programs for keys and durations run as the same user as those for "
+		    "rules, and can end them, keep them from starting processes and change their "
+		    "files; name another one for rules: script_rule_user",
+		    s->conf->files[0], full);
+}
+
+static bool check_users(const struct openspa_source *s, struct conf_error *error)
+{
+	const struct conf_openspa *o = &s->conf->openspa;
+	uid_t keys = 0, rules;
+
+	if (!check_user(s, "script_user", o->script_user.text, &keys, error))
+		return false;
+	rules = keys;
+	if (!check_user(s, "script_rule_user", o->script_rule_user.text, &rules, error))
+		return false;
+	/* Without a name, and in place of root, programs for keys are somebody unused. */
+	if (keys != 0 && keys == rules)
+		warn_of_one_user(s);
+	return true;
 }
 
 static bool is_under(const char *path, const char *folder)
@@ -119,7 +161,7 @@ static bool check_writable(const struct openspa_source *s, struct conf_error *er
 
 bool check_programs(const struct openspa_source *s, struct conf_error *error)
 {
-	return check_pairs(s, error) && check_user(s, error) && check_writable(s, error);
+	return check_pairs(s, error) && check_users(s, error) && check_writable(s, error);
 }
 
 /* Programs that the configuration names: they run with our rights, or near them, so nobody but root

@@ -186,6 +186,7 @@ extern const struct conf_word conf_answer_words[];
 	X(targets, TARGETS, "any", 0, 0, NULL,                                                     \
 	    "addresses a request may open for, when the device does not say")                      \
 	X(script_user, NAME, NULL, 0, 0, NULL, "user that scripts and helpers run as")             \
+	X(script_rule_user, NAME, NULL, 0, 0, NULL, "user that those for rules run as instead")    \
 	X(script_deadline, DURATION, "5s", 10 * NS_PER_MS, 60 * NS_PER_SECOND, NULL,               \
 	    "time that one answer may take")                                                       \
 	X(script_limit, INTEGER, "4", 1, 64, NULL, "scripts that may run at the same time")        \

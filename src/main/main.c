@@ -98,6 +98,7 @@ static bool start(struct main_process *m, const struct conf *conf)
 	bool ok;
 
 	programs_of(&m->programs, conf);
+	cgroups_open(&m->cgroups, &m->programs);
 	m->held = socket_store_take_held(&m->store);
 	ok = config_push_open(&h, conf, ++m->generation);
 	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT) {

@@ -3,6 +3,7 @@
 #define MAIN_PROCESSES_H
 
 #include "base/loop.h"
+#include "main/cgroups.h"
 #include "main/main.h"
 #include "main/programs.h"
 #include "main/public_address.h"
@@ -42,6 +43,7 @@ struct main_process {
 	pid_t earlier[EARLIER_MOST]; /* children of whoever executed main, which are not ours */
 	size_t earlier_count;
 	struct programs programs;   /* the same from the start to the end */
+	struct cgroups cgroups;     /* of the programs */
 	struct settings settings;   /* in force */
 	struct conf_text interface; /* as the file calls it; settings has its own name */
 	uint32_t clients;

@@ -80,7 +80,8 @@ bool programs_reachable(const struct programs *p, const struct identity who[stat
 		snprintf(user, sizeof user, "%u", who[role].uid);
 		log_event(LOG_LEVEL_ERROR,
 		    "the user that it would run as cannot reach or execute a program; open it and "
-		    "its folders (chmod go+rx), or name a user who can in script_user",
+		    "its folders (chmod go+rx), or name a user who can in script_user or "
+		    "script_rule_user",
 		    "key", program_key(task, program->asked), "path", program->path, "uid", user,
 		    NULL);
 		return false;
@@ -104,6 +105,8 @@ static void take_settings(struct programs *out, const struct conf *conf)
 	s->output_most = (uint32_t)o->script_output;
 	snprintf(s->writable, sizeof s->writable, "%s", conf_openspa_writable(conf));
 	snprintf(out->user, sizeof out->user, "%s", o->script_user.text);
+	snprintf(out->rule_user, sizeof out->rule_user, "%s",
+	    *o->script_rule_user.text != '\0' ? o->script_rule_user.text : out->user);
 }
 
 void programs_of(struct programs *out, const struct conf *conf)
@@ -135,6 +138,8 @@ const char *programs_difference(const struct programs *a, const struct programs 
 	}
 	if (strcmp(a->user, b->user) != 0)
 		return "openspa.script_user";
+	if (strcmp(a->rule_user, b->rule_user) != 0)
+		return "openspa.script_rule_user";
 	if (s->deadline_ms != t->deadline_ms)
 		return "openspa.script_deadline";
 	if (s->most_at_once != t->most_at_once)

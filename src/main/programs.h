@@ -10,7 +10,9 @@
 
 struct programs {
 	struct runner_settings settings;
-	char user[CONF_TEXT_BYTES]; /* whom they run as; "": somebody unused */
+	/* Whom they run as, and those for rules; "": somebody unused */
+	char user[CONF_TEXT_BYTES];
+	char rule_user[CONF_TEXT_BYTES];
 };
 
 /* All zeros where no program is named. */

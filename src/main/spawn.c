@@ -80,34 +80,41 @@ static void tell(enum role role, const struct identity *who, bool unused)
 	    "process", role_name(role), "uid", uid, NULL);
 }
 
-bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
-    const char *script_user)
+/* As the user of that name, if it may be that; else as somebody unused. */
+static bool find_identity(
+    struct identity *out, enum role role, const char *name, struct unused *unused)
 {
-	struct identity service = {0}, scripts = {0};
-	bool has_service = find_user(&service, CONF_SERVICE_USER) && service.uid != 0;
-	bool has_scripts = find_user(&scripts, script_user);
-	struct unused unused = {.next = 0};
+	bool has = find_user(out, name);
 
-	if (*script_user != '\0' && !has_scripts) {
-		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user",
-		    script_user, NULL);
+	if (!has && runs_programs(role) && *name != '\0') {
+		log_event(LOG_LEVEL_ERROR, "there is no such user to run programs as", "user", name,
+		    NULL);
 		return false;
 	}
-	if (!has_service)
+	has = has && (out->uid != 0 || role == ROLE_PRIVILEGED_RUNNER);
+	if (!has && !take_unused(out, unused)) {
+		log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
+		return false;
+	}
+	if (!has || runs_programs(role))
+		tell(role, out, !has);
+	return true;
+}
+
+bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
+    const char *script_user, const char *rule_user)
+{
+	struct unused unused = {.next = 0};
+
+	if (getpwnam(CONF_SERVICE_USER) == NULL)
 		log_line(LOG_LEVEL_INFO, "there is no user " CONF_SERVICE_USER);
 	for (enum role role = ROLE_MAIN + 1; role < ROLE_COUNT; role++) {
-		bool programs = runs_programs(role), has = programs ? has_scripts : has_service;
+		const char *name = role == ROLE_RUNNER              ? script_user
+		                   : role == ROLE_PRIVILEGED_RUNNER ? rule_user
+		                                                    : CONF_SERVICE_USER;
 
-		if (!wanted[role])
-			continue;
-		out[role] = programs ? scripts : service;
-		has = has && (out[role].uid != 0 || role == ROLE_PRIVILEGED_RUNNER);
-		if (!has && !take_unused(&out[role], &unused)) {
-			log_line(LOG_LEVEL_ERROR, "there is no unused uid to run as");
+		if (wanted[role] && !find_identity(&out[role], role, name, &unused))
 			return false;
-		}
-		if (!has || programs)
-			tell(role, &out[role], !has);
 	}
 	return true;
 }

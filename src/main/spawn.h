@@ -14,10 +14,11 @@ struct identity {
 
 /* Who the wanted roles run as: the user `postern`, or, where there is none, distinct uids that no
  * account and no process has (base/unused_uids.h). Those that run programs never share with it:
- * they are `script_user`, or, where that is "", or root for the runner, uids that nobody has.
- * False, having said why, when there is no such user or no such uid. */
+ * the runner is `script_user` and the privileged one `rule_user`, or, where that is "", or root for
+ * the runner, uids that nobody has. False, having said why, when there is no such user or no such
+ * uid. */
 bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[static ROLE_COUNT],
-    const char *script_user);
+    const char *script_user, const char *rule_user);
 
 /* A uid that no account and no process has, of the same range. False when none is to be found. */
 bool spawn_stranger(struct identity *out);

@@ -146,6 +146,7 @@ static bool spawn_all(struct main_process *m)
 			    role_name(role), "error", strerror(errno), NULL);
 			return false;
 		}
+		cgroups_enter(&m->cgroups, role, child->pid);
 	}
 	return true;
 }
@@ -187,7 +188,8 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		wanted[role] = programs_need(&m->programs, role);
 	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
-	     look_at_clock(&replay, settings) && spawn_identities(who, wanted, m->programs.user);
+	     look_at_clock(&replay, settings) &&
+	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user);
 	if (ok && !programs_reachable(&m->programs, who)) {
 		m->exit_status = EXIT_CONFIG;
 		ok = false;

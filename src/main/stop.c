@@ -192,8 +192,12 @@ static bool is_known(void *context, pid_t pid)
 static void end_orphans(struct main_process *m)
 {
 	struct children children = children_open();
-	unsigned int left = children_kill_strangers(children, is_known, m);
+	unsigned int left;
 
+	for (enum role role = ROLE_RUNNER; role < ROLE_COUNT; role++)
+		if (m->children[role].pid == 0)
+			cgroups_kill(&m->cgroups, role);
+	left = children_kill_strangers(children, is_known, m);
 	if (left > 0)
 		log_line(LOG_LEVEL_WARN,
 		    "ending what programs of a process that was killed have left behind");

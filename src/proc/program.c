@@ -49,3 +49,8 @@ bool runner_settings_make_rules(const struct runner_settings *s)
 	return s->programs[RUNNER_RULE_ADD].asked != CONF_ASKED_NATIVE ||
 	       s->programs[RUNNER_RULE_REMOVE].asked != CONF_ASKED_NATIVE;
 }
+
+uint32_t runner_settings_processes(const struct runner_settings *s)
+{
+	return 64 + 16 * s->most_at_once;
+}

@@ -89,5 +89,7 @@ bool runner_settings_fit(const struct runner_settings *s);
 void runner_settings_keep(struct runner_settings *s, bool privileged);
 /* Whether a rule is made by a program. */
 bool runner_settings_make_rules(const struct runner_settings *s);
+/* How many processes the programs of a runner may have together. */
+uint32_t runner_settings_processes(const struct runner_settings *s);
 
 #endif

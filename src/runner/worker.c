@@ -221,7 +221,7 @@ static bool start(struct runner_worker *w, char *const argv[], const char *folde
 	const struct runner_settings *s = w->bench->settings;
 	const struct runner_child_limits limits = {.resident = is_helper(w),
 	    .cpu_s = s->deadline_ms / 1000 + 1,
-	    .processes = 64 + 16 * s->most_at_once};
+	    .processes = runner_settings_processes(s)};
 
 	if (!runner_child_start(&w->child, argv, folder, &limits)) {
 		w->child.pid = 0;

@@ -11,8 +11,18 @@ from netns import Namespace, eventually, run
 TREE = os.environ["POSTERN_TREE"]
 CHECKOUT = os.environ["POSTERN_CHECKOUT"]
 LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+CGROUP = Path(os.environ["POSTERN_CGROUP"])  # for the machine and nothing else
 PLACE = Path("/mnt")  # a file system of this run's own
 PATIENCE = 60
+
+
+def empty_cgroup():
+    """Of whatever the last boot has left there."""
+    (CGROUP / "cgroup.kill").write_text("1")
+    eventually(lambda: "populated 0" in (CGROUP / "cgroup.events").read_text(), PATIENCE)
+    for folder, _, _ in os.walk(CGROUP, topdown=False):
+        if folder != str(CGROUP):
+            os.rmdir(folder)
 
 
 class Machine:
@@ -46,10 +56,11 @@ class Machine:
                  "--link-journal=no", "--console=pipe", f"--machine={self.name}",
                  f"--directory={self.root}", f"--bind={CHECKOUT}:/src",
                  f"--network-namespace-path=/run/netns/{self.space.name}",
-                 "--capability=CAP_NET_ADMIN", f"--system-call-filter={LANDLOCK}"],
+                 "--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", f"--system-call-filter={LANDLOCK}"],
                 # This kernel may have the older hierarchy, which newer systemd does not take.
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                preexec_fn=lambda: (CGROUP / "cgroup.procs").write_text("0"))
 
     def wait_until_up(self):
         self.pid = eventually(self._first_process, PATIENCE)
@@ -74,17 +85,20 @@ class Machine:
                 pass
         self.process.wait(PATIENCE)
         self.process = self.pid = None
+        empty_cgroup()
 
     def shut_down(self):
         """In order."""
         self.run("systemctl", "poweroff", "--no-block")
         self.process.wait(PATIENCE)
         self.process = self.pid = None
+        empty_cgroup()
 
     def close(self):
         self.power_off()
         if self.space:
             self.space.close()
+        empty_cgroup()
         run("umount", self.root)
 
     def console(self):

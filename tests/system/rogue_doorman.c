@@ -80,7 +80,7 @@ static void greet(void)
 	struct identity who[ROLE_COUNT];
 	struct hello hello = {.log_level = LOG_LEVEL_DEBUG};
 
-	if (!spawn_identities(who, wanted, ""))
+	if (!spawn_identities(who, wanted, "", ""))
 		die("identity");
 	hello.uid = who[ROLE_KEEPER].uid;
 	hello.gid = who[ROLE_KEEPER].gid;

@@ -69,6 +69,18 @@ class RolesTest(ProgramsTest):
         self.assertEqual((users.pop("runner"), users.pop("privileged-runner")), (1, 1))
         self.assertNotIn(1, users.values())
 
+    def test_two_users_that_are_named(self):
+        self.run_with(ALL, script_user="daemon", script_rule_user="bin")
+        users = self.users()
+        self.assertEqual((users.pop("runner"), users.pop("privileged-runner")), (1, 2))
+        self.assertFalse({1, 2} & set(users.values()))
+
+    def test_a_user_for_rules_alone(self):
+        self.run_with(ALL, script_rule_user="bin")
+        users = self.users()
+        self.assertEqual(users["privileged-runner"], 2)
+        self.assertIn(users["runner"], range(60706, 61184))
+
     def test_never_the_daemons_own_user(self):
         """Where the user postern exists, doorman, keeper and desk share it, and nobody else."""
         daemon = self.make(ALL)
@@ -218,6 +230,8 @@ class FixedTest(ProgramsTest):
                 ("script_writable: out", "script_writable: other", "openspa.script_writable"),
                 ("script_writable:", "script_user: daemon\n  script_writable:",
                  "openspa.script_user"),
+                ("script_writable:", "script_rule_user: daemon\n  script_writable:",
+                 "openspa.script_rule_user"),
                 ("script_writable:", "script_deadline: 1s\n  script_writable:",
                  "openspa.script_deadline"),
                 ("script_writable:", "script_limit: 5\n  script_writable:",

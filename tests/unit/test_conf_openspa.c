@@ -616,6 +616,45 @@ static void programs_run_as_somebody_of_their_own(void **state)
 	/* Where that user exists it is the daemon's own. */
 	REFUSED(KEYS "duration: 5s\nscriptUser: " CONF_SERVICE_USER "\n",
 	    getpwnam(CONF_SERVICE_USER) == NULL ? "there is no such user" : "processes run as");
+	REFUSED(KEYS "duration: 5s\nscriptUser: daemon\nscriptRuleUser: no-such-user\n",
+	    ":4:17: script_rule_user: there is no such user; make one");
+	REFUSED(KEYS "duration: 5s\nscriptRuleUser: " CONF_SERVICE_USER "\n",
+	    getpwnam(CONF_SERVICE_USER) == NULL ? "there is no such user" : "processes run as");
+}
+
+/* Who is started for a stranger's packet is not to be the one who holds the firewall. */
+static void one_user_for_keys_and_rules_is_a_warning(void **state)
+{
+	static const char keys[] = "extensionScripts: {authorization: es/authorization.py}\n",
+	                  rules[] = "helpers: {firewall: es/rule_add.py}\n",
+	                  both[] = "extensionScripts: {authorization: es/authorization.py}\n"
+	                           "helpers: {firewall: es/rule_add.py}\n";
+	static const struct {
+		const char *users, *programs;
+		size_t warnings;
+	} rows[] = {{"", both, 0}, {"scriptUser: daemon\n", both, 1},
+	    {"scriptUser: daemon\nscriptRuleUser: daemon\n", both, 1},
+	    {"scriptUser: daemon\nscriptRuleUser: bin\n", both, 0},
+	    {"scriptUser: daemon\nscriptRuleUser: root\n", both, 0},
+	    {"scriptRuleUser: daemon\n", both, 0}, {"scriptUser: root\n", both, 0},
+	    {"scriptUser: daemon\n", keys, 0}, {"scriptUser: daemon\n", rules, 0}};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct conf *conf;
+
+		snprintf(text, sizeof text, KEYS "%s%s%s",
+		    rows[i].programs == rules ? "duration: 5s\n" : "", rows[i].users,
+		    rows[i].programs);
+		conf = loads(text);
+		if (conf_warning_count(conf) != rows[i].warnings)
+			fail_msg("%s", text);
+		if (rows[i].warnings != 0)
+			assert_non_null(strstr(conf_warning(conf, 0),
+			    ": script_user: programs for keys and durations run as the same user"));
+		conf_free(conf);
+	}
 }
 
 static void scripts_and_helpers_exclude_each_other(void **state)
@@ -734,6 +773,7 @@ int main(void)
 	    OPENSPA_TEST(programs_may_write_to_one_place),
 	    OPENSPA_TEST(no_program_may_change_another),
 	    OPENSPA_TEST(programs_run_as_somebody_of_their_own),
+	    OPENSPA_TEST(one_user_for_keys_and_rules_is_a_warning),
 	    OPENSPA_TEST(scripts_and_helpers_exclude_each_other),
 	    OPENSPA_TEST(what_is_shown_loads_again),
 	    OPENSPA_TEST(damaged_files),
