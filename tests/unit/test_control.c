@@ -200,6 +200,14 @@ static void long_errors_are_cut(void **state)
 	assert_true(control_encode(packet, &record) > 0);
 }
 
+static void three_types_are_requests(void **state)
+{
+	(void)state;
+	for (unsigned int type = 0; type < 256; type++)
+		assert_int_equal(control_is_request((enum control_type)type),
+		    type == CONTROL_SESSIONS || type == CONTROL_RELOAD || type == CONTROL_STATS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +218,7 @@ int main(void)
 	    cmocka_unit_test(limits_hold_both_ways),
 	    cmocka_unit_test(odd_sessions_are_refused),
 	    cmocka_unit_test(long_errors_are_cut),
+	    cmocka_unit_test(three_types_are_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
