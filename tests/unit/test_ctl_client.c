@@ -1,6 +1,7 @@
 /* The tool's end of the control socket against daemons of every kind. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "ctl/ctl_client.h"
+#include "mapped_files.h"
 
 #define PLENTY_NS (20 * NS_PER_SECOND)
 #define LITTLE_NS (50 * NS_PER_MS)
@@ -78,16 +80,8 @@ struct place {
 	char path[48];
 	int listener;
 	pid_t daemon;
-	int lowest_free;
+	unsigned int open_before;
 };
-
-static int lowest_free(void)
-{
-	int fd = dup(STDERR_FILENO);
-
-	close(fd);
-	return fd;
-}
 
 static int listen_at(struct place *p)
 {
@@ -109,18 +103,20 @@ static int set_up(void **state)
 		return -1;
 	snprintf(p->path, sizeof p->path, "%s/control", p->folder);
 	result = listen_at(p);
-	p->lowest_free = lowest_free();
+	p->open_before = open_files();
 	return result;
 }
 
 static int tear_down(void **state)
 {
 	struct place *p = *state;
-	bool left_open = p->listener >= 0 && lowest_free() != p->lowest_free;
+	bool left_open = p->listener >= 0 && open_files() != p->open_before;
 
 	failing = NO_CALL;
-	if (p->daemon > 0)
+	if (p->daemon > 0) {
+		kill(p->daemon, SIGKILL);
 		waitpid(p->daemon, NULL, 0);
+	}
 	close(p->listener);
 	unlink(p->path);
 	rmdir(p->folder);
@@ -295,7 +291,7 @@ static void each_failure_is_told(void **state)
 		if (rows[i].result == CTL_FAILED)
 			assert_int_equal(errno, rows[i].with);
 		failing = NO_CALL;
-		assert_int_equal(lowest_free(), p->lowest_free);
+		assert_int_equal(open_files(), p->open_before);
 		if (rows[i].call > SEND_SHORT)
 			waitpid(p->daemon, NULL, 0);
 		p->daemon = 0;

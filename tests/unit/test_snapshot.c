@@ -35,7 +35,7 @@ static const struct openspa_rule rules[] = {
 /* Keys of the right form, no more. */
 #define KEY .modulus = {[0] = 0x80, [255] = 1}, .exponent = {[5] = 1, [7] = 1}
 static const struct device devices[] = {
-    {.uuid = {1}, .name = "a", KEY, .rules = {0, 2}},
+    {.uuid = {1, [9] = 0xff}, .name = "a", KEY, .rules = {0, 2}},
     {.uuid = {1, 2}, .name = "b", KEY, .rules = {2, 1}, .targets = CONF_TARGETS_LIST},
     {.uuid = {3}, .name = "c", KEY, .rules = {3, 0}, .revoked = true, .target_list = {0, 1}},
 };
@@ -86,23 +86,19 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset)
 }
 
 /* Nothing stays open, and nothing mapped. */
-static int lowest_free;
+static unsigned int open_before;
 
 static int begin(void **state)
 {
 	(void)state;
-	lowest_free = dup(STDERR_FILENO);
-	close(lowest_free);
+	open_before = open_files();
 	return 0;
 }
 
 static int end(void **state)
 {
-	int fd = dup(STDERR_FILENO);
-
 	(void)state;
-	close(fd);
-	return fd == lowest_free && mapped_files("memfd:") == 0 ? 0 : -1;
+	return open_files() == open_before && mapped_files("memfd:") == 0 ? 0 : -1;
 }
 
 /* --- */
@@ -411,6 +407,8 @@ static void every_index_is_checked(void **state)
 	REFUSED(c[0].name[1] = '\n');
 	REFUSED(c[0].name[1] = ' ');
 	REFUSED(c[0].name[1] = 0x7f);
+	REFUSED(c[0].name[0] = 0x7f);
+	REFUSED(c[0].name[0] = '\\');
 	REFUSED(c[0].name[1] = '\\');
 	REFUSED(memset(c[0].name, 'a', sizeof c[0].name));
 	REFUSED(memset(&c[0].revoked, 2, 1));
@@ -441,6 +439,7 @@ static void every_index_is_checked(void **state)
 	REFUSED(parts.settings.firewall = 2);
 	REFUSED(parts.settings.knock_timeout_ns = 0);
 	REFUSED(parts.settings.replay_window_ns = -1);
+	REFUSED(parts.settings.replay_window_ns = 0);
 	REFUSED(memset(&parts.settings.drop_ports, 7, 1));
 	REFUSED(memset(parts.settings.interface, 'x', INTERFACE_NAME_BYTES));
 	REFUSED(parts.settings.interface[0] = '"');
@@ -457,7 +456,8 @@ static void every_device_and_rule_is_checked(void **state)
 	REFUSED(d[0].modulus[0] = 0x7f);
 	REFUSED(d[0].modulus[255] = 2);
 	REFUSED(d[0].exponent[7] = 2);
-	REFUSED(d[0].exponent[5] = 0); /* 1 */
+	REFUSED(d[0].exponent[5] = 0);                       /* 1 */
+	REFUSED(d[0].exponent[5] = 0; d[0].exponent[6] = 1); /* 257 */
 	REFUSED(memset(d[0].modulus, 0, sizeof d[0].modulus));
 	REFUSED(d[0].rules.count = 4);
 	REFUSED(d[2].rules = ((struct span){4, 0}));
@@ -529,6 +529,8 @@ static void the_edges_of_each_value_are_fine(void **state)
 	parts.settings.shutdown = CONF_SHUTDOWN_KEEP;
 	parts.settings.host_chains = CONF_HOST_CHAINS_NONE;
 	parts.settings.knock_timeout_ns = parts.settings.replay_window_ns = 1;
+	parts.settings.mark = 1;
+	assert_true(maps(&parts));
 	parts.settings.mark = 0x80000000;
 	parts.settings.udp_port = 1;
 	memset(parts.settings.interface, '~', INTERFACE_NAME_BYTES - 1);
