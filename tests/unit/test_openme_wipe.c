@@ -43,6 +43,11 @@ static void call_client_public(void)
 	succeeded = true;
 }
 
+static void call_secret_usable(void)
+{
+	succeeded = openme_client_secret_usable(ingredients.client_secret);
+}
+
 static void call_careless(void)
 {
 	uint8_t copy[OPENME_KEY_BYTES];
@@ -114,6 +119,7 @@ static void a_client_leaves_no_seed(void **state)
 {
 	(void)state;
 	nothing_of_the_key_remains(call_client_public);
+	nothing_of_the_key_remains(call_secret_usable);
 }
 
 int main(void)
