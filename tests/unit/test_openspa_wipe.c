@@ -40,6 +40,14 @@ static void call_seal(void)
 	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(c.server), &randomness);
 }
 
+/* Nothing is encrypted after the key has been. */
+static void call_seal_for_nobody(void)
+{
+	static const struct rsa_public unusable;
+
+	succeeded = !envelope_seal(envelope, plain, sizeof plain, &unusable, &randomness);
+}
+
 static void call_unseal(void)
 {
 	envelope_unseal(key, c.server, envelope);
@@ -95,6 +103,7 @@ static void sealing_leaves_nothing(void **state)
 {
 	(void)state;
 	nothing_of_the_envelope_remains(call_seal);
+	nothing_of_the_envelope_remains(call_seal_for_nobody);
 }
 
 static void opening_leaves_nothing(void **state)
