@@ -276,6 +276,20 @@ static const char *armoured(const char *label, const unsigned char *der, int siz
 	return text;
 }
 
+static void what_is_no_key_inside_is_damage(void **state)
+{
+	static const unsigned char junk[] = {0x30, 0x03, 0x02, 0x01, 0x00};
+	static const char *const labels[] = {
+	    "RSA PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+		assert_int_equal(
+		    read_secret(armoured(labels[i], junk, sizeof junk), PASSPHRASE), RSA_MALFORMED);
+	assert_int_equal(read_public(armoured("PUBLIC KEY", junk, sizeof junk)), RSA_MALFORMED);
+	assert_int_equal(read_public(armoured("RSA PUBLIC KEY", junk, sizeof junk)), RSA_MALFORMED);
+}
+
 /* The DER inside must end where the PEM does. */
 static void bytes_after_the_key_are_refused(void **state)
 {
@@ -402,6 +416,87 @@ static void writes_encrypted_keys(void **state)
 	assert_int_equal(read_secret(text, long_one + 1), RSA_FINE);
 }
 
+/* Whoever has the file needs so many rounds for each try, and cannot make them beforehand. */
+static void encrypted_keys_cost_their_rounds(void **state)
+{
+	char text[RSA_PEM_BYTES];
+	BIO *bio = NULL;
+	X509_SIG *sealed = NULL;
+	const X509_ALGOR *how = NULL;
+	PBE2PARAM *scheme = NULL;
+	PBKDF2PARAM *function = NULL;
+
+	(void)state;
+	assert_true(rsa_pem_write_secret(text, &good_secret, PASSPHRASE));
+	bio = BIO_new_mem_buf(text, -1);
+	sealed = PEM_read_bio_PKCS8(bio, NULL, NULL, NULL);
+	assert_non_null(sealed);
+	X509_SIG_get0(sealed, &how, NULL);
+	assert_int_equal(OBJ_obj2nid(how->algorithm), NID_pbes2);
+	scheme = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), how->parameter);
+	assert_int_equal(OBJ_obj2nid(scheme->encryption->algorithm), NID_aes_256_cbc);
+	function =
+	    ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), scheme->keyfunc->parameter);
+	assert_int_equal(ASN1_INTEGER_get(function->iter), RSA_ROUNDS);
+	assert_true(ASN1_STRING_length(function->salt->value.octet_string) >= 8);
+	PBKDF2PARAM_free(function);
+	PBE2PARAM_free(scheme);
+	X509_SIG_free(sealed);
+	BIO_free(bio);
+}
+
+/* What libcrypto has no memory for, when a test says so. */
+static enum { NOTHING, KEYS, BUFFERS } lacking;
+
+EVP_PKEY_CTX *__real_EVP_PKEY_CTX_new_from_name(
+    OSSL_LIB_CTX *library, const char *name, const char *properties);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_new_from_name(
+    OSSL_LIB_CTX *library, const char *name, const char *properties);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_new_from_name(
+    OSSL_LIB_CTX *library, const char *name, const char *properties)
+{
+	return lacking == KEYS ? NULL
+	                       : __real_EVP_PKEY_CTX_new_from_name(library, name, properties);
+}
+
+BIO *__real_BIO_new(const BIO_METHOD *type);
+BIO *__wrap_BIO_new(const BIO_METHOD *type);
+BIO *__wrap_BIO_new(const BIO_METHOD *type)
+{
+	return lacking == BUFFERS ? NULL : __real_BIO_new(type);
+}
+
+BIO *__real_BIO_new_mem_buf(const void *data, int size);
+BIO *__wrap_BIO_new_mem_buf(const void *data, int size);
+BIO *__wrap_BIO_new_mem_buf(const void *data, int size)
+{
+	return lacking == BUFFERS ? NULL : __real_BIO_new_mem_buf(data, size);
+}
+
+static void memory_may_be_short(void **state)
+{
+	const char *text = pem_of(good, PKCS1);
+	static const char *const passphrases[] = {NULL, PASSPHRASE};
+	char written[RSA_PEM_BYTES];
+
+	(void)state;
+	for (lacking = KEYS; lacking <= BUFFERS; lacking++) {
+		for (size_t i = 0; i < 2; i++) {
+			memset(written, 'x', sizeof written);
+			assert_false(rsa_pem_write_secret(written, &good_secret, passphrases[i]));
+			assert_true(sodium_is_zero((const unsigned char *)written, sizeof written));
+		}
+		memset(written, 'x', sizeof written);
+		assert_false(rsa_pem_write_public(written, &good_secret.public_key));
+		assert_true(sodium_is_zero((const unsigned char *)written, sizeof written));
+	}
+	lacking = BUFFERS;
+	assert_int_equal(read_secret(text, NULL), RSA_FAILED);
+	lacking = KEYS;
+	assert_int_equal(read_secret(text, NULL), RSA_FAILED);
+	lacking = NOTHING;
+}
+
 /* Nothing in it can be decrypted; a try of a passphrase is what it costs. Frees `how`. */
 static enum rsa_error try_sealed(X509_ALGOR *how)
 {
@@ -478,12 +573,15 @@ int main(void)
 	    WITH_ERRORS(only_the_whole_text_is_a_key),
 	    WITH_ERRORS(other_text_is_refused),
 	    WITH_ERRORS(an_unknown_cipher_is_damage),
+	    WITH_ERRORS(what_is_no_key_inside_is_damage),
 	    WITH_ERRORS(bytes_after_the_key_are_refused),
 	    WITH_ERRORS(what_decrypts_to_no_key_had_another_passphrase),
 	    WITH_ERRORS(numbers_that_do_not_belong_together_are_refused),
 	    WITH_ERRORS(text_around_the_key_is_ignored),
 	    WITH_ERRORS(writes_what_the_original_writes),
 	    WITH_ERRORS(writes_encrypted_keys),
+	    WITH_ERRORS(encrypted_keys_cost_their_rounds),
+	    WITH_ERRORS(memory_may_be_short),
 	    WITH_ERRORS(the_work_for_a_passphrase_is_bounded),
 	};
 	int failed = 0;
