@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "mapped_files.h"
@@ -77,12 +78,25 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset)
 	if (writes == WRITE_SHORT) {
 		interrupted = !interrupted;
 		errno = EINTR;
-		return interrupted ? -1 : __real_pwrite64(fd, data, size < 7 ? size : 7, offset);
+		return interrupted ? -1
+		                   : __real_pwrite64(fd, data, size > 1 ? size - 1 : 1, offset);
 	}
 	if (writes == WRITE_WHOLE || writes_to_go-- > 0)
 		return __real_pwrite64(fd, data, size, offset);
-	errno = ENOSPC;
+	errno = writes == WRITE_NOTHING ? EINTR : ENOSPC; /* of an earlier call, or of this one */
 	return writes == WRITE_NOTHING ? 0 : -1;
+}
+
+static bool no_mapping;
+
+void *__real_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset)
+{
+	if (!no_mapping)
+		return __real_mmap64(where, size, access, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
 }
 
 /* Nothing stays open, and nothing mapped. */
@@ -208,13 +222,14 @@ static void it_is_written_whole_or_not_at_all(void **state)
 	writes = WRITE_WHOLE;
 	assert_true(snapshot_map(&s, fd));
 	assert_memory_equal(s.devices, devices, sizeof devices);
+	assert_memory_equal(s.cidrs, cidrs, sizeof cidrs);
 	snapshot_unmap(&s);
 	close(fd);
 	for (unsigned int nth = 0; nth < 7; nth++) {
 		for (writes = WRITE_NOTHING; writes <= WRITE_FAILS; writes++) {
 			writes_to_go = nth;
 			assert_int_equal(snapshot_create(&parts), -1);
-			assert_int_equal(errno, ENOSPC);
+			assert_int_equal(errno, writes == WRITE_NOTHING ? EINTR : ENOSPC);
 		}
 	}
 	writes = WRITE_WHOLE;
@@ -223,17 +238,55 @@ static void it_is_written_whole_or_not_at_all(void **state)
 /* The arrays are not there: what is not too large fails for that. */
 static void one_that_is_too_large_is_not_made(void **state)
 {
-	struct snapshot_parts parts = {.counts.cidrs = (uint32_t)(MOST / sizeof(struct cidr))};
+	struct snapshot_parts parts = {
+	    .counts.rules = (uint32_t)((MOST - (long long)sizeof(struct snapshot_header)) /
+	                               (long long)sizeof(struct openspa_rule))};
 
 	(void)state;
 	assert_int_equal(snapshot_create(&parts), -1);
-	assert_int_equal(errno, EFBIG);
-	parts.counts.cidrs -= (uint32_t)(sizeof(struct snapshot_header) / sizeof(struct cidr) + 1);
-	assert_int_equal(snapshot_create(&parts), -1);
 	assert_int_equal(errno, EFAULT);
-	parts.counts.cidrs = UINT32_MAX;
+	parts.counts.rules++;
 	assert_int_equal(snapshot_create(&parts), -1);
 	assert_int_equal(errno, EFBIG);
+	parts.counts.rules = UINT32_MAX;
+	assert_int_equal(snapshot_create(&parts), -1);
+	assert_int_equal(errno, EFBIG);
+}
+
+static void without_a_descriptor_none_is_made(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct rlimit limit, none;
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fd = snapshot_create(&parts);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -1);
+}
+
+/* FNV-1a over the sizes of all that stands in one. */
+static void the_layout_is_made_of_every_size(void **state)
+{
+	static const size_t sizes[] = {sizeof(struct snapshot_header), sizeof(struct settings),
+	    sizeof(struct client), sizeof(struct policy), sizeof(struct ports), sizeof(struct cidr),
+	    sizeof(struct device), sizeof(struct openspa_rule)};
+	struct snapshot_parts parts = sound_parts();
+	int fd = snapshot_create(&parts);
+	uint32_t number = 2166136261U;
+	struct snapshot s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		number = (number ^ (uint32_t)sizes[i]) * 16777619U;
+	assert_true(snapshot_map(&s, fd));
+	assert_int_equal(s.header->layout, number);
+	snapshot_unmap(&s);
+	close(fd);
 }
 
 static void assert_not_mapped(int fd, int error)
@@ -274,6 +327,9 @@ static void each_seal_and_the_size_come_first(void **state)
 	assert_not_mapped(empty_file(least, all), EBADMSG);
 	assert_not_mapped(empty_file(MOST, all), EBADMSG);
 	assert_not_mapped(empty_file(MOST + 1, all), EINVAL);
+	no_mapping = true;
+	assert_not_mapped(forged(SIZE_MAX, SIZE_MAX, 0, true), ENOMEM);
+	no_mapping = false;
 }
 
 static void unsealed_is_refused(void **state)
@@ -567,6 +623,8 @@ int main(void)
 	    TEST(nobody_can_write_it),
 	    TEST(it_is_written_whole_or_not_at_all),
 	    TEST(one_that_is_too_large_is_not_made),
+	    TEST(without_a_descriptor_none_is_made),
+	    TEST(the_layout_is_made_of_every_size),
 	    TEST(each_seal_and_the_size_come_first),
 	    TEST(unsealed_is_refused),
 	    TEST(every_truncation_is_refused),
