@@ -34,6 +34,7 @@ static const struct {
 
 static void put_array(struct writer *w, const void *items, uint32_t count, size_t each)
 {
+	w->failed = w->failed || count > ITEMS_MOST;
 	writer_u32(w, count);
 	writer_put(w, items, count * each);
 }
@@ -99,7 +100,6 @@ struct parts {
 	struct settings settings;
 	struct ports ports[2 * ITEMS_MOST];
 	struct cidr networks[ITEMS_MOST];
-	struct policy none;
 };
 
 static uint32_t take_count(struct reader *r, size_t each)

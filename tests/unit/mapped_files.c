@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 
 unsigned int mapped_files(const char *name)
 {
@@ -19,5 +20,14 @@ unsigned int mapped_files(const char *name)
 	while (fgets(line, sizeof line, maps) != NULL)
 		count += strstr(line, name) != NULL;
 	fclose(maps);
+	return count;
+}
+
+unsigned int open_files(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
 	return count;
 }

@@ -69,15 +69,60 @@ static void every_record_comes_back(void **state)
 	}
 }
 
+static void assert_bytes(const struct control_record *record, const uint8_t *bytes, size_t size)
+{
+	uint8_t packet[CONTROL_RECORD_BYTES];
+
+	assert_int_equal(control_encode(packet, record), size);
+	assert_memory_equal(packet, bytes, size);
+}
+
 static void the_bytes_are_as_written_down(void **state)
 {
-	static const uint8_t expected[] = {1, 67, 0, 16, 7, 'g', 'r', 'a', 'n', 't', 'e', 'd', 0xff,
-	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const struct control_record small = {.type = CONTROL_SESSION,
+	    .session = {.client = "bo",
+	        .address = {{1, [15] = 2}},
+	        .opened_ns = 0x0304,
+	        .remaining_ms = 0x0506,
+	        .port_count = 1,
+	        .overdue = true,
+	        .ports = {{.protocol = 6, .first = 0x0708, .last = 0x090a}}}};
+	static const uint8_t stat_bytes[] = {1, 67, 0, 16, 7, 'g', 'r', 'a', 'n', 't', 'e', 'd',
+	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t session_bytes[] = {1, 65, 0, 43, 2, 'b', 'o', /* client */
+	    1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,                /* address */
+	    0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 5, 6,                /* two times */
+	    2, 0, 1, 6, 7, 8, 9, 10};
+	static const uint8_t seen_bytes[] = {1, 66, 0, 28, 3, 'b', 'o', 'b', /* client */
+	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,                  /* when */
+	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1};
+	static const uint8_t error_bytes[] = {1, 69, 0, 5, 78, 0, 2, 'n', 'o'};
+	const struct control_record refused = control_error_of(CONTROL_FAULT_CONFIG, "no");
+
+	(void)state;
+	assert_bytes(&stat_record, stat_bytes, sizeof stat_bytes);
+	assert_bytes(&small, session_bytes, sizeof session_bytes);
+	assert_bytes(&last_seen, seen_bytes, sizeof seen_bytes);
+	assert_bytes(&refused, error_bytes, sizeof error_bytes);
+}
+
+/* More ranges than fit, overdue, both or neither; and the longest name. */
+static void each_flag_comes_back_by_itself(void **state)
+{
+	struct control_record record = session, back;
 	uint8_t packet[CONTROL_RECORD_BYTES];
 
 	(void)state;
-	assert_int_equal(control_encode(packet, &stat_record), sizeof expected);
-	assert_memory_equal(packet, expected, sizeof expected);
+	memset(record.session.client, 'x', CLIENT_NAME_BYTES - 1);
+	for (unsigned int flags = 0; flags < 4; flags++) {
+		size_t size;
+
+		record.session.more = (flags & 1) != 0;
+		record.session.overdue = (flags & 2) != 0;
+		size = control_encode(packet, &record);
+		assert_true(control_decode(&back, packet, size));
+		assert_memory_equal(&back, &record, sizeof back);
+	}
 }
 
 /* Cut short with the header as it was, and with a header that owns up to it; and one byte over. */
@@ -200,16 +245,26 @@ static void long_errors_are_cut(void **state)
 	assert_true(control_encode(packet, &record) > 0);
 }
 
+static void three_types_are_requests(void **state)
+{
+	(void)state;
+	for (unsigned int type = 0; type < 256; type++)
+		assert_int_equal(control_is_request((enum control_type)type),
+		    type == CONTROL_SESSIONS || type == CONTROL_RELOAD || type == CONTROL_STATS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_record_comes_back),
 	    cmocka_unit_test(the_bytes_are_as_written_down),
+	    cmocka_unit_test(each_flag_comes_back_by_itself),
 	    cmocka_unit_test(no_other_length_is_taken),
 	    cmocka_unit_test(strangers_are_refused),
 	    cmocka_unit_test(limits_hold_both_ways),
 	    cmocka_unit_test(odd_sessions_are_refused),
 	    cmocka_unit_test(long_errors_are_cut),
+	    cmocka_unit_test(three_types_are_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* The tool's end of the control socket against daemons of every kind. */
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,44 +16,112 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "ctl/ctl_client.h"
+#include "mapped_files.h"
 
 #define PLENTY_NS (20 * NS_PER_SECOND)
 #define LITTLE_NS (50 * NS_PER_MS)
+
+/* --- Calls of the tool that fail when a test says so */
+
+enum call { NO_CALL, SOCKET, SETSOCKOPT, SEND, SEND_SHORT, WAIT, RECV };
+static enum call failing;
+static int failing_with;
+
+static bool fails(enum call call)
+{
+	if (failing == call)
+		errno = failing_with;
+	return failing == call;
+}
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol)
+{
+	return fails(SOCKET) ? -1 : __real_socket(domain, type, protocol);
+}
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	return fails(SETSOCKOPT) ? -1 : __real_setsockopt(fd, level, name, value, size);
+}
+
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+	if (fails(SEND_SHORT))
+		return (ssize_t)size - 1;
+	return fails(SEND) ? -1 : __real_send(fd, data, size, flags);
+}
+
+bool __real_loop_wait_readable(int fd, int64_t deadline_ns);
+bool __wrap_loop_wait_readable(int fd, int64_t deadline_ns);
+bool __wrap_loop_wait_readable(int fd, int64_t deadline_ns)
+{
+	return fails(WAIT) ? false : __real_loop_wait_readable(fd, deadline_ns);
+}
+
+ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
+{
+	return fails(RECV) ? -1 : __real_recv(fd, data, size, flags);
+}
+
+/* --- */
 
 struct place {
 	char folder[32];
 	char path[48];
 	int listener;
 	pid_t daemon;
+	unsigned int open_before;
 };
+
+static int listen_at(struct place *p)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+	memcpy(name.sun_path, p->path, strlen(p->path) + 1);
+	p->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	return bind(p->listener, (struct sockaddr *)&name, sizeof name) || listen(p->listener, 1);
+}
 
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof *p);
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int result;
 
 	*state = p;
 	strcpy(p->folder, "/tmp/postern-ctl-XXXXXX");
 	if (mkdtemp(p->folder) == NULL)
 		return -1;
 	snprintf(p->path, sizeof p->path, "%s/control", p->folder);
-	memcpy(name.sun_path, p->path, strlen(p->path) + 1);
-	p->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	return bind(p->listener, (struct sockaddr *)&name, sizeof name) || listen(p->listener, 1);
+	result = listen_at(p);
+	p->open_before = open_files();
+	return result;
 }
 
 static int tear_down(void **state)
 {
 	struct place *p = *state;
+	bool left_open = p->listener >= 0 && open_files() != p->open_before;
 
-	if (p->daemon > 0)
+	failing = NO_CALL;
+	if (p->daemon > 0) {
+		kill(p->daemon, SIGKILL);
 		waitpid(p->daemon, NULL, 0);
+	}
 	close(p->listener);
 	unlink(p->path);
 	rmdir(p->folder);
 	free(p);
-	return 0;
+	return left_open ? -1 : 0;
 }
 
 /* A daemon that takes one request, then sends `count` packets, and stays until the tool leaves. */
@@ -191,6 +261,65 @@ static void a_daemon_that_hangs_is_silence(void **state)
 		    ctl_ask(p->path, CONTROL_STATS, LITTLE_NS, NULL, NULL, &error), CTL_SILENT);
 }
 
+/* Whatever fails on the way to the answer and back. */
+static void each_failure_is_told(void **state)
+{
+	static const struct {
+		enum call call;
+		int with;
+		enum ctl_result result;
+	} rows[] = {{SOCKET, EMFILE, CTL_FAILED}, {SETSOCKOPT, EDOM, CTL_FAILED},
+	    {SETSOCKOPT, EPERM, CTL_NO_PERMISSION}, {SEND, EPIPE, CTL_GARBLED},
+	    {SEND, EACCES, CTL_NO_PERMISSION}, {SEND, EAGAIN, CTL_SILENT}, {SEND, EIO, CTL_FAILED},
+	    {SEND_SHORT, EMSGSIZE, CTL_FAILED}, {WAIT, 0, CTL_SILENT}, {WAIT, EPERM, CTL_FAILED},
+	    {WAIT, EIO, CTL_FAILED}, {RECV, ECONNRESET, CTL_GARBLED}, {RECV, EAGAIN, CTL_SILENT},
+	    {RECV, EIO, CTL_FAILED}};
+	static const struct control_record done = {.type = CONTROL_DONE};
+	struct place *p = *state;
+	struct control_error error;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		close(p->listener);
+		unlink(p->path);
+		assert_int_equal(listen_at(p), 0);
+		if (rows[i].call > SEND_SHORT)
+			serve_records(p, &done, 1);
+		failing = rows[i].call;
+		failing_with = rows[i].with;
+		assert_int_equal(
+		    ctl_ask(p->path, CONTROL_STATS, PLENTY_NS, NULL, NULL, &error), rows[i].result);
+		if (rows[i].result == CTL_FAILED)
+			assert_int_equal(errno, rows[i].with);
+		failing = NO_CALL;
+		assert_int_equal(open_files(), p->open_before);
+		if (rows[i].call > SEND_SHORT)
+			waitpid(p->daemon, NULL, 0);
+		p->daemon = 0;
+	}
+}
+
+/* The longest path that fits, and one that is a byte longer; copies end where their memory does. */
+static void a_path_may_be_as_long_as_the_kernel_takes(void **state)
+{
+	static const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+	struct control_error error;
+
+	(void)state;
+	for (size_t length = most; length <= most + 1; length++) {
+		char *path = calloc(1, length + 1);
+
+		assert_non_null(path);
+		memset(path, 'x', length);
+		memcpy(path, "/nonexistent/", 13);
+		assert_int_equal(
+		    ctl_ask(path, CONTROL_STATS, NS_PER_SECOND - 1, NULL, NULL, &error),
+		    length == most ? CTL_NOT_RUNNING : CTL_FAILED);
+		if (length > most)
+			assert_int_equal(errno, ENAMETOOLONG);
+		free(path);
+	}
+}
+
 static void nobody_there(void **state)
 {
 	struct place *p = *state;
@@ -223,6 +352,8 @@ int main(void)
 	    PLACED(an_answer_that_breaks_off_is_garbled),
 	    PLACED(an_answer_that_does_not_end_is_silence),
 	    PLACED(a_daemon_that_hangs_is_silence),
+	    PLACED(each_failure_is_told),
+	    PLACED(a_path_may_be_as_long_as_the_kernel_takes),
 	    PLACED(nobody_there),
 	};
 

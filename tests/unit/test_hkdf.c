@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "own_stack.h"
 #include "proto/hkdf.h"
 
 /* RFC 5869, appendix A. Its outputs are 42 and 82 bytes; ours is always the first 32, which do not
@@ -68,11 +69,46 @@ static void no_salt_is_zeros(void **state)
 	assert_memory_equal(without, with, sizeof with);
 }
 
+static void a_short_salt_is_filled_up_with_zeros(void **state)
+{
+	static const uint8_t salt[] = {7, 0};
+	uint8_t one[HKDF_BYTES], two[HKDF_BYTES];
+
+	(void)state;
+	hkdf_sha256(one, salt, 1, "key", 3, "info", 4);
+	hkdf_sha256(two, salt, 2, "key", 3, "info", 4);
+	assert_memory_equal(one, two, sizeof two);
+}
+
+static uint8_t derived[HKDF_BYTES];
+
+static void call(void)
+{
+	hkdf_sha256(derived, "salt", 4, "key", 3, "info", 4);
+}
+
+/* Nor the key from which all others of the same input could be made. */
+static void leaves_nothing_on_the_stack(void **state)
+{
+	crypto_auth_hmacsha256_state mac;
+	uint8_t prk[HKDF_BYTES];
+
+	(void)state;
+	crypto_auth_hmacsha256_init(&mac, (const uint8_t *)"salt", 4);
+	crypto_auth_hmacsha256_update(&mac, (const uint8_t *)"key", 3);
+	crypto_auth_hmacsha256_final(&mac, prk);
+	own_stack_run(call);
+	assert_false(own_stack_holds(prk, sizeof prk));
+	assert_false(own_stack_holds(derived, sizeof derived));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gives_the_outputs_of_rfc_5869),
 	    cmocka_unit_test(no_salt_is_zeros),
+	    cmocka_unit_test(a_short_salt_is_filled_up_with_zeros),
+	    cmocka_unit_test(leaves_nothing_on_the_stack),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

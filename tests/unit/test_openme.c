@@ -231,6 +231,22 @@ static void another_server_cannot_open(void **state)
 		assert_false(accepted(knocks[i].packet, other.server_secret));
 }
 
+/* Nothing of it is handed out. */
+static void another_key_opens_nothing(void **state)
+{
+	static const struct openme_knock nothing;
+	uint8_t key[OPENME_KEY_BYTES];
+	struct openme_knock said;
+
+	(void)state;
+	assert_true(openme_unseal(key, knocks[0].server_secret, knocks[0].packet));
+	assert_true(openme_open(&said, key, knocks[0].packet));
+	key[0] ^= 1;
+	memset(&said, 1, sizeof said);
+	assert_false(openme_open(&said, key, knocks[0].packet));
+	assert_memory_equal(&said, &nothing, sizeof said);
+}
+
 static void an_unknown_client_is_refused(void **state)
 {
 	struct knock other;
@@ -305,6 +321,7 @@ int main(void)
 	    cmocka_unit_test(only_one_size_is_right),
 	    cmocka_unit_test(no_flipped_bit_is_accepted),
 	    cmocka_unit_test(another_server_cannot_open),
+	    cmocka_unit_test(another_key_opens_nothing),
 	    cmocka_unit_test(an_unknown_client_is_refused),
 	    cmocka_unit_test(a_borrowed_signature_is_refused),
 	    cmocka_unit_test(a_signature_has_one_form),

@@ -127,6 +127,8 @@ static void server_keys_leave_the_top_bit_clear(void **state)
 	assert_true(openme_server_public_usable(point));
 	point[31] |= 0x80;
 	assert_false(openme_server_public_usable(point));
+	point[31] = 0x80;
+	assert_false(openme_server_public_usable(point));
 }
 
 /* The all-zero placeholder is one of them. */

@@ -1,23 +1,18 @@
-/* What is left on the stack: each call runs on a stack of its own, which is then searched for the
- * seal key and the shared secret behind it. Registers and freed memory are out of sight here. */
+/* Of the seal key, the shared secret behind it, the client's seed and what a knock says nothing is
+ * left on the stack. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "own_stack.h"
 #include "proto/openme.h"
 
-#define STACK_BYTES (256 * 1024)
-/* A secret that was spilled shows in pieces of a register. */
-#define PIECE_BYTES 8
-
-static uint8_t stack[STACK_BYTES];
 static struct openme_ingredients ingredients;
 static uint8_t server_secret[OPENME_SECRET_BYTES];
 static uint8_t packet[OPENME_PACKET_BYTES];
@@ -40,6 +35,19 @@ static void call_open(void)
 	succeeded = openme_open(&said, key, packet);
 }
 
+static void call_client_public(void)
+{
+	uint8_t public_key[OPENME_PUBLIC_BYTES];
+
+	openme_client_public(public_key, ingredients.client_secret);
+	succeeded = true;
+}
+
+static void call_secret_usable(void)
+{
+	succeeded = openme_client_secret_usable(ingredients.client_secret);
+}
+
 static void call_careless(void)
 {
 	uint8_t copy[OPENME_KEY_BYTES];
@@ -51,26 +59,9 @@ static void call_careless(void)
 
 static void run_on_own_stack(void (*call)(void))
 {
-	ucontext_t here, there;
-
-	memset(stack, 0, sizeof stack);
-	assert_int_equal(getcontext(&there), 0);
-	there.uc_stack.ss_sp = stack;
-	there.uc_stack.ss_size = sizeof stack;
-	there.uc_link = &here;
-	makecontext(&there, call, 0);
 	succeeded = false;
-	assert_int_equal(swapcontext(&here, &there), 0);
+	own_stack_run(call);
 	assert_true(succeeded);
-}
-
-static bool on_the_stack(const uint8_t *secret, size_t size)
-{
-	for (size_t at = 0; at + PIECE_BYTES <= size; at += PIECE_BYTES) {
-		if (memmem(stack, sizeof stack, secret + at, PIECE_BYTES) != NULL)
-			return true;
-	}
-	return false;
 }
 
 static int prepare(void **state)
@@ -93,15 +84,17 @@ static void nothing_of_the_key_remains(void (*call)(void))
 
 	assert_int_equal(crypto_scalarmult(shared, server_secret, packet + 1), 0);
 	run_on_own_stack(call);
-	assert_false(on_the_stack(key, sizeof key));
-	assert_false(on_the_stack(shared, sizeof shared));
+	assert_false(own_stack_holds(key, sizeof key));
+	assert_false(own_stack_holds(shared, sizeof shared));
+	assert_false(own_stack_holds(ingredients.client_secret, OPENME_SEED_BYTES));
+	assert_false(own_stack_holds(ingredients.knock.nonce, sizeof ingredients.knock.nonce));
 }
 
 static void the_search_finds_what_is_left(void **state)
 {
 	(void)state;
 	run_on_own_stack(call_careless);
-	assert_true(on_the_stack(key, sizeof key));
+	assert_true(own_stack_holds(key, sizeof key));
 }
 
 static void seal_leaves_nothing(void **state)
@@ -122,6 +115,13 @@ static void open_leaves_nothing(void **state)
 	nothing_of_the_key_remains(call_open);
 }
 
+static void a_client_leaves_no_seed(void **state)
+{
+	(void)state;
+	nothing_of_the_key_remains(call_client_public);
+	nothing_of_the_key_remains(call_secret_usable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +129,7 @@ int main(void)
 	    cmocka_unit_test(seal_leaves_nothing),
 	    cmocka_unit_test(unseal_leaves_nothing),
 	    cmocka_unit_test(open_leaves_nothing),
+	    cmocka_unit_test(a_client_leaves_no_seed),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, prepare, NULL);

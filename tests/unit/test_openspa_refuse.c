@@ -71,6 +71,7 @@ static void every_flipped_bit_of_a_response_is_refused(void **state)
 	memcpy(packet, c.vector->response, sizeof packet);
 	for (size_t bit = 0; bit < 8 * sizeof packet; bit++) {
 		packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		memset(&got, 1, sizeof got);
 		accepted += openspa_case_answers(&c, packet, sizeof packet, &got);
 		assert_memory_equal(&got, &nothing, sizeof got);
 		packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -116,9 +117,12 @@ static bool accepts_payload(
 	uint8_t statement[OPENSPA_REQUEST_SIGNED_BYTES] = {0x10, 0x01};
 	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
 	uint8_t digest[RSA_DIGEST_BYTES];
+	static const struct openspa_request nothing;
 	struct envelope_randomness randomness;
 	struct openspa_request got;
+	bool accepted = false;
 
+	memset(&got, 1, sizeof got);
 	memcpy(statement + OPENSPA_HEADER_BYTES, payload, OPENSPA_REQUEST_PAYLOAD_BYTES);
 	crypto_hash_sha256(digest, statement, sizeof statement);
 	memcpy(hidden, payload, OPENSPA_REQUEST_PAYLOAD_BYTES);
@@ -126,18 +130,24 @@ static bool accepts_payload(
 	envelope_randomness_fill(&randomness);
 	assert_true(envelope_seal(packet + OPENSPA_HEADER_BYTES, hidden, sizeof hidden,
 	    rsa_key_public(c->server), &randomness));
-	return openspa_case_accepts(c, packet, sizeof packet, &got);
+	accepted = openspa_case_accepts(c, packet, sizeof packet, &got);
+	if (!accepted)
+		assert_memory_equal(&got, &nothing, sizeof got);
+	return accepted;
 }
+
+/* A change of a signed payload, and whether it is taken all the same. */
+struct change {
+	const char *what;
+	uint8_t at;
+	uint8_t value;
+	bool fine;
+};
 
 static void unknown_values_are_refused_though_signed(void **state)
 {
 	/* offset, value: what stands there in the capture is TCP 22..22, method 1, no flags */
-	static const struct {
-		const char *what;
-		uint8_t at;
-		uint8_t value;
-		bool fine;
-	} changes[] = {
+	static const struct change changes[] = {
 	    {"unchanged", 27, 6, true},
 	    {"UDP", 27, 17, true},
 	    {"ICMP with ports", 27, 1, false},
@@ -173,6 +183,67 @@ static void unknown_values_are_refused_though_signed(void **state)
 	openspa_case_close(&c);
 }
 
+/* The same of a server that signs whatever it is given. */
+static bool answers_payload(
+    const struct openspa_case *c, const uint8_t payload[static OPENSPA_RESPONSE_PAYLOAD_BYTES])
+{
+	static const struct openspa_response nothing;
+	uint8_t packet[OPENSPA_RESPONSE_BYTES] = {0x18, 0x01};
+	uint8_t statement[OPENSPA_RESPONSE_SIGNED_BYTES] = {0x18, 0x01};
+	uint8_t hidden[OPENSPA_RESPONSE_HIDDEN_BYTES];
+	uint8_t digest[RSA_DIGEST_BYTES];
+	struct envelope_randomness randomness;
+	struct openspa_response got;
+	bool answered = false;
+
+	memset(&got, 1, sizeof got);
+	memcpy(statement + OPENSPA_HEADER_BYTES, payload, OPENSPA_RESPONSE_PAYLOAD_BYTES);
+	crypto_hash_sha256(digest, statement, sizeof statement);
+	memcpy(hidden, payload, OPENSPA_RESPONSE_PAYLOAD_BYTES);
+	assert_true(rsa_key_sign(hidden + OPENSPA_RESPONSE_PAYLOAD_BYTES, c->server, digest));
+	envelope_randomness_fill(&randomness);
+	assert_true(envelope_seal(
+	    packet + OPENSPA_HEADER_BYTES, hidden, sizeof hidden, &c->client_public, &randomness));
+	answered = openspa_case_answers(c, packet, sizeof packet, &got);
+	if (!answered)
+		assert_memory_equal(&got, &nothing, sizeof got);
+	return answered;
+}
+
+static void unknown_values_of_a_response_are_refused_though_signed(void **state)
+{
+	static const struct change changes[] = {
+	    {"unchanged", 11, 6, true},
+	    {"UDP", 11, 17, true},
+	    {"ICMP with ports", 11, 1, false},
+	    {"first port 0", 13, 0, false},
+	    {"last before first", 15, 21, false},
+	    {"one second", 17, 1, true},
+	    {"no time", 17, 0, false},
+	    {"no signature method", 18, 0, false},
+	    {"signature method 2", 18, 2, false},
+	    {"reserved byte", 19, 1, false},
+	    {"reserved byte", 20, 1, false},
+	    {"reserved byte", 23, 0x80, false},
+	};
+	uint8_t good[OPENSPA_RESPONSE_PAYLOAD_BYTES];
+	struct openspa_case c;
+
+	(void)state;
+	openspa_case_open(&c, 0);
+	memcpy(good, c.vector->response_payload, sizeof good);
+	memcpy(good + 11, (const uint8_t[]){6, 0, 22, 0, 22, 0, 30}, 7);
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		uint8_t payload[OPENSPA_RESPONSE_PAYLOAD_BYTES];
+
+		memcpy(payload, good, sizeof payload);
+		payload[changes[i].at] = changes[i].value;
+		if (answers_payload(&c, payload) != changes[i].fine)
+			fail_msg("%s", changes[i].what);
+	}
+	openspa_case_close(&c);
+}
+
 static void ports_must_fit_the_protocol(void **state)
 {
 	(void)state;
@@ -202,6 +273,7 @@ int main(void)
 	    cmocka_unit_test(every_flipped_bit_of_a_response_is_refused),
 	    cmocka_unit_test(open_checks_the_header_itself),
 	    cmocka_unit_test(unknown_values_are_refused_though_signed),
+	    cmocka_unit_test(unknown_values_of_a_response_are_refused_though_signed),
 	    cmocka_unit_test(ports_must_fit_the_protocol),
 	};
 

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <openssl/err.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "base/secret.h"
+#include "error_queue.h"
 #include "proto/rsa_key.h"
+#include "short_memory.h"
 
 static struct rsa_secret secrets[2];
 static struct rsa_key *keys[2];
@@ -229,33 +231,93 @@ static void mark_belongs_to_the_private_key(void **state)
 	rsa_key_free(NULL);
 }
 
-/* A program that uses libcrypto itself finds no errors of ours. */
-static void leaves_no_errors_behind(void **state)
+static void mark_is_a_hash_of_its_own(void **state)
 {
-	struct rsa_secret mixed = secrets[0];
-	uint8_t out[RSA_KEY_BYTES];
+	static const char purpose[] = "postern-rsa-mark-v1";
+	uint8_t message[sizeof purpose - 1 + RSA_KEY_BYTES];
+	uint8_t mark[RSA_MARK_BYTES];
 
 	(void)state;
-	ERR_clear_error();
-	memcpy(mixed.p, secrets[1].p, sizeof mixed.p);
-	assert_int_equal(rsa_secret_check(&mixed), RSA_MISMATCHED);
-	assert_false(rsa_key_decrypt(out, keys[0], rsa_key_public(keys[0])->modulus));
-	assert_false(rsa_public_verify(rsa_key_public(keys[0]), out, out));
-	assert_int_equal(ERR_peek_error(), 0);
+	memcpy(message, purpose, sizeof purpose - 1);
+	memcpy(message + sizeof purpose - 1, secrets[0].exponent, RSA_KEY_BYTES);
+	crypto_hash_sha256(mark, message, sizeof message);
+	assert_memory_equal(rsa_key_mark(keys[0]), mark, sizeof mark);
+}
+
+/* What stands at `watched` when `freed` is freed. */
+static const void *freed;
+static const uint8_t *watched;
+static uint8_t seen[RSA_MARK_BYTES];
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+	if (memory != NULL && memory == freed)
+		memcpy(seen, watched, sizeof seen);
+	__real_free(memory);
+}
+
+static void what_is_freed_is_wiped(void **state)
+{
+	struct rsa_key *key = rsa_key_new(&secrets[0]);
+
+	(void)state;
+	memset(seen, 1, sizeof seen);
+	freed = key;
+	watched = rsa_key_mark(key);
+	rsa_key_free(key);
+	freed = NULL;
+	assert_true(sodium_is_zero(seen, sizeof seen));
+}
+
+/* Contexts that libcrypto has no memory for, when a test says so. */
+static bool no_contexts;
+
+EVP_PKEY_CTX *__real_EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_new(EVP_PKEY *key, ENGINE *engine)
+{
+	return no_contexts ? NULL : __real_EVP_PKEY_CTX_new(key, engine);
+}
+
+EVP_PKEY_CTX *__real_EVP_PKEY_CTX_dup(const EVP_PKEY_CTX *context);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_dup(const EVP_PKEY_CTX *context);
+EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_dup(const EVP_PKEY_CTX *context)
+{
+	return no_contexts ? NULL : __real_EVP_PKEY_CTX_dup(context);
+}
+
+static void memory_may_be_short(void **state)
+{
+	uint8_t out[RSA_KEY_BYTES] = {1};
+
+	(void)state;
+	short_memory(1);
+	assert_null(rsa_key_new(&secrets[0]));
+	short_memory(0);
+	no_contexts = true;
+	assert_null(rsa_key_new(&secrets[0]));
+	assert_int_equal(rsa_secret_check(&secrets[0]), RSA_FAILED);
+	assert_false(rsa_key_sign(out, keys[0], out));
+	assert_true(sodium_is_zero(out, sizeof out));
+	no_contexts = false;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(generated_keys_are_fine),
-	    cmocka_unit_test(public_keys_are_checked),
-	    cmocka_unit_test(mismatched_halves_are_refused),
-	    cmocka_unit_test(only_the_signed_digest_verifies),
-	    cmocka_unit_test(only_one_padding_verifies),
-	    cmocka_unit_test(unusable_keys_do_nothing),
-	    cmocka_unit_test(bare_operations_undo_each_other),
-	    cmocka_unit_test(mark_belongs_to_the_private_key),
-	    cmocka_unit_test(leaves_no_errors_behind),
+	    WITH_ERRORS(generated_keys_are_fine),
+	    WITH_ERRORS(public_keys_are_checked),
+	    WITH_ERRORS(mismatched_halves_are_refused),
+	    WITH_ERRORS(only_the_signed_digest_verifies),
+	    WITH_ERRORS(only_one_padding_verifies),
+	    WITH_ERRORS(unusable_keys_do_nothing),
+	    WITH_ERRORS(bare_operations_undo_each_other),
+	    WITH_ERRORS(mark_belongs_to_the_private_key),
+	    WITH_ERRORS(mark_is_a_hash_of_its_own),
+	    WITH_ERRORS(what_is_freed_is_wiped),
+	    WITH_ERRORS(memory_may_be_short),
 	};
 	int failed = 0;
 

@@ -6,11 +6,16 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "mapped_files.h"
 #include "snapshot/snapshot.h"
+
+#define MOST (1LL << 30) /* bytes of a snapshot */
 
 static const struct ports ports[] = {{6, 0, 22, 22}, {17, 0, 53, 60}, {6, 0, 22, 22}};
 static const struct policy policies[] = {{{0, 2}}, {{2, 1}}, {{0, 1}}, {{3, 0}}};
@@ -31,7 +36,7 @@ static const struct openspa_rule rules[] = {
 /* Keys of the right form, no more. */
 #define KEY .modulus = {[0] = 0x80, [255] = 1}, .exponent = {[5] = 1, [7] = 1}
 static const struct device devices[] = {
-    {.uuid = {1}, .name = "a", KEY, .rules = {0, 2}},
+    {.uuid = {1, [9] = 0xff}, .name = "a", KEY, .rules = {0, 2}},
     {.uuid = {1, 2}, .name = "b", KEY, .rules = {2, 1}, .targets = CONF_TARGETS_LIST},
     {.uuid = {3}, .name = "c", KEY, .rules = {3, 0}, .revoked = true, .target_list = {0, 1}},
 };
@@ -59,6 +64,58 @@ static struct snapshot_parts sound_parts(void)
 	    .rules = rules,
 	};
 }
+
+/* --- Writes that fail, are cut short or interrupted when a test says so */
+
+static enum { WRITE_WHOLE, WRITE_SHORT, WRITE_NOTHING, WRITE_FAILS } writes;
+static unsigned int writes_to_go; /* until WRITE_NOTHING and WRITE_FAILS begin */
+static bool interrupted;
+
+ssize_t __real_pwrite64(int fd, const void *data, size_t size, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset)
+{
+	if (writes == WRITE_SHORT) {
+		interrupted = !interrupted;
+		errno = EINTR;
+		return interrupted ? -1
+		                   : __real_pwrite64(fd, data, size > 1 ? size - 1 : 1, offset);
+	}
+	if (writes == WRITE_WHOLE || writes_to_go-- > 0)
+		return __real_pwrite64(fd, data, size, offset);
+	errno = writes == WRITE_NOTHING ? EINTR : ENOSPC; /* of an earlier call, or of this one */
+	return writes == WRITE_NOTHING ? 0 : -1;
+}
+
+static bool no_mapping;
+
+void *__real_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *where, size_t size, int access, int flags, int fd, off_t offset)
+{
+	if (!no_mapping)
+		return __real_mmap64(where, size, access, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
+/* Nothing stays open, and nothing mapped. */
+static unsigned int open_before;
+
+static int begin(void **state)
+{
+	(void)state;
+	open_before = open_files();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	return open_files() == open_before && mapped_files("memfd:") == 0 ? 0 : -1;
+}
+
+/* --- */
 
 static bool maps(const struct snapshot_parts *parts)
 {
@@ -96,6 +153,11 @@ static void what_is_sealed_is_mapped(void **state)
 	assert_int_equal(snapshot_find_device(&s, (const uint8_t[16]){1, 1}), -1);
 	assert_int_equal(snapshot_find_device(&s, (const uint8_t[16]){4}), -1);
 	assert_int_equal(snapshot_rules(&s, s.devices[1].rules)->duration_s, 9);
+	assert_int_equal(snapshot_holders(&s), 5);
+	assert_string_equal(snapshot_holder_name(&s, 0), "alice");
+	assert_string_equal(snapshot_holder_name(&s, 1), "bob");
+	assert_string_equal(snapshot_holder_name(&s, 2), "a");
+	assert_string_equal(snapshot_holder_name(&s, 4), "c");
 	snapshot_unmap(&s);
 	snapshot_unmap(&s);
 }
@@ -147,6 +209,129 @@ static int forged(size_t size, size_t at, uint8_t flip, bool seal)
 	return fd;
 }
 
+/* However the kernel takes the bytes; and nothing is handed out that is not whole. */
+static void it_is_written_whole_or_not_at_all(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct snapshot s;
+	int fd;
+
+	(void)state;
+	writes = WRITE_SHORT;
+	fd = snapshot_create(&parts);
+	writes = WRITE_WHOLE;
+	assert_true(snapshot_map(&s, fd));
+	assert_memory_equal(s.devices, devices, sizeof devices);
+	assert_memory_equal(s.cidrs, cidrs, sizeof cidrs);
+	snapshot_unmap(&s);
+	close(fd);
+	for (unsigned int nth = 0; nth < 7; nth++) {
+		for (writes = WRITE_NOTHING; writes <= WRITE_FAILS; writes++) {
+			writes_to_go = nth;
+			assert_int_equal(snapshot_create(&parts), -1);
+			assert_int_equal(errno, writes == WRITE_NOTHING ? EINTR : ENOSPC);
+		}
+	}
+	writes = WRITE_WHOLE;
+}
+
+/* The arrays are not there: what is not too large fails for that. */
+static void one_that_is_too_large_is_not_made(void **state)
+{
+	struct snapshot_parts parts = {
+	    .counts.rules = (uint32_t)((MOST - (long long)sizeof(struct snapshot_header)) /
+	                               (long long)sizeof(struct openspa_rule))};
+
+	(void)state;
+	assert_int_equal(snapshot_create(&parts), -1);
+	assert_int_equal(errno, EFAULT);
+	parts.counts.rules++;
+	assert_int_equal(snapshot_create(&parts), -1);
+	assert_int_equal(errno, EFBIG);
+	parts.counts.rules = UINT32_MAX;
+	assert_int_equal(snapshot_create(&parts), -1);
+	assert_int_equal(errno, EFBIG);
+}
+
+static void without_a_descriptor_none_is_made(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct rlimit limit, none;
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fd = snapshot_create(&parts);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -1);
+}
+
+/* FNV-1a over the sizes of all that stands in one. */
+static void the_layout_is_made_of_every_size(void **state)
+{
+	static const size_t sizes[] = {sizeof(struct snapshot_header), sizeof(struct settings),
+	    sizeof(struct client), sizeof(struct policy), sizeof(struct ports), sizeof(struct cidr),
+	    sizeof(struct device), sizeof(struct openspa_rule)};
+	struct snapshot_parts parts = sound_parts();
+	int fd = snapshot_create(&parts);
+	uint32_t number = 2166136261U;
+	struct snapshot s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		number = (number ^ (uint32_t)sizes[i]) * 16777619U;
+	assert_true(snapshot_map(&s, fd));
+	assert_int_equal(s.header->layout, number);
+	snapshot_unmap(&s);
+	close(fd);
+}
+
+static void assert_not_mapped(int fd, int error)
+{
+	static const struct snapshot nothing;
+	struct snapshot s;
+
+	memset(&s, 1, sizeof s);
+	assert_false(snapshot_map(&s, fd));
+	assert_int_equal(errno, error);
+	assert_memory_equal(&s, &nothing, sizeof s);
+	close(fd);
+}
+
+static int empty_file(off_t size, int seals)
+{
+	int fd = memfd_create("forged", MFD_ALLOW_SEALING);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+/* What cannot be a snapshot is not even looked into. */
+static void each_seal_and_the_size_come_first(void **state)
+{
+	static const int seals[] = {F_SEAL_WRITE, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL};
+	const off_t least = sizeof(struct snapshot_header);
+	int all = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof seals / sizeof *seals; i++)
+		all |= seals[i];
+	for (size_t i = 0; i < sizeof seals / sizeof *seals; i++)
+		assert_not_mapped(empty_file(least, all & ~seals[i]), EINVAL);
+	assert_not_mapped(empty_file(0, all), EINVAL);
+	assert_not_mapped(empty_file(least - 1, all), EINVAL);
+	assert_not_mapped(empty_file(least, all), EBADMSG);
+	assert_not_mapped(empty_file(MOST, all), EBADMSG);
+	assert_not_mapped(empty_file(MOST + 1, all), EINVAL);
+	no_mapping = true;
+	assert_not_mapped(forged(SIZE_MAX, SIZE_MAX, 0, true), ENOMEM);
+	no_mapping = false;
+}
+
 static void unsealed_is_refused(void **state)
 {
 	struct snapshot s;
@@ -184,6 +369,24 @@ static void every_truncation_is_refused(void **state)
 
 		assert_false(snapshot_map(&s, fd));
 		close(fd);
+	}
+}
+
+/* Each byte that says what it is, of which build, how large and how many of each. */
+static void one_of_another_build_or_size_is_refused(void **state)
+{
+	static const struct {
+		size_t at;
+		size_t size;
+	} parts[] = {{offsetof(struct snapshot_header, magic), 4},
+	    {offsetof(struct snapshot_header, layout), 4},
+	    {offsetof(struct snapshot_header, size), 8},
+	    {offsetof(struct snapshot_header, counts), sizeof(struct snapshot_counts)}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		for (size_t n = 0; n < parts[i].size; n++)
+			assert_not_mapped(forged(SIZE_MAX, parts[i].at + n, 0x10, true), EBADMSG);
 	}
 }
 
@@ -258,6 +461,11 @@ static void every_index_is_checked(void **state)
 	REFUSED(c[0].targets = 3);
 	REFUSED(c[0].name[0] = '\0');
 	REFUSED(c[0].name[1] = '\n');
+	REFUSED(c[0].name[1] = ' ');
+	REFUSED(c[0].name[1] = 0x7f);
+	REFUSED(c[0].name[0] = 0x7f);
+	REFUSED(c[0].name[0] = '\\');
+	REFUSED(c[0].name[1] = '\\');
 	REFUSED(memset(c[0].name, 'a', sizeof c[0].name));
 	REFUSED(memset(&c[0].revoked, 2, 1));
 	REFUSED(memset(&c[0].wildcard, 255, 1));
@@ -272,10 +480,22 @@ static void every_index_is_checked(void **state)
 	REFUSED(parts.settings.guard_allow_networks.first = 1);
 	REFUSED(parts.settings.mark = 3);
 	REFUSED(parts.settings.mark = 0);
+	REFUSED(parts.settings.mark = 0x80000001);
+	REFUSED(parts.settings.client_quota = 0);
+	REFUSED(parts.settings.udp_port = 0);
+	REFUSED(parts.settings.own_addresses.count = 2);
+	REFUSED(parts.settings.hook = 3);
+	REFUSED(parts.settings.established = 2);
+	REFUSED(parts.settings.shutdown = 2);
+	REFUSED(parts.settings.host_chains = 3);
+	REFUSED(memset(&parts.settings.open_knock_port, 2, 1));
+	REFUSED(r[0].zero = 1);
+	REFUSED(p[0].ports = ((struct span){4, 0}));
 	REFUSED(parts.settings.guard = 2);
 	REFUSED(parts.settings.firewall = 2);
 	REFUSED(parts.settings.knock_timeout_ns = 0);
 	REFUSED(parts.settings.replay_window_ns = -1);
+	REFUSED(parts.settings.replay_window_ns = 0);
 	REFUSED(memset(&parts.settings.drop_ports, 7, 1));
 	REFUSED(memset(parts.settings.interface, 'x', INTERFACE_NAME_BYTES));
 	REFUSED(parts.settings.interface[0] = '"');
@@ -292,7 +512,8 @@ static void every_device_and_rule_is_checked(void **state)
 	REFUSED(d[0].modulus[0] = 0x7f);
 	REFUSED(d[0].modulus[255] = 2);
 	REFUSED(d[0].exponent[7] = 2);
-	REFUSED(d[0].exponent[5] = 0); /* 1 */
+	REFUSED(d[0].exponent[5] = 0);                       /* 1 */
+	REFUSED(d[0].exponent[5] = 0; d[0].exponent[6] = 1); /* 257 */
 	REFUSED(memset(d[0].modulus, 0, sizeof d[0].modulus));
 	REFUSED(d[0].rules.count = 4);
 	REFUSED(d[2].rules = ((struct span){4, 0}));
@@ -316,6 +537,8 @@ static void every_device_and_rule_is_checked(void **state)
 	REFUSED(parts.settings.openspa.authorization = 3);
 	REFUSED(parts.settings.openspa.firewall = 3);
 	REFUSED(parts.settings.openspa.targets = 3);
+	REFUSED(parts.settings.openspa.window_ns = -1);
+	REFUSED(parts.settings.openspa.rules = ((struct span){3, 1}));
 	REFUSED(parts.settings.openspa.target_list.count = 2);
 	REFUSED(parts.settings.openspa.server_addresses.count = 2);
 }
@@ -333,20 +556,84 @@ static void a_device_of_a_program_has_no_key_here(void **state)
 	assert_false(maps(&parts));
 	parts.settings.openspa.directory = CONF_ASKED_SCRIPT;
 	assert_true(maps(&parts));
+	d[0].exponent[5] = d[0].exponent[7] = 1;
+	assert_false(maps(&parts));
 }
+
+/* The largest of each value, and what a service that is off need not have. */
+static void the_edges_of_each_value_are_fine(void **state)
+{
+	struct snapshot_parts parts = sound_parts();
+	struct client c[2];
+	struct cidr n[1];
+	struct device d[3];
+	struct openspa_rule u[3];
+
+	(void)state;
+	memcpy(c, clients, sizeof c);
+	memcpy(n, cidrs, sizeof n);
+	memcpy(d, devices, sizeof d);
+	memcpy(u, rules, sizeof u);
+	parts.clients = c;
+	parts.cidrs = n;
+	parts.devices = d;
+	parts.rules = u;
+	parts.settings.firewall = CONF_FIREWALL_NONE;
+	parts.settings.guard = CONF_GUARD_ALL;
+	parts.settings.hook = CONF_HOOK_FORWARD;
+	parts.settings.established = CONF_ESTABLISHED_CUT;
+	parts.settings.shutdown = CONF_SHUTDOWN_KEEP;
+	parts.settings.host_chains = CONF_HOST_CHAINS_NONE;
+	parts.settings.knock_timeout_ns = parts.settings.replay_window_ns = 1;
+	parts.settings.mark = 1;
+	assert_true(maps(&parts));
+	parts.settings.mark = 0x80000000;
+	parts.settings.udp_port = 1;
+	memset(parts.settings.interface, '~', INTERFACE_NAME_BYTES - 1);
+	memset(c[0].name, '!', CLIENT_NAME_BYTES - 1);
+	memset(d[0].name, 'a', CLIENT_NAME_BYTES - 1);
+	n[0].bits = 128;
+	memset(d[1].exponent, 0xff, sizeof d[1].exponent);
+	d[2].exponent[5] = 0;
+	d[2].exponent[0] = 1;
+	u[0].duration_s = 1;
+	parts.settings.openspa.targets = CONF_TARGETS_LIST;
+	parts.settings.openspa.rules = (struct span){0, 3};
+	parts.settings.openspa.target_list = (struct span){1, 0};
+	parts.settings.openspa.window_ns = 1;
+	parts.settings.openspa.port = 1;
+	parts.settings.openspa.authorization = CONF_ASKED_HELPER;
+	parts.settings.openspa.firewall = CONF_ASKED_HELPER;
+	parts.settings.openspa.directory = CONF_ASKED_HELPER;
+	parts.settings.openspa.answer = CONF_ANSWER_NEVER;
+	assert_true(maps(&parts));
+	parts.settings.openspa.enabled = false;
+	parts.settings.openspa.port = 0;
+	parts.settings.openspa.window_ns = 0;
+	assert_true(maps(&parts));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(what_is_sealed_is_mapped),
-	    cmocka_unit_test(an_empty_one_is_fine),
-	    cmocka_unit_test(nobody_can_write_it),
-	    cmocka_unit_test(unsealed_is_refused),
-	    cmocka_unit_test(every_truncation_is_refused),
-	    cmocka_unit_test(no_change_leads_outside),
-	    cmocka_unit_test(every_index_is_checked),
-	    cmocka_unit_test(every_device_and_rule_is_checked),
-	    cmocka_unit_test(a_device_of_a_program_has_no_key_here),
+	    TEST(what_is_sealed_is_mapped),
+	    TEST(an_empty_one_is_fine),
+	    TEST(nobody_can_write_it),
+	    TEST(it_is_written_whole_or_not_at_all),
+	    TEST(one_that_is_too_large_is_not_made),
+	    TEST(without_a_descriptor_none_is_made),
+	    TEST(the_layout_is_made_of_every_size),
+	    TEST(each_seal_and_the_size_come_first),
+	    TEST(unsealed_is_refused),
+	    TEST(every_truncation_is_refused),
+	    TEST(one_of_another_build_or_size_is_refused),
+	    TEST(no_change_leads_outside),
+	    TEST(every_index_is_checked),
+	    TEST(every_device_and_rule_is_checked),
+	    TEST(a_device_of_a_program_has_no_key_here),
+	    TEST(the_edges_of_each_value_are_fine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
