@@ -20,7 +20,7 @@ static int keys(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < CLIENTS; i++)
-		clients[i].public_key[0] = (uint8_t)(7 * i + 5);
+		clients[i].public_key[0] = (uint8_t)(97 * i + 5);
 	return 0;
 }
 

@@ -94,6 +94,16 @@ static void very_many_sources_stop_all_guesses(void **state)
 	assert_false(paused("192.0.2.1", NOW + NS_PER_SECOND));
 }
 
+/* So that nobody can choose a source that shares the slot of another. */
+static void each_limiter_has_a_hash_of_its_own(void **state)
+{
+	static struct guess_limiter other;
+
+	(void)state;
+	guess_limiter_init(&other);
+	assert_memory_not_equal(other.hash_key, wrong.hash_key, sizeof other.hash_key);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -103,6 +113,7 @@ int main(void)
 	    TEST(a_64_is_one_source),
 	    TEST(a_pause_ends_however_many_were_wrong),
 	    TEST(very_many_sources_stop_all_guesses),
+	    TEST(each_limiter_has_a_hash_of_its_own),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
