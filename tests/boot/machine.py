@@ -68,8 +68,11 @@ class Machine:
 
     def _first_process(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return next((int(child) for child in children.split()
-                     if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"), None)
+        try:
+            return next((int(child) for child in children.split()
+                         if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"), None)
+        except (FileNotFoundError, ProcessLookupError):
+            return None  # one of the others has ended just now
 
     def _is_up(self):
         return self.run("systemctl", "is-system-running", check=False).strip() in (

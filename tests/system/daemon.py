@@ -253,10 +253,7 @@ class Daemon:
         """Role name to process id, by the last word of the command line that is a role."""
         found = {}
         for pid in self.living():
-            try:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            words = command_line(pid).decode().split("\0")
             if not Path(words[0]).name.startswith("postern"):
                 continue  # a program that a runner has started
             name = Path(words[0]).name.removeprefix("postern-")
@@ -274,6 +271,14 @@ class Daemon:
         """The log lines that have all these fields."""
         return [line for line in self.lines()
                 if all(line.get(key) == value for key, value in fields.items())]
+
+
+def command_line(pid):
+    """Of one that may end meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def state_of(pid):

@@ -98,7 +98,8 @@ class Runner:
         return self.log_path.read_text()
 
     def events(self, **fields):
-        lines = [json.loads(line) for line in self.log().splitlines()]
+        text = self.log()  # the last line may be about to be written
+        lines = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
         return [line for line in lines if all(line.get(k) == v for k, v in fields.items())]
 
 
