@@ -16,7 +16,7 @@ CAPABILITIES = {"main": KILL_AND_READ, "keeper": CAP_NET_ADMIN,
 NAME_SPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 FILES = {"keeper": {"state/rules", "state/replay"}}  # in the daemon's folder, but for the log
 MARKED = {"runner": "children", "privileged-runner": "children"}
-TERM_INT_HUP_PIPE, QUIT = 1 << 14 | 1 << 1 | 1 << 0 | 1 << 12, 1 << 2
+TERM_INT_HUP_PIPE = 1 << 14 | 1 << 1 | 1 << 0 | 1 << 12
 
 # As a process of the same user, without any rights: what it gets of the other.
 NEIGHBOUR = """
@@ -116,8 +116,9 @@ class OutsideTest(ProgramsTest):
         def look(role, pid):
             fields = status(pid)
             if role != "main":
-                # Of a job in the background a shell lets SIGQUIT be ignored.
-                self.assertEqual(int(fields["SigIgn"][0], 16) & ~QUIT, TERM_INT_HUP_PIPE)
+                # Others may be ignored, as whoever has started the test ignores them.
+                self.assertEqual(int(fields["SigIgn"][0], 16) & TERM_INT_HUP_PIPE,
+                                 TERM_INT_HUP_PIPE)
 
         self.each(look)
 
