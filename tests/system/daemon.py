@@ -281,6 +281,17 @@ def command_line(pid):
         return b""
 
 
+def descriptors(pid):
+    """Where each leads, but for those that are closed meanwhile."""
+    goals = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            goals[int(entry.name)] = os.readlink(entry)
+        except FileNotFoundError:
+            pass
+    return goals
+
+
 def state_of(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import control
-from daemon import own_memory
+from daemon import descriptors, own_memory
 from netns import eventually
 from world import WorldTest
 
@@ -170,9 +170,9 @@ class ControlTest(WorldTest):
 
     def test_a_thousand_reloads(self):
         """Nothing is left behind: no descriptor, no memory."""
-        def descriptors():
-            return {role: sorted(os.readlink(entry).split(":")[0] for entry in
-                                 Path(f"/proc/{pid}/fd").iterdir()) for role, pid in roles.items()}
+        def held():
+            return {role: sorted(goal.split(":")[0] for goal in descriptors(pid).values())
+                    for role, pid in roles.items()}
 
         def kilobytes():
             return {role: own_memory(pid) for role, pid in roles.items()}
@@ -186,11 +186,11 @@ class ControlTest(WorldTest):
         roles = self.daemon.roles()
         def settled():
             """When what came with the last one is closed, after it was answered."""
-            seen = [descriptors()]
+            seen = [held()]
 
             def twice_the_same():
                 time.sleep(0.3)
-                seen.append(descriptors())
+                seen.append(held())
                 return seen[-1] == seen[-2]
             self.assertTrue(eventually(twice_the_same, within=30))
             return seen[-1]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import openme
-from daemon import own_memory
+from daemon import descriptors, own_memory
 from world import WorldTest
 
 CAP_NET_ADMIN = 1 << 12
@@ -162,8 +162,7 @@ class ProcessTest(WorldTest):
     def test_open_files(self):
         """No role but main keeps a file of the disk open, but for the keeper its replay guard's."""
         for role in UNPRIVILEGED:
-            for entry in Path(f"/proc/{self.roles[role]}/fd").iterdir():
-                goal = os.readlink(entry)
+            for goal in descriptors(self.roles[role]).values():
                 with self.subTest(role=role, goal=goal):
                     kind = goal.startswith(("socket:", "anon_inode:", "pipe:", "/memfd:",
                                             "/dev/null")) or goal == str(self.daemon.log_path)

@@ -6,6 +6,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
+from daemon import descriptors
 from programs_world import ProgramsTest
 from test_process import CAP_NET_ADMIN, KILL_AND_READ, UNUSED, status
 from test_programs import ALL, NET_ADMIN_AND_RAW
@@ -150,8 +151,7 @@ class OutsideTest(ProgramsTest):
             if role == "main":
                 return
             files = set()
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                goal = os.readlink(entry)
+            for goal in descriptors(pid).values():
                 if goal.startswith(("socket:", "anon_inode:", "pipe:", "/memfd:", "/dev/null")):
                     continue
                 if role in MARKED and goal == f"/proc/{pid}/task/{pid}/children":
@@ -172,8 +172,7 @@ class OutsideTest(ProgramsTest):
                 kinds[line.split()[9 if kind.startswith("raw") else -1]] = kind
 
         def look(role, pid):
-            held = {kinds.get(os.readlink(e).strip("socket:[]"))
-                    for e in Path(f"/proc/{pid}/fd").iterdir()} - {None}
+            held = {kinds.get(goal.strip("socket:[]")) for goal in descriptors(pid).values()} - {None}
             self.assertEqual(held, {"netlink"} if role in ("main", "keeper") else set())
 
         self.each(look)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import openme
 import openspa
+from daemon import descriptors
 from netns import eventually
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
@@ -194,7 +195,7 @@ class StoreTest(SpaWorldTest):
         bound = {os.stat(kept).st_ino for _, kept in self.daemon.notices.store}
         for role, count in wanted.items():
             pid = self.daemon.roles()[role]
-            inside = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            inside = descriptors(pid).values()
             self.assertEqual(sum(f"socket:[{inode}]" in inside for inode in bound), count, role)
 
     def test_for_another_process(self):
