@@ -146,10 +146,14 @@ sleep 0.5
 grep -i seen "$room/log" | tail -n 1 | indent
 good 'it stays shut'
 
-step '6. And when the daemon ends, it takes its rules along'
+step '6. When the daemon ends, the port stays shut, until somebody says otherwise'
 at server kill -TERM posternd
 kill -TERM $daemon
 wait $daemon || bad "exit code $?"
-at server nft list ruleset
+! open || bad 'the port is open'
+good 'still shut'
+at server postern release --yes
+on_server "$postern" --config "$room/config.yaml" --control "$room/control" release --yes 2>&1 | indent
 [ -z "$(on_server nft list ruleset)" ] || bad 'rules are left'
-good 'nothing is left'
+open || bad 'the port is shut'
+good 'nothing is left, and the port as open as without a gate'
