@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from netns import PATIENCE
+
 SESSIONS, RELOAD, STATS = 1, 2, 3
 SESSION, LAST_SEEN, STAT, DONE, ERROR = range(65, 70)
 
@@ -11,7 +13,7 @@ def request(kind, body=b"", version=1):
     return struct.pack(">BBH", version, kind, len(body)) + body
 
 
-def connect(path, timeout=10):
+def connect(path, timeout=PATIENCE):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.connect(str(path))  # waits for a place in the queue
     s.settimeout(timeout)

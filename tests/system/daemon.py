@@ -13,7 +13,7 @@ import time
 from array import array
 from pathlib import Path
 
-from netns import eventually
+from netns import PATIENCE, eventually
 
 BUILD = Path(os.environ.get("POSTERN_BUILD", Path(__file__).parents[2] / "build")).resolve()
 
@@ -41,7 +41,6 @@ def yaml(value, indent=0):
 
 
 FIRST_KEPT = 64  # descriptors from here on are none that a process expects
-PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
 LOOK_MS = 50  # how soon the end of a process is seen
 
 
@@ -227,7 +226,7 @@ class Daemon:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         assert eventually(lambda: not self.living()), "a role survived SIGKILL"
         self.drop_torn_line()
 

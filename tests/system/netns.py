@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 
 PREFIX = "system"
+PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -147,7 +148,7 @@ def add_address(space, device, address, bits):
     space.ip("address", "add", f"{address}/{bits}", "dev", device, *extra)
 
 
-def eventually(condition, within=10.0):
+def eventually(condition, within=PATIENCE):
     """Waits for the condition; the last value it had."""
     end = time.monotonic() + within
     while True:

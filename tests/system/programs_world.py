@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from daemon import Daemon
+from netns import PATIENCE
 from spa_world import SpaWorldTest
 
 
@@ -45,7 +46,7 @@ class ProgramsTest(SpaWorldTest):
     def fails(self):
         """Starts the daemon, which is to end by itself; its exit status."""
         self.daemon.start(ready=False)
-        return self.daemon.process.wait(20)
+        return self.daemon.process.wait(PATIENCE)
 
     def out(self, name):
         return self.daemon.folder / "out" / name

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 import openme
 from daemon import Daemon, program
+from netns import PATIENCE
 from world import WorldTest
 
 SOURCE = "10.77.1.2"
@@ -39,7 +40,7 @@ class Rogue:
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         self.log.close()
 
 

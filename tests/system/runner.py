@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from daemon import BUILD, descendants, state_of
-from netns import eventually
+from netns import PATIENCE, eventually
 
 HARNESS = BUILD / "tests/system/runner_harness"
 USER = 200000 + os.getpid()  # nobody else's: limits per user count us alone
@@ -51,7 +51,7 @@ class Runner:
         self.process.stdin.write(f"{task} {ticket} {who} {protocol} {first} {last} {nat} "
                                  f"{duration} {client} {server} {timestamp}\n")
 
-    def answer(self, ticket, within=20):
+    def answer(self, ticket, within=PATIENCE):
         """[outcome, duration, key]"""
         while ticket not in self.answers:
             words = self.lines.get(timeout=within)
@@ -66,10 +66,10 @@ class Runner:
         self.ask(task, ticket, **fields)
         return self.answer(ticket)[0]
 
-    def main_asks(self, task, within=20):
+    def main_asks(self, task):
         """What becomes of serverStart ("start") or serverStop ("stop")."""
         self.process.stdin.write(f"main {task}\n")
-        return self.answer(task, within)[0]
+        return self.answer(task)[0]
 
     def lose_keeper(self):
         self.process.stdin.write("keeper gone\n")
@@ -82,9 +82,9 @@ class Runner:
             self.process.stdin.close()
         except BrokenPipeError:
             pass
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         status = None
-        while (words := self.lines.get(timeout=5)) is not None:
+        while (words := self.lines.get(timeout=PATIENCE)) is not None:
             if words[0] == "ended":
                 status = int(words[1])
         self.process.stdout.close()

@@ -6,7 +6,7 @@ import signal
 import unittest
 from pathlib import Path
 
-from netns import eventually
+from netns import PATIENCE, eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
 
@@ -128,5 +128,5 @@ class CgroupsTest(ProgramsTest):
         self.assertTrue(eventually(self.out("began").exists))
         self.assertTrue(eventually(lambda: len(self.processes("runner")) > 10))
         daemon.end("runner", signal.SIGKILL)
-        self.assertEqual(daemon.process.wait(30), 1)
+        self.assertEqual(daemon.process.wait(PATIENCE), 1)
         self.assertTrue(eventually(lambda: not self.processes("runner")), self.processes("runner"))

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from daemon import Daemon, program
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import WorldTest
 
 UNPRIVILEGED = 12345
@@ -21,7 +21,7 @@ class CommandTest(WorldTest):
              *(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
                if user else []),
              str(program("posternd")), *map(str, arguments)],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
         return done.returncode, done.stdout
 
     def written(self, configuration):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import control
 from daemon import descriptors, own_memory
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import WorldTest
 
 UNPRIVILEGED = 12345
@@ -155,7 +155,7 @@ class ControlTest(WorldTest):
         silent = [control.connect(self.daemon.control) for _ in range(16)]
         self.assertIn(b"too many at once", control.ask(self.daemon.control, control.STATS)[-1][1])
         self.assertTrue(eventually(lambda: control.ask(
-            self.daemon.control, control.STATS)[-1][0] == control.DONE, within=5))
+            self.daemon.control, control.STATS)[-1][0] == control.DONE))
         for s in silent:
             s.close()
         self.assert_served()
@@ -192,7 +192,7 @@ class ControlTest(WorldTest):
                 time.sleep(0.3)
                 seen.append(held())
                 return seen[-1] == seen[-2]
-            self.assertTrue(eventually(twice_the_same, within=30))
+            self.assertTrue(eventually(twice_the_same))
             return seen[-1]
 
         reload(100)
@@ -214,7 +214,7 @@ class ControlTest(WorldTest):
                 self.daemon.control.unlink(missing_ok=True)
                 self.daemon.control.symlink_to(target)
                 self.daemon.start(ready=False)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 self.assertTrue(self.daemon.control.is_symlink())
                 self.assertEqual(victim.read_text(), "precious")
         self.assertFalse((self.daemon.folder / "nowhere").exists())

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from daemon import BUILD, Daemon
+from netns import PATIENCE
 from world import WorldTest
 
 ROLES = ("doorman", "keeper", "desk")
@@ -28,7 +29,7 @@ class ExecutablesTest(WorldTest):
 
     def assert_does_not_start(self, *words):
         self.daemon.start(ready=False)
-        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         log = self.daemon.log_path.read_text()
         for word in words:
             self.assertIn(word, log)
@@ -78,7 +79,7 @@ class ExecutablesTest(WorldTest):
     def test_one_that_is_started_by_hand(self):
         for name in PROGRAMS[1:]:
             done = subprocess.run([self.programs / name], stdin=subprocess.DEVNULL, text=True,
-                                  stderr=subprocess.PIPE, timeout=20)
+                                  stderr=subprocess.PIPE, timeout=PATIENCE)
             self.assertEqual(done.returncode, 1)
             self.assertIn("posternd", done.stderr)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import openme
 import openspa
 from daemon import program
-from netns import eventually
+from netns import PATIENCE, eventually
 from openme import SECOND
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
@@ -67,14 +67,14 @@ class ExplainTest(SpaWorldTest):
             self.assertTrue(eventually(lambda: END in path.read_bytes()))
         finally:
             tool.terminate()
-            tool.wait(10)
+            tool.wait(PATIENCE)
             tool.stderr.close()
 
     def explain(self, file, *arguments):
         command = [program("posternd"), "-c", self.daemon.file, "--explain", file, *arguments]
         with self.server.popen(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True) as process:
-            output, _ = process.communicate(timeout=30)
+            output, _ = process.communicate(timeout=PATIENCE)
         return Explained(subprocess.CompletedProcess(command, process.returncode, output))
 
     def decided(self, packet, port, family, verdict):

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from daemon import Daemon, program
-from netns import eventually
+from netns import PATIENCE, eventually
 from tool import ToolTest
 from world import WorldTest
 
@@ -34,7 +34,7 @@ class CommandFaults(ToolTest):
             done = subprocess.run(
                 list(map(str, command)), env={**os.environ, **environment(call, at)},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                text=True, timeout=30)
+                text=True, timeout=PATIENCE)
             with self.subTest(call=call, at=at):
                 self.assertIn(done.returncode, EXITS, done.stderr)
                 self.assertNotIn("CRASHED", done.stderr)
@@ -117,7 +117,7 @@ class DaemonFaults(WorldTest):
             self.assertLessEqual(self.granted(), {"10.77.1.2"})
         if self.daemon.process.poll() is None:
             self.daemon.process.terminate()  # perhaps all that was lost is the notice
-        self.assertIn(self.daemon.process.wait(15), EXITS)
+        self.assertIn(self.daemon.process.wait(PATIENCE), EXITS)
         log = self.daemon.log_path.read_text()
         self.assertNotIn("CRASHED", log)
         return "FAULT" in log

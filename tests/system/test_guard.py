@@ -88,5 +88,5 @@ class GuardTest(WorldTest):
 
     def test_flushed_while_dark(self):
         self.server.run("nft", "flush", "ruleset")
-        self.assertTrue(eventually(self.table, within=2))
+        self.assertTrue(eventually(self.table))
         self.assert_shut(port=22)

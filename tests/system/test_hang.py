@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from daemon import Daemon, program
-from netns import eventually
+from netns import PATIENCE, eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
 from world import WorldTest
@@ -215,7 +215,7 @@ class RogueRunnerTest(ProgramsTest):
         self.start_rogue({"authorization": "echo 60"})
         for port in range(1, 4):
             self.client.send(self.request(first=port), self.server.addresses[1][4], PORT)
-        self.assertEqual(self.daemon.process.wait(20), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertEqual(len(self.verdicts("program_failed")), 3)
         self.assertTrue(self.daemon.events(message="the runner does not answer any more"))
         self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
@@ -227,7 +227,7 @@ class RogueRunnerTest(ProgramsTest):
             lambda: '"overdue"' in self.postern("--json", "sessions"), 6))
         overdue = "a rule could not be shut and may still be open"
         self.assertTrue(eventually(lambda: self.daemon.events(message=overdue, tries="2"), 30))
-        self.assertEqual(self.daemon.process.wait(30), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertTrue(self.daemon.events(
             message="the privileged runner does not answer any more"))
         self.assertTrue(self.daemon.events(
@@ -237,7 +237,7 @@ class RogueRunnerTest(ProgramsTest):
         self.start_rogue({"rule_add": "exit 0", "rule_remove": "exit 0"}, duration="600s")
         self.granted_for(self.request())
         self.daemon.process.send_signal(signal.SIGTERM)
-        self.assertIn(self.daemon.process.wait(20), (0, 1))
+        self.assertIn(self.daemon.process.wait(PATIENCE), (0, 1))
         self.assertTrue(self.daemon.events(
             message="rules of scripts may still be open; the next start has them shut", rules="1"))
 
@@ -300,7 +300,7 @@ class DeskTest(WorldTest):
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
             lambda: self.daemon.events(message="the configuration was not taken over"), 13))
-        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assert_shut()
 
     def test_a_stop_while_it_is_waited_for(self):
@@ -319,14 +319,14 @@ class DeskTest(WorldTest):
         self.knock()
         self.assert_opens()
         self.daemon.done_by_us.append("killed by SIGKILL")
-        self.assertEqual(self.daemon.process.wait(12), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertTrue(self.daemon.events(process="desk", how="killed by SIGKILL"))
         self.assertNotEqual(self.table(), [])
 
     def test_out_of_turn(self):
         self.start_rogue()
         self.turn("flood")
-        self.assertEqual(self.daemon.process.wait(5), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertTrue(self.daemon.events(process="desk", message="a process spoke out of turn"))
         self.assert_shut()
 

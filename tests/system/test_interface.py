@@ -7,7 +7,7 @@ from pathlib import Path
 import openme
 import openspa
 from daemon import program
-from netns import eventually, link
+from netns import PATIENCE, eventually, link
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
 from stranger import Stranger
@@ -57,7 +57,7 @@ class InterfaceTest(WorldTest):
                          (78, checked.stdout.strip().partition(": ")[2]))
         self.daemon.start(ready=False)
         # Not 78: the service manager is to try again.
-        self.assertEqual(self.daemon.process.wait(20), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         said = self.daemon.events(message="cannot use the interface")[0]["why"]
         self.assertIn(said, checked.stdout)
         self.assertRegex(said, r"config\.yaml:\d+:\d+: server\.interface: ")
@@ -84,7 +84,7 @@ class InterfaceTest(WorldTest):
                 words = [program("postern-guard"), "-c", self.daemon.file, "--state-dir",
                          self.daemon.state]
                 if name in ("eth9", "gate"):
-                    self.assertEqual(self.daemon.start(ready=False).process.wait(20), 1)
+                    self.assertEqual(self.daemon.start(ready=False).process.wait(PATIENCE), 1)
                 else:
                     self.server.run(*words)
                 self.assertIn(f'"{name}"' if name == "eth9" else "table",
@@ -257,7 +257,7 @@ class InterfaceTest(WorldTest):
             self.server.ip("link", "property", "add", "dev", device, "altname", name)
             if device == "ppp":
                 self.start(self.configuration(interface=name))
-        self.assertEqual(self.daemon.process.wait(5), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertTrue(self.daemon.events(
             message="the interface is back with another name of its own"))
         self.daemon.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openme
 from daemon import Daemon
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import FAMILIES, KNOCK_PORT, WorldTest
 
 HOST_RULES = """
@@ -48,7 +48,7 @@ class LifetimeTest(WorldTest):
             self.assert_opens()
             self.assertNotEqual(self.table(), [])
             self.daemon.process.send_signal(number)
-            self.assertEqual(self.daemon.process.wait(10), 0)
+            self.assertEqual(self.daemon.process.wait(PATIENCE), 0)
             self.assertEqual(self.ruleset(), before)
             self.assertTrue(eventually(lambda: not self.daemon.living()))
             self.daemon.close()
@@ -62,7 +62,7 @@ class LifetimeTest(WorldTest):
             pids = self.daemon.living()
             for pid in reversed(pids) if others_first else pids:
                 os.kill(pid, signal.SIGTERM)
-            self.assertEqual(self.daemon.process.wait(10), 0)
+            self.assertEqual(self.daemon.process.wait(PATIENCE), 0)
             self.assertEqual(self.table(), [])
             self.assertEqual(self.daemon.events(level="error"), [])
             self.daemon.close()
@@ -170,7 +170,7 @@ class LifetimeTest(WorldTest):
                 self.knock()
                 self.assert_opens()
                 self.daemon.end(role, signal.SIGKILL)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 self.assert_shuts()
                 self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
                 self.assert_shut()
@@ -192,7 +192,7 @@ class LifetimeTest(WorldTest):
             with self.subTest(role=role, number=number.name):
                 self.start()
                 self.daemon.end(role, number)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 event, = self.daemon.events(message="a process has ended")
                 self.assertEqual((event["process"], event["how"], event["level"]),
                                  (role, f"killed by {number.name}", "error"))
@@ -208,7 +208,7 @@ class LifetimeTest(WorldTest):
                 self.assertTrue(eventually(lambda: self.daemon.events(message="stopping")))
                 self.daemon.end(role, signal.SIGSEGV)
                 os.kill(self.daemon.roles()[role], signal.SIGCONT)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 event, = self.daemon.events(message="a process has ended")
                 self.assertEqual((event["process"], event["how"], event["level"]),
                                  (role, "killed by SIGSEGV", "error"))
@@ -225,7 +225,7 @@ class LifetimeTest(WorldTest):
         for more in ([], elsewhere):
             with self.subTest(more=more):
                 second = self.server.popen(*self.daemon.command(*more), stderr=subprocess.DEVNULL)
-                self.assertEqual(second.wait(10), 1)
+                self.assertEqual(second.wait(PATIENCE), 1)
                 self.knock(family=6)
                 self.assert_opens(6)
 
@@ -234,7 +234,7 @@ class LifetimeTest(WorldTest):
         self.knock()
         self.assert_opens()
         self.server.run("nft", "flush", "ruleset")
-        self.assertTrue(eventually(self.table, within=2), "the table was not put back")
+        self.assertTrue(eventually(self.table), "the table was not put back")
         self.assertTrue(eventually(lambda: self.address(4, self.client) in self.granted()))
         self.assert_shut(space=self.other)
         self.assertTrue(self.reaches())
@@ -244,7 +244,7 @@ class LifetimeTest(WorldTest):
         self.start()
         for _ in range(3):
             self.server.run("nft", "delete", "table", "inet", "postern", check=False)
-            self.assertTrue(eventually(self.table, within=2))
+            self.assertTrue(eventually(self.table))
             self.assert_shut()
         self.knock()
         self.assert_opens()
@@ -290,7 +290,7 @@ class LifetimeTest(WorldTest):
                         self.configuration(udp_port=54160, health_port=54160))
         self.addCleanup(second.close)
         second.start(ready=False)
-        self.assertEqual(second.process.wait(20), 1)
+        self.assertEqual(second.process.wait(PATIENCE), 1)
         self.assertIn("owns the table inet postern", second.log_path.read_text())
         self.assertEqual(set(re.findall(r"chain \S+|drop.*|jump.*", self.ruleset())),
                          set(re.findall(r"chain \S+|drop.*|jump.*", before)))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from netns import PATIENCE
 from world import KNOCK_PORT, WorldTest
 
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -51,7 +52,7 @@ class PortTest(WorldTest):
                 self.daemon.stop()
                 held = self.hold(family, "SOCK_DGRAM", address)
                 self.daemon.start(ready=False)
-                self.assertEqual(self.daemon.process.wait(20), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 said = [line["message"] for line in self.daemon.lines()
                         if line["level"] == "error" and "UDP port" in line["message"]]
                 self.assertEqual(said, [f"cannot listen on UDP port {KNOCK_PORT}: Address already "
@@ -66,7 +67,7 @@ class PortTest(WorldTest):
         self.hold("AF_INET", "SOCK_DGRAM", "0.0.0.0")
         self.start_through("setpriv", "--bounding-set", "-sys_ptrace")
         self.daemon.start(ready=False)
-        self.assertEqual(self.daemon.process.wait(20), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertIn(f"in use, by a socket of uid 0; `ss -ulnp sport = :{KNOCK_PORT}` tells the "
                       "program", self.daemon.log_path.read_text())
         told = self.server.run("ss", "-ulnp", f"sport = :{KNOCK_PORT}")

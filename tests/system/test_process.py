@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openme
 from daemon import descriptors, own_memory
+from netns import PATIENCE
 from world import WorldTest
 
 CAP_NET_ADMIN = 1 << 12
@@ -156,7 +157,7 @@ class ProcessTest(WorldTest):
             with self.subTest(role=role):
                 self.assertRegex(limits, r"Max core file size +0 +0 ")
         self.daemon.end("doorman", signal.SIGSEGV)
-        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertEqual(list(self.daemon.folder.glob("core*")), [])
 
     def test_open_files(self):

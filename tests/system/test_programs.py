@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from daemon import state_of
-from netns import eventually
+from netns import PATIENCE, eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
 
@@ -99,7 +99,7 @@ class RolesTest(ProgramsTest):
         daemon.configure(daemon.file.read_text().replace(
             "script_writable:", "script_user: postern\n  script_writable:"))
         daemon.start(ready=False)
-        self.assertEqual(daemon.process.wait(10), 78)
+        self.assertEqual(daemon.process.wait(PATIENCE), 78)
         self.assertIn("expected a user of its own", daemon.log_path.read_text())
 
     def test_root_is_for_the_privileged_runner_alone(self):
@@ -118,7 +118,7 @@ class RolesTest(ProgramsTest):
             daemon = self.run_with(ALL)
             with self.subTest(role=role):
                 daemon.end(role, signal.SIGKILL)
-                self.assertEqual(daemon.process.wait(10), 1)
+                self.assertEqual(daemon.process.wait(PATIENCE), 1)
                 self.assertTrue(eventually(lambda d=daemon: not d.living()))
                 self.assertNotEqual(self.table(), [], "the gate fell with the daemon")
 
@@ -178,7 +178,7 @@ class ServerScriptsTest(ProgramsTest):
     def test_no_stop_after_a_failure(self):
         daemon = self.run_with({"server_stop": ": >$OUT/stopped"})
         daemon.end("doorman", signal.SIGKILL)
-        self.assertEqual(daemon.process.wait(10), 1)
+        self.assertEqual(daemon.process.wait(PATIENCE), 1)
         self.assertTrue(eventually(lambda: not daemon.living()))
         self.assertFalse(self.out("stopped").exists())
 
@@ -193,7 +193,7 @@ class ServerScriptsTest(ProgramsTest):
         daemon = self.run_with({"server_stop": "exit 0"}, script_deadline="20s")
         daemon.notices.drop()
         daemon.process.terminate()
-        self.assertEqual(daemon.process.wait(10), 0)
+        self.assertEqual(daemon.process.wait(PATIENCE), 0)
         said = daemon.notices.socket.recv(4096) + daemon.notices.socket.recv(4096)
         self.assertEqual(said, b"STOPPING=1EXTEND_TIMEOUT_USEC=86000000")
 

@@ -9,7 +9,7 @@ import time
 import control
 import openme
 from daemon import program
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
 
@@ -165,7 +165,7 @@ class ReloadTest(WorldTest):
         done = self.server.popen(
             program("postern"), "--control", self.daemon.control, "reload",
             stderr=subprocess.DEVNULL)
-        self.assertEqual(done.wait(10), 78)
+        self.assertEqual(done.wait(PATIENCE), 78)
 
     def test_sessions(self):
         self.start()

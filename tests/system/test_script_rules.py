@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import openme
 from daemon import state_of
-from netns import eventually
+from netns import PATIENCE, eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
 
@@ -126,7 +126,7 @@ class ScriptRulesTest(ProgramsTest):
         self.daemon.end("runner", signal.SIGKILL)
         self.assertTrue(eventually(lambda: state_of(roles["runner"]) in (None, "Z")))
         os.kill(roles["keeper"], signal.SIGCONT)
-        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assert_removed()
         self.daemon.start()
         self.assertEqual(self.daemon.stop(), 0)
@@ -173,7 +173,7 @@ class OrphanTest(ProgramsTest):
             with self.subTest(start=start):
                 self.serve(start)
                 self.daemon.end("privileged-runner", signal.SIGKILL)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 self.assertTrue(self.daemon.events(message="ending what programs of a process that "
                                                            "was killed have left behind"))
                 self.daemon.start()
@@ -194,7 +194,7 @@ class OrphanTest(ProgramsTest):
         self.assertTrue(eventually(self.out("begun").exists))
         daemon.pids.remove(child)
         daemon.end("privileged-runner", signal.SIGKILL)
-        self.assertEqual(daemon.process.wait(10), 1)
+        self.assertEqual(daemon.process.wait(PATIENCE), 1)
         self.assertEqual(len(daemon.events(message="ending what programs of a process that was "
                                                    "killed have left behind")), 1)
         self.assertEqual(state_of(child), "S")

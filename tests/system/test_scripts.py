@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import openspa
-from netns import eventually
+from netns import PATIENCE, eventually
 from spa_world import PORT, SpaWorldTest
 from world import SERVICE_PORT
 
@@ -317,7 +317,7 @@ class ScriptsTest(SpaWorldTest):
                 self.granted_for(self.request())
                 self.assertTrue(self.reaches())
                 self.daemon.end(role, signal.SIGKILL)
-                self.assertEqual(self.daemon.process.wait(10), 1)
+                self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
                 self.assertEqual(len(self.calls("rule_remove")), 1)
                 self.assertFalse(self.reaches())
 
@@ -417,7 +417,7 @@ for line in sys.stdin:
         with self.assertRaises(AssertionError) as refused:
             self.original(self.all_scripts(), prepare=loosen)
         self.assertIn("authorization", str(refused.exception))
-        self.assertEqual(self.daemon.process.wait(5), 78)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 78)
 
     def test_a_script_that_its_user_cannot_reach_is_refused(self):
         def close():
@@ -429,7 +429,7 @@ for line in sys.stdin:
                                             "ruleRemove": "rule_remove"}, duration="2s")
         self.assertIn("closed/rule_add", str(refused.exception))
         self.assertIn("chmod go+rx", str(refused.exception))
-        self.assertEqual(self.daemon.process.wait(5), 78)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 78)
 
     def test_a_script_that_vanishes(self):
         self.original(self.all_scripts())

@@ -15,7 +15,7 @@ import openme
 import openspa
 from daemon import Daemon
 from memory import places
-from netns import eventually
+from netns import PATIENCE, eventually
 from spa_world import PORT, SpaWorldTest
 
 def of_rsa(key):
@@ -88,7 +88,7 @@ class SecretsTest(SpaWorldTest):
         configuration["openspa"] = self.settings()
         daemon = limited(configuration)
         daemon.start(ready=False)
-        self.assertEqual(daemon.process.wait(20), 1)
+        self.assertEqual(daemon.process.wait(PATIENCE), 1)
         self.assertIn("cannot keep the OpenSPA key out of swap", daemon.log_path.read_text())
 
     @staticmethod

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from daemon import program
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
 FAILED, CONFIG = 1, 78
@@ -81,7 +81,7 @@ class ShutTest(WorldTest):
         self.daemon.stop()
         self.break_configuration()
         self.daemon.start(ready=False)
-        self.assertEqual(self.daemon.process.wait(10), CONFIG)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), CONFIG)
         self.assertIn("nonsense", self.daemon.log_path.read_text())
         self.assertTrue(self.reaches(), "the grant is gone")
         self.assert_shut(space=self.other)
@@ -95,7 +95,7 @@ class ShutTest(WorldTest):
         self.start()
         self.daemon.stop()
         self.break_configuration()
-        for starts in (self.guard, lambda: self.daemon.start(ready=False).process.wait(10)):
+        for starts in (self.guard, lambda: self.daemon.start(ready=False).process.wait(PATIENCE)):
             self.server.run("nft", "flush", "ruleset")
             self.assert_opens()  # as the host's own rules leave it
             starts()
@@ -140,7 +140,7 @@ class ShutTest(WorldTest):
         taken = self.server.socket(10, 2)
         taken.bind(("::", 54154))
         self.daemon.start(ready=False)
-        self.assertEqual(self.daemon.process.wait(10), 1)
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assert_all_shut()
         taken.close()
         self.daemon.start()

@@ -15,7 +15,7 @@ from pathlib import Path
 import openme
 import openspa
 from daemon import descriptors
-from netns import eventually
+from netns import PATIENCE, eventually
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
 from world import FAMILIES, KNOCK_PORT
@@ -140,7 +140,7 @@ class StoreTest(SpaWorldTest):
         good = self.daemon.file.read_text()
         self.daemon.configure(good + "nonsense: 1\n")
         self.daemon.start(ready=False)
-        self.daemon.process.wait(60)
+        self.daemon.process.wait(PATIENCE)
         self.assertNotIn("owns the table", self.daemon.log_path.read_text())
         self.server.run("nft", "flush", "ruleset")
         self.assert_shut(space=self.other)

@@ -11,6 +11,7 @@ import yaml
 
 import openme
 from daemon import program
+from netns import PATIENCE
 from tool import CONFIG, PERMISSION, UNPRIVILEGED, ToolTest
 
 SECOND = 1_000_000_000
@@ -116,7 +117,7 @@ class DaemonTest(ToolTest):
         for _ in range(2):
             self.assertEqual(len(json.loads(tool.stdout.readline())["active_sessions"]), 1)
         tool.send_signal(signal.SIGINT)
-        tool.communicate(timeout=10)
+        tool.communicate(timeout=PATIENCE)
         self.assertEqual(tool.returncode, 0)
 
     def test_reload(self):

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 import openme
 from daemon import program
 from memory import places
+from netns import PATIENCE
 from tool import CLOSED, CONFIG, HOST, USAGE, ToolTest
 
 
@@ -44,7 +45,7 @@ class KnockTest(ToolTest):
         wire = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(wire.close)
         wire.bind((address, port))
-        wire.settimeout(10)
+        wire.settimeout(PATIENCE)
         return wire
 
     def profile(self, **more):
@@ -173,7 +174,7 @@ class KnockTest(ToolTest):
              "--timeout", "20s"], stdout=subprocess.PIPE, text=True)
         self.received()
         self.accept()
-        self.assertIn("open", tool.communicate(timeout=30)[0])
+        self.assertIn("open", tool.communicate(timeout=PATIENCE)[0])
         self.assertEqual(tool.returncode, 0)
 
     def test_status(self):
@@ -184,7 +185,7 @@ class KnockTest(ToolTest):
         self.assertIn("open", self.tool("status"))
         self.assertTrue(json.loads(self.tool("status", "--json"))["open"])
         self.nothing_more()
-        self.wire.settimeout(10)
+        self.wire.settimeout(PATIENCE)
         self.assertIn("open", self.tool("status", "--knock"))
         self.received()
 
@@ -195,7 +196,7 @@ class KnockTest(ToolTest):
         first, second = self.received()[0], self.received()[0]
         self.assertGreater(second, first)
         tool.send_signal(signal.SIGTERM)
-        lines = tool.communicate(timeout=10)[0].splitlines()
+        lines = tool.communicate(timeout=PATIENCE)[0].splitlines()
         self.assertEqual(tool.returncode, 0)
         self.assertGreaterEqual(len(lines), 1)
         self.assertTrue(all(json.loads(line)["sent"] for line in lines))
@@ -212,7 +213,7 @@ class KnockTest(ToolTest):
             found = places(tool.pid, {"seed": seed, "in base64": openme.text(seed).encode()})
         finally:
             tool.kill()
-            tool.wait(10)
+            tool.wait(PATIENCE)
         self.assertIn("seed", [name for name, _ in found], "the search is blind")
         self.assertEqual([(name, place.head) for name, place in found if not place.locked], [])
 

@@ -12,7 +12,7 @@ import unittest
 
 import spa_server
 from daemon import program
-from netns import eventually
+from netns import PATIENCE, eventually
 from openspa import ICMP, ICMPV6, IPV4, TCP, UDP
 from openspa import address_bytes as address
 from spa_tool import DEVICE, SOON, SpaTest, need_openspa
@@ -185,7 +185,7 @@ class Answers(SpaTest):
                                 text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertTrue(eventually(lambda: len(server.requests) >= 4))
         tool.send_signal(signal.SIGTERM)
-        out, err = tool.communicate(timeout=20)
+        out, err = tool.communicate(timeout=PATIENCE)
         self.assertEqual((tool.returncode, err), (0, ""))
         rounds = [json.loads(line) for line in out.splitlines()]
         self.assertGreaterEqual(len(rounds), 3)

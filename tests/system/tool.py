@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 from daemon import program
+from netns import PATIENCE
 
 FAILED, USAGE, CLOSED, NO_ANSWER, PERMISSION, CONFIG = 1, 2, 3, 4, 77, 78
 UNPRIVILEGED = 12345
@@ -37,7 +38,7 @@ class ToolTest(unittest.TestCase):
         return subprocess.run(
             [*before, program("postern"), "--config", self.config, "--control", self.control,
              "--client-config", self.room / "client.yaml", *map(str, words)],
-            text=True, stderr=subprocess.PIPE, timeout=30,
+            text=True, stderr=subprocess.PIPE, timeout=PATIENCE,
             env={**os.environ, **(environment or {})}, **more)
 
     def init(self, *words):
