@@ -113,7 +113,7 @@ class Namespace:
             if source:
                 s.bind((source, 0))
             s.connect((address, port))
-            s.settimeout(5)
+            s.settimeout(PATIENCE)
             return s
         except OSError:
             s.close()

@@ -4,7 +4,7 @@ code with it."""
 from pathlib import Path
 
 import openspa
-from netns import eventually
+from netns import PATIENCE, eventually
 from world import SERVICE_PORT, WorldTest
 
 PORT = 22211
@@ -44,7 +44,7 @@ class SpaWorldTest(WorldTest):
                 path.chmod(0o600)
         self.start(configuration, prepare=place)
 
-    def ask(self, packet, family=4, wait=2.0):
+    def ask(self, packet, family=4, wait=PATIENCE):
         """Sends a request and returns the answer, or None."""
         with self.client.socket(2 if family == 4 else 10, 2) as s:
             s.settimeout(wait)

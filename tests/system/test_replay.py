@@ -10,7 +10,7 @@ import time
 import openme
 from netns import add_address, eventually
 from openme import SECOND
-from world import FAMILIES, WorldTest
+from world import FAMILIES, LONG, WorldTest
 
 SOURCES = {4: [f"10.77.1.{host}" for host in range(100, 110)],
            6: [f"fd77:1::{host}" for host in range(100, 110)]}
@@ -25,15 +25,17 @@ class ReplayTest(WorldTest):
                 add_address(cls.client, "wire", source, bits)
 
     def test_a_thousand_replays_from_ten_sources_are_one_grant(self):
-        self.start()
+        self.start(self.configuration(knock_timeout="4s"))
         for family in FAMILIES:
             with self.subTest(family=family):
-                packet = openme.knock(self.alice, self.server_key.public)
+                first = SOURCES[family][0]
+                packet = self.knock(family=family, source=first)
+                self.assert_opens(family, source=first)
                 for _ in range(100):
                     for source in SOURCES[family]:
                         self.deliver(packet, family, source=source)
-                self.assertEqual(self.settle(family), {SOURCES[family][0]})
-                self.assert_shuts(family, source=SOURCES[family][0])
+                self.assertLessEqual(self.settle(family), {first})  # its time may be over
+                self.assert_shuts(family, source=first)
                 self.deliver(packet, family)
                 self.assertEqual(self.settle(family), set())
         self.assertTrue(self.verdicts("replayed"))
@@ -52,20 +54,22 @@ class ReplayTest(WorldTest):
 
     def test_stamped_ahead_and_sent_again_until_it_is_stale(self):
         """The same for the whole life of a knock, with a window of two seconds."""
-        self.start(self.configuration(replay_window="2s", knock_timeout="1s"))
+        self.start(self.configuration(replay_window="2s"))
         packet = self.knock(timestamp=openme.now_ns() + int(1.9 * SECOND))
         self.assert_opens()
         self.assert_shuts()
         sent = openme.now_ns()
-        while openme.now_ns() < sent + 5 * SECOND:
+
+        def stale_by_now():
             self.deliver(packet)
             self.assertEqual(self.settle(), set())
             time.sleep(0.1)
-        self.assertTrue(self.verdicts("stale"))
+            return openme.now_ns() > sent + 5 * SECOND and self.verdicts("stale")
+        self.assertTrue(eventually(stale_by_now))
 
     def test_more_knocks_than_the_guard_remembers(self):
         self.start()
-        packets = [self.knock() for _ in range(300)]
+        packets = self.grant_all([openme.WILDCARD] * 300)
         self.settle()
         self.assert_shuts()
         for packet in packets:
@@ -74,7 +78,7 @@ class ReplayTest(WorldTest):
 
     def test_a_replay_reveals_nothing_to_another_client(self):
         """bob signs alice's nonce: his own knock counts, and hers still does."""
-        self.start()
+        self.start(self.configuration(knock_timeout=LONG))
         nonce = bytes(range(16))
         self.knock(self.bob, nonce=nonce, target="203.0.113.1")
         self.knock(self.alice, nonce=nonce, target="203.0.113.2")
@@ -125,9 +129,13 @@ class RestartTest(WorldTest):
         knocks = {}
         for i in range(count):
             target = self.target()
-            knocks[target] = self.knock(
-                target=target, timestamp=openme.now_ns() + int(ahead * i / count * SECOND))
-            self.assertTrue(eventually(lambda: target in self.granted()), "not granted")
+
+            def granted(target=target, ahead=ahead * i / count):
+                # With a short window, a slow machine may have missed it.
+                knocks[target] = self.knock(
+                    target=target, timestamp=openme.now_ns() + int(ahead * SECOND))
+                return eventually(lambda: target in self.granted(), within=5)
+            self.assertTrue(eventually(granted), "not granted")
         return knocks
 
     def send_again(self, knocks):
@@ -168,7 +176,7 @@ class RestartTest(WorldTest):
         self.granted_knocks()
         packets = {target: openme.knock(self.alice, self.server_key.public, target=target,
                                         timestamp=openme.now_ns() - int(offset * SECOND))
-                   for target, offset in ((self.target(), offset) for offset in (0, 1, 20, 50))}
+                   for target, offset in ((self.target(), offset) for offset in (0, 1, 20, 40))}
         self.replay_after(lambda: None, {})
         for packet in packets.values():
             self.deliver(packet)
@@ -179,8 +187,9 @@ class RestartTest(WorldTest):
         is sent again."""
         self.start(self.configuration(knock_timeout="30s"))
         chance = random.Random(7)
-        sent, opened = {}, set()
-        for _ in range(KILLS):
+        sent, opened, kills = {}, set(), 0
+        while kills < KILLS or KILLS >= len(opened) and kills < 10 * KILLS:
+            kills += 1
             stop = threading.Event()
 
             def knocking():

@@ -12,6 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import control
 import openme
 from daemon import Daemon, program
 from netns import Namespace, eventually, link, sweep
@@ -21,6 +22,8 @@ KNOCK_PORT = 54154
 SERVICE_PORT = 2222
 FAMILIES = (4, 6)
 SHORT = "2s"  # a knock_timeout that tests can wait for
+LONG = "600s"  # and one that none outlives, however slow the machine is
+AT_ONCE = 32  # knocks of a source that is known
 
 _rooms = []
 
@@ -132,6 +135,22 @@ class WorldTest(unittest.TestCase):
         server = self.server.addresses[2 if space is self.other else 1][family]
         (space or self.client).send(packet, server, KNOCK_PORT, source)
 
+    def grant_all(self, targets, key=None):
+        """Knocks for each, which are all granted. A client that is known at its address has no limit
+        but the machine's; of one that is not, a few may wait at once (TRIAL_QUEUE_OF_SOURCE)."""
+        packets, left = [], list(targets)
+        while left:
+            some = left[:AT_ONCE if packets else 1]
+            granted = self.counted("granted") + len(some)
+            packets += [self.knock(key, target=target) for target in some]
+            self.assertTrue(eventually(lambda g=granted: self.counted("granted") >= g), "a knock was lost")
+            left = left[len(some):]
+        return packets
+
+    def counted(self, verdict):
+        """How often since the start. The log leaves some out."""
+        return control.stats(self.daemon.control)[verdict]
+
     def reaches(self, family=4, port=SERVICE_PORT, space=None, source=None, timeout=0.3):
         server = self.server.addresses[2 if space is self.other else 1][family]
         return (space or self.client).connects(server, port, source, timeout)
@@ -143,6 +162,13 @@ class WorldTest(unittest.TestCase):
     def assert_shuts(self, *place, **where):
         self.assertTrue(eventually(lambda: not self.reaches(*place, **where)),
                         "the port did not shut")
+
+    def connection(self, family=4, port=SERVICE_PORT):
+        """One from `client`, as soon as it is let in."""
+        address = self.address(family)
+        found = eventually(lambda: self.client.connection(address, port))
+        self.assertTrue(found, "the port did not open")
+        return found
 
     def assert_shut(self, *place, **where):
         self.assertFalse(self.reaches(*place, **where), "the port is open")
