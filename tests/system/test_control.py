@@ -10,14 +10,15 @@ from pathlib import Path
 import control
 from daemon import descriptors, own_memory
 from netns import PATIENCE, eventually
-from world import WorldTest
+from world import LONG, WorldTest
 
 UNPRIVILEGED = 12345
+MANY = [f"198.51.{100 + i // 250}.{1 + i % 250}" for i in range(600)]  # to open for
 AS_SOMEBODY = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
 
 
 class ControlTest(WorldTest):
-    server_settings = {"knock_timeout": "300s", "client_quota": 1000}
+    server_settings = {"knock_timeout": LONG, "client_quota": 1000}
 
     def setUp(self):
         super().setUp()
@@ -105,9 +106,8 @@ class ControlTest(WorldTest):
 
     def test_who_does_not_read(self):
         """Hundreds of sessions are asked for, and left lying."""
-        for i in range(600):
-            self.knock(target=f"198.51.{100 + i // 250}.{1 + i % 250}")
-        self.assertTrue(eventually(lambda: len(self.granted()) > 600))
+        self.grant_all(MANY)
+        self.assertGreater(len(self.granted()), len(MANY))
         deaf = [control.connect(self.daemon.control) for _ in range(3)]
         for s in deaf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -119,10 +119,7 @@ class ControlTest(WorldTest):
         self.assert_served()
 
     def test_who_reads_slowly_gets_all(self):
-        count = 600
-        for i in range(count):
-            self.knock(target=f"198.51.{100 + i // 250}.{1 + i % 250}")
-        self.assertTrue(eventually(lambda: len(self.granted()) > count))
+        self.grant_all(MANY)
         with control.connect(self.daemon.control) as s:
             s.send(control.request(control.SESSIONS))
             time.sleep(1)  # what has room in the socket has been sent
@@ -131,7 +128,7 @@ class ControlTest(WorldTest):
                 found.append(s.recv(4096)[1])
                 time.sleep(0.002)
         self.assertEqual(found[-1], control.DONE)
-        self.assertGreater(found.count(control.SESSION), count)
+        self.assertGreater(found.count(control.SESSION), len(MANY))
 
     def test_a_keeper_that_is_slow(self):
         """It holds up neither the desk nor main, and costs nobody the gate."""

@@ -3,7 +3,7 @@
     client ---- wire [ server ] wire3 ---- inside (10.77.3.2, fd77:3::2), a container or a host
 """
 
-from netns import eventually, link
+from netns import PATIENCE, eventually, link
 from service import Echo
 from world import FAMILIES, SERVICE_PORT, WorldTest
 
@@ -134,10 +134,9 @@ class ForwardTest(WorldTest):
             for family in FAMILIES:
                 with self.subTest(how=how, family=family):
                     self.knock(family=family)
-                    self.assert_opens(family, PUBLISHED)
-                    session = self.client.connection(self.address(family), PUBLISHED)
+                    session = self.connection(family, PUBLISHED)
                     self.assert_shuts(family, PUBLISHED)
-                    session.settimeout(1)
+                    session.settimeout(PATIENCE if lives else 1)
                     session.send(b"x")
                     try:
                         self.assertEqual(session.recv(1) == b"x", lives)
@@ -167,7 +166,8 @@ class ForwardTest(WorldTest):
         self.assertTrue(eventually(lambda: self.behind(4)), "by default it is let be")
         for guard in ("ports", "all"):
             self.start(WorldTest.configuration(
-                self, ports=managed, hook="forward", interface="wire", guard=guard))
+                self, ports=managed, hook="forward", interface="wire", guard=guard,
+                knock_timeout="4s"))
             for family in FAMILIES:
                 with self.subTest(guard=guard, family=family):
                     self.assertFalse(self.behind(family))

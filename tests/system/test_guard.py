@@ -63,8 +63,7 @@ class GuardTest(WorldTest):
             with self.subTest(family=family):
                 self.assert_shut(family)
                 self.knock(family=family)
-                self.assert_opens(family)
-                connection = self.client.connection(self.address(family), SERVICE_PORT)
+                connection = self.connection(family)
                 self.assert_shuts(family)
                 self.assertTrue(echoes(connection))
                 connection.close()

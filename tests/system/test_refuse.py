@@ -9,7 +9,7 @@ import openme
 from capture import Outgoing
 from netns import eventually
 from openme import SECOND
-from world import FAMILIES, WorldTest
+from world import FAMILIES, LONG, WorldTest
 
 WINDOW = 60 * SECOND
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -155,7 +155,7 @@ class PolicyTest(WorldTest):
 
     def test_only_listed_networks_as_target(self):
         networks = ["203.0.113.0/24", "2001:db8::/32"]
-        self.start(self.configuration({"alice": {"targets": networks}}))
+        self.start(self.configuration({"alice": {"targets": networks}}, knock_timeout=LONG))
         self.refuse("target_refused", target="203.0.114.1")
         self.refuse("target_refused", target="2001:db9::1")
         self.refuse("target_refused")
@@ -164,8 +164,9 @@ class PolicyTest(WorldTest):
         self.assertEqual(self.settle(), {"203.0.113.200", "2001:db8:77::1"})
 
     def test_quota(self):
-        self.start(self.configuration(client_quota=4))
-        for last in range(1, 7):
+        self.start(self.configuration(client_quota=4, knock_timeout=LONG))
+        self.grant_all(["203.0.113.1"])  # so that the others are judged as they come
+        for last in range(2, 7):
             self.knock(target=f"203.0.113.{last}")
         self.assertEqual(self.settle(), {f"203.0.113.{last}" for last in range(1, 5)})
         self.assertTrue(self.verdicts("over_quota"))
@@ -174,16 +175,23 @@ class PolicyTest(WorldTest):
 class VectorTest(WorldTest):
     """Knocks of the original client, served with the original's configuration file."""
 
+    def judged(self):
+        return self.counted("granted") + self.counted("target_refused")
+
     def test_captured_knocks(self):
         vectors = json.loads((VECTORS / "openme-v1.json").read_text())["vectors"]
         configuration = (VECTORS / "openme-server.yaml").read_text()
         configuration = configuration.replace("replay_window: 1m0s", "replay_window: 876000h")
+        configuration = configuration.replace("knock_timeout: 30s", f"knock_timeout: {LONG}")
         self.start(configuration)
         self.assertIn("876000h", configuration)
+        self.assertIn(LONG, configuration)
         expected = set()
         for vector in vectors:
             flag = vector["ip_flag"]
+            before = self.judged()
             self.client.send(bytes.fromhex(vector["packet"]), self.address(4), 39353)
+            self.assertTrue(eventually(lambda b=before: self.judged() > b))
             if flag in ("0.0.0.0", "::"):
                 expected.add(self.address(4, self.client))
             elif flag not in ("255.255.255.255", "fe80::1"):
@@ -197,7 +205,7 @@ class VectorTest(WorldTest):
     def test_flipped_captures_are_refused(self):
         vectors = json.loads((VECTORS / "openme-v1.json").read_text())["vectors"]
         text = (VECTORS / "openme-server.yaml").read_text()
-        self.start(text.replace("1m0s", "876000h"))
+        self.start(text.replace("1m0s", "876000h").replace("30s", LONG))
         address = self.address(4)
         for vector in vectors:
             packet = bytes.fromhex(vector["packet"])

@@ -10,12 +10,12 @@ import control
 import openme
 from daemon import program
 from netns import PATIENCE, eventually
-from world import FAMILIES, SERVICE_PORT, WorldTest
+from world import FAMILIES, LONG, SERVICE_PORT, WorldTest
 
 
 class ReloadTest(WorldTest):
     tcp_ports = (SERVICE_PORT, 8080)
-    server_settings = {"knock_timeout": "30s"}
+    server_settings = {"knock_timeout": LONG}
 
     def by_signal(self, configuration):
         self.daemon.configure(configuration)
@@ -31,8 +31,7 @@ class ReloadTest(WorldTest):
                 with self.subTest(change=change.__name__, family=family):
                     self.start()
                     self.knock(family=family)
-                    self.assert_opens(family)
-                    connection = self.client.connection(self.address(family), SERVICE_PORT)
+                    connection = self.connection(family)
                     self.knock(self.bob, family, space=self.other)
                     self.assert_opens(family, space=self.other)
                     change(self.configuration({"alice": None}))
@@ -147,7 +146,7 @@ class ReloadTest(WorldTest):
         self.assert_opens()
         good = self.daemon.file.read_text()
         broken = (good + "nonsense: 1\n", good.replace("2222/tcp", "70000/tcp"), "server: [",
-                  good.replace("knock_timeout: 30s", "knock_timeout: fast"), "")
+                  good.replace(f"knock_timeout: {LONG}", "knock_timeout: fast"), "")
         for text in broken:
             with self.subTest(text=text[-30:]):
                 self.daemon.configure(text)
