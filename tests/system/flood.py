@@ -53,10 +53,11 @@ class Forger:
 
 
 class Flood:
-    """Sends `packets` and `sources`, over and over, about `rate` a second while it is entered."""
+    """Sends `packets` and `sources`, over and over, about `rate` a second while it is entered, and
+    less while `is_full` says that the machine does not keep up."""
 
-    def __init__(self, forger, packets, sources, rate):
-        self.forger, self.rate = forger, rate
+    def __init__(self, forger, packets, sources, rate, is_full=lambda: False):
+        self.forger, self.rate, self.is_full = forger, rate, is_full
         self.what = zip(itertools.cycle(packets), itertools.cycle(sources))
         self.sent = 0
         self.over = threading.Event()
@@ -65,6 +66,9 @@ class Flood:
     def _run(self):
         due = time.monotonic()
         while not self.over.is_set():
+            if self.is_full():
+                time.sleep(0.002)
+                continue
             for packet, source in itertools.islice(self.what, CHUNK):
                 self.forger.send(packet, source)
                 self.sent += 1

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from daemon import Daemon, program
+from daemon import Daemon, program, state_of
 from netns import PATIENCE, eventually
 from programs_world import ProgramsTest
 from spa_world import PORT
-from world import WorldTest
+from world import LONG, WorldTest
 
 
 def fill(fd):
@@ -59,7 +59,8 @@ class LogTest(WorldTest):
         for end in ends:
             self.addCleanup(os.close, end)
         self.daemon = Daemon(self.server, Path(tempfile.mkdtemp(dir=self.folder)),
-                             self.configuration(shutdown="remove"), "--log-level", "debug")
+                             self.configuration(shutdown="remove", knock_timeout=LONG),
+                             "--log-level", "debug")
         self.daemon.start(log=ends[1])
 
     def assert_lives_on(self, ends):
@@ -104,8 +105,8 @@ class LogTest(WorldTest):
 class Hanging:
     """A role hangs."""
 
-    def assert_ended(self, role, within=12):
-        self.assertEqual(self.daemon.process.wait(within), 1)
+    def assert_ended(self, role):
+        self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         event, = self.daemon.events(message="a process does not answer any more and is killed")
         self.assertEqual((event["process"], event["level"]), (role, "error"))
         self.assertTrue(eventually(lambda: not self.daemon.living()))
@@ -147,13 +148,15 @@ class RoleTest(Hanging, WorldTest):
     def test_the_watchdog_is_fed(self):
         with mock.patch.dict(os.environ, WATCHDOG_USEC="3000000"):
             self.start()
+        process, fed = self.daemon.process, self.daemon.notices.wait_for
         for _ in range(3):
-            self.assertTrue(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
-        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+            self.assertTrue(fed("WATCHDOG=1", process))
+        os.kill(process.pid, signal.SIGSTOP)
+        self.assertTrue(eventually(lambda: state_of(process.pid) == "T"))
         self.daemon.notices.drop()
-        self.assertFalse(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
-        os.kill(self.daemon.process.pid, signal.SIGCONT)
-        self.assertTrue(self.daemon.notices.wait_for("WATCHDOG=1", self.daemon.process, 3))
+        self.assertFalse(fed("WATCHDOG=1", process, 3))
+        os.kill(process.pid, signal.SIGCONT)
+        self.assertTrue(fed("WATCHDOG=1", process))
 
     def test_nobody_is_told_without_a_watchdog(self):
         self.start()
@@ -194,7 +197,7 @@ class RunnerTest(Hanging, ProgramsTest):
         """Not for two answers, two minutes here."""
         self.hang_with_a_rule()
         self.daemon.process.send_signal(signal.SIGTERM)
-        self.assert_ended("privileged-runner", 30)
+        self.assert_ended("privileged-runner")
         self.assert_left_and_shut_by_the_next()
 
 
@@ -224,9 +227,9 @@ class RogueRunnerTest(ProgramsTest):
         self.start_rogue({"rule_add": "exit 0", "rule_remove": "exit 0"}, duration="1s")
         self.granted_for(self.request())
         self.assertTrue(eventually(
-            lambda: '"overdue"' in self.postern("--json", "sessions"), 6))
+            lambda: '"overdue"' in self.postern("--json", "sessions")))
         overdue = "a rule could not be shut and may still be open"
-        self.assertTrue(eventually(lambda: self.daemon.events(message=overdue, tries="2"), 30))
+        self.assertTrue(eventually(lambda: self.daemon.events(message=overdue, tries="2")))
         self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assertTrue(self.daemon.events(
             message="the privileged runner does not answer any more"))
@@ -263,6 +266,10 @@ class DeskTest(WorldTest):
         self.assertTrue(eventually(lambda: self.daemon.events(message="rogue desk", how=how)))
         time.sleep(0.5)
 
+    def assert_nobody_was_killed(self):
+        """By main, for it hung or did not end in time."""
+        self.assertEqual([line for line in self.daemon.lines() if "killed" in line["message"]], [])
+
     def test_it_does_its_work(self):
         """Or the others would pass without a reason."""
         self.start_rogue()
@@ -274,11 +281,11 @@ class DeskTest(WorldTest):
         self.start_rogue()
         self.turn("reload")
         pids = [self.daemon.process.pid, self.daemon.roles()["keeper"]]
-        before = sum(map(processor_time, pids))
+        before, began = sum(map(processor_time, pids)), time.monotonic()
         for _ in range(30):
             time.sleep(0.1)
             self.daemon.notices.drop()  # main waits a second for a manager that does not read
-        busy = (sum(map(processor_time, pids)) - before) / 3
+        busy = (sum(map(processor_time, pids)) - before) / (time.monotonic() - began)
         self.assertLess(busy, 0.5, "of a processor")
         # A client is revoked, by SIGHUP.
         self.knock()
@@ -287,11 +294,10 @@ class DeskTest(WorldTest):
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
             lambda: self.daemon.notices.drop() or
-            self.daemon.events(message="reloaded: 2 clients, 0 devices"), 3))
+            self.daemon.events(message="reloaded: 2 clients, 0 devices")))
         self.assert_shut()
-        began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 8, "not until it is killed")
+        self.assert_nobody_was_killed()
         self.assertEqual(self.table(), [])
 
     def test_one_that_never_takes_a_configuration(self):
@@ -299,7 +305,7 @@ class DeskTest(WorldTest):
         self.turn("never")
         self.daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(
-            lambda: self.daemon.events(message="the configuration was not taken over"), 13))
+            lambda: self.daemon.events(message="the configuration was not taken over")))
         self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
         self.assert_shut()
 
@@ -308,9 +314,8 @@ class DeskTest(WorldTest):
         self.turn("never")
         self.daemon.process.send_signal(signal.SIGHUP)
         time.sleep(1)
-        began = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertLess(time.monotonic() - began, 8, "not until it is killed")
+        self.assert_nobody_was_killed()
         self.assertEqual(self.table(), [])
 
     def test_one_that_does_not_read(self):
@@ -334,18 +339,18 @@ class DeskTest(WorldTest):
         self.start_rogue()
         self.turn("deaf")
         self.daemon.done_by_us.append("killed by SIGKILL")
-        began = time.monotonic()
         self.daemon.stop()
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertTrue(self.daemon.events(
+            process="desk", message="a process did not end in time and was killed"))
         self.assertEqual(self.table(), [])
 
     def test_questions_without_end(self):
         self.start_rogue()
         keeper = self.daemon.roles()["keeper"]
         self.turn("ask")
-        before = processor_time(keeper)
+        before, began = processor_time(keeper), time.monotonic()
         time.sleep(2)
-        busy = (processor_time(keeper) - before) / 2
+        busy = (processor_time(keeper) - before) / (time.monotonic() - began)
         self.assertLess(busy, 0.25, "of a processor, for the desk's questions")
         self.knock()
         self.assert_opens()

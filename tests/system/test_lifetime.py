@@ -136,14 +136,6 @@ class LifetimeTest(WorldTest):
         self.assertTrue(self.reaches(), "the grant did not survive the start")
         self.assert_shuts()
 
-    def unread(self):
-        """Bytes that wait in sockets of the knock port."""
-        rows = [row.split() for name in ("udp", "udp6")
-                for row in Path(f"/proc/{self.daemon.process.pid}/net/{name}").read_text()
-                .splitlines()[1:]]
-        return sum(int(row[4].split(":")[1], 16) for row in rows
-                   if row[1].endswith(f":{KNOCK_PORT:04X}"))
-
     def test_a_stop_grants_what_the_doorman_has_read(self):
         """The doorman hands it on, with its key found, before the keeper is told to end. No service
         manager keeps anything here."""
@@ -157,7 +149,7 @@ class LifetimeTest(WorldTest):
                 self.start(configuration)
                 target = f"203.0.113.{number + 1}"
                 self.knock(many[name], target=target)
-                while self.unread() > 0:
+                while self.unread(KNOCK_PORT) > 0:
                     pass
                 self.assertEqual(self.daemon.stop(), 0)
                 self.assertIn(target, self.granted())

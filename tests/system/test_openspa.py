@@ -17,6 +17,9 @@ from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
 
 
+MANY_BYTES = 1 << 18  # a few hundred requests
+
+
 class Opens:
     """Whether anybody opened a file while this was entered, by inotify."""
 
@@ -49,9 +52,10 @@ class OpenSpaTest(SpaWorldTest):
         for family in (4, 6):
             with self.subTest(family=family):
                 self.assertFalse(self.reaches(family))
+                asked = int(time.time())
                 stamp, *what = self.granted_for(self.request(family=family), family=family)
                 self.assertEqual(what, [openspa.TCP, SERVICE_PORT, SERVICE_PORT, 2])
-                self.assertLess(abs(stamp - time.time()), 5)
+                self.assertTrue(asked <= stamp <= time.time())
                 self.assertTrue(self.reaches(family))
                 self.assert_shuts(family)
 
@@ -64,7 +68,7 @@ class OpenSpaTest(SpaWorldTest):
                                  family=family)
                 self.assertTrue(self.pings(family))
                 self.assertFalse(self.reaches(family), "ping opens no port")
-                self.assertTrue(eventually(lambda f=family: not self.pings(f), 6))
+                self.assertTrue(eventually(lambda f=family: not self.pings(f)))
 
     def test_ranges(self):
         self.serve()
@@ -103,10 +107,10 @@ class OpenSpaTest(SpaWorldTest):
         self.assert_silent(self.request(protocol=openspa.UDP))
 
     def test_refreshing_extends(self):
-        self.serve()
+        self.serve(duration="5s")
         for _ in range(4):
             self.granted_for(self.request())
-            time.sleep(1)
+            time.sleep(2)
             self.assertTrue(self.reaches())
         self.assert_shuts()
 
@@ -249,7 +253,7 @@ class OpenSpaTest(SpaWorldTest):
             with self.subTest(stamp=stamp):
                 self.assert_silent(self.request(timestamp=stamp))
         self.assertTrue(self.verdicts("stale"))
-        self.granted_for(self.request(timestamp=now - 290))
+        self.granted_for(self.request(timestamp=int(time.time()) - 280))
 
     def test_unusable_targets(self):
         self.serve()
@@ -289,17 +293,17 @@ class OpenSpaTest(SpaWorldTest):
 
     def test_a_dry_run(self):
         """firewall: none answers and logs as if it opened, and touches nothing."""
-        self.serve(server={"firewall": "none"}, duration="2s")
+        self.serve(server={"firewall": "none"}, duration="5s")
         self.assert_silent(self.request(openspa.Device()), "unknown_signer")
         self.assert_silent(self.request(client="127.0.0.1"), "target_refused")
         self.assertEqual(self.daemon.events(message="dry run: would open"), [])
         packet = self.request(first=8000, last=8010)
-        self.assertEqual(self.granted_for(packet)[1:], (openspa.TCP, 8000, 8010, 2))
+        self.assertEqual(self.granted_for(packet)[1:], (openspa.TCP, 8000, 8010, 5))
         event, = self.daemon.events(message="dry run: would open")
         self.assertEqual({key: event[key] for key in ("address", "protocol", "ports", "owner")},
                          {"address": self.address(4, self.client), "protocol": "6",
                           "ports": "8000-8010", "owner": str(self.phone.uuid)})
-        self.assertRegex(event["timeout"], r"^(2000|1\d\d\d)ms$")
+        self.assertRegex(event["timeout"], r"^(5000|[34]\d\d\d)ms$")
         session, = json.loads(self.postern("--json", "sessions"))["active_sessions"]
         self.assertEqual((session["client_name"], session["ip"], session["ports"]),
                          (str(self.phone.uuid), self.address(4, self.client),
@@ -327,22 +331,23 @@ class OpenSpaTest(SpaWorldTest):
     def test_answers_by_policy(self):
         self.serve(answer="never")
         self.assertIsNone(self.ask(self.request(), wait=0.5))
-        self.assertTrue(self.reaches())
+        self.assert_opens()
         self.serve(answer="source-matches")
         self.assertIsNone(self.ask(self.request(client=FAR), wait=0.5))
         self.granted_for(self.request())
 
     def test_who_was_granted_lately_is_served_during_a_flood_of_requests(self):
-        """Several times what there is for all, from very many sources."""
+        """Several times what there is for all, from very many sources; but not more than the machine
+        takes from the socket, which would be another matter."""
         self.serve()
         self.granted_for(self.request())
         forger = Forger(self.client, self.address(4), PORT)
         self.addCleanup(forger.close)
         junk = [b"\x10\x01" + os.urandom(608) for _ in range(500)]
         sources = [f"10.77.1.{n}" for n in range(10, 250)]
-        with Flood(forger, junk, sources, 5000) as flood:
+        with Flood(forger, junk, sources, 5000, lambda: self.unread(PORT) > MANY_BYTES) as flood:
             time.sleep(2)
-            answered = sum(self.ask(self.request()) is not None for _ in range(40))
+            answered = sum(self.ask(self.request(), wait=5) is not None for _ in range(40))
         self.assertGreaterEqual(answered, 38, f"of 40, beside {flood.sent}")
         self.assertTrue(self.verdicts("busy"), "there was enough for all, which proves nothing")
 

@@ -16,14 +16,14 @@ class KindsTest(SpaWorldTest):
 
     def setUp(self):
         super().setUp()
-        self.serve(duration="5s")
+        self.serve(duration="8s")
 
     def seen(self, family):
         """What the client can reach."""
         address = self.address(family)
         found = {("tcp", port) for port in self.tcp_ports if self.reaches(family, port)}
         found |= {("udp", port) for port in self.udp_ports
-                  if udp_echoes(self.client, address, port, 0.2)}
+                  if udp_echoes(self.client, address, port, 0.5)}
         return found | ({"ping"} if self.pings(family) else set())
 
     def assert_opens_just(self, what, family, **asked):

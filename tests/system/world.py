@@ -147,6 +147,14 @@ class WorldTest(unittest.TestCase):
             left = left[len(some):]
         return packets
 
+    def unread(self, port):
+        """Bytes that wait in the daemon's UDP sockets of that port."""
+        rows = [row.split() for name in ("udp", "udp6")
+                for row in Path(f"/proc/{self.daemon.process.pid}/net/{name}").read_text()
+                .splitlines()[1:]]
+        return sum(int(row[4].split(":")[1], 16) for row in rows
+                   if row[1].endswith(f":{port:04X}"))
+
     def counted(self, verdict):
         """How often since the start. The log leaves some out."""
         return control.stats(self.daemon.control)[verdict]
