@@ -1,7 +1,7 @@
 """Hosts that have a firewall of their own: served, and left exactly as they were found."""
 
 from netns import eventually
-from world import FAMILIES, SERVICE_PORT, WorldTest
+from world import FAMILIES, LONG, SERVICE_PORT, WorldTest
 
 DEFAULT_DROP = """
 table inet filter {
@@ -78,7 +78,7 @@ class HostRulesTest(WorldTest):
 
     def test_the_host_reloads_its_firewall_meanwhile(self):
         self.server.nft(DEFAULT_DROP)
-        self.start(self.configuration(knock_timeout="30s"))
+        self.start(self.configuration(knock_timeout=LONG))
         self.knock()
         self.assert_opens()
         self.server.nft("flush ruleset\n" + DEFAULT_DROP)

@@ -5,8 +5,9 @@ import os
 import uuid
 
 import openme
-from netns import eventually
+from netns import PATIENCE, eventually
 from spa_world import SpaWorldTest
+from world import LONG
 
 # More by hand: POSTERN_SIZES=100000 tests/run.py many
 SIZES = tuple(map(int, os.environ.get("POSTERN_SIZES", "1 2 255 256 257 1000 10000").split()))
@@ -17,7 +18,7 @@ def strangers(count):
                            "allowed_ports": ["default"]} for i in range(count)}
 
 class ManyTest(SpaWorldTest):
-    server_settings = {"knock_timeout": "30s"}
+    server_settings = {"knock_timeout": LONG}
     crowd = {}
 
     @classmethod
@@ -46,7 +47,7 @@ class ManyTest(SpaWorldTest):
                 self.start(self.clients(count))
                 self.knock()
                 # Whose it is takes a trial of each client, on a processor that others use, too.
-                self.assertTrue(eventually(self.reaches, within=10 + count / 1000))
+                self.assertTrue(eventually(self.reaches, within=PATIENCE + count / 1000))
                 self.assertEqual(self.postern("list").count("never"), count)
                 self.assertEqual(self.daemon.stop(), 0)
 
@@ -66,7 +67,7 @@ class ManyTest(SpaWorldTest):
         for count in SIZES:
             with self.subTest(devices=count):
                 configuration = self.configuration(guard="all")
-                configuration["openspa"] = self.settings()
+                configuration["openspa"] = self.settings(duration=LONG)
                 self.start_with_files(configuration, self.files_of(count))
                 self.assertIsNotNone(self.ask(self.request()), "no answer")
                 self.assert_opens()

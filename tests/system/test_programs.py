@@ -162,10 +162,11 @@ class ServerScriptsTest(ProgramsTest):
         self.assertIn("postern", self.out("tables.server_stop").read_text())
 
     def test_start_fails(self):
-        for text, why in (("echo broken >&2; exit 3", "it said no"), ("exit 127", "it failed"),
-                          ("sleep 999", "it did not end in time")):
+        for text, why, deadline in (("echo broken >&2; exit 3", "it said no", "60s"),
+                                    ("exit 127", "it failed", "60s"),
+                                    ("sleep 999", "it did not end in time", "500ms")):
             daemon = self.make({"server_start": text, "server_stop": ": >$OUT/stopped"},
-                               script_deadline="500ms")
+                               script_deadline=deadline)
             with self.subTest(text=text):
                 self.assertEqual(self.fails(), 1)
                 event, = daemon.events(message="a script of the server did not do its work")
@@ -203,7 +204,7 @@ class ServerScriptsTest(ProgramsTest):
         note = 'echo "$(basename $0 .sh) $1 $3" >>$OUT/order'
         self.run_with({"rule_add": note, "rule_remove": f"sleep 3.5; {note}",
                        "server_start": note, "server_stop": note}, duration="60s",
-                      script_deadline="4s")
+                      script_deadline="20s")
         self.granted_for(self.request())
         before = time.monotonic()
         self.assertEqual(self.daemon.stop(), 0)

@@ -34,6 +34,7 @@ extensionScripts:
   serverStart: ./es/server-start.sh
   serverStop: ./es/server-stop.sh
 """
+FIVE_SECONDS = dict.fromkeys(("authorization_sh", "authorization_py"), "#!/bin/sh\necho 5\n")
 ALL = {"sh": SHELL, "python": PYTHON, "helper": HELPER}
 
 
@@ -95,15 +96,14 @@ class ExamplesTest(SpaWorldTest):
 
     def test_udp_and_ranges(self):
         for name, configuration in (("sh", SHELL), ("python", PYTHON)):
-            self.begin(configuration, authorization_sh="#!/bin/sh\necho 2\n",
-                       authorization_py="#!/bin/sh\necho 2\n")
+            self.begin(configuration, **FIVE_SECONDS)
             for family in (4, 6):
                 with self.subTest(examples=name, family=family):
                     address = self.address(family)
-                    self.grants(2, family, protocol=openspa.UDP, first=2022)
-                    self.assertTrue(udp_echoes(self.client, address, 2022))
+                    self.grants(5, family, protocol=openspa.UDP, first=2022)
+                    self.assertTrue(udp_echoes(self.client, address, 2022, 3))
                     self.assertFalse(self.reaches(family, 2022))
-                    self.grants(2, family, first=2020, last=2029)
+                    self.grants(5, family, first=2020, last=2029)
                     self.assertTrue(self.reaches(family, 2022))
                     self.assertFalse(self.reaches(family, 2030))
                     self.assert_shuts(family, 2022)
@@ -114,11 +114,10 @@ class ExamplesTest(SpaWorldTest):
         """The server does not run rule-add again: the rule must not end by itself."""
         for name, configuration in (("sh", SHELL), ("python", PYTHON)):
             with self.subTest(examples=name):
-                self.begin(configuration, authorization_sh="#!/bin/sh\necho 2\n",
-                           authorization_py="#!/bin/sh\necho 2\n")
-                for _ in range(3):
-                    self.grants(2, first=22)
-                    time.sleep(1)
+                self.begin(configuration, **FIVE_SECONDS)
+                for _ in range(4):
+                    self.grants(5, first=22)
+                    time.sleep(2)
                     self.assertTrue(self.reaches(port=22))
                 self.assert_shuts(port=22)
 
@@ -126,12 +125,11 @@ class ExamplesTest(SpaWorldTest):
         """What one of them has open does not end with what the other has."""
         for name, configuration in (("sh", SHELL), ("python", PYTHON)):
             with self.subTest(examples=name):
-                self.begin(configuration, authorization_sh="#!/bin/sh\necho 2\n",
-                           authorization_py="#!/bin/sh\necho 2\n")
+                self.begin(configuration, **FIVE_SECONDS)
                 key = self.daemon.folder / f"es/keys/{self.laptop.uuid}.pub"
                 key.write_text(self.laptop.key.public_pem())
-                self.grants(2, first=22)
-                time.sleep(1.5)
+                self.grants(5, first=22)
+                time.sleep(3)
                 self.granted_for(self.request(self.laptop, first=22), self.laptop)
                 self.assertTrue(eventually(lambda: len(
                     self.daemon.events(message="grant ended")) == 1))

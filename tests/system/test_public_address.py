@@ -211,11 +211,9 @@ class PublicAddress(SpaWorldTest):
         self.refused(FAR_BY_FAMILY[6])
 
     def test_who_does_not_answer_is_not_waited_for(self):
-        url, _ = self.fake(says(PUBLIC[4]), delay=60)
-        url6, _ = self.fake(says(PUBLIC[6]), family=6, delay=60)
-        begin = time.monotonic()
+        url, _ = self.fake(says(PUBLIC[4]), delay=600)
+        url6, _ = self.fake(says(PUBLIC[6]), family=6, delay=600)
         self.serve(echo_ipv4_server=url, echo_ipv6_server=url6)
-        self.assertLess(time.monotonic() - begin, 8)
         self.assertTrue(self.failed(**{"from": url}))
         self.assertTrue(self.failed(**{"from": url6}))
         self.granted(FAR)
@@ -228,7 +226,7 @@ class PublicAddress(SpaWorldTest):
     # How the question is asked
 
     def test_the_one_who_asks_has_no_rights(self):
-        url, _ = self.fake(says(PUBLIC[4]), delay=2)
+        url, _ = self.fake(says(PUBLIC[4]), delay=4)
         configuration = self.configuration(guard="all")
         configuration["openspa"] = self.settings(echo_ipv4_server=url)
         seen = {}

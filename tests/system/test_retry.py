@@ -9,7 +9,7 @@ from world import WorldTest
 
 CONFIG, FAILED = 78, 1
 MANY = b"x" * 20  # failures, after which a pause takes 30 seconds
-BEFORE_THAT = 10
+BEFORE_THAT = 20
 
 
 class RetryTest(WorldTest):

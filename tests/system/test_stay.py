@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon import PATIENCE, Daemon, Notices, descriptors, program
 from netns import eventually
 from stranger import Stranger
-from world import FAMILIES, KNOCK_PORT, WorldTest
+from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
 
 NAME = "\0postern-guard"
 WANTED, TAKE_AWAY, TAKEN, GIVEN, BUSY = 1, 2, 3, 4, 5  # src/proc/lease.h
@@ -89,7 +89,7 @@ class Guard:
 
 
 class StayTest(WorldTest):
-    server_settings = {"knock_timeout": "60s"}
+    server_settings = {"knock_timeout": LONG}
     environment = {}
     guard = None
 
@@ -485,7 +485,7 @@ class WatchTest(StayTest):
                 self.server.run("nft", change)
                 for family in FAMILIES:
                     self.assertTrue(eventually(
-                        lambda f=family: not self.reaches(f, space=self.other), 2), "the port is open")
+                        lambda f=family: not self.reaches(f, space=self.other)), "the port is open")
                 self.assertTrue(self.table())
 
     def test_without_a_daemon(self):

@@ -18,7 +18,7 @@ from daemon import descriptors
 from netns import PATIENCE, eventually
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
-from world import FAMILIES, KNOCK_PORT
+from world import FAMILIES, KNOCK_PORT, LONG
 
 NAMES = {"openme", "openspa", "health"}
 KEPT = sorted({*NAMES, "held", "firewall"})
@@ -28,11 +28,11 @@ SO_ATTACH_FILTER = 26
 
 
 class StoreTest(SpaWorldTest):
-    server_settings = {"knock_timeout": "30s"}
+    server_settings = {"knock_timeout": LONG}
 
     def begin(self, **server):
         """A daemon whose sockets are kept."""
-        self.serve(server=server, duration="30s")
+        self.serve(server=server, duration=LONG)
         self.daemon.stop()
         self.daemon.notices.keeps = True
         self.daemon.start()

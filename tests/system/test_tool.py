@@ -18,7 +18,9 @@ from tool import CONFIG, HOST, PERMISSION, UNPRIVILEGED, USAGE, ToolTest
 
 
 def decoded(image):
-    done = subprocess.run(["zbarimg", "--quiet", "--raw", "--nodbus", image], text=True,
+    # Among the dots there is a bar code of another kind now and then.
+    done = subprocess.run(["zbarimg", "--quiet", "--raw", "--nodbus", "-Sdisable",
+                           "-Sqrcode.enable", image], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(done.stdout)
 
