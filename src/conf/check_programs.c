@@ -54,25 +54,18 @@ static bool check_user(const struct openspa_source *s, const char *key, const ch
 	return true;
 }
 
-/* Anybody who knows the server's public key can have a program that tells keys run. */
-static void warn_of_one_user(const struct openspa_source *s)
+/* Whether there are programs of both kinds: of those that tell keys and durations, which anybody
+ * who knows the server's public key can have started, and of those for rules. */
+static bool has_both_kinds(const struct conf_program *programs)
 {
-	const struct conf_program *p = s->conf->programs;
 	bool keys = false, rules = false;
-	char full[OPENSPA_PATH_BYTES];
 
 	for (int task = 0; task < CONF_TASK_COUNT; task++) {
 		bool tells = task == CONF_TASK_PUBLIC_KEY || task == CONF_TASK_AUTHORIZE;
 
-		*(tells ? &keys : &rules) |= p[task].asked != CONF_ASKED_NATIVE;
+		*(tells ? &keys : &rules) |= programs[task].asked != CONF_ASKED_NATIVE;
 	}
-	openspa_path(full, s, NULL, "script_user");
-	if (keys && rules)
-		conf_warn(s->conf,
-		    "%s: %s: programs for keys and durations run as the same user as those for "
-		    "rules, and can end them, keep them from starting processes and change their "
-		    "files; name another one for rules: script_rule_user",
-		    s->conf->files[0], full);
+	return keys && rules;
 }
 
 static bool check_users(const struct openspa_source *s, struct conf_error *error)
@@ -86,9 +79,13 @@ static bool check_users(const struct openspa_source *s, struct conf_error *error
 	if (!check_user(s, "script_rule_user", o->script_rule_user.text, &rules, error))
 		return false;
 	/* Without a name, and in place of root, programs for keys are somebody unused. */
-	if (keys != 0 && keys == rules)
-		warn_of_one_user(s);
-	return true;
+	if (keys == 0 || keys != rules || !has_both_kinds(s->conf->programs))
+		return true;
+	return openspa_fail(s,
+	    *o->script_rule_user.text == '\0' ? "script_user" : "script_rule_user", error,
+	    "programs for keys and durations would run as the same user as those for rules, "
+	    "and could end them, keep them from starting processes and change their files; "
+	    "name another user for rules: script_rule_user");
 }
 
 static bool is_under(const char *path, const char *folder)

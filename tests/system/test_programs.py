@@ -11,6 +11,7 @@ from programs_world import ProgramsTest
 from spa_world import PORT
 
 ALONE = ["desk", "doorman", "keeper", "main"]
+KEYS = {"authorization": "echo 60"}
 RULES = {"rule_add": "exit 0", "rule_remove": "exit 0"}
 ALL = {"user_directory_service": "exit 1", "authorization": "echo 60", **RULES,
        "server_start": "exit 0", "server_stop": "exit 0"}
@@ -30,6 +31,14 @@ class RolesTest(ProgramsTest):
             self.assertEqual(len(uids), 1, role)
             users[role] = int(uids.pop())
         return users
+
+    def add_user(self, line):
+        """As the daemon, which is yet to be started, sees it."""
+        passwd, command = self.daemon.folder / "passwd", self.daemon.command
+        passwd.write_text(f"{Path('/etc/passwd').read_text()}{line}\n")
+        self.daemon.command = lambda *more: [
+            "unshare", "--mount", "sh", "-ec", f'mount --bind {passwd} /etc/passwd; exec "$@"', "-",
+            *command(*more)]
 
     def test_none_that_is_not_needed(self):
         for scripts, more in (({}, []), ({"authorization": "echo 60"}, ["runner"]),
@@ -64,10 +73,27 @@ class RolesTest(ProgramsTest):
         self.assertNotEqual(self.users()["runner"], self.users()["privileged-runner"])
 
     def test_a_user_that_is_named(self):
-        self.run_with(ALL, script_user="daemon")
-        users = self.users()
-        self.assertEqual((users.pop("runner"), users.pop("privileged-runner")), (1, 1))
-        self.assertNotIn(1, users.values())
+        for role, scripts in (("runner", KEYS), ("privileged-runner", RULES)):
+            with self.subTest(role=role):
+                self.run_with(scripts, script_user="daemon")
+                users = self.users()
+                self.assertEqual(users.pop(role), 1)
+                self.assertNotIn(1, users.values())
+
+    def test_no_user_for_both(self):
+        """Whom a stranger's packet can start is not the one who holds the firewall."""
+        for users, key in (({"script_user": "daemon"}, "script_user"),
+                           ({"script_user": "daemon", "script_rule_user": "daemon"}, "script_rule_user"),
+                           ({"script_user": "daemon", "script_rule_user": "twin"}, "script_rule_user")):
+            with self.subTest(users=users):
+                daemon = self.make(ALL, **users)
+                self.add_user("twin:x:1:1::/:/bin/false")
+                self.assertEqual(self.fails(), 78)
+                why = daemon.log_path.read_text()
+                self.assertIn("as the same user as those for rules", why)
+                self.assertRegex(why, rf"config.yaml:\d+:\d+: openspa\.{key}: ")
+                self.assertIn("name another user for rules: script_rule_user", why)
+                self.assertEqual(daemon.roles(), {})
 
     def test_two_users_that_are_named(self):
         self.run_with(ALL, script_user="daemon", script_rule_user="bin")
@@ -84,12 +110,7 @@ class RolesTest(ProgramsTest):
     def test_never_the_daemons_own_user(self):
         """Where the user postern exists, doorman, keeper and desk share it, and nobody else."""
         daemon = self.make(ALL)
-        passwd = daemon.folder / "passwd"
-        passwd.write_text(Path("/etc/passwd").read_text() + "postern:x:54321:54321::/:/bin/false\n")
-        command = daemon.command
-        daemon.command = lambda *more: [
-            "unshare", "--mount", "sh", "-ec", f'mount --bind {passwd} /etc/passwd; exec "$@"', "-",
-            *command(*more)]
+        self.add_user("postern:x:54321:54321::/:/bin/false")
         daemon.start()
         users = self.users()
         programs = {users.pop("runner"), users.pop("privileged-runner")}
@@ -229,7 +250,7 @@ class FixedTest(ProgramsTest):
                 ("server_start:", "user_directory_service: other.sh\n    server_start:",
                  "openspa.extension_scripts.user_directory_service"),
                 ("script_writable: out", "script_writable: other", "openspa.script_writable"),
-                ("script_writable:", "script_user: daemon\n  script_writable:",
+                ("script_writable:", "script_user: daemon\n  script_rule_user: bin\n  script_writable:",
                  "openspa.script_user"),
                 ("script_writable:", "script_rule_user: daemon\n  script_writable:",
                  "openspa.script_rule_user"),

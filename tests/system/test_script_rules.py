@@ -117,7 +117,7 @@ class ScriptRulesTest(ProgramsTest):
     def test_a_runner_that_is_missed_by_the_keeper_first(self):
         """It notices when it asks, not when the channel is closed."""
         self.run_with({"authorization": "echo 600", "rule_add": ADD, "rule_remove": REMOVE},
-                      script_user="daemon")
+                      script_rule_user="daemon")
         self.granted_for(self.request())
         roles = self.daemon.roles()
         os.kill(roles["keeper"], signal.SIGSTOP)

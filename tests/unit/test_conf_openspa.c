@@ -623,37 +623,40 @@ static void programs_run_as_somebody_of_their_own(void **state)
 }
 
 /* Who is started for a stranger's packet is not to be the one who holds the firewall. */
-static void one_user_for_keys_and_rules_is_a_warning(void **state)
+static void one_user_for_keys_and_rules_is_refused(void **state)
 {
 	static const char keys[] = "extensionScripts: {authorization: es/authorization.py}\n",
 	                  rules[] = "helpers: {firewall: es/rule_add.py}\n",
 	                  both[] = "extensionScripts: {authorization: es/authorization.py}\n"
-	                           "helpers: {firewall: es/rule_add.py}\n";
+	                           "helpers: {firewall: es/rule_add.py}\n",
+	                  start[] = "extensionScripts: {authorization: es/authorization.py, "
+	                            "serverStart: es/rule_add.py}\n",
+	                  problem[] =
+	                      ": programs for keys and durations would run as the same user "
+	                      "as those for rules";
 	static const struct {
-		const char *users, *programs;
-		size_t warnings;
-	} rows[] = {{"", both, 0}, {"scriptUser: daemon\n", both, 1},
-	    {"scriptUser: daemon\nscriptRuleUser: daemon\n", both, 1},
-	    {"scriptUser: daemon\nscriptRuleUser: bin\n", both, 0},
-	    {"scriptUser: daemon\nscriptRuleUser: root\n", both, 0},
-	    {"scriptRuleUser: daemon\n", both, 0}, {"scriptUser: root\n", both, 0},
-	    {"scriptUser: daemon\n", keys, 0}, {"scriptUser: daemon\n", rules, 0}};
-	char text[512];
+		const char *users, *programs, *where;
+	} rows[] = {{"", both, NULL}, {"scriptUser: daemon\n", both, ":2:13: script_user"},
+	    {"scriptUser: daemon\n", start, ":2:13: script_user"},
+	    {"scriptUser: daemon\nscriptRuleUser: daemon\n", both, ":3:17: script_rule_user"},
+	    {"scriptUser: daemon\nscriptRuleUser: bin\n", both, NULL},
+	    {"scriptUser: daemon\nscriptRuleUser: root\n", both, NULL},
+	    {"scriptUser: root\nscriptRuleUser: root\n", both, NULL},
+	    {"scriptRuleUser: daemon\n", both, NULL}, {"scriptUser: root\n", both, NULL},
+	    {"scriptUser: daemon\n", keys, NULL}, {"scriptUser: daemon\n", rules, NULL}};
+	char text[512], said[256];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct conf *conf;
-
 		snprintf(text, sizeof text, KEYS "%s%s%s",
 		    rows[i].programs == rules ? "duration: 5s\n" : "", rows[i].users,
 		    rows[i].programs);
-		conf = loads(text);
-		if (conf_warning_count(conf) != rows[i].warnings)
-			fail_msg("%s", text);
-		if (rows[i].warnings != 0)
-			assert_non_null(strstr(conf_warning(conf, 0),
-			    ": script_user: programs for keys and durations run as the same user"));
-		conf_free(conf);
+		snprintf(
+		    said, sizeof said, "%s%s", rows[i].where == NULL ? "" : rows[i].where, problem);
+		if (rows[i].where == NULL)
+			conf_free(loads(text));
+		else
+			REFUSED(text, said);
 	}
 }
 
@@ -773,7 +776,7 @@ int main(void)
 	    OPENSPA_TEST(programs_may_write_to_one_place),
 	    OPENSPA_TEST(no_program_may_change_another),
 	    OPENSPA_TEST(programs_run_as_somebody_of_their_own),
-	    OPENSPA_TEST(one_user_for_keys_and_rules_is_a_warning),
+	    OPENSPA_TEST(one_user_for_keys_and_rules_is_refused),
 	    OPENSPA_TEST(scripts_and_helpers_exclude_each_other),
 	    OPENSPA_TEST(what_is_shown_loads_again),
 	    OPENSPA_TEST(damaged_files),
