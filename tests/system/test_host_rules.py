@@ -100,6 +100,14 @@ class HostRulesTest(WorldTest):
                 self.assert_opens(family)
                 self.assert_shuts(family)
 
+    def test_marks_of_others_open_nothing_at_other_interfaces(self):
+        """Where our rules guard nothing, the host's chains alone decide."""
+        self.server.nft(DEFAULT_DROP + MARKS_ALL)
+        self.start(self.configuration(interface="wire"))
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family, space=self.other)
+
     def test_kill_9_and_start_leave_one_rule(self):
         self.server.nft(DEFAULT_DROP)
         before = self.ruleset()

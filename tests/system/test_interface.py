@@ -1,8 +1,10 @@
 """`interface:` is resolved on this host; what would be deaf, with the ports open, does not start."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
+from unittest.mock import patch
 
 import openme
 import openspa
@@ -243,6 +245,17 @@ class InterfaceTest(WorldTest):
 
     def test_a_bridge_that_is_made_anew(self):
         self.remake(self.make_bridge, "lan", ["lan", "port"])
+
+    def test_a_device_that_is_made_anew_unnoticed(self):
+        """Netlink tells nothing of it: main looks each second."""
+        self.addCleanup(self.remove, "ppp")
+        self.make_veth("ppp")
+        with patch.dict(os.environ, LD_PRELOAD=str(program("tests/system/deaf.so"))):
+            self.start(self.configuration(interface="ppp"))
+        for _ in range(2):
+            self.remove("ppp")
+            self.make_veth("ppp")
+            self.assertTrue(eventually(lambda: self.heard(4), within=5))
 
     def test_a_device_with_another_name_that_is_made_anew(self):
         name = "to-the-provider-by-telephone"

@@ -211,12 +211,15 @@ class OpenSpaTest(SpaWorldTest):
     # What is not
 
     def test_replays(self):
+        """As it was, and in a new envelope."""
         self.serve()
         packet = self.request()
+        signed, _ = openspa.unwrap(packet, self.spa_key.private)
         self.granted_for(packet)
         self.assert_shuts()
         for _ in range(5):
             self.assert_silent(packet)
+            self.assert_silent(openspa.wrap(packet[:2], signed, self.spa_key.public))
         self.assertFalse(self.reaches())
         self.assertTrue(self.verdicts("replayed"))
 
@@ -249,7 +252,8 @@ class OpenSpaTest(SpaWorldTest):
     def test_stale_and_future(self):
         self.serve()
         now = int(time.time())
-        for stamp in (now - 310, now + 310, 0, -1, 2**62, -2**62, 2**63 - 1, -2**63):
+        for stamp in (now - 310, now + 310, 0, -1, 2**62, -2**62, 2**63 - 1, -2**63,
+                      now + 2**55, now - 2**55):  # these two are now in nanoseconds of 64 bits
             with self.subTest(stamp=stamp):
                 self.assert_silent(self.request(timestamp=stamp))
         self.assertTrue(self.verdicts("stale"))

@@ -53,16 +53,18 @@ class ReplayTest(WorldTest):
             time.sleep(0.2)
 
     def test_stamped_ahead_and_sent_again_until_it_is_stale(self):
-        """The same for the whole life of a knock, with a window of two seconds."""
-        self.start(self.configuration(replay_window="2s"))
+        """The same for the whole life of a knock, with a window of two seconds, while its client
+        knocks on: each of its knocks makes room in its guard."""
+        self.start(self.configuration(replay_window="2s", knock_timeout="1s"))
         packet = self.knock(timestamp=openme.now_ns() + int(1.9 * SECOND))
         self.assert_opens()
         self.assert_shuts()
         sent = openme.now_ns()
 
         def stale_by_now():
+            self.knock(target="203.0.113.9")
             self.deliver(packet)
-            self.assertEqual(self.settle(), set())
+            self.assertEqual(self.settle(), {"203.0.113.9"})
             time.sleep(0.1)
             return openme.now_ns() > sent + 5 * SECOND and self.verdicts("stale")
         self.assertTrue(eventually(stale_by_now))
@@ -102,6 +104,23 @@ class ReplayTest(WorldTest):
         self.assert_shuts()
         self.deliver(packet)
         self.assertEqual(self.settle(), set())
+
+    def test_a_client_that_is_taken_out_and_put_back(self):
+        """Neither do its knocks count again, nor those of others, who have other numbers meanwhile."""
+        self.start()
+        packets = [self.knock(self.alice, target="203.0.113.1"),
+                   self.knock(self.bob, target="203.0.113.2")]
+        self.assertEqual(self.settle(), {"203.0.113.1", "203.0.113.2"})
+        self.assertTrue(eventually(lambda: not self.granted()))
+        for clients in ({"alice": None}, {}):
+            with self.subTest(clients=clients):
+                self.daemon.configure(self.configuration(clients))
+                self.daemon.reload()
+                for packet in packets:
+                    self.deliver(packet)
+                self.assertEqual(self.settle(), set())
+        for client in ("alice", "bob"):
+            self.assertTrue(self.verdicts("replayed", client=client))
 
 
 UNKNOWN = ("what was granted before this start is not known: whatever could have been is refused")

@@ -176,6 +176,30 @@ static void ours_in_each_of_its_parts(void **state)
 	}
 }
 
+/* They begin as ours do. */
+static void values_of_another_size_are_not_ours(void **state)
+{
+	static const struct {
+		size_t mask, compared;
+		enum nft_rule_verdict_kind meaning;
+	} cases[] = {{4, 4, NFT_RULE_PASS}, {2, 4, NFT_RULE_PASS_STALE},
+	    {8, 4, NFT_RULE_PASS_STALE}, {4, 2, NFT_RULE_PASS_STALE}, {4, 8, NFT_RULE_PASS_STALE}};
+	const uint32_t mark[2] = {MARK}, zero[2] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct nft_building b = start();
+
+		nft_load(&b, NFT_META, NFT_META_MARK, sizeof *mark, NFT_REG_1);
+		nft_mask(&b, mark, zero, cases[i].mask);
+		nft_compare(&b, NFT_CMP_EQ, mark, cases[i].compared);
+		nft_verdict(&b, NF_ACCEPT, NULL);
+		nft_rule_end(&b, "postern: let granted packets by");
+		if (meaning() != cases[i].meaning)
+			fail_msg("case %zu", i);
+	}
+}
+
 /* As iptables puts it. */
 static void extension(struct nft_building *b, const char *kind, const char *name)
 {
@@ -353,6 +377,7 @@ int main(void)
 	    cmocka_unit_test(what_is_strange_means_little),
 	    cmocka_unit_test(what_decides_is_seen),
 	    cmocka_unit_test(ours_in_each_of_its_parts),
+	    cmocka_unit_test(values_of_another_size_are_not_ours),
 	    cmocka_unit_test(extensions_of_iptables),
 	    cmocka_unit_test(where_a_rule_sends),
 	    cmocka_unit_test(user_data_may_be_anything),

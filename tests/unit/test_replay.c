@@ -259,6 +259,22 @@ static void clock_set_back_lets_nothing_in(void **state)
 	assert_false(admitted(NOW + 3600 * S, 2, NOW + 3600 * S));
 }
 
+/* Whatever order the entries that leave stand in. */
+static void the_floor_never_moves_back(void **state)
+{
+	const int64_t later = NOW + 3600 * S;
+
+	(void)state;
+	assert_true(admitted(NOW + 5 * S, 1, NOW + 5 * S));
+	assert_true(admitted(NOW, 2, NOW + 5 * S));
+	assert_true(admitted(later, 3, later));
+	assert_true(set_of(1)->floor_ns == NOW + 5 * S);
+	/* the clock goes back to where both were fresh */
+	assert_false(admitted(NOW, 2, NOW));
+	assert_false(admitted(NOW + 5 * S, 1, NOW));
+	assert_false(admitted(NOW + 5 * S, 1, NOW + 5 * S));
+}
+
 /* More holders than there are sets: a set goes to another only when all in it is past, and even
  * then nothing of it gets in again. */
 static void sets_are_given_away_when_they_are_past(void **state)
@@ -326,6 +342,7 @@ int main(void)
 	    T(stamped_now_is_not_ahead),
 	    T(a_full_set_of_the_future_refuses_and_forgets_nothing),
 	    T(clock_set_back_lets_nothing_in),
+	    T(the_floor_never_moves_back),
 	    T(a_stranger_to_a_full_guard),
 	    T(all_in_a_set_has_to_be_past),
 	    T(sets_are_given_away_when_they_are_past),

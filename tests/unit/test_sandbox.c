@@ -190,6 +190,50 @@ static void roles_do_their_own_and_nothing_else(void **state)
 	end_another();
 }
 
+/* --- The doorman's sockets, which outlive it */
+
+static int its_socket;
+static const struct sockaddr_in somewhere = {.sin_family = AF_INET};
+
+static void connect_it(void)
+{
+	connect(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
+}
+
+static void bind_it(void)
+{
+	bind(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
+}
+
+static void set_an_option(void)
+{
+	static const int on = 1;
+
+	setsockopt(its_socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+static void shut_it_down(void)
+{
+	shutdown(its_socket, SHUT_RDWR);
+}
+
+static void the_doorman_leaves_its_sockets_as_they_are(void **state)
+{
+	static void (*const changes[])(void) = {connect_it, bind_it, set_an_option, shut_it_down};
+
+	(void)state;
+	if (SANITIZED || getuid() != 0)
+		skip();
+	its_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(its_socket >= 0);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		int status = status_after(ROLE_DOORMAN, changes[i]);
+
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	close(its_socket);
+}
+
 /* --- Main */
 
 static bool is_refused(long result)
@@ -314,6 +358,7 @@ static void main_does_with_less(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(roles_do_their_own_and_nothing_else),
+	    cmocka_unit_test(the_doorman_leaves_its_sockets_as_they_are),
 	    cmocka_unit_test(main_reads_and_ends_the_others),
 	    cmocka_unit_test(main_does_with_less)};
 
