@@ -75,18 +75,19 @@ void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns)
 }
 
 /* The rule is that of the first which has none yet. */
-static void learn(const struct nlmsghdr *answer, void *data)
+static int learn(const struct nlmsghdr *answer, void *data)
 {
 	struct nft_ranges *ranges = data;
 	uint32_t i = 0;
 
 	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
-		return;
+		return 0;
 	while (i < ranges->count && ranges->rules[i] != 0)
 		i++;
 	if (i < ranges->count)
 		ranges->rules[i] =
 		    nft_attribute_u64(nft_attributes_of(answer).at[NFTA_RULE_HANDLE]);
+	return 0;
 }
 
 int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges)
