@@ -165,8 +165,9 @@ struct nft_host {
 	enum conf_host_chains which;
 	bool warned; /* of chains that are not ours to change, and that are there still */
 };
-/* Gives exactly the chains that need the rule one. `more`, unless NULL, adds to the transaction. A
- * chain whose table belongs to somebody else alone is left as it is, with a warning, once. */
+/* Gives exactly the chains that need the rule one. `more`, unless NULL, adds to a transaction that
+ * comes after that. A chain whose table belongs to somebody else alone is left as it is, with a
+ * warning, once. */
 int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l));
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
