@@ -124,8 +124,8 @@ struct nft_ranges {
 bool nft_is_range(const struct opening *o);
 struct nft_range nft_range_of(const struct opening *o);
 void nft_range_name(char set[static 32], const struct nft_range *r);
-/* Its place in the list; `count` when it is not there. */
-uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range *r);
+/* The place of its range in the list; `count` when it is not there, or no range. */
+uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct opening *o);
 /* Adds the range to the list, with nobody holding it; the caller has made sure that there is room.
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);

@@ -35,18 +35,6 @@ struct addr nft_element_address(const struct nft_element *e, bool v4)
 	return a;
 }
 
-/* Type, length, text with its closing zero. */
-static void put_owner(struct nlmsghdr *m, const char *owner)
-{
-	uint8_t data[2 + CLIENT_NAME_BYTES];
-	size_t size = strlen(owner) + 1;
-
-	data[0] = NFT_COMMENT;
-	data[1] = (uint8_t)size;
-	memcpy(data + 2, owner, size);
-	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, 2 + size, data);
-}
-
 static void put_element(
     struct nft_link *l, uint16_t type, const char *set, const struct nft_element *e)
 {
@@ -61,7 +49,7 @@ static void put_element(
 	nft_put_data(m, NFTA_SET_ELEM_KEY, e->key, e->key_bytes);
 	if (type == NFT_MSG_NEWSETELEM) {
 		mnl_attr_put_u64(m, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
-		put_owner(m, e->owner);
+		nft_put_comment(m, NFTA_SET_ELEM_USERDATA, e->owner);
 	}
 	mnl_attr_nest_end(m, element);
 	mnl_attr_nest_end(m, list);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "fw/nft.h"
+#include "fw/nft_rule.h"
 
 #define HOST_CHAINS 64U /* input chains on one host */
 #define HOST_STALE  8U  /* rules of ours to take away from one chain at once */
@@ -160,15 +160,6 @@ static bool is_wanted(const struct nft_host *host, const struct host_chain *c)
 	return host->which == CONF_HOST_CHAINS_ALL || c->drops;
 }
 
-static void put_delete(struct nft_link *l, const struct host_chain *c, uint64_t handle)
-{
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_DELRULE, c->family, 0);
-
-	mnl_attr_put_strz(m, NFTA_RULE_TABLE, c->table);
-	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, c->name);
-	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
-}
-
 /* Nothing can be done about a chain that comes before ours; whoever wonders should find this. */
 static void warn_of_earlier(const struct nft_host *host, const struct host_chain *c)
 {
@@ -184,9 +175,9 @@ static void put_change(struct nft_link *l, const struct nft_host *host, const st
 	bool wanted = is_wanted(host, c);
 
 	for (uint32_t i = 0; i < c->stale_count; i++)
-		put_delete(l, c, c->stale[i]);
+		nft_rule_delete(l, c->family, c->table, c->name, c->stale[i]);
 	if (!wanted && c->has)
-		put_delete(l, c, c->pass);
+		nft_rule_delete(l, c->family, c->table, c->name, c->pass);
 	if (wanted && !c->has)
 		nft_pass_insert(l, c->family, c->table, c->name, host->mark);
 }
