@@ -109,7 +109,7 @@ static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_DESK(MESSAG
 int desk_run(void)
 {
 	static struct desk d;
-	int status = process_run(&d.process, ROLE_DESK, handlers, &d, NULL);
+	int status = process_run(&d.process, ROLE_DESK, &sandbox_desk, handlers, &d, NULL);
 
 	snapshot_unmap(&d.config);
 	return status;
