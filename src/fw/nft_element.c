@@ -28,11 +28,7 @@ size_t nft_address_bytes(bool v4)
 
 struct addr nft_element_address(const struct nft_element *e, bool v4)
 {
-	struct addr a = {{[10] = 0xff, [11] = 0xff}};
-	size_t size = nft_address_bytes(v4);
-
-	memcpy(a.bytes + ADDR_BYTES - size, e->key, size);
-	return a;
+	return addr_from_bytes(e->key, nft_address_bytes(v4));
 }
 
 static void put_element(
