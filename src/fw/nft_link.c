@@ -7,6 +7,8 @@
 
 #include <sys/socket.h>
 
+#include "base/fd.h"
+
 #define ANSWER_BYTES 32768U /* the most the kernel puts into one datagram of a dump */
 #define NFTABLES     (NFNL_SUBSYS_NFTABLES << 8) /* with the type of a message */
 #define SOCKET_BYTES (2 * NFT_BATCH_MOST)        /* a limit, not memory that is taken */
@@ -88,8 +90,7 @@ int nft_link_open(struct nft_link *l, int fd)
 
 void nft_link_close(struct nft_link *l)
 {
-	if (l->fd >= 0)
-		close(l->fd);
+	fd_close(l->fd);
 	free(l->buffer);
 	free(l->answers);
 	*l = (struct nft_link){.fd = -1};

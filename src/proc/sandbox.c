@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "proc/forbidden_call.h"
 
@@ -112,8 +113,7 @@ static bool close_files(void)
 	long fd = syscall(SYS_landlock_create_ruleset, &nothing, sizeof nothing, 0);
 	bool closed = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 
-	if (fd >= 0)
-		close((int)fd);
+	fd_close((int)fd);
 	return closed;
 }
 
@@ -128,8 +128,7 @@ static bool allow(long ruleset, const char *path, uint64_t access)
 		under.allowed_access &= FILE_CHANGES;
 	allowed = allowed && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
 	                         &under, 0) == 0;
-	if (under.parent_fd >= 0)
-		close(under.parent_fd);
+	fd_close(under.parent_fd);
 	return allowed;
 }
 
@@ -152,8 +151,7 @@ bool sandbox_read_only(const char *writable)
 	if (closed && *writable != '\0')
 		closed = allow(fd, writable, changes.handled_access_fs);
 	closed = closed && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-	if (fd >= 0)
-		close((int)fd);
+	fd_close((int)fd);
 	return closed;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 
 #define TEMPORARY  "." ACCEPTED_FILE
 #define FILE_MOST  (4U << 20)
@@ -64,8 +65,7 @@ static bool write_file(int folder, const struct writer *w)
 	          write(fd, w->data, w->used) == (ssize_t)w->used && fsync(fd) == 0;
 	int error = errno;
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	if (ok && renameat(folder, TEMPORARY, folder, ACCEPTED_FILE) == 0 && fsync(folder) == 0)
 		return true;
 	errno = ok ? errno : error;
@@ -89,8 +89,7 @@ bool accepted_save(const char *state_dir, const struct snapshot *s)
 	errno = ok && !w.failed ? 0 : errno;
 	ok = ok && !w.failed && write_file(folder, &w);
 	free(data);
-	if (folder >= 0)
-		close(folder);
+	fd_close(folder);
 	return ok;
 }
 
@@ -207,7 +206,6 @@ int accepted_load(const char *state_dir, const char **why)
 	if (size >= 0)
 		snapshot = parse(data, (size_t)size, why);
 	free(data);
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	return snapshot;
 }
