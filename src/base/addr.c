@@ -6,6 +6,14 @@
 
 static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+struct addr addr_from_bytes(const void *bytes, size_t size)
+{
+	struct addr a = {{[10] = 0xff, [11] = 0xff}};
+
+	memcpy(a.bytes + ADDR_BYTES - size, bytes, size);
+	return a;
+}
+
 bool addr_is_v4(const struct addr *a)
 {
 	return memcmp(a->bytes, v4_prefix, sizeof v4_prefix) == 0;
@@ -159,13 +167,12 @@ bool addr_from_sockaddr(struct addr *out, uint16_t *port, const void *from)
 	const struct sockaddr_in6 *in6 = from;
 
 	if (any->sa_family == AF_INET) {
-		memcpy(out->bytes, v4_prefix, sizeof v4_prefix);
-		memcpy(out->bytes + sizeof v4_prefix, &in->sin_addr, sizeof in->sin_addr);
+		*out = addr_from_bytes(&in->sin_addr, sizeof in->sin_addr);
 		*port = ntohs(in->sin_port);
 		return true;
 	}
 	if (any->sa_family == AF_INET6) {
-		memcpy(out->bytes, &in6->sin6_addr, sizeof out->bytes);
+		*out = addr_from_bytes(&in6->sin6_addr, sizeof in6->sin6_addr);
 		*port = ntohs(in6->sin6_port);
 		return true;
 	}

@@ -22,6 +22,8 @@ struct cidr {
 	uint8_t bits;
 };
 
+/* Of 4 bytes, an IPv4 address, or of 16. */
+struct addr addr_from_bytes(const void *bytes, size_t size);
 bool addr_is_v4(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 /* All zeros or ::ffff:0.0.0.0: "the address this packet came from". */

@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 static int64_t now(clockid_t clock)
 {
 	struct timespec t = {0};
@@ -37,8 +39,7 @@ bool clock_boot_id(char id[static CLOCK_BOOT_ID_BYTES])
 
 	memset(id, 0, CLOCK_BOOT_ID_BYTES);
 	size = fd < 0 ? -1 : read(fd, id, CLOCK_BOOT_ID_BYTES - 1);
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	return size > 0;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 bool loop_open(struct loop *loop)
 {
@@ -18,9 +19,7 @@ bool loop_open(struct loop *loop)
 
 void loop_close(struct loop *loop)
 {
-	if (loop->epoll >= 0)
-		close(loop->epoll);
-	loop->epoll = -1;
+	loop->epoll = fd_close(loop->epoll);
 }
 
 bool loop_add(struct loop *loop, struct loop_source *source)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 static bool owner_fits(enum trusted_owner wanted, uid_t uid)
 {
 	return wanted == OWNER_ANY || uid == 0 || (wanted != OWNER_ROOT && uid == geteuid());
@@ -46,8 +48,7 @@ int trusted_folder_open(
 	reason = errno;
 	if (reason != 0)
 		snprintf(why, TRUSTED_TEXT_BYTES, "%s", strerror(reason));
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	errno = reason;
 	return -1;
 }

@@ -15,26 +15,21 @@ struct recent {
 
 struct directory {
 	struct snapshot snapshot;
-	uint32_t *by_key; /* client indices, sorted by public key */
+	const struct client **by_key; /* sorted by public key */
 	uint8_t hash_key[SECRET_HASH_BYTES];
 	struct recent recent[RECENT_ROWS][RECENT_WAYS];
 };
 
-static int compare_keys(const void *a, const void *b, void *context)
+static int compare_keys(const void *a, const void *b)
 {
-	const struct client *clients = context;
+	const struct client *const *left = a, *const *right = b;
 
-	return memcmp(clients[*(const uint32_t *)a].public_key,
-	    clients[*(const uint32_t *)b].public_key, CLIENT_KEY_BYTES);
+	return memcmp((*left)->public_key, (*right)->public_key, CLIENT_KEY_BYTES);
 }
 
 struct directory *directory_new(const struct snapshot *s)
 {
 	struct directory *d = calloc(1, sizeof *d);
-	union {
-		const struct client *in;
-		void *out;
-	} clients = {.in = s->clients}; /* qsort_r takes its context without const */
 
 	if (d == NULL)
 		return NULL;
@@ -45,8 +40,8 @@ struct directory *directory_new(const struct snapshot *s)
 		return NULL;
 	}
 	for (uint32_t i = 0; i < s->client_count; i++)
-		d->by_key[i] = i;
-	qsort_r(d->by_key, s->client_count, sizeof *d->by_key, compare_keys, clients.out);
+		d->by_key[i] = &s->clients[i];
+	qsort(d->by_key, s->client_count, sizeof *d->by_key, compare_keys);
 	memset(d->recent, 0xff, sizeof d->recent); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
 	secret_random(d->hash_key, sizeof d->hash_key);
@@ -63,21 +58,12 @@ void directory_free(struct directory *d)
 
 uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIENT_KEY_BYTES])
 {
-	uint32_t low = 0, high = d->snapshot.client_count;
+	struct client wanted = {.name = ""};
+	const struct client *one = &wanted, **found;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		uint32_t client = d->by_key[middle];
-		int order = memcmp(key, d->snapshot.clients[client].public_key, CLIENT_KEY_BYTES);
-
-		if (order == 0)
-			return client;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return DIRECTORY_NOBODY;
+	memcpy(wanted.public_key, key, sizeof wanted.public_key);
+	found = bsearch(&one, d->by_key, d->snapshot.client_count, sizeof *d->by_key, compare_keys);
+	return found == NULL ? DIRECTORY_NOBODY : (uint32_t)(*found - d->snapshot.clients);
 }
 
 static uint32_t row_of(const struct directory *d, const struct addr *sender)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/loop.h"
 #include "base/secret.h"
 #include "cmd/probe.h"
@@ -143,7 +144,6 @@ enum cli_exit exchange_run(const struct cli *cli, struct exchange *x)
 		/* An answer to an earlier request of this round is as good. */
 		taken = await_answer(cli, x, link, &worst);
 	}
-	if (link >= 0)
-		close(link);
+	fd_close(link);
 	return taken ? CLI_DONE : report_silence(cli, x, worst, error);
 }

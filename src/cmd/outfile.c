@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/fd.h"
 
 static bool place_is_taken(const char *path)
 {
@@ -14,7 +15,7 @@ static bool place_is_taken(const char *path)
 
 bool outfile_open(struct outfile *out, const char *path)
 {
-	int fd = -1, saved;
+	int fd = -1;
 
 	*out = (struct outfile){0};
 	if (place_is_taken(path)) {
@@ -29,11 +30,8 @@ bool outfile_open(struct outfile *out, const char *path)
 		out->file = fdopen(fd, "w");
 	if (out->file != NULL)
 		return true;
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	outfile_close(out);
-	errno = saved;
 	return false;
 }
 

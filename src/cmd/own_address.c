@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/fd.h"
 #include "cmd/probe.h"
 #include "conf/values.h"
 #include "files/ospa.h"
@@ -14,7 +14,7 @@ static bool address_towards(struct addr *out, const struct addr *to)
 {
 	struct sockaddr_storage name = {0};
 	socklen_t size = sizeof name;
-	int fd = probe_connect(to, 9, SOCK_DGRAM), saved;
+	int fd = probe_connect(to, 9, SOCK_DGRAM);
 	uint16_t port;
 	bool ok;
 
@@ -22,9 +22,7 @@ static bool address_towards(struct addr *out, const struct addr *to)
 		return false;
 	ok = getsockname(fd, (struct sockaddr *)&name, &size) == 0 &&
 	     addr_from_sockaddr(out, &port, &name);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	return ok;
 }
 

@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
 #include "conf/values.h"
 
@@ -93,11 +94,9 @@ static bool from_helper(
 		child = fork();
 	if (child == 0)
 		become_helper(helper, question, ends[1]);
-	if (ends[1] >= 0)
-		close(ends[1]);
+	fd_close(ends[1]);
 	ok = child > 0 && read_line(ends[0], p->text);
-	if (ends[0] >= 0)
-		close(ends[0]);
+	fd_close(ends[0]);
 	ok = child > 0 && helper_succeeded(child) && ok;
 	if (!ok)
 		cli->status = cli_fail(cli, CLI_FAILED, "%s gave no passphrase", helper);

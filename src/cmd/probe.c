@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 #define ATTEMPTS_MOST  64
 #define FIRST_PAUSE_NS (2 * NS_PER_MS)
@@ -50,15 +50,12 @@ int probe_connect(const struct addr *to, uint16_t port, int type)
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
 	bool v4 = addr_is_v4(to);
 	const void *name = v4 ? (const void *)&four : (const void *)&six;
-	int fd = socket(v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), saved;
+	int fd = socket(v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	memcpy(&four.sin_addr, to->bytes + ADDR_BYTES - sizeof four.sin_addr, sizeof four.sin_addr);
 	if (fd < 0 || connect(fd, name, v4 ? sizeof four : sizeof six) == 0 || errno == EINPROGRESS)
 		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
+	return fd_close(fd);
 }
 
 static void start_attempt(struct attempts *a, const struct probe *probe, size_t address)
@@ -92,8 +89,7 @@ static bool attempt_succeeded(struct attempts *a, size_t slot)
 		a->refused = true;
 	else
 		a->error = error;
-	close(a->sockets[slot].fd);
-	a->sockets[slot].fd = -1;
+	a->sockets[slot].fd = fd_close(a->sockets[slot].fd);
 	return false;
 }
 
@@ -162,8 +158,7 @@ enum probe_result probe_tcp(const struct probe *probe, size_t *open)
 	} while (!through && probe->patient && now_ns < deadline_ns);
 	result = through ? PROBE_OPEN : verdict(&a);
 	for (size_t i = 0; i < ATTEMPTS_MOST; i++) {
-		if (a.sockets[i].fd >= 0)
-			close(a.sockets[i].fd);
+		fd_close(a.sockets[i].fd);
 	}
 	return result;
 }

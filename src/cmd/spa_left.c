@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/uuid.h"
 #include "cmd/question.h"
 #include "conf/values.h"
@@ -25,9 +26,7 @@ static int open_left(int folder, const char *name)
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
 	    (st.st_mode & 07777) == SPA_LEFT_MODE)
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return fd_close(fd);
 }
 
 static bool is_to_go(struct cli *cli)

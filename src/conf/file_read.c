@@ -1,3 +1,4 @@
+#include "base/fd.h"
 #include "conf/file.h"
 
 #include <dirent.h>
@@ -126,8 +127,7 @@ bool file_read(
 			out->size = (size_t)got;
 		out->mode = st.st_mode;
 	}
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	if (got < 0)
 		file_text_free(out);
 	return got >= 0;

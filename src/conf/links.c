@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 
 #define ANSWER_BYTES 65536 /* the kernel's own limit is half of it */
 
@@ -145,7 +146,7 @@ static bool ask(int fd)
 bool links_read(struct link **links, size_t *count, const char *wanted)
 {
 	struct list l = {.wanted = wanted};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), state = -1, saved;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), state = -1;
 	uint8_t *answer = malloc(ANSWER_BYTES);
 
 	if (fd >= 0 && answer != NULL && ask(fd)) {
@@ -155,11 +156,8 @@ bool links_read(struct link **links, size_t *count, const char *wanted)
 			state = got > 0 ? read_messages(&l, reader_of(answer, (size_t)got)) : -1;
 		} while (state > 0);
 	}
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	free(answer);
-	errno = saved;
 	if (state < 0)
 		free(l.links);
 	else

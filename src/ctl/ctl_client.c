@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/loop.h"
 
 static enum ctl_result result_of(int error)
@@ -80,7 +81,7 @@ enum ctl_result ctl_ask(const char *path, enum control_type request, int64_t tim
 	int64_t deadline_ns = clock_boot_ns() + timeout_ns;
 	struct control_record record;
 	enum ctl_result result;
-	int fd = -1, saved;
+	int fd = -1;
 
 	result = connect_to(&fd, path, timeout_ns);
 	if (result == CTL_DONE)
@@ -96,9 +97,6 @@ enum ctl_result ctl_ask(const char *path, enum control_type request, int64_t tim
 			reply(context, &record);
 		}
 	}
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
+	fd_close(fd);
 	return result;
 }

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 static void hear_request(struct conversation *c)
 {
 	uint8_t packet[CONTROL_RECORD_BYTES];
@@ -50,8 +52,7 @@ static void health_ready(void *context)
 	struct desk *d = context;
 	int fd = accept4(d->health.fd, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 }
 
 static void change_health(struct desk *d, int fd)
@@ -109,7 +110,7 @@ static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_DESK(MESSAG
 int desk_run(void)
 {
 	static struct desk d;
-	int status = process_run(&d.process, ROLE_DESK, handlers, &d, NULL);
+	int status = process_run(&d.process, ROLE_DESK, &sandbox_desk, handlers, &d, NULL);
 
 	snapshot_unmap(&d.config);
 	return status;

@@ -209,7 +209,7 @@ static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_DOORMAN(MES
 int doorman_run(void)
 {
 	static struct doorman d;
-	int status = process_run(&d.process, ROLE_DOORMAN, handlers, &d, NULL);
+	int status = process_run(&d.process, ROLE_DOORMAN, &sandbox_doorman, handlers, &d, NULL);
 
 	secret_free(d.hands);
 	secret_free(d.secret);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #define LISTEN_FIRST 3 /* sd_listen_fds(3) */
@@ -109,7 +110,7 @@ static int socket_open(const struct addr *a, uint16_t port)
 	bool v4 = a != NULL && addr_is_v4(a);
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-	int fd, on = 1, only = a != NULL && !addr_is_wildcard(a), saved;
+	int fd, on = 1, only = a != NULL && !addr_is_wildcard(a);
 
 	if (v4)
 		memcpy(&four.sin_addr, a->bytes + 12, sizeof four.sin_addr);
@@ -122,12 +123,8 @@ static int socket_open(const struct addr *a, uint16_t port)
 	    (!v4 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) ||
 	    bind(fd, v4 ? (const struct sockaddr *)&four : (const struct sockaddr *)&six,
 	        v4 ? sizeof four : sizeof six) != 0 ||
-	    listen(fd, BACKLOG) != 0) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
+	    listen(fd, BACKLOG) != 0)
+		return fd_close(fd);
 	return fd;
 }
 

@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "echoip/accesslog.h"
 #include "echoip/http.h"
 
@@ -197,10 +198,8 @@ void server_close(struct server *s)
 	for (size_t i = 0; i < s->count; i++)
 		MHD_stop_daemon(s->services[i].daemon);
 	accesslog_flush();
-	if (s->timer.fd >= 0)
-		close(s->timer.fd);
-	if (s->signals.fd >= 0)
-		close(s->signals.fd);
+	fd_close(s->timer.fd);
+	fd_close(s->signals.fd);
 	loop_close(&s->loop);
 	s->count = 0;
 }

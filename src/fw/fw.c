@@ -11,7 +11,7 @@ static const struct fw_ops *const back_ends[] = {
 
 int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id, int fd)
 {
-	int err;
+	int err = 0;
 
 	*fw = (struct fw){0};
 	if ((size_t)which >= sizeof back_ends / sizeof *back_ends) {
@@ -19,7 +19,8 @@ int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id, int fd
 		return -EINVAL;
 	}
 	fw->ops = back_ends[which];
-	err = fw->ops->open(fw, boot_id, fd);
+	if (fw->ops->open != NULL)
+		err = fw->ops->open(fw, boot_id, fd);
 	if (err != 0)
 		*fw = (struct fw){0};
 	return err;
@@ -27,7 +28,7 @@ int fw_open(struct fw *fw, enum conf_firewall which, const char *boot_id, int fd
 
 void fw_close(struct fw *fw)
 {
-	if (fw->ops != NULL)
+	if (fw->ops != NULL && fw->ops->close != NULL)
 		fw->ops->close(fw);
 	*fw = (struct fw){0};
 }

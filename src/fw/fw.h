@@ -44,7 +44,7 @@ struct fw_change {
 struct fw;
 
 /* All calls return 0 or a negative errno, unless said otherwise, and have logged why they failed.
- * What a back-end has no use for may be NULL, but for close, change and remove. */
+ * What a back-end has no use for may be NULL, but for change and remove. */
 struct fw_ops {
 	const char *name;
 	/* What it opens stays open until it is closed, and `outcome` below is used: a program does

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "fw/nft_rule.h"
 
@@ -37,8 +38,7 @@ static void nft_close(struct fw *fw)
 	if (n == NULL)
 		return;
 	nft_link_close(&n->link);
-	if (n->watch >= 0)
-		close(n->watch);
+	fd_close(n->watch);
 	free(n->policies.sets);
 	free(n);
 	fw->state = NULL;

@@ -124,8 +124,8 @@ struct nft_ranges {
 bool nft_is_range(const struct opening *o);
 struct nft_range nft_range_of(const struct opening *o);
 void nft_range_name(char set[static 32], const struct nft_range *r);
-/* Its place in the list; `count` when it is not there. */
-uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range *r);
+/* The place of its range in the list; `count` when it is not there, or no range. */
+uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct opening *o);
 /* Adds the range to the list, with nobody holding it; the caller has made sure that there is room.
  * Returns its place. */
 uint32_t nft_ranges_append(struct nft_ranges *ranges, const struct nft_range *r);
@@ -165,8 +165,9 @@ struct nft_host {
 	enum conf_host_chains which;
 	bool warned; /* of chains that are not ours to change, and that are there still */
 };
-/* Gives exactly the chains that need the rule one. `more`, unless NULL, adds to the transaction. A
- * chain whose table belongs to somebody else alone is left as it is, with a warning, once. */
+/* Gives exactly the chains that need the rule one. `more`, unless NULL, adds to a transaction that
+ * comes after that. A chain whose table belongs to somebody else alone is left as it is, with a
+ * warning, once. */
 int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l));
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);

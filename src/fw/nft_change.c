@@ -5,20 +5,9 @@
 #include "base/clock.h"
 #include "fw/nft.h"
 
-/* The place of its range; `count` when it is new or no range. */
-static uint32_t range_at(const struct nft_ranges *ranges, const struct opening *o)
-{
-	struct nft_range r;
-
-	if (!nft_is_range(o))
-		return ranges->count;
-	r = nft_range_of(o);
-	return nft_ranges_find(ranges, &r);
-}
-
 static bool is_new_range(const struct nft_ranges *ranges, const struct fw_change *c)
 {
-	return nft_is_range(&c->opening) && range_at(ranges, &c->opening) == ranges->count;
+	return nft_is_range(&c->opening) && nft_ranges_find(ranges, &c->opening) == ranges->count;
 }
 
 /* Ranges that come twice among them count twice: this only decides when to tidy up. */
@@ -59,7 +48,7 @@ static int put_change(struct nft_link *l, const struct nft_change *how, const st
 
 static void note_range(struct nft_ranges *ranges, const struct fw_change *c)
 {
-	uint32_t at = range_at(ranges, &c->opening);
+	uint32_t at = nft_ranges_find(ranges, &c->opening);
 
 	if (at == ranges->count)
 		return;

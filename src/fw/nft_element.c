@@ -28,23 +28,7 @@ size_t nft_address_bytes(bool v4)
 
 struct addr nft_element_address(const struct nft_element *e, bool v4)
 {
-	struct addr a = {{[10] = 0xff, [11] = 0xff}};
-	size_t size = nft_address_bytes(v4);
-
-	memcpy(a.bytes + ADDR_BYTES - size, e->key, size);
-	return a;
-}
-
-/* Type, length, text with its closing zero. */
-static void put_owner(struct nlmsghdr *m, const char *owner)
-{
-	uint8_t data[2 + CLIENT_NAME_BYTES];
-	size_t size = strlen(owner) + 1;
-
-	data[0] = NFT_COMMENT;
-	data[1] = (uint8_t)size;
-	memcpy(data + 2, owner, size);
-	mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, 2 + size, data);
+	return addr_from_bytes(e->key, nft_address_bytes(v4));
 }
 
 static void put_element(
@@ -61,7 +45,7 @@ static void put_element(
 	nft_put_data(m, NFTA_SET_ELEM_KEY, e->key, e->key_bytes);
 	if (type == NFT_MSG_NEWSETELEM) {
 		mnl_attr_put_u64(m, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
-		put_owner(m, e->owner);
+		nft_put_comment(m, NFTA_SET_ELEM_USERDATA, e->owner);
 	}
 	mnl_attr_nest_end(m, element);
 	mnl_attr_nest_end(m, list);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "fw/hold.h"
 #include "fw/nft_rule.h"
@@ -20,8 +21,7 @@ void fw_hold_close(struct fw_hold *h)
 	if (h == NULL)
 		return;
 	nft_link_close(&h->link);
-	if (h->watch >= 0)
-		close(h->watch);
+	fd_close(h->watch);
 	free(h);
 }
 

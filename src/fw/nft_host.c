@@ -1,10 +1,10 @@
-/* The input chains of others: which of them need our rule, which have it. Asked first, then changed
- * in one transaction; rules without our comment are never touched. */
+/* The input chains of others: which of them need our rule, which have it. Asked first, then
+ * changed; rules without our comment are never touched. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "fw/nft.h"
+#include "fw/nft_rule.h"
 
 #define HOST_CHAINS 64U /* input chains on one host */
 #define HOST_STALE  8U  /* rules of ours to take away from one chain at once */
@@ -160,15 +160,6 @@ static bool is_wanted(const struct nft_host *host, const struct host_chain *c)
 	return host->which == CONF_HOST_CHAINS_ALL || c->drops;
 }
 
-static void put_delete(struct nft_link *l, const struct host_chain *c, uint64_t handle)
-{
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_DELRULE, c->family, 0);
-
-	mnl_attr_put_strz(m, NFTA_RULE_TABLE, c->table);
-	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, c->name);
-	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
-}
-
 /* Nothing can be done about a chain that comes before ours; whoever wonders should find this. */
 static void warn_of_earlier(const struct nft_host *host, const struct host_chain *c)
 {
@@ -184,9 +175,9 @@ static void put_change(struct nft_link *l, const struct nft_host *host, const st
 	bool wanted = is_wanted(host, c);
 
 	for (uint32_t i = 0; i < c->stale_count; i++)
-		put_delete(l, c, c->stale[i]);
+		nft_rule_delete(l, c->family, c->table, c->name, c->stale[i]);
 	if (!wanted && c->has)
-		put_delete(l, c, c->pass);
+		nft_rule_delete(l, c->family, c->table, c->name, c->pass);
 	if (wanted && !c->has)
 		nft_pass_insert(l, c->family, c->table, c->name, host->mark);
 }
@@ -198,56 +189,44 @@ static void tell_change(const struct nft_host *host, const struct host_chain *c)
 		    "table", c->table, "chain", c->name, NULL);
 }
 
-static int settle_once(
-    struct nft_link *l, const struct nft_host *host, void (*more)(struct nft_link *l))
+static void warn_of_owner(const struct nft_host *host, const struct host_chain *c)
 {
-	struct host_list *list = NULL;
-	int err = list_all(l, &list, host->mark);
-
-	if (err != 0)
-		return err;
-	nft_batch_begin(l);
-	for (uint32_t i = 0; i < list->count; i++) {
-		warn_of_earlier(host, &list->chains[i]);
-		put_change(l, host, &list->chains[i]);
-	}
-	if (more != NULL)
-		more(l);
-	err = nft_batch_commit(l);
-	for (uint32_t i = 0; err == 0 && i < list->count; i++)
-		tell_change(host, &list->chains[i]);
-	return err;
+	if (!host->warned)
+		log_event(LOG_LEVEL_WARN,
+		    "this chain drops knocks and granted packets, and only its table's owner can "
+		    "change it; in firewalld.conf, set NftablesTableOwner=no",
+		    "table", c->table, "chain", c->name, NULL);
 }
 
 /* Each chain by itself: where an owner lets nobody in, the others still get what they need. */
-static int settle_each(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l))
+static int settle_once(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l))
 {
 	struct host_list *list = NULL;
 	bool refused = false;
 	int err = list_all(l, &list, host->mark);
 
 	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+		const struct host_chain *c = &list->chains[i];
+
+		warn_of_earlier(host, c);
 		nft_batch_begin(l);
-		put_change(l, host, &list->chains[i]);
+		put_change(l, host, c);
 		err = nft_batch_commit(l);
 		if (err == 0)
-			tell_change(host, &list->chains[i]);
+			tell_change(host, c);
 		if (err != -EPERM)
 			continue;
-		err = 0;
+		warn_of_owner(host, c);
 		refused = true;
-		if (!host->warned)
-			log_event(LOG_LEVEL_WARN,
-			    "this chain drops knocks and granted packets, and only its table's "
-			    "owner can change it; in firewalld.conf, set NftablesTableOwner=no",
-			    "table", list->chains[i].table, "chain", list->chains[i].name, NULL);
+		err = 0;
 	}
-	host->warned = refused;
-	if (err != 0 || more == NULL)
-		return err;
-	nft_batch_begin(l);
-	more(l);
-	return nft_batch_commit(l);
+	if (err == 0 && more != NULL) {
+		nft_batch_begin(l);
+		more(l);
+		err = nft_batch_commit(l);
+	}
+	host->warned = refused || (err != 0 && host->warned);
+	return err;
 }
 
 int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l))
@@ -255,12 +234,8 @@ int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(stru
 	int err = -ENOENT;
 
 	/* -ENOENT: somebody took a chain or a rule away after we had looked. */
-	for (int tries = 0; err == -ENOENT && tries < 8; tries++) {
+	for (int tries = 0; err == -ENOENT && tries < 8; tries++)
 		err = settle_once(l, host, more);
-		host->warned = err != 0 && host->warned;
-		if (err == -EPERM)
-			err = settle_each(l, host, more);
-	}
 	return err;
 }
 

@@ -7,6 +7,8 @@
 
 #include <sys/socket.h>
 
+#include "base/fd.h"
+
 #define ANSWER_BYTES 32768U /* the most the kernel puts into one datagram of a dump */
 #define NFTABLES     (NFNL_SUBSYS_NFTABLES << 8) /* with the type of a message */
 #define SOCKET_BYTES (2 * NFT_BATCH_MOST)        /* a limit, not memory that is taken */
@@ -88,8 +90,7 @@ int nft_link_open(struct nft_link *l, int fd)
 
 void nft_link_close(struct nft_link *l)
 {
-	if (l->fd >= 0)
-		close(l->fd);
+	fd_close(l->fd);
 	free(l->buffer);
 	free(l->answers);
 	*l = (struct nft_link){.fd = -1};
@@ -187,69 +188,72 @@ static bool is_ours(const struct nlmsghdr *answer, uint32_t first, uint32_t last
 	return answer->nlmsg_seq - first <= last - first;
 }
 
-static bool is_echo(const struct nlmsghdr *answer)
+/* What comes back of the messages first..last. */
+struct awaiting {
+	uint32_t first, last;
+	bool by_done; /* NLMSG_DONE ends it, too */
+	int (*each)(const struct nlmsghdr *answer, void *data);
+	void *data;
+	int failure; /* the first */
+	bool torn;
+	bool done;
+};
+
+static void take_answer(struct awaiting *a, const struct nlmsghdr *answer)
 {
-	return answer->nlmsg_type >= NLMSG_MIN_TYPE &&
-	       mnl_nlmsg_get_payload_len(answer) >= sizeof(struct nfgenmsg);
-}
+	int err = 0;
 
-/* Looks through one datagram for what became of the messages first..last. */
-static void batch_answers(
-    const struct nft_link *l, ssize_t size, uint32_t last, int *failure, bool *acknowledged)
-{
-	const struct nlmsghdr *answer = (const struct nlmsghdr *)l->answers;
-	int left = (int)size;
-
-	for (; mnl_nlmsg_ok(answer, left); answer = mnl_nlmsg_next(answer, &left)) {
-		int err;
-
-		if (!is_ours(answer, l->first, last))
-			continue;
-		if (l->echo != NULL && is_echo(answer))
-			l->echo(answer, l->echo_data);
-		if (answer->nlmsg_type != NLMSG_ERROR)
-			continue;
+	if (a->done || !is_ours(answer, a->first, a->last))
+		return;
+	a->torn = a->torn || (answer->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+	if (answer->nlmsg_type == NLMSG_ERROR || (a->by_done && answer->nlmsg_type == NLMSG_DONE)) {
 		err = answer_error(answer);
-		if (err != 0 && *failure == 0)
-			*failure = err;
-		if (err == 0 && answer->nlmsg_seq == last)
-			*acknowledged = true;
+		a->done = err == 0 && answer->nlmsg_seq == a->last;
+	} else if (a->each != NULL && answer->nlmsg_type >= NLMSG_MIN_TYPE &&
+	           mnl_nlmsg_get_payload_len(answer) >= sizeof(struct nfgenmsg)) {
+		err = a->each(answer, a->data);
 	}
+	if (err < 0 && a->failure == 0)
+		a->failure = err;
 }
 
-/* The acknowledgement of the last message comes after every error of the batch, so a good batch
- * costs one receive call; after a bad one the socket is emptied. */
-static int batch_await(struct nft_link *l, uint32_t last)
+/* The acknowledgement of the last message comes after every error of a batch, so when all is well
+ * nothing is received in vain; when it is not the socket is emptied. */
+static int await(struct nft_link *l, struct awaiting *a)
 {
-	bool acknowledged = false;
-	int failure = 0;
-
-	while (failure != 0 || !acknowledged) {
+	while (a->failure != 0 || !a->done) {
+		const struct nlmsghdr *answer = (const struct nlmsghdr *)l->answers;
 		ssize_t got = link_receive(l);
+		int left = (int)got;
 
 		if (got == -EAGAIN)
-			return failure != 0 ? failure : -EIO;
-		if (got < 0 && failure == 0)
-			failure = (int)got; /* ENOBUFS: more errors than the socket can hold */
-		if (got >= 0)
-			batch_answers(l, got, last, &failure, &acknowledged);
+			return a->failure != 0 ? a->failure : -EIO;
+		if (got < 0 && a->failure == 0)
+			a->failure = (int)got; /* ENOBUFS: more errors than the socket can hold */
+		for (; left > 0 && mnl_nlmsg_ok(answer, left);
+		     answer = mnl_nlmsg_next(answer, &left))
+			take_answer(a, answer);
 	}
-	return 0;
+	return a->torn ? -EINTR : 0;
 }
 
 int nft_batch_commit(struct nft_link *l)
 {
-	struct nlmsghdr *last = l->message, *end;
+	struct awaiting a = {.first = l->first,
+	    .last = l->message->nlmsg_seq,
+	    .each = l->echo,
+	    .data = l->echo_data};
+	struct nlmsghdr *end;
 	int err;
 
 	if (l->full)
 		return -EMSGSIZE;
 	if (l->messages == 0)
 		return 0;
-	last->nlmsg_flags |= NLM_F_ACK;
+	l->message->nlmsg_flags |= NLM_F_ACK;
 	end = link_message(l, link_tail(l), NFNL_MSG_BATCH_END, AF_UNSPEC, 0);
 	err = link_send(l, (size_t)((char *)end - l->buffer) + end->nlmsg_len);
-	return err != 0 ? err : batch_await(l, last->nlmsg_seq);
+	return err != 0 ? err : await(l, &a);
 }
 
 struct nlmsghdr *nft_ask_start(struct nft_link *l, uint16_t type, uint8_t family, uint16_t flags)
@@ -257,55 +261,17 @@ struct nlmsghdr *nft_ask_start(struct nft_link *l, uint16_t type, uint8_t family
 	return link_message(l, l->buffer, NFTABLES | type, family, flags);
 }
 
-struct asking {
-	uint32_t seq;
-	int (*each)(const struct nlmsghdr *answer, void *data);
-	void *data;
-	int failure;
-	bool torn;
-	bool done;
-};
-
-static void ask_answer(struct asking *a, const struct nlmsghdr *answer)
-{
-	int err = 0;
-
-	if (answer->nlmsg_seq != a->seq || a->done)
-		return;
-	if (answer->nlmsg_flags & NLM_F_DUMP_INTR)
-		a->torn = true;
-	a->done = answer->nlmsg_type == NLMSG_ERROR || answer->nlmsg_type == NLMSG_DONE;
-	if (a->done)
-		err = answer_error(answer);
-	else if (answer->nlmsg_type >= NLMSG_MIN_TYPE &&
-	         mnl_nlmsg_get_payload_len(answer) >= sizeof(struct nfgenmsg))
-		err = a->each(answer, a->data);
-	if (err < 0 && a->failure == 0)
-		a->failure = err;
-}
-
 int nft_ask(struct nft_link *l, int (*each)(const struct nlmsghdr *answer, void *data), void *data)
 {
-	struct asking a = {.seq = l->message->nlmsg_seq, .each = each, .data = data};
+	uint32_t seq = l->message->nlmsg_seq;
+	struct awaiting a = {
+	    .first = seq, .last = seq, .by_done = true, .each = each, .data = data};
 	int err;
 
 	if (!(l->message->nlmsg_flags & NLM_F_DUMP))
 		l->message->nlmsg_flags |= NLM_F_ACK;
 	err = link_send(l, l->message->nlmsg_len);
-	while (err == 0 && !a.done) {
-		const struct nlmsghdr *answer = (const struct nlmsghdr *)l->answers;
-		ssize_t got = link_receive(l);
-		int left = (int)got;
-
-		if (got < 0)
-			err = got == -EAGAIN ? -EIO : (int)got;
-		for (; left > 0 && mnl_nlmsg_ok(answer, left);
-		     answer = mnl_nlmsg_next(answer, &left))
-			ask_answer(&a, answer);
-	}
-	if (err == 0)
-		err = a.failure;
-	return err == 0 && a.torn ? -EINTR : err;
+	return err != 0 ? err : await(l, &a);
 }
 
 static int sort_attribute(const struct nlattr *a, void *data)

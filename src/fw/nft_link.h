@@ -30,9 +30,9 @@ struct nft_link {
 	struct nlmsghdr *message; /* the one being built */
 	size_t messages;
 	bool full;
-	/* Gets what the kernel sends back of messages with NLM_F_ECHO; NULL: nobody does. It must
-	 * not use the link. */
-	void (*echo)(const struct nlmsghdr *answer, void *data);
+	/* Gets what the kernel sends back of messages with NLM_F_ECHO, as `each` of nft_ask does;
+	 * NULL: nobody does. */
+	int (*echo)(const struct nlmsghdr *answer, void *data);
 	void *echo_data;
 };
 

@@ -156,7 +156,7 @@ static unsigned int number_of(const uint8_t *value, size_t bytes)
 static void text_value(FILE *text, const struct field *f, const struct nft_value *v)
 {
 	char address[ADDR_TEXT_BYTES];
-	struct addr a = {{[10] = 0xff, [11] = 0xff}};
+	struct addr a;
 	int bits = 0;
 
 	if (f->bytes < 4) {
@@ -165,7 +165,7 @@ static void text_value(FILE *text, const struct field *f, const struct nft_value
 			fprintf(text, "-%u", number_of(v->last, f->bytes));
 		return;
 	}
-	memcpy(a.bytes + ADDR_BYTES - f->bytes, v->first, f->bytes);
+	a = addr_from_bytes(v->first, f->bytes);
 	for (size_t i = 0; i < f->bytes; i++)
 		bits += 8 - __builtin_popcount(v->first[i] ^ v->last[i]);
 	fprintf(text, "%s/%d", addr_text(&a, address), bits);

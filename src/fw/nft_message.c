@@ -129,6 +129,16 @@ void nft_rule_end(struct nft_building *b, const char *comment)
 		nft_put_comment(b->message, NFTA_RULE_USERDATA, comment);
 }
 
+void nft_rule_delete(
+    struct nft_link *l, uint8_t family, const char *table, const char *chain, uint64_t handle)
+{
+	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_DELRULE, family, 0);
+
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, table);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, chain);
+	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
+}
+
 /* Pairs of an attribute and its value. */
 #define NUMBERS(...) ((const uint32_t[]){__VA_ARGS__, 0})
 

@@ -45,16 +45,14 @@ static bool range_parse(struct nft_range *out, const char *name)
 	return strcmp(name, again) == 0;
 }
 
-uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct nft_range *r)
+uint32_t nft_ranges_find(const struct nft_ranges *ranges, const struct opening *o)
 {
-	uint32_t i;
+	uint32_t i = nft_is_range(o) ? 0 : ranges->count;
+	bool v4 = addr_is_v4(&o->address);
 
-	for (i = 0; i < ranges->count; i++) {
-		const struct nft_range *is = &ranges->list[i];
-
-		if (ports_equal(&is->ports, &r->ports) && is->v4 == r->v4)
-			break;
-	}
+	while (i < ranges->count &&
+	       (!ports_equal(&ranges->list[i].ports, &o->ports) || ranges->list[i].v4 != v4))
+		i++;
 	return i;
 }
 
@@ -75,18 +73,19 @@ void nft_range_hold(struct nft_range_use *use, int64_t until_boot_ns)
 }
 
 /* The rule is that of the first which has none yet. */
-static void learn(const struct nlmsghdr *answer, void *data)
+static int learn(const struct nlmsghdr *answer, void *data)
 {
 	struct nft_ranges *ranges = data;
 	uint32_t i = 0;
 
 	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
-		return;
+		return 0;
 	while (i < ranges->count && ranges->rules[i] != 0)
 		i++;
 	if (i < ranges->count)
 		ranges->rules[i] =
 		    nft_attribute_u64(nft_attributes_of(answer).at[NFTA_RULE_HANDLE]);
+	return 0;
 }
 
 int nft_ranges_commit(struct nft_link *l, struct nft_ranges *ranges)
@@ -162,12 +161,10 @@ static bool is_unused(struct nft_link *l, struct nft_ranges *ranges, uint32_t i)
 
 static void put_removal(struct nft_link *l, const struct nft_range *r, uint64_t handle)
 {
-	struct nlmsghdr *m = nft_batch_add(l, NFT_MSG_DELRULE, NFPROTO_INET, 0);
+	struct nlmsghdr *m;
 	char set[32];
 
-	mnl_attr_put_strz(m, NFTA_RULE_TABLE, NFT_TABLE);
-	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, NFT_RANGES_CHAIN);
-	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
+	nft_rule_delete(l, NFPROTO_INET, NFT_TABLE, NFT_RANGES_CHAIN, handle);
 	nft_range_name(set, r);
 	m = nft_batch_add(l, NFT_MSG_DELSET, NFPROTO_INET, 0);
 	mnl_attr_put_strz(m, NFTA_SET_TABLE, NFT_TABLE);

@@ -14,6 +14,8 @@ struct nft_building {
 struct nft_building nft_rule_start(
     struct nft_link *l, uint8_t family, const char *table, const char *chain, uint16_t flags);
 void nft_rule_end(struct nft_building *b, const char *comment); /* NULL: none */
+void nft_rule_delete(
+    struct nft_link *l, uint8_t family, const char *table, const char *chain, uint64_t handle);
 enum nft_source {
 	NFT_NETWORK = NFT_PAYLOAD_NETWORK_HEADER,
 	NFT_TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER,
@@ -31,7 +33,7 @@ void nft_look_up(struct nft_building *b, const char *set, uint32_t id);
 void nft_set_mark(struct nft_building *b);
 void nft_verdict(struct nft_building *b, int verdict, const char *chain);
 
-/* In the user data of a table or a rule; of at most 127 bytes. */
+/* In the user data of a table, a rule or an element; of at most 127 bytes. */
 void nft_put_comment(struct nlmsghdr *m, uint16_t attribute, const char *comment);
 bool nft_has_comment(const struct nlattr *data, const char *comment); /* NULL: no data */
 

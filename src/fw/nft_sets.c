@@ -82,7 +82,7 @@ static struct placed *place_openings(
 static bool hold_range(struct nft_writer *w, struct nft_ranges *ranges, const struct placed *p)
 {
 	struct nft_range r = nft_range_of(p->opening);
-	uint32_t at = nft_ranges_find(ranges, &r);
+	uint32_t at = nft_ranges_find(ranges, p->opening);
 
 	if (at == FW_RANGES) {
 		log_event(LOG_LEVEL_ERROR, "too many distinct ranges of ports; one is closed early",

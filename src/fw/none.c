@@ -10,19 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static int none_open(struct fw *fw, const char *boot_id, int fd)
-{
-	(void)fw;
-	(void)boot_id;
-	(void)fd;
-	return 0;
-}
-
-static void none_close(struct fw *fw)
-{
-	(void)fw;
-}
-
 /* What is left of its time is rounded up. */
 static void say(const char *what, const struct fw_change *c)
 {
@@ -83,8 +70,6 @@ static int none_remove(struct fw *fw)
 
 const struct fw_ops fw_none_ops = {
     .name = "none",
-    .open = none_open,
-    .close = none_close,
     .install = none_install,
     .change = none_change,
     .remove = none_remove,

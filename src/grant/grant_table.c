@@ -27,9 +27,7 @@ struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 	t->buckets = calloc(buckets, sizeof *t->buckets);
 	t->held = calloc((size_t)holders + 1, sizeof *t->held);
 	if (t->buckets == NULL || t->held == NULL) {
-		free(t->buckets);
-		free(t->held);
-		free(t);
+		grant_table_free(t);
 		return NULL;
 	}
 	t->holders = holders;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "base/fd.h"
 #include "base/loop.h"
 #include "base/notify.h"
 #include "fw/hold.h"
@@ -163,9 +164,7 @@ static void keep_owner(const struct guard *g)
 
 static void drop_owner(struct guard *g)
 {
-	if (g->owner >= 0)
-		close(g->owner);
-	g->owner = -1;
+	g->owner = fd_close(g->owner);
 	notify_manager("FDSTOREREMOVE=1\nFDNAME=" OWNER);
 }
 
@@ -173,8 +172,7 @@ static void drop_owner(struct guard *g)
 static void end_lease(struct guard *g)
 {
 	loop_remove(&g->loop, &g->lease);
-	close(g->lease.fd);
-	g->lease.fd = -1;
+	g->lease.fd = fd_close(g->lease.fd);
 	timer_set(g->tick.fd, AFTER_NS, TICK_NS);
 }
 
@@ -184,8 +182,7 @@ static void lease_heard(void *context)
 	struct lease_message m = {0};
 	int socket, got = lease_receive(g->lease.fd, &m, &socket);
 
-	if (socket >= 0)
-		close(socket);
+	fd_close(socket);
 	if (got > 0 && m.word == LEASE_TAKEN)
 		g->released = true;
 	else if (got < 0)
@@ -243,8 +240,7 @@ static void answer_asker(struct guard *g)
 		take_away(g, g->asker);
 	else
 		say_busy(g, g->asker);
-	close(g->asker);
-	g->asker = -1;
+	g->asker = fd_close(g->asker);
 }
 
 /* True when the connection is to stay open. */
@@ -266,8 +262,7 @@ static bool answer(struct guard *g, int connection, pid_t who)
 		g->asker = connection;
 		stays = true;
 	}
-	if (socket >= 0)
-		close(socket);
+	fd_close(socket);
 	answer_asker(g);
 	return stays;
 }
@@ -296,8 +291,7 @@ static bool open_door(struct guard *g)
 		keep_owner(g);
 		return true;
 	}
-	close(g->door.fd);
-	g->door.fd = -1;
+	g->door.fd = fd_close(g->door.fd);
 	return false;
 }
 

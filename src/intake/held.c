@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 int held_create(void)
@@ -14,13 +16,8 @@ int held_create(void)
 	int fd = memfd_create("postern-held", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd >= 0 &&
-	    (ftruncate(fd, sizeof(struct held)) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0)) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
+	    (ftruncate(fd, sizeof(struct held)) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0))
+		return fd_close(fd);
 	return fd;
 }
 

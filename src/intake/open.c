@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "intake/socket.h"
 
 #define RECEIVE_BUFFER_BYTES (4 << 20) /* rides out bursts while a reload or a scan goes on */
@@ -37,16 +38,6 @@ static void set_options(int fd, int type)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
 }
 
-/* Closes a socket that is of no use, keeping errno. */
-static int fail(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
 /* A socket that is not bound yet. */
 static int make(const struct socket_place *p, struct bound *bound)
 {
@@ -70,7 +61,7 @@ static int make(const struct socket_place *p, struct bound *bound)
 	set_options(fd, p->type);
 	if (*p->interface != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, p->interface,
 	                                 (socklen_t)strlen(p->interface)) != 0)
-		return fail(fd);
+		return fd_close(fd);
 	return fd;
 }
 
@@ -83,7 +74,7 @@ int socket_open(const struct socket_place *p)
 		return -1;
 	if (bind(fd, (const struct sockaddr *)&bound.where, bound.size) != 0 ||
 	    (p->type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) != 0))
-		return fail(fd);
+		return fd_close(fd);
 	return fd;
 }
 

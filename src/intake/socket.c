@@ -18,14 +18,6 @@ struct local_info {
 	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-static struct addr mapped(const struct in_addr *four)
-{
-	struct addr a = {{[10] = 0xff, [11] = 0xff}};
-
-	memcpy(a.bytes + ADDR_BYTES - sizeof *four, four, sizeof *four);
-	return a;
-}
-
 /* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. */
 static struct addr local_of(struct msghdr *header)
 {
@@ -37,10 +29,10 @@ static struct addr local_of(struct msghdr *header)
 
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			memcpy(&six, CMSG_DATA(c), sizeof six);
-			memcpy(local.bytes, &six.ipi6_addr, sizeof local.bytes);
+			local = addr_from_bytes(&six.ipi6_addr, sizeof six.ipi6_addr);
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			memcpy(&four, CMSG_DATA(c), sizeof four);
-			local = mapped(&four.ipi_addr);
+			local = addr_from_bytes(&four.ipi_addr, sizeof four.ipi_addr);
 		}
 	}
 	return local;

@@ -324,7 +324,7 @@ static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_KEEPER(MESS
 int keeper_run(void)
 {
 	static struct keeper k;
-	int status = process_run(&k.process, ROLE_KEEPER, handlers, &k, NULL);
+	int status = process_run(&k.process, ROLE_KEEPER, &sandbox_keeper, handlers, &k, NULL);
 
 	secret_free(k.questions.slots);
 	keeper_state_free(&k.state);

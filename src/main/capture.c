@@ -209,12 +209,12 @@ static bool skip_link(struct reader *r, uint16_t link)
 	return !r->failed && (type == TYPE_IPV4 || type == TYPE_IPV6);
 }
 
-static void take_v4(struct reader *r, struct addr *a)
+static struct addr take_v4(struct reader *r)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint8_t bytes[4];
 
-	memcpy(a->bytes, mapped, sizeof mapped);
-	reader_take(r, a->bytes + sizeof mapped, 4);
+	reader_take(r, bytes, sizeof bytes);
+	return addr_from_bytes(bytes, sizeof bytes);
 }
 
 /* What the header says that follows it, SIZE_MAX when that is no whole UDP datagram. */
@@ -231,8 +231,8 @@ static size_t skip_v4(struct reader *r, struct captured *out)
 	reader_skip(r, 1);
 	protocol = reader_u8(r);
 	reader_skip(r, 2);
-	take_v4(r, &out->source);
-	take_v4(r, &out->destination);
+	out->source = take_v4(r);
+	out->destination = take_v4(r);
 	if (header < 20 || total < header || fragment != 0 || protocol != IPPROTO_UDP)
 		return SIZE_MAX;
 	reader_skip(r, header - 20);

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 
 #define MOUNT              "/sys/fs/cgroup"
@@ -27,8 +28,7 @@ static bool put(int folder, const char *name, const char *text)
 	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 	int error = errno;
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	errno = error;
 	return done;
 }
@@ -132,8 +132,7 @@ void cgroups_open(struct cgroups *c, const struct programs *programs)
 	else if (!limited)
 		log_event(LOG_LEVEL_WARN, "cannot limit what all programs together use", "error",
 		    strerror(errno), NULL);
-	if (own >= 0)
-		close(own);
+	fd_close(own);
 }
 
 void cgroups_enter(struct cgroups *c, enum role role, pid_t pid)
@@ -143,8 +142,7 @@ void cgroups_enter(struct cgroups *c, enum role role, pid_t pid)
 	if (dprintf(c->enter[role], "%d", (int)pid) < 0)
 		log_event(LOG_LEVEL_WARN, "a process does not get into its cgroup", "process",
 		    role_name(role), "error", strerror(errno), NULL);
-	close(c->enter[role]);
-	c->enter[role] = -1;
+	c->enter[role] = fd_close(c->enter[role]);
 }
 
 void cgroups_kill(const struct cgroups *c, enum role role)

@@ -2,22 +2,18 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "main/port.h"
 
 void config_push_close(struct config_push *h)
 {
 	snapshot_unmap(&h->snapshot);
-	if (h->fd >= 0)
-		close(h->fd);
-	if (h->udp >= 0)
-		close(h->udp);
-	if (h->openspa >= 0)
-		close(h->openspa);
-	if (h->health >= 0)
-		close(h->health);
+	fd_close(h->fd);
+	fd_close(h->udp);
+	fd_close(h->openspa);
+	fd_close(h->health);
 }
 
 bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation)

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 
 static int refuse_path(const char *path, const char *why)
@@ -35,8 +36,7 @@ static bool is_answered(const struct sockaddr_un *where)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	bool answered = fd >= 0 && connect(fd, (const struct sockaddr *)where, sizeof *where) == 0;
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	return answered;
 }
 

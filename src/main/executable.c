@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/trusted_file.h"
 #include "proc/child.h"
@@ -67,9 +68,7 @@ static int open_trusted(const char *name)
 		return fd;
 	log_event(LOG_LEVEL_ERROR, "cannot use the executable of a process", "process", name,
 	    "path", path, "why", why, NULL);
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return fd_close(fd);
 }
 
 int executable_open(enum role role)
@@ -97,8 +96,7 @@ void executable_run_guard(const struct main_options *options)
 
 	if (pid == 0)
 		become_guard(executable, options);
-	if (executable >= 0)
-		close(executable);
+	fd_close(executable);
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 		log_line(
 		    LOG_LEVEL_ERROR, "the guard could not be run: see that the ports are shut");

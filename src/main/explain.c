@@ -11,6 +11,7 @@
 #include "admit/replay_file.h"
 #include "base/clock.h"
 #include "base/exit.h"
+#include "base/fd.h"
 #include "base/secret.h"
 #include "conf/values.h"
 #include "main/config_push.h"
@@ -150,8 +151,7 @@ static bool read_file(uint8_t **bytes, size_t *size, const char *path)
 	if (got < 0)
 		fprintf(stderr, "posternd: %s: %s\n", path, strerror(errno));
 	*size = got < 0 ? 0 : (size_t)got;
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	return got >= 0;
 }
 

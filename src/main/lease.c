@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "main/processes.h"
 #include "proc/lease.h"
 
@@ -17,9 +18,7 @@
 
 static void forget(struct main_process *m)
 {
-	if (m->lease.fd >= 0)
-		close(m->lease.fd);
-	m->lease.fd = -1;
+	m->lease.fd = fd_close(m->lease.fd);
 }
 
 /* A guard has nothing to say to us, but that it is gone, or that another one has the lease. */
@@ -29,8 +28,7 @@ static void heard(void *context)
 	struct lease_message message = {0};
 	int socket, got = lease_receive(m->lease.fd, &message, &socket);
 
-	if (socket >= 0)
-		close(socket);
+	fd_close(socket);
 	if (got == 0 || (got > 0 && message.word == LEASE_GIVEN))
 		return;
 	loop_remove(&m->loop, &m->lease);
@@ -96,7 +94,5 @@ void main_end_lease(struct main_process *m, bool taken_away)
 	if (taken_away && m->lease.fd >= 0)
 		lease_send(m->lease.fd, (struct lease_message){.word = LEASE_TAKEN}, -1);
 	forget(m);
-	if (m->firewall >= 0)
-		close(m->firewall);
-	m->firewall = -1;
+	m->firewall = fd_close(m->firewall);
 }

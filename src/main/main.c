@@ -114,7 +114,7 @@ static bool start(struct main_process *m, const struct conf *conf)
 	if (ok && m->firewall >= 0)
 		socket_store_keep(SOCKET_STORE_FIREWALL, m->firewall);
 	config_push_close(&h);
-	return ok && sandbox_close(ROLE_MAIN, 0, 0);
+	return ok && sandbox_close(&sandbox_main, 0, 0);
 }
 
 static void say_ready(const struct main_process *m)

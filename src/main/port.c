@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 
 #define RESERVED_PATH  "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -60,8 +61,7 @@ void port_reserve(uint16_t port)
 		    "port %u is reserved now: no other program is given it by chance "
 		    "(net.ipv4.ip_local_reserved_ports)",
 		    port);
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	free(list);
 }
 

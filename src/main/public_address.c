@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "main/executable.h"
 #include "main/spawn.h"
@@ -113,8 +114,7 @@ static void hear(struct asker *a)
 		a->used += (size_t)size;
 	if (size > 0 && a->used <= ANSWER_MOST)
 		return;
-	close(a->fd);
-	a->fd = -1;
+	a->fd = fd_close(a->fd);
 }
 
 static void hear_all(struct asker askers[static 2], int64_t end_ns)
@@ -187,8 +187,7 @@ static const char *judge_answer(struct addr *out, struct asker *a, int64_t end_n
 {
 	int status = a->pid > 0 ? finish(a, end_ns) : -1;
 
-	if (a->fd >= 0)
-		close(a->fd);
+	fd_close(a->fd);
 	if (a->pid <= 0)
 		return "postern cannot be started";
 	if (a->used > ANSWER_MOST)
@@ -234,7 +233,6 @@ void public_address_learn(struct public_address *out, struct conf *conf)
 		if (*askers[i].url != '\0')
 			take(&out->found[i], &askers[i], end_ns);
 	}
-	if (tool >= 0)
-		close(tool);
+	fd_close(tool);
 	conf_set_public(conf, out->found);
 }

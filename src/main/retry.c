@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
 
@@ -72,10 +73,8 @@ void retry_open(struct retry *r, const struct main_options *options)
 
 static void close_all(struct retry *r)
 {
-	if (r->files >= 0)
-		close(r->files);
-	if (r->links >= 0)
-		close(r->links);
+	fd_close(r->files);
+	fd_close(r->links);
 	free(r->counter);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "conf/values.h"
@@ -86,8 +87,7 @@ static void refuse(struct kept_socket *k, const char *why)
 {
 	log_event(LOG_LEVEL_WARN, "a kept descriptor is of no use and is closed", "name",
 	    *k->name == '\0' ? "?" : k->name, "why", why, NULL);
-	close(k->fd);
-	k->fd = -1;
+	k->fd = fd_close(k->fd);
 	k->refused = true;
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/trusted_file.h"
 #include "proc/rule_journal.h"
@@ -82,8 +83,7 @@ static int open_at(
 	if (check_and_lock(fd, name, tries, why))
 		return fd;
 	error = errno;
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	errno = error;
 	return -1;
 }
@@ -128,8 +128,7 @@ void rules_file_mind(const char *path)
 	int fd = open_in_folder(path, RULES_NAME, O_RDONLY, 1, why);
 	uint32_t left = fd < 0 ? 0 : rule_journal_left(fd);
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	if (left == 0)
 		return;
 	snprintf(count, sizeof count, "%u", left);
@@ -215,8 +214,7 @@ static void write_witness(const char *path, int guard)
 	if (fd < 0 || !identify(guard, id) || write(fd, id, strlen(id)) < 0)
 		log_event(LOG_LEVEL_WARN, "cannot note which file the replay guard is kept in",
 		    "path", path, "error", strerror(errno), NULL);
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 }
 
 static bool is_same(int fd, const char *witness)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/exit.h"
+#include "base/fd.h"
 #include "base/notify.h"
 #include "main/processes.h"
 #include "proc/child.h"
@@ -169,8 +170,7 @@ void main_note_earlier_children(struct main_process *m)
 	struct children children = children_open();
 
 	children_kill_strangers(children, note_earlier, m);
-	if (children.fd >= 0)
-		close(children.fd);
+	fd_close(children.fd);
 }
 
 /* Those of before are no one's that we know, nor is anybody where there were so many. */
@@ -205,8 +205,7 @@ static void end_orphans(struct main_process *m)
 		nanosleep(&step, NULL);
 		left = children_kill_strangers(children, is_known, m);
 	}
-	if (children.fd >= 0)
-		close(children.fd);
+	fd_close(children.fd);
 }
 
 static void hang_up(struct main_process *m, enum role role)

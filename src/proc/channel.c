@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -252,8 +253,7 @@ void peer_close(struct peer *p)
 		return;
 	if (p->loop != NULL)
 		loop_remove(p->loop, &p->source);
-	close(p->channel.fd);
-	p->channel.fd = -1;
+	p->channel.fd = fd_close(p->channel.fd);
 }
 
 enum channel_result peer_wait(struct peer *p, enum phase phase, int timeout_ms)

@@ -5,17 +5,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 int counters_create(void)
 {
 	int fd = memfd_create("postern-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd >= 0 && ftruncate(fd, sizeof(struct counters)) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
+	if (fd >= 0 && ftruncate(fd, sizeof(struct counters)) != 0)
+		return fd_close(fd);
 	return fd;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 
@@ -27,17 +28,6 @@ static int open_socket(struct sockaddr_un *name, socklen_t *size)
 	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Closes it, and keeps errno. */
-static int give_up(int fd)
-{
-	int reason = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = reason;
-	return -1;
-}
-
 int lease_listen(void)
 {
 	struct sockaddr_un name;
@@ -45,7 +35,7 @@ int lease_listen(void)
 	int fd = open_socket(&name, &size);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&name, size) != 0 || listen(fd, WAITING) != 0)
-		return give_up(fd);
+		return fd_close(fd);
 	return fd;
 }
 
@@ -66,12 +56,12 @@ int lease_connect(pid_t *guard)
 	int fd = open_socket(&name, &size);
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&name, size) != 0)
-		return give_up(fd);
+		return fd_close(fd);
 	*guard = lease_peer(fd);
 	if (*guard > 0)
 		return fd;
 	errno = EPERM;
-	return give_up(fd);
+	return fd_close(fd);
 }
 
 union with_socket {
@@ -115,9 +105,7 @@ int lease_receive(int connection, struct lease_message *m, int *socket)
 		memcpy(socket, CMSG_DATA(head), sizeof *socket);
 	if (got == sizeof *m)
 		return 1;
-	if (*socket >= 0)
-		close(*socket);
-	*socket = -1;
+	*socket = fd_close(*socket);
 	return -1;
 }
 

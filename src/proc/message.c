@@ -1,6 +1,6 @@
 #include "proc/message.h"
 
-#include <unistd.h>
+#include "base/fd.h"
 
 #define X(id, from, to, phase, fds, body, handler)                                       \
 	_Static_assert(__builtin_popcount(fds) <= MESSAGE_FDS_MOST, "too many of them"); \
@@ -36,6 +36,5 @@ int message_fds_take(struct message_fds *fds, enum message_fd name)
 void message_fds_close(struct message_fds *fds)
 {
 	for (int i = 0; i < FD_COUNT; i++)
-		if (fds->fd[i] >= 0)
-			close(message_fds_take(fds, (enum message_fd)i));
+		fds->fd[i] = fd_close(fds->fd[i]);
 }

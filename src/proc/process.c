@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "proc/sandbox.h"
 
 #define BEGIN_TIMEOUT_MS 10000
 
@@ -46,13 +45,13 @@ static bool begin(struct process *p, enum role role)
 	return false;
 }
 
-int process_run(struct process *p, enum role role, message_handler *const *handlers, void *context,
-    void (*settled)(void *context))
+int process_run(struct process *p, enum role role, const struct sandbox_policy *policy,
+    message_handler *const *handlers, void *context, void (*settled)(void *context))
 {
 	p->main = (struct peer){.channel = {PROCESS_CHANNEL_FD, role, ROLE_MAIN},
 	    .handlers = handlers,
 	    .context = context};
-	if (!begin(p, role) || !sandbox_close(role, p->hello.uid, p->hello.gid))
+	if (!begin(p, role) || !sandbox_close(policy, p->hello.uid, p->hello.gid))
 		return 1;
 	process_report(p, 0);
 	if (settled != NULL)

@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "proc/channel.h"
 #include "proc/hello.h"
+#include "proc/sandbox.h"
 
 #define PROCESS_CHANNEL_FD 3 /* where a process finds its channel to main */
 
@@ -19,8 +20,8 @@ struct process {
  * `context`, whose first member is the process itself; that of BEGIN sets the process up, before
  * the sandbox closes, and is false when that fails, with errno. `settled`, unless NULL, is called
  * behind the closed sandbox. */
-int process_run(struct process *p, enum role role, message_handler *const *handlers, void *context,
-    void (*settled)(void *context));
+int process_run(struct process *p, enum role role, const struct sandbox_policy *policy,
+    message_handler *const *handlers, void *context, void (*settled)(void *context));
 /* Fills in a peer of this process, whose channel it was given in BEGIN, and opens it. False with
  * errno. What is optional in it stays as it is. */
 bool process_open_peer(

@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,9 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "proc/forbidden_call.h"
-#include "proc/program_sandbox.h"
 
 /* Built to be looked into, by a sanitizer or a debugger. */
 #define OPEN (SANITIZED || !SANDBOXED)
@@ -48,13 +47,13 @@ static bool refuse_tracing(void)
 }
 
 /* Main, which may have been started with less than root can have, keeps what is there. */
-static bool is_to_keep(enum role role, int capability)
+static bool is_to_keep(const struct sandbox_policy *policy, int capability)
 {
-	return role != ROLE_MAIN ||
+	return !policy->as_started ||
 	       capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability) != 0;
 }
 
-static void choose_capabilities(enum role role, const struct sandbox_policy *policy)
+static void choose_capabilities(const struct sandbox_policy *policy)
 {
 	capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
 	bool keep[CAP_LAST_CAP + 1] = {false};
@@ -62,7 +61,7 @@ static void choose_capabilities(enum role role, const struct sandbox_policy *pol
 	if (policy->executes)
 		sets |= CAPNG_INHERITABLE;
 	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++)
-		keep[*c] = is_to_keep(role, *c);
+		keep[*c] = is_to_keep(policy, *c);
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (const int *c = policy->capabilities; c != NULL && *c != -1; c++) {
 		if (keep[*c])
@@ -82,9 +81,9 @@ static bool pass_on_capabilities(const struct sandbox_policy *policy)
 }
 
 /* `uid` 0 stays. */
-static bool drop_user(enum role role, const struct sandbox_policy *policy, uid_t uid, gid_t gid)
+static bool drop_user(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
 {
-	choose_capabilities(role, policy);
+	choose_capabilities(policy);
 	if (uid != 0 && !policy->executes)
 		return capng_change_id(
 		           (int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) == 0;
@@ -114,8 +113,7 @@ static bool close_files(void)
 	long fd = syscall(SYS_landlock_create_ruleset, &nothing, sizeof nothing, 0);
 	bool closed = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 
-	if (fd >= 0)
-		close((int)fd);
+	fd_close((int)fd);
 	return closed;
 }
 
@@ -130,8 +128,7 @@ static bool allow(long ruleset, const char *path, uint64_t access)
 		under.allowed_access &= FILE_CHANGES;
 	allowed = allowed && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
 	                         &under, 0) == 0;
-	if (under.parent_fd >= 0)
-		close(under.parent_fd);
+	fd_close(under.parent_fd);
 	return allowed;
 }
 
@@ -154,8 +151,7 @@ bool sandbox_read_only(const char *writable)
 	if (closed && *writable != '\0')
 		closed = allow(fd, writable, changes.handled_access_fs);
 	closed = closed && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-	if (fd >= 0)
-		close((int)fd);
+	fd_close((int)fd);
 	return closed;
 }
 
@@ -166,29 +162,6 @@ static bool add_calls(scmp_filter_ctx filter, const int *const *lists, uint32_t 
 			if (seccomp_rule_add(filter, action, *call, 0) != 0)
 				return false;
 	return true;
-}
-
-/* New name spaces by clone are refused; clone3 hides what it asks for, so that it is said not to
- * exist, and libc takes clone. */
-static bool deny_calls(scmp_filter_ctx filter, const int *const *lists)
-{
-	return add_calls(filter, lists, SCMP_ACT_ERRNO(EPERM)) &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-	           SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) == 0;
-}
-
-/* Whoever may bind a socket to a device could listen to everybody there. */
-static bool deny_raw(scmp_filter_ctx filter)
-{
-	const struct scmp_arg_cmp raw = SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW);
-
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_PACKET)) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
-	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET), raw) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
-	           SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET6), raw) == 0;
 }
 
 /* What every role may do in one way only. Roles may share a uid, and neither a signal nor fcntl's
@@ -207,13 +180,13 @@ static bool allow_narrowly(scmp_filter_ctx filter)
 
 static bool close_calls(const struct sandbox_policy *policy, bool root)
 {
-	bool allows = policy->calls != NULL;
+	bool allows = policy->narrow == NULL;
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
 	bool closed =
-	    filter != NULL && (!allows || forbidden_call_report()) &&
-	    (allows ? allow_narrowly(filter) && add_calls(filter, policy->calls, SCMP_ACT_ALLOW)
-	            : deny_calls(filter, policy->denied) && (!policy->no_raw || deny_raw(filter)) &&
-	                  (!policy->executes || sandbox_narrow_programs(filter, root))) &&
+	    filter != NULL &&
+	    (allows ? forbidden_call_report() && allow_narrowly(filter)
+	            : policy->narrow(filter, root)) &&
+	    add_calls(filter, policy->calls, allows ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM)) &&
 	    seccomp_load(filter) == 0;
 
 	if (filter != NULL)
@@ -237,10 +210,8 @@ bool sandbox_give_up(int capability)
 	       capng_apply(CAPNG_SELECT_CAPS) == 0;
 }
 
-bool sandbox_close(enum role role, uid_t uid, gid_t gid)
+bool sandbox_close(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
 {
-	const struct sandbox_policy *policy = &sandbox_policies[role];
-
 	if (SANITIZED)
 		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
 	if (!SANDBOXED)
@@ -248,11 +219,9 @@ bool sandbox_close(enum role role, uid_t uid, gid_t gid)
 		    LOG_LEVEL_ERROR, "built with -Dsandbox=off, for debugging only: NO SANDBOX");
 	/* Changing the user makes a process dumpable again: hence twice. */
 	return step(refuse_tracing(), "core dumps") &&
-	       step(drop_user(role, policy, uid, gid), "user and capabilities") &&
+	       step(drop_user(policy, uid, gid), "user and capabilities") &&
 	       step(refuse_tracing(), "tracing") &&
 	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
 	       step(OPEN || uid == 0 || policy->executes || close_files(), "landlock") &&
-	       step(OPEN || (policy->calls == NULL && policy->denied == NULL) ||
-	                close_calls(policy, uid == 0),
-	           "seccomp");
+	       step(OPEN || close_calls(policy, uid == 0), "seccomp");
 }

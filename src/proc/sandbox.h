@@ -1,23 +1,25 @@
-/* What each role may do once it runs: the policy is data, in sandbox_policy.c. A sandbox that
- * cannot be closed stops the start. */
+/* What each role may do once it runs: the policy is data, in sandbox_policy.c and sandbox_denied.c.
+ * A sandbox that cannot be closed stops the start. */
 #ifndef PROC_SANDBOX_H
 #define PROC_SANDBOX_H
 
+#include <seccomp.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "proc/role.h"
-
 struct sandbox_policy {
-	/* Lists of system calls, closed by NULL; each closed by -1 */
-	const int *const *calls;  /* may be used, all others end the process; NULL: no such list */
-	const int *const *denied; /* are refused, all others may be used; NULL: no such list */
-	const int *capabilities;  /* that it keeps, closed by -1; NULL: none */
-	bool no_raw;   /* sockets that see packets of others are refused, with `denied` */
+	/* Lists of system calls, closed by NULL; each closed by -1. They may be used, all others
+	 * end the process; or, with `narrow`, they are refused and all others may be used, but for
+	 * what it adds to the filter. */
+	const int *const *calls;
+	bool (*narrow)(scmp_filter_ctx filter, bool root);
+	const int *capabilities; /* that it keeps, closed by -1; NULL: none */
+	bool as_started;         /* of them only those that it was started with */
 	bool executes; /* other programs: they get its capabilities; files by sandbox_read_only */
 };
 
-extern const struct sandbox_policy sandbox_policies[ROLE_COUNT];
+extern const struct sandbox_policy sandbox_doorman, sandbox_keeper, sandbox_desk;
+extern const struct sandbox_policy sandbox_main, sandbox_runner, sandbox_privileged_runner;
 
 /* For a role that executes: takes away every way to change a file but `writable` and what stands
  * under it ("": nothing), /dev/null and /dev/full. False with errno. Before sandbox_close. */
@@ -35,6 +37,6 @@ bool sandbox_give_up(int capability);
  * a sanitizer starts a process that looks into this one. So does a build with -Dsandbox=off, for
  * debuggers, which says so as an error and leaves core dumps as they are; sandbox_read_only does
  * nothing there. */
-bool sandbox_close(enum role role, uid_t uid, gid_t gid);
+bool sandbox_close(const struct sandbox_policy *policy, uid_t uid, gid_t gid);
 
 #endif

@@ -1,3 +1,4 @@
+/* Of those who have a list of what they may do. */
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -41,45 +42,8 @@ static const int *const keeper_calls[] = {
     run_and_log, channels, secret_memory, timers, netlink, replay_file, NULL};
 static const int *const desk_calls[] = {run_and_log, channels, listeners, timers, NULL};
 
-/* A list of what scripts in any language may call would be a guess, so this is one of what none of
- * them has any business with: other processes' memory, name spaces, mounts, the kernel itself. */
-static const int kernel[] = {CALL(bpf), CALL(delete_module), CALL(finit_module), CALL(init_module),
-    CALL(kexec_file_load), CALL(kexec_load), CALL(perf_event_open), CALL(reboot), CALL(swapoff),
-    CALL(swapon), CALL(syslog), CALL(acct), CALL(quotactl), CALL(userfaultfd), CALL(iopl),
-    CALL(ioperm), CALL(io_uring_setup), CALL(io_uring_enter), CALL(io_uring_register),
-    CALL(lookup_dcookie), CALL(nfsservctl), CALL(vhangup), END};
-static const int spaces[] = {CALL(chroot), CALL(fsconfig), CALL(fsmount), CALL(fsopen),
-    CALL(fspick), CALL(mount), CALL(mount_setattr), CALL(move_mount), CALL(open_by_handle_at),
-    CALL(open_tree), CALL(pivot_root), CALL(setns), CALL(umount), CALL(umount2), CALL(unshare),
-    END};
-static const int others[] = {CALL(kcmp), CALL(pidfd_getfd), CALL(process_madvise),
-    CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(add_key), CALL(keyctl),
-    CALL(request_key), END};
-static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_settime),
-    CALL(settimeofday), CALL(stime), CALL(sethostname), CALL(setdomainname), END};
-
-/* Main starts everybody before its sandbox closes, and nobody after that. */
-static const int processes[] = {
-    CALL(execve), CALL(execveat), CALL(fork), CALL(vfork), CALL(clone), END};
-
-static const int *const main_denied[] = {kernel, spaces, others, clocks, processes, NULL};
-static const int *const programs_denied[] = {kernel, spaces, others, clocks, NULL};
-
-/* To end the others at last, and for a reload: to read what root could read, keys into memory that
- * is locked. To bind sockets to an interface that is back, where one is named. */
-static const int kill_read_and_bind[] = {
-    CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_NET_RAW, END};
 static const int net_admin[] = {CAP_NET_ADMIN, END};
-static const int net_admin_and_raw[] = {CAP_NET_ADMIN, CAP_NET_RAW, END};
 
-const struct sandbox_policy sandbox_policies[ROLE_COUNT] = {
-    /* Reads the configuration again at a reload, as root, with whatever libc calls for that. */
-    [ROLE_MAIN] = {.denied = main_denied, .no_raw = true, .capabilities = kill_read_and_bind},
-    [ROLE_DOORMAN] = {.calls = doorman_calls},
-    [ROLE_KEEPER] = {.calls = keeper_calls, .capabilities = net_admin},
-    [ROLE_DESK] = {.calls = desk_calls},
-    [ROLE_RUNNER] = {.denied = programs_denied, .executes = true},
-    [ROLE_PRIVILEGED_RUNNER] = {.denied = programs_denied,
-        .capabilities = net_admin_and_raw,
-        .executes = true},
-};
+const struct sandbox_policy sandbox_doorman = {.calls = doorman_calls};
+const struct sandbox_policy sandbox_keeper = {.calls = keeper_calls, .capabilities = net_admin};
+const struct sandbox_policy sandbox_desk = {.calls = desk_calls};

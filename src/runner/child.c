@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "proc/child.h"
 
 #define FILE_BYTES_MOST (16U << 20)  /* of one file that it writes */
@@ -91,9 +92,7 @@ _Noreturn static void become(char *const argv[], const char *folder,
 static void close_all(int fds[static 6])
 {
 	for (int i = 0; i < 6; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-		fds[i] = -1;
+		fds[i] = fd_close(fds[i]);
 	}
 }
 

@@ -326,7 +326,9 @@ static message_handler *const handlers[MESSAGE_COUNT] = {MESSAGES_TO_RUNNERS(MES
 int runner_run(enum role role)
 {
 	static struct runner r;
-	int status = process_run(&r.process, role, handlers, &r, go_on);
+	int status = process_run(&r.process, role,
+	    role == ROLE_RUNNER ? &sandbox_runner : &sandbox_privileged_runner, handlers, &r,
+	    go_on);
 
 	if (r.pool.scripts != NULL)
 		runner_pool_end(&r.pool);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/uuid.h"
@@ -130,8 +131,7 @@ static void close_source(struct runner_worker *w, struct loop_source *source)
 	if (source->fd < 0)
 		return;
 	loop_remove(w->bench->loop, source);
-	close(source->fd);
-	source->fd = -1;
+	source->fd = fd_close(source->fd);
 }
 
 /* Reads up to `room` bytes. False when there is nothing now; at the end the source is closed. */
@@ -387,8 +387,7 @@ void runner_worker_ended(struct runner_worker *w, int code, int status, int64_t 
 		log_event(LOG_LEVEL_WARN, "a helper ended", "program", w->program->path, NULL);
 	close_source(w, &w->out);
 	close_source(w, &w->err);
-	if (w->child.in >= 0)
-		close(w->child.in);
+	fd_close(w->child.in);
 	w->child = (struct runner_child){.in = -1, .out = -1, .err = -1};
 	w->ending = false;
 	if (is_helper(w))

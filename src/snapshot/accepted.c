@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 
 #define TEMPORARY  "." ACCEPTED_FILE
 #define FILE_MOST  (4U << 20)
@@ -96,8 +97,7 @@ static bool write_file(int folder, const struct writer *w)
 	          write(fd, w->data, w->used) == (ssize_t)w->used && fsync(fd) == 0;
 	int error = errno;
 
-	if (fd >= 0)
-		close(fd);
+	fd_close(fd);
 	if (ok && renameat(folder, TEMPORARY, folder, ACCEPTED_FILE) == 0 && fsync(folder) == 0)
 		return true;
 	errno = ok ? errno : error;
@@ -133,8 +133,7 @@ bool accepted_save(const char *state_dir, const struct snapshot *s)
 		ok = write_file(folder, &w);
 	}
 	free(data);
-	if (folder >= 0)
-		close(folder);
+	fd_close(folder);
 	return ok;
 }
 
@@ -228,7 +227,6 @@ int accepted_load(const char *state_dir, const char **why)
 	if (size >= 0)
 		snapshot = parse(data, (size_t)size, why);
 	free(data);
-	if (folder >= 0)
-		close(folder);
+	fd_close(folder);
 	return snapshot;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "snapshot/snapshot_check.h"
 
 #define SNAPSHOT_MAGIC 0x50534e31U /* "PSN1" */
@@ -102,7 +103,7 @@ static bool write_parts(int fd, const struct snapshot_parts *parts, const struct
 int snapshot_create(const struct snapshot_parts *parts)
 {
 	struct plan plan = plan_of(&parts->counts);
-	int fd = -1, saved;
+	int fd;
 
 	if (plan.size > SNAPSHOT_MOST) {
 		errno = EFBIG;
@@ -114,10 +115,7 @@ int snapshot_create(const struct snapshot_parts *parts)
 	if (ftruncate(fd, (off_t)plan.size) == 0 && write_parts(fd, parts, &plan) &&
 	    fcntl(fd, F_ADD_SEALS, SNAPSHOT_SEALS) == 0)
 		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
+	return fd_close(fd);
 }
 
 static bool header_sound(const struct snapshot_header *h, uint64_t size)

@@ -112,5 +112,5 @@ int main(void)
 {
 	static struct desk d;
 
-	return process_run(&d.process, ROLE_DESK, handlers, &d, NULL);
+	return process_run(&d.process, ROLE_DESK, &sandbox_desk, handlers, &d, NULL);
 }

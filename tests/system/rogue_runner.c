@@ -49,6 +49,6 @@ int main(int argc, char *argv[])
 	static struct runner r;
 	const bool privileged = argc > 1 && strcmp(argv[1], role_name(ROLE_PRIVILEGED_RUNNER)) == 0;
 
-	return process_run(
-	    &r.process, privileged ? ROLE_PRIVILEGED_RUNNER : ROLE_RUNNER, handlers, &r, NULL);
+	return process_run(&r.process, privileged ? ROLE_PRIVILEGED_RUNNER : ROLE_RUNNER,
+	    privileged ? &sandbox_privileged_runner : &sandbox_runner, handlers, &r, NULL);
 }

@@ -163,7 +163,7 @@ static void written_as_nft_reads_it(void **state)
 		const uint8_t *data;
 		char read_back[CLIENT_NAME_BYTES];
 
-		put_owner(m, owners[i]);
+		nft_put_comment(m, NFTA_SET_ELEM_USERDATA, owners[i]);
 		a = mnl_nlmsg_get_payload(m);
 		data = mnl_attr_get_payload(a);
 		assert_int_equal(mnl_attr_get_type(a), NFTA_SET_ELEM_USERDATA);

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "proc/role.h"
 #include "proc/sandbox.h"
 
 #define SOMEBODY 61999 /* any uid but root's */
@@ -134,6 +135,10 @@ static const struct {
     {make_code, false}, {open_file, false}, {open_socket, false}, {execute, false}, {trace, false},
     {make_process, false}, {become_root, false}};
 
+static const struct sandbox_policy *const policies[] = {[ROLE_DOORMAN] = &sandbox_doorman,
+    [ROLE_KEEPER] = &sandbox_keeper,
+    [ROLE_DESK] = &sandbox_desk};
+
 /* How a process of that role ends when it does this. */
 static int status_after(enum role role, void (*act)(void))
 {
@@ -141,7 +146,7 @@ static int status_after(enum role role, void (*act)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (!sandbox_close(role, SOMEBODY, SOMEBODY))
+		if (!sandbox_close(policies[role], SOMEBODY, SOMEBODY))
 			_exit(1);
 		if (act != NULL)
 			act();
@@ -323,7 +328,8 @@ static void main_reads_and_ends_the_others(void **state)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			_exit(sandbox_close(ROLE_MAIN, 0, 0) && as_wanted[i]() ? 0 : 1 + (int)i);
+			_exit(
+			    sandbox_close(&sandbox_main, 0, 0) && as_wanted[i]() ? 0 : 1 + (int)i);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
@@ -346,7 +352,7 @@ static void main_does_with_less(void **state)
 			_exit(2);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_IPC_LOCK);
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
-		_exit(capng_apply(CAPNG_SELECT_CAPS) == 0 && sandbox_close(ROLE_MAIN, 0, 0) &&
+		_exit(capng_apply(CAPNG_SELECT_CAPS) == 0 && sandbox_close(&sandbox_main, 0, 0) &&
 		              capng_have_capability(CAPNG_EFFECTIVE, CAP_KILL) == 1
 		          ? 0
 		          : 1);

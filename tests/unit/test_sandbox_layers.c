@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #include "layers.h"
+#include "proc/role.h"
 #include "proc/sandbox.h"
 
 #define SOMEBODY   61999 /* any uid but root's */
@@ -37,6 +38,11 @@
 #define OTHER_ABI  0x40000000 /* x32, on x86-64 */
 #define FIRST_ROLE ROLE_DOORMAN
 #define LAST_ROLE  ROLE_DESK
+
+static const struct sandbox_policy *const policies[] = {[ROLE_MAIN] = &sandbox_main,
+    [ROLE_DOORMAN] = &sandbox_doorman,
+    [ROLE_KEEPER] = &sandbox_keeper,
+    [ROLE_DESK] = &sandbox_desk};
 
 static pid_t other; /* of root */
 static long landlock;
@@ -277,7 +283,7 @@ static int status_of(enum role role, const struct act *act)
 	prepare_room();
 	pid = fork();
 	if (pid == 0)
-		_exit(sandbox_close(role, uid, uid) ? outcome(act) : NOT_CLOSED);
+		_exit(sandbox_close(policies[role], uid, uid) ? outcome(act) : NOT_CLOSED);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	clear_room();
 	return status;
@@ -382,7 +388,7 @@ static int status_of_set_uid(const char *program, bool closed)
 	snprintf(command, sizeof command, "test $(%s -u) -ne 0", program);
 	pid = fork();
 	if (pid == 0) {
-		if (closed ? sandbox_close(ROLE_DESK, SOMEBODY, SOMEBODY)
+		if (closed ? sandbox_close(&sandbox_desk, SOMEBODY, SOMEBODY)
 		           : setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0)
 			execl("/bin/sh", "sh", "-c", command, NULL);
 		_exit(9);
@@ -486,9 +492,9 @@ static void calls_alone(void **state)
 
 		if (pid == 0) {
 			alarm(20); /* a call that is made may wait */
-			if (!sandbox_close(role, SOMEBODY, SOMEBODY))
+			if (!sandbox_close(policies[role], SOMEBODY, SOMEBODY))
 				_exit(2);
-			if (unlisted_calls(&sandbox_policies[role], &last) != 0)
+			if (unlisted_calls(policies[role], &last) != 0)
 				_exit(fprintf(stderr, "%s: call %d\n", role_name(role), last) > 0);
 			_exit(0);
 		}
@@ -503,7 +509,6 @@ static void calls_of_main_alone(void **state)
 	static const struct act acts[] = {ACT(executes, 0), ACT(starts_a_process, 0),
 	    ACT(mounts, 0), ACT(leaves_its_root, 0), ACT(has_a_name_space, 0), ACT(traces, 0),
 	    ACT(reads_memory, 0), ACT(changes_the_clock, 0), ACT(sees_packets, 0)};
-	const struct sandbox_policy *policy = &sandbox_policies[ROLE_MAIN];
 	int status, call = 0;
 	pid_t pid;
 
@@ -518,10 +523,10 @@ static void calls_of_main_alone(void **state)
 	}
 	pid = fork();
 	if (pid == 0) {
-		if (!sandbox_close(ROLE_MAIN, 0, 0))
+		if (!sandbox_close(&sandbox_main, 0, 0))
 			_exit(2);
 		for (call = 0; call < LAST_CALL; call++)
-			if (is_listed(policy->denied, call) &&
+			if (is_listed(sandbox_main.calls, call) &&
 			    (syscall(call, -1L, -1L, -1L, -1L, -1L, -1L) != -1 || errno != EPERM))
 				_exit(fprintf(stderr, "main: call %d\n", call) > 0);
 		_exit(0);

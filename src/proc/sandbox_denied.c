@@ -1,7 +1,11 @@
-#include "proc/program_sandbox.h"
+/* Of those of whom nobody knows what they need, so that they have a list of what is refused: main
+ * and the two runners, with the administrator's programs. */
+#include "proc/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -9,6 +13,28 @@
 #include <unistd.h>
 
 #define CALL(name) SCMP_SYS(name)
+#define END        (-1)
+
+/* A list of what scripts in any language may call would be a guess, so this is one of what none of
+ * them has any business with: other processes' memory, name spaces, mounts, the kernel itself. */
+static const int kernel[] = {CALL(bpf), CALL(delete_module), CALL(finit_module), CALL(init_module),
+    CALL(kexec_file_load), CALL(kexec_load), CALL(perf_event_open), CALL(reboot), CALL(swapoff),
+    CALL(swapon), CALL(syslog), CALL(acct), CALL(quotactl), CALL(userfaultfd), CALL(iopl),
+    CALL(ioperm), CALL(io_uring_setup), CALL(io_uring_enter), CALL(io_uring_register),
+    CALL(lookup_dcookie), CALL(nfsservctl), CALL(vhangup), END};
+static const int spaces[] = {CALL(chroot), CALL(fsconfig), CALL(fsmount), CALL(fsopen),
+    CALL(fspick), CALL(mount), CALL(mount_setattr), CALL(move_mount), CALL(open_by_handle_at),
+    CALL(open_tree), CALL(pivot_root), CALL(setns), CALL(umount), CALL(umount2), CALL(unshare),
+    END};
+static const int others[] = {CALL(kcmp), CALL(pidfd_getfd), CALL(process_madvise),
+    CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(add_key), CALL(keyctl),
+    CALL(request_key), END};
+static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_settime),
+    CALL(settimeofday), CALL(stime), CALL(sethostname), CALL(setdomainname), END};
+
+/* Main starts everybody before its sandbox closes, and nobody after that. */
+static const int processes[] = {
+    CALL(execve), CALL(execveat), CALL(fork), CALL(vfork), CALL(clone), END};
 
 /* The kernel looks at the lower half of what it takes for an int. */
 #define INT_IS(n, value) AMONG(n, 0xffffffffU, (uint32_t)(value))
@@ -41,6 +67,13 @@ enum {
 struct narrowed {
 	int call;
 	struct scmp_arg_cmp when[2]; /* both; the second may be left out */
+};
+
+/* Whoever may bind a socket to a device could listen to everybody there. */
+static const struct narrowed for_main[] = {
+    {CALL(socket), {INT_IS(0, AF_PACKET)}},
+    {CALL(socket), {INT_IS(0, AF_INET), AMONG(1, 0xf, SOCK_RAW)}},
+    {CALL(socket), {INT_IS(0, AF_INET6), AMONG(1, 0xf, SOCK_RAW)}},
 };
 
 static const struct narrowed for_all[] = {
@@ -88,7 +121,7 @@ static const struct narrowed for_all[] = {
     {CALL_FCHMODAT2, {HAS(2, SET_GID)}},
 };
 
-static const int denied_for_all[] = {CALL(pidfd_send_signal), CALL(migrate_pages), CALL(move_pages),
+static const int nobodys[] = {CALL(pidfd_send_signal), CALL(migrate_pages), CALL(move_pages),
     CALL(process_mrelease), CALL(shmget), CALL(semget), CALL(msgget), CALL(mq_open),
     CALL(memfd_create), CALL(memfd_secret), -1};
 
@@ -145,15 +178,55 @@ static bool spare(scmp_filter_ctx filter, pid_t pid)
 	return narrow(filter, calls, sizeof calls / sizeof *calls);
 }
 
-bool sandbox_narrow_programs(scmp_filter_ctx filter, bool root)
+/* New name spaces by clone are refused; clone3 hides what it asks for, so that it is said not to
+ * exist, and libc takes clone. */
+static bool deny_clone(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+	           SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) == 0;
+}
+
+static bool narrow_main(scmp_filter_ctx filter, bool root)
+{
+	(void)root;
+	return deny_clone(filter) && narrow(filter, for_main, sizeof for_main / sizeof *for_main);
+}
+
+/* Nothing that a runner starts reaches the runner or its parent, or anybody else, by signals,
+ * limits, scheduling or priorities, or has memory that no limit counts and that outlives it, or
+ * makes a set-uid file. As root, to whom every file and every root's service is open, it changes
+ * nothing about a file that Landlock does not see, and connects to no UNIX socket. */
+static bool narrow_programs(scmp_filter_ctx filter, bool root)
 {
 	const pid_t group = getpgrp(); /* 0: of another PID namespace, so out of reach */
 
 	/* openat2 hides its flags; who asks for it can do without. */
-	return narrow(filter, for_all, sizeof for_all / sizeof *for_all) &&
-	       deny(filter, denied_for_all) && spare(filter, getpid()) &&
-	       spare(filter, getppid()) && (group == 0 || spare(filter, -group)) &&
+	return deny_clone(filter) && narrow(filter, for_all, sizeof for_all / sizeof *for_all) &&
+	       spare(filter, getpid()) && spare(filter, getppid()) &&
+	       (group == 0 || spare(filter, -group)) &&
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0 &&
 	       (!root || (narrow(filter, for_root, sizeof for_root / sizeof *for_root) &&
 	                     deny(filter, denied_for_root)));
 }
+
+static const int *const main_denied[] = {kernel, spaces, others, clocks, processes, NULL};
+static const int *const programs_denied[] = {kernel, spaces, others, clocks, nobodys, NULL};
+
+/* To end the others at last, and for a reload: to read what root could read, keys into memory that
+ * is locked. To bind sockets to an interface that is back, where one is named. */
+static const int kill_read_and_bind[] = {
+    CAP_KILL, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_NET_RAW, END};
+static const int net_admin_and_raw[] = {CAP_NET_ADMIN, CAP_NET_RAW, END};
+
+/* Reads the configuration again at a reload, as root, with whatever libc calls for that. */
+const struct sandbox_policy sandbox_main = {.calls = main_denied,
+    .narrow = narrow_main,
+    .capabilities = kill_read_and_bind,
+    .as_started = true};
+const struct sandbox_policy sandbox_runner = {
+    .calls = programs_denied, .narrow = narrow_programs, .executes = true};
+const struct sandbox_policy sandbox_privileged_runner = {.calls = programs_denied,
+    .narrow = narrow_programs,
+    .capabilities = net_admin_and_raw,
+    .executes = true};
