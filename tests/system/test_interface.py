@@ -252,10 +252,12 @@ class InterfaceTest(WorldTest):
         self.make_veth("ppp")
         with patch.dict(os.environ, LD_PRELOAD=str(program("tests/system/deaf.so"))):
             self.start(self.configuration(interface="ppp"))
-        for _ in range(2):
+        for turn in range(1, 3):
             self.remove("ppp")
             self.make_veth("ppp")
-            self.assertTrue(eventually(lambda: self.heard(4), within=5))
+            self.assertTrue(eventually(lambda t=turn: len(self.daemon.events(
+                message="the interface is back, and heard", level="info")) == t))
+            self.assertTrue(self.heard(4))
 
     def test_a_device_with_another_name_that_is_made_anew(self):
         name = "to-the-provider-by-telephone"
