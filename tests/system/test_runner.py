@@ -134,7 +134,8 @@ class ScriptTest(RunnerTest):
         out = self.writable()
         self.sh(f"(setsid sh -c '(setsid sleep {marker} &) ; sleep {marker}' >/dev/null 2>&1 &)\n"
                 f"setsid sleep {marker} &\nuntil [ -e {out}/seen ]; do sleep 0.05; done; echo 180")
-        runner = self.runner(f"authorize=script:{self.folder}/script", f"writable={out}")
+        runner = self.runner(f"authorize=script:{self.folder}/script", f"writable={out}",
+                             "deadline=60000")
         runner.ask("authorize", 1)
         self.assertTrue(eventually(lambda: len(running(marker)) == 3), "they never ran")
         (out / "seen").touch()
@@ -157,10 +158,10 @@ class ScriptTest(RunnerTest):
             "f() { f | f & }; f; sleep 999", "deadline=1000", "at_once=2")
         self.assertIn(outcome, ("timeout", "refused", "failed"))
         self.assertLessEqual(len(runner.programs()), 64 + 16 * 2)
-        self.assertTrue(eventually(lambda: not runner.programs(), 20), "some are left")
+        self.assertTrue(eventually(lambda: not runner.programs()), "some are left")
         self.sh("echo 180")
         self.assertTrue(eventually(
-            lambda: runner.outcome("authorize", 2) == "done", 20), "nothing runs any more")
+            lambda: runner.outcome("authorize", 2) == "done"), "nothing runs any more")
 
     def test_nothing_is_leaked(self):
         runner, _, _ = self.authorize("(setsid sleep 999 &); echo 180; exit $(($5 % 3))")
@@ -175,7 +176,8 @@ class ScriptTest(RunnerTest):
     def test_a_thousand_at_once(self):
         """So many run, so many wait, the others are told at once; all get one answer."""
         self.sh("sleep 0.2; echo 180")
-        runner = self.runner(f"authorize=script:{self.folder}/script", "at_once=8", "queue=32")
+        runner = self.runner(f"authorize=script:{self.folder}/script", "at_once=8", "queue=32",
+                             "deadline=60000")
         most = 0
         for i in range(1000):
             runner.ask("authorize", i)
