@@ -177,7 +177,7 @@ class FirewalldTest(FirewallTest):
         for start in self.start_postern, self.start_firewall:
             since = self.machine.cursor()
             start()
-            self.assertTrue(self.machine.said(REMEDY, since, within=10))
+            self.assertTrue(self.machine.said(REMEDY, since))
             self.knock()
             self.assert_shut()
         with Stranger(self) as stranger:

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from booted_world import UNITS, BootedTest, Stranger
+from booted_world import KNOCK_TIMEOUT, UNITS, BootedTest, Stranger
 from machine import CHECKOUT, PATIENCE
 from netns import eventually
 
@@ -36,7 +36,7 @@ class ServiceTest(BootedTest):
         self.assert_shut(self.stranger)
 
     def test_the_time_ends(self):
-        self.configure(self.good.replace("knock_timeout: 120s", "knock_timeout: 3s"))
+        self.configure(self.good.replace(KNOCK_TIMEOUT, "10s"))
         self.machine.run("systemctl", "reload", "posternd")
         self.knock()
         self.assert_open()

@@ -29,7 +29,7 @@ class Result(unittest.TestResult):
         self.buffer = True
         self.bad = set()
         self.passed = 0
-        self.started = 0.0
+        self.started = time.monotonic()
         self.running = "no test"
 
     def _say(self, word, test, detail=""):
@@ -38,13 +38,16 @@ class Result(unittest.TestResult):
         out.write(f"{word:7} {name}{detail}\n")
         out.flush()
 
+    def moment(self):
+        """How long the test has run, and how busy the machine is: a failure may be one of time."""
+        loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
+        return (f"at {time.strftime('%H:%M:%S', time.gmtime())}, after "
+                f"{time.monotonic() - self.started:.1f} s, load {loads}, {os.cpu_count()} processors")
+
     def startTest(self, test):
         super().startTest(test)
         self.running = test.id()
         self.started = time.monotonic()
-
-    def stopTest(self, test):
-        super().stopTest(test)
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -61,7 +64,7 @@ class Result(unittest.TestResult):
         text = self._exc_info_to_string(error, case)
         first = test.id() not in self.bad
         self.bad.add(test.id())
-        self._say("FAILED" if first else " again", case)
+        self._say("FAILED" if first else " again", case, f" ({self.moment()})")
         self._original_stdout.write(text + "\n")
 
     def addFailure(self, test, error):
@@ -109,6 +112,7 @@ def kill_all():
 def time_is_up(limit, result, room):
     out = sys.__stdout__
     out.write(f"FAILED  {' '.join(sys.argv[1:])}: not done after {limit} s, in {result.running}\n")
+    out.write(f"        {result.moment()}\n")
     out.flush()
     faulthandler.dump_traceback(out)
     kill_all()
@@ -153,7 +157,7 @@ def main():
     finally:
         timer.cancel()
         shutil.rmtree(room, ignore_errors=True)
-    result._restoreStdout()
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     print(f"tally {result.passed} {len(result.bad)} {len(result.skipped)}")
 
 

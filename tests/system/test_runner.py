@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from daemon import command_line, state_of
 from netns import eventually
 from runner import ALICE, USER, Runner, RunnerTest, device
 
+LINES_AT_ONCE, LINES_A_SECOND = 20, 5  # LOGS_AT_ONCE, LOGS_PER_SECOND
 GARBAGE = ("180abc", "-5", "65546", "", " 180", "180\\n\\n", "0", "1.5", "\\0180", "65536")
 
 
@@ -113,14 +115,16 @@ class ScriptTest(RunnerTest):
 
     def test_few_lines_for_many_refusals(self):
         """Anybody may cause them: they are logged, but not all."""
+        began = time.monotonic()
         runner, _, _ = self.authorize("echo no; exit 1", "queue=300")
         for i in range(2, 302):
             runner.ask("authorize", i)
         for i in range(2, 302):
             self.assertEqual(runner.answer(i)[0], "refused")
         logged = len(runner.events(message="a program refused"))
-        self.assertGreaterEqual(logged, 20)
-        self.assertLess(logged, 200)
+        self.assertGreaterEqual(logged, LINES_AT_ONCE)
+        self.assertLessEqual(
+            logged, LINES_AT_ONCE + LINES_A_SECOND * (time.monotonic() - began) + 1)
 
     def test_forged_log_line(self):
         runner, _, _ = self.authorize(
@@ -134,7 +138,8 @@ class ScriptTest(RunnerTest):
         out = self.writable()
         self.sh(f"(setsid sh -c '(setsid sleep {marker} &) ; sleep {marker}' >/dev/null 2>&1 &)\n"
                 f"setsid sleep {marker} &\nuntil [ -e {out}/seen ]; do sleep 0.05; done; echo 180")
-        runner = self.runner(f"authorize=script:{self.folder}/script", f"writable={out}")
+        runner = self.runner(f"authorize=script:{self.folder}/script", f"writable={out}",
+                             "deadline=60000")
         runner.ask("authorize", 1)
         self.assertTrue(eventually(lambda: len(running(marker)) == 3), "they never ran")
         (out / "seen").touch()
@@ -157,10 +162,10 @@ class ScriptTest(RunnerTest):
             "f() { f | f & }; f; sleep 999", "deadline=1000", "at_once=2")
         self.assertIn(outcome, ("timeout", "refused", "failed"))
         self.assertLessEqual(len(runner.programs()), 64 + 16 * 2)
-        self.assertTrue(eventually(lambda: not runner.programs(), 20), "some are left")
+        self.assertTrue(eventually(lambda: not runner.programs()), "some are left")
         self.sh("echo 180")
         self.assertTrue(eventually(
-            lambda: runner.outcome("authorize", 2) == "done", 20), "nothing runs any more")
+            lambda: runner.outcome("authorize", 2) == "done"), "nothing runs any more")
 
     def test_nothing_is_leaked(self):
         runner, _, _ = self.authorize("(setsid sleep 999 &); echo 180; exit $(($5 % 3))")
@@ -175,7 +180,8 @@ class ScriptTest(RunnerTest):
     def test_a_thousand_at_once(self):
         """So many run, so many wait, the others are told at once; all get one answer."""
         self.sh("sleep 0.2; echo 180")
-        runner = self.runner(f"authorize=script:{self.folder}/script", "at_once=8", "queue=32")
+        runner = self.runner(f"authorize=script:{self.folder}/script", "at_once=8", "queue=32",
+                             "deadline=60000")
         most = 0
         for i in range(1000):
             runner.ask("authorize", i)

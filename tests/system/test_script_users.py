@@ -169,7 +169,8 @@ class ScriptUsersTest(ProgramsTest):
 
     def serve_full(self, **users):
         daemon = self.make({"authorization": "", "rule_add": "exit 0",
-                            "rule_remove": "/bin/true && >$OUT/shut"}, **users)
+                            "rule_remove": "/bin/true && >$OUT/shut"}, script_deadline="60s",
+                           **users)
         self.put(daemon.folder / "authorization.sh", FULL.replace(
             "BOMBER", repr(str(self.laptop.uuid))).replace("OUT", repr(str(self.out(".")))), 0o755)
         daemon.start()

@@ -154,17 +154,18 @@ class Answers(SpaTest):
         self.refused(lambda _: [b"junk", 0.001] * 3000, "did not sign")
 
     def test_late_answer_to_the_first_of_two_requests(self):
-        server = self.serve(lambda request: [0.9, self.good()] if len(server.requests) == 1 else [])
-        told = self.asked_json(server, "-p", 22, "--timeout", "500ms", "-r", 3)
+        server = self.serve(lambda request: [4.5, self.good()] if len(server.requests) == 1 else [])
+        told = self.asked_json(server, "-p", 22, "--timeout", "3s", "-r", 3)
         self.assertEqual((told["granted"], told["requests"]), (True, 2))
 
     def test_too_late(self):
-        self.refused(lambda _: [2, self.good()], "silent")
+        self.refused(lambda _: [4, self.good()], "silent")
 
     def test_every_request_is_another(self):
         server = self.serve(lambda _: [])
         told = self.asked_json(server, "-p", 22, "--timeout", "100ms", "-r", 4, code=NO_ANSWER)
         self.assertEqual((told["granted"], told["requests"]), (False, 4))
+        self.assertTrue(eventually(lambda: len(server.requests) == 4))
         self.assertEqual(len({r.nonce for r in server.requests}), 4)
         self.assertEqual(server.wrong, [])
 
@@ -237,8 +238,8 @@ class Discovery(SpaTest):
         return json.dumps({"success": True, "ip": ip, "isIpv6": ":" in ip, **more})
 
     def asked_with(self, url, *more, code=0, **how):
-        return self.ask(self.server, "-p", 22, "--echo-ipv4-server", url, *SOON, *more, code=code,
-                        **how)
+        return self.ask(self.server, "-p", 22, "--echo-ipv4-server", url,
+                        *(SOON if code else ()), *more, code=code, **how)
 
     def test_what_it_says_is_asked_for(self):
         self.asked_with(self.fake(self.says("203.0.113.9", extra=[1, {"ip": "no"}, None, -1.5e3])))
@@ -310,7 +311,7 @@ class Discovery(SpaTest):
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             began = time.monotonic()
             self.tool("get-ip", "-4", "--echo-ipv4-server", url, "--timeout", "300ms", code=FAILED)
-            self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(time.monotonic() - began, 5, "that is without the option")
         for text in ("0s", "soon", "-1s", ""):
             done = self.run_tool("get-ip", "--timeout", text)
             self.assertEqual(done.returncode, USAGE)

@@ -3,7 +3,7 @@
 import json
 
 from daemon import program
-from netns import eventually
+from netns import PATIENCE, eventually
 from spa_tool import need_openspa
 from tool import NO_ANSWER
 from world import SERVICE_PORT, WorldTest
@@ -17,7 +17,7 @@ class Together(WorldTest):
     def setUp(self):
         super().setUp()
         configuration = self.configuration(guard="all")
-        configuration["openspa"] = {"private_key": "server.key", "duration": "2s"}
+        configuration["openspa"] = {"private_key": "server.key", "duration": "4s"}
         self.start(configuration, prepare=self.make_files)
 
     def make_files(self, folder):
@@ -29,9 +29,9 @@ class Together(WorldTest):
             program("postern"), "openspa", "gen-client", folder / "server.pub", "--json",
             "--server-ip", self.address(4), "--out", self.ospa, "--devices", folder / "devices.d"))
 
-    def ask(self, *words, check=True):
-        return self.client.run(program("postern"), "request", self.ospa, "--timeout", "2s", *words,
-                               check=check)
+    def ask(self, *words, timeout=f"{PATIENCE}s", check=True):
+        return self.client.run(program("postern"), "request", self.ospa, "--timeout", timeout,
+                               *words, check=check)
 
     def pings(self, family):
         return " 0% packet loss" in self.client.run(
@@ -41,7 +41,7 @@ class Together(WorldTest):
         self.assertFalse(self.reaches())
         told = json.loads(self.ask("-p", SERVICE_PORT, "--json"))
         self.assertEqual((told["granted"], told["duration_s"], told["requests"], told["client"]),
-                         (True, 2, 1, self.address(4, self.client)))
+                         (True, 4, 1, self.address(4, self.client)))
         self.assertTrue(self.reaches())
         self.assert_shuts()
 
@@ -68,8 +68,8 @@ class Together(WorldTest):
     def test_a_client_that_is_gone_gets_no_answer(self):
         (self.ospa.parent / "devices.d" / f"{self.made['device']}.pub").unlink()
         self.postern("reload")
-        done = self.ask("-p", SERVICE_PORT, "-r", 1, check=False)
+        done = self.ask("-p", SERVICE_PORT, "-r", 1, timeout="2s", check=False)
         self.assertIn("no answer", done)
         with self.assertRaisesRegex(RuntimeError, f"exit {NO_ANSWER}\n"):
-            self.ask("-p", SERVICE_PORT, "-r", 1)
+            self.ask("-p", SERVICE_PORT, "-r", 1, timeout="2s")
         self.assertFalse(self.reaches())

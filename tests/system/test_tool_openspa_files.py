@@ -5,7 +5,7 @@ import os
 import pty
 import re
 import signal
-import time
+import termios
 import unittest
 import uuid
 from pathlib import Path
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 import spa_server
 from daemon import program
+from netns import eventually
 from spa_tool import DEVICE, SOON, VECTORS, SpaTest, need_openspa
 from tool import CONFIG, FAILED, USAGE
 
@@ -150,15 +151,15 @@ class Passphrases(SpaTest):
 
     def test_terminal(self):
         terminal = Terminal(*self.words(self.server, "-p", 22))
-        terminal.answer("Passphrase of", "wrong")
-        terminal.answer("Passphrase of", self.WORDS)
+        terminal.answer("Passphrase of", "wrong", hidden=True)
+        terminal.answer("Passphrase of", self.WORDS, hidden=True)
         self.assertEqual(terminal.end(), 0)
         self.assertIn("granted", terminal.seen)
         self.assertNotIn(self.WORDS, terminal.seen)
 
     def test_interrupted_at_the_terminal(self):
         terminal = Terminal(*self.words(self.server, "-p", 22))
-        terminal.answer("Passphrase of", "half of it\x03")
+        terminal.answer("Passphrase of", "half of it\x03", hidden=True)
         self.assertEqual(terminal.end(), -2)
         self.assertEqual(self.server.requests, [])
 
@@ -174,12 +175,16 @@ class Terminal:
             os.execv(program("postern"), ["postern", *map(str, words)])
         self.seen = ""
 
-    def answer(self, question, text):
+    def answer(self, question, text, hidden=False):
         while question not in self.seen:
             self.seen += os.read(self.wire, 1000).decode()
         self.seen = self.seen.split(question, 1)[1]
-        time.sleep(0.3)  # what is typed before the echo is off would be flushed
+        if hidden:  # what is typed before the echo is off would be flushed
+            assert eventually(self.is_hidden), "a passphrase is echoed"
         os.write(self.wire, text.encode() + b"\n")
+
+    def is_hidden(self):
+        return not termios.tcgetattr(self.wire)[3] & termios.ECHO
 
     def end(self):
         try:
@@ -288,8 +293,8 @@ class Making(SpaTest):
         terminal.answer("port", "7")
         terminal.answer("Echo-IP", "")
         terminal.answer("private key", "")
-        terminal.answer("Passphrase", "sesame")
-        terminal.answer("again", "sesame")
+        terminal.answer("Passphrase", "sesame", hidden=True)
+        terminal.answer("again", "sesame", hidden=True)
         self.assertEqual(terminal.end(), 0)
         self.assertNotIn("sesame", terminal.seen)
         [path] = self.room.glob("*/client.ospa")
