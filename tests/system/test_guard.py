@@ -1,11 +1,14 @@
 """guard: all - the host is dark."""
 
+import socket
+import struct
 import time
 
 from capture import Outgoing
+from flood import ipv4, ipv6
 from netns import eventually
 from service import echoes
-from world import FAMILIES, SERVICE_PORT, WorldTest
+from world import FAMILIES, KNOCK_PORT, SERVICE_PORT, WorldTest
 
 SCANS = {"connect": "-sT", "syn": "-sS", "ack": "-sA", "fin": "-sF", "udp": "-sU", "null": "-sN",
          "window": "-sW", "sctp": "-sY"}
@@ -46,6 +49,36 @@ class GuardTest(WorldTest):
                 for kind in ([], ["-T"], ["-I"]):
                     self.client.run("traceroute", f"-{family}", "-n", "-m", 2, "-q", 1, "-w", 0.3,
                                     *kind, self.address(family), check=False)
+                self.assertEqual(outgoing.frames, [])
+
+    def odd_packets(self):
+        """For the knock port, which lets everybody by, so that the kernel itself finds what is wrong:
+        an option that is too short, a fragment without the rest, a header that nobody knows."""
+        udp = struct.pack(">HHHH", 40000, KNOCK_PORT, 16, 0) + bytes(8)
+        four = ipv4(self.address(4, self.client), self.address(4), udp)
+        six = ipv6(self.address(6, self.client), self.address(6), udp)
+        options = b"\x46" + four[1:20] + b"\x07\x02\0\0" + udp
+        fragment = four[:6] + b"\x20\0" + four[8:]
+        unknown = struct.pack(">BBBBI", socket.IPPROTO_UDP, 0, 0x9e, 4, 0)
+        header = six[:4] + struct.pack(">HB", len(udp) + len(unknown), 60) + six[7:40]
+        return {"option": (4, options), "fragment": (4, fragment),
+                "header": (6, header + unknown + six[40:])}
+
+    def test_the_hosts_own_errors_stay_inside(self):
+        """Of packets that pass, and of the knock port while nobody listens there."""
+        self.server.run("sysctl", "-q", "net.ipv4.ipfrag_time=1")
+        for name, (family, packet) in self.odd_packets().items():
+            kind = socket.AF_INET if family == 4 else socket.AF_INET6
+            with self.subTest(name), Outgoing(self.server) as outgoing:
+                with self.client.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
+                    s.sendto(packet, (self.address(family), 0))
+                time.sleep(2.5 if name == "fragment" else 0.3)
+                self.assertEqual(outgoing.frames, [])
+        self.daemon.stop()
+        for family in FAMILIES:
+            with self.subTest(family=family), Outgoing(self.server) as outgoing:
+                self.knock(family=family)
+                time.sleep(0.3)
                 self.assertEqual(outgoing.frames, [])
 
     def test_neighbour_discovery_works(self):

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from cryptography.exceptions import InvalidSignature
 
+import control
 import openme
 import openspa
 from flood import Flood, Forger
@@ -356,6 +357,7 @@ class OpenSpaTest(SpaWorldTest):
         self.assertTrue(self.verdicts("busy"), "there was enough for all, which proves nothing")
 
     def test_knocks_go_on_during_a_flood_of_requests(self):
+        """From one source, which gets its share and no more: most of it is dropped unread."""
         self.serve()
         with self.client.socket(2, 2) as s:
             for _ in range(3000):
@@ -363,4 +365,7 @@ class OpenSpaTest(SpaWorldTest):
                 if _ % 1000 == 500:
                     self.knock()
         self.assert_opens()
+        self.settle()
+        counted = control.stats(self.daemon.control)
+        self.assertGreater(counted["busy"], counted["bad_seal"])
 

@@ -441,7 +441,7 @@ static void our_own_grants_wake_nobody(void **state)
 	assert_false(b->fw.ops->disturbed(&b->fw));
 }
 
-/* More notices than the socket holds: looked at all the same. */
+/* As many notices as the socket holds are read to their end. */
 static void a_flood_of_changes_is_survived(void **state)
 {
 	struct fw_bench *b = *state;
@@ -453,6 +453,24 @@ static void a_flood_of_changes_is_survived(void **state)
 	assert_false(awake(b));
 	fw_bench_does("delete table inet postern");
 	assert_true(b->fw.ops->disturbed(&b->fw));
+}
+
+/* More than it holds, and the one about us is among those that are lost. */
+static void what_was_lost_may_have_been_about_us(void **state)
+{
+	struct fw_bench *b = *state;
+	int least = 1;
+
+	install(b);
+	assert_false(b->fw.ops->disturbed(&b->fw));
+	assert_int_equal(
+	    setsockopt(b->fw.ops->watch(&b->fw), SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+	for (int i = 0; i < 40; i++)
+		fw_bench_does(i % 2 == 0 ? "add table ip flood" : "delete table ip flood");
+	fw_bench_does("delete table inet postern");
+	assert_true(b->fw.ops->disturbed(&b->fw));
+	install(b);
+	assert_false(b->fw.ops->disturbed(&b->fw));
 }
 
 static void a_bad_reload_leaves_the_old_rules(void **state)
@@ -557,6 +575,7 @@ int main(void)
 	    FW_OLD_TEST(a_replaced_rule_is_noticed),
 	    FW_TEST(our_own_grants_wake_nobody),
 	    FW_OLD_TEST(a_flood_of_changes_is_survived),
+	    FW_OLD_TEST(what_was_lost_may_have_been_about_us),
 	    FW_TEST(a_bad_reload_leaves_the_old_rules),
 	    FW_TEST(every_shape_of_rule_set_loads),
 	    FW_TEST(iptables_reads_its_chains),
