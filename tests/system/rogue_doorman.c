@@ -79,7 +79,7 @@ static void greet(void)
 {
 	static const bool wanted[ROLE_COUNT] = {[ROLE_KEEPER] = true};
 	struct identity who[ROLE_COUNT];
-	struct hello hello = {.log_level = LOG_LEVEL_DEBUG};
+	struct hello hello = {.log.level = LOG_LEVEL_DEBUG};
 
 	if (!spawn_identities(who, wanted, "", ""))
 		die("identity");
