@@ -216,7 +216,7 @@ void log_open(const char *who, enum log_level level, enum log_format format)
 	log_go_on(who, (struct log_settings){level, format, is_journal(&st), S_ISSOCK(st.st_mode)});
 }
 
-struct log_settings log_settings(void)
+struct log_settings log_get_settings(void)
 {
 	return log_state.set;
 }

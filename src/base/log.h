@@ -20,7 +20,7 @@ struct log_settings {
 	bool journal; /* standard error is, and what it is */
 	bool socket;
 };
-struct log_settings log_settings(void);
+struct log_settings log_get_settings(void);
 void log_go_on(const char *who, struct log_settings settings);
 bool log_wants(enum log_level level);
 

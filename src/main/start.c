@@ -113,7 +113,7 @@ static bool introduce(struct main_process *m, const struct identity who[static R
 	memcpy(begin.boot_id, replay->boot_id, sizeof begin.boot_id);
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
 		const struct hello hello = {
-		    .uid = who[role].uid, .gid = who[role].gid, .log = log_settings()};
+		    .uid = who[role].uid, .gid = who[role].gid, .log = log_get_settings()};
 
 		ok = m->children[role].pid == 0 ||
 		     (hello_send(m->children[role].peer.channel.fd, hello) &&
