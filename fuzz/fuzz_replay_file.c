@@ -32,7 +32,8 @@ static void open_guard(int fd, enum replay_origin origin)
 {
 	const struct replay_start start = start_of(origin);
 
-	must(replay_open(&guard, fd, &start));
+	must(replay_prepare(fd, &start));
+	must(replay_open(&guard, fd));
 	must(replay_configure(&guard, 16, start.window_ns));
 }
 

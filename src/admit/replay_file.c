@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -295,10 +296,10 @@ bool replay_configure(
 
 void replay_close(struct replay *r)
 {
-	if (r->header != NULL)
+	if (r->header != NULL) {
 		munmap(r->header, REPLAY_FILE_BYTES(r->capacity));
-	if (r->header != NULL)
-		close(r->fd);
+		fd_close(r->fd);
+	}
 	free(r->index);
 	*r = (struct replay){0};
 }

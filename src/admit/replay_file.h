@@ -93,8 +93,10 @@ int replay_memory_file(void);
 /* Has all of the file's blocks there, `sets` at least: what is written to a hole of a full disk is
  * fatal. False with errno. */
 bool replay_file_reserve(int fd, uint32_t sets);
-/* Maps `fd`, which it takes over, and says what is wrong with it. False with errno. */
-bool replay_open(struct replay *r, int fd, const struct replay_start *start);
+/* Closes what is not known any more, and says so: once, before it is used. False with errno. */
+bool replay_prepare(int fd, const struct replay_start *start);
+/* Maps `fd`, which it takes over and which was prepared. False with errno. */
+bool replay_open(struct replay *r, int fd);
 /* One that has seen nothing, in memory, for `holders` clients or devices. */
 bool replay_open_empty(struct replay *r, uint32_t holders, int64_t window_ns);
 

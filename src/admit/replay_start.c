@@ -1,4 +1,5 @@
-/* The file of the replay guard as a start finds it. */
+/* The file of the replay guard as a start finds it. Main puts it in order, before there is anybody
+ * else; the keeper goes on with that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -187,27 +188,43 @@ static void take_over(struct replay *r, const struct replay_start *s)
 	memcpy(r->header->boot_id, s->boot_id, sizeof s->boot_id);
 }
 
-bool replay_open(struct replay *r, int fd, const struct replay_start *s)
+/* Maps the file, of that size. */
+static bool map_file(struct replay *r, int fd, off_t size)
+{
+	*r = (struct replay){.fd = fd};
+	if (size > REPLAY_PAGE)
+		r->there = (uint32_t)(((size_t)size - REPLAY_PAGE) / sizeof(struct replay_set));
+	return replay_map(r, r->there);
+}
+
+bool replay_prepare(int fd, const struct replay_start *s)
 {
 	const char *fault = s->origin == REPLAY_LOST ? "there is none that can be used" : NULL;
+	struct replay r;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !replay_file_reserve(fd, 0) || !map_file(&r, fd, st.st_size))
+		return false;
+	if (s->origin == REPLAY_KEPT)
+		fault = whole_fault(&r, st.st_size);
+	if (s->origin == REPLAY_KEPT && fault == NULL)
+		take_over(&r, s);
+	else
+		begin_anew(&r, s, fault);
+	r.fd = -1; /* still the caller's */
+	replay_close(&r);
+	return true;
+}
+
+bool replay_open(struct replay *r, int fd)
+{
 	struct stat st;
 
 	*r = (struct replay){.fd = fd};
-	memcpy(r->window_ns, s->window_ns, sizeof r->window_ns);
-	if (fstat(fd, &st) != 0 || !replay_file_reserve(fd, 0))
+	if (fstat(fd, &st) != 0 || !map_file(r, fd, st.st_size))
 		return false;
-	if (st.st_size > REPLAY_PAGE)
-		r->there =
-		    (uint32_t)(((size_t)st.st_size - REPLAY_PAGE) / sizeof(struct replay_set));
-	if (!replay_map(r, r->there))
-		return false;
-	if (s->origin == REPLAY_KEPT)
-		fault = whole_fault(r, st.st_size);
-	if (s->origin == REPLAY_KEPT && fault == NULL)
-		take_over(r, s);
-	else
-		begin_anew(r, s, fault);
-	return replay_map(r, r->there);
+	errno = EINVAL;
+	return whole_fault(r, st.st_size) == NULL && replay_map(r, r->there);
 }
 
 bool replay_open_empty(struct replay *r, uint32_t holders, int64_t window_ns)
@@ -217,6 +234,6 @@ bool replay_open_empty(struct replay *r, uint32_t holders, int64_t window_ns)
 	int fd = replay_memory_file();
 
 	*r = (struct replay){0};
-	return fd >= 0 && replay_open(r, fd, &start) &&
+	return fd >= 0 && replay_prepare(fd, &start) && replay_open(r, fd) &&
 	       replay_configure(r, holders, start.window_ns);
 }

@@ -12,3 +12,34 @@ int fd_close(int fd)
 	errno = reason;
 	return -1;
 }
+
+ssize_t fd_read(int fd, void *data, size_t size)
+{
+	size_t used = 0;
+	ssize_t got = 1;
+
+	while (used < size && got != 0) {
+		got = read(fd, (char *)data + used, size - used);
+		if (got < 0 && errno != EINTR)
+			return -1;
+		used += got > 0 ? (size_t)got : 0;
+	}
+	return (ssize_t)used;
+}
+
+bool fd_write(int fd, const void *data, size_t size)
+{
+	const char *from = data;
+
+	while (size > 0) {
+		ssize_t written = write(fd, from, size);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		from += written;
+		size -= (size_t)written;
+	}
+	return true;
+}

@@ -26,12 +26,9 @@
 
 static struct {
 	const char *who;
-	enum log_level level;
-	enum log_format format;
-	bool journal;
-	bool socket;
+	struct log_settings set;
 	uint64_t dropped; /* lines, since the last one that was written */
-} log_state = {.who = "postern", .level = LOG_LEVEL_INFO};
+} log_state = {.who = "postern", .set.level = LOG_LEVEL_INFO};
 
 static const struct {
 	const char *name;
@@ -55,7 +52,7 @@ static bool is_plain(const char *text)
 
 static bool is_json(void)
 {
-	return log_state.format == LOG_FORMAT_JSON;
+	return log_state.set.format == LOG_FORMAT_JSON;
 }
 
 static void add_quoted(struct line *l, const char *text)
@@ -95,7 +92,7 @@ static void start(struct line *l, enum log_level level, const char *message)
 		add_quoted(l, message);
 		return;
 	}
-	if (log_state.journal)
+	if (log_state.set.journal)
 		line_add(l, "<%d>", levels[level].priority);
 	else
 		line_add(l, "%s %s ", when, levels[level].name);
@@ -113,7 +110,7 @@ static bool write_now(const void *text, size_t size)
 
 	memcpy(&part.iov_base, &text, sizeof text); /* sendmsg only reads it */
 	do {
-		if (log_state.socket)
+		if (log_state.set.socket)
 			sent = sendmsg(STDERR_FILENO, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 		else if (poll(&room, 1, 0) == 1)
 			sent = write(STDERR_FILENO, text, size);
@@ -216,17 +213,24 @@ void log_open(const char *who, enum log_level level, enum log_format format)
 	fstat(STDERR_FILENO, &st);
 	if (S_ISFIFO(st.st_mode))
 		open_pipe_anew();
+	log_go_on(who, (struct log_settings){level, format, is_journal(&st), S_ISSOCK(st.st_mode)});
+}
+
+struct log_settings log_get_settings(void)
+{
+	return log_state.set;
+}
+
+void log_go_on(const char *who, struct log_settings settings)
+{
 	log_state.who = who;
-	log_state.level = level;
-	log_state.format = format;
-	log_state.journal = is_journal(&st);
-	log_state.socket = S_ISSOCK(st.st_mode);
+	log_state.set = settings;
 	tzset(); /* reads its file now: gmtime_r would, inside a sandbox that forbids it */
 }
 
 bool log_wants(enum log_level level)
 {
-	return level <= log_state.level;
+	return level <= log_state.set.level;
 }
 
 bool log_level_parse(enum log_level *out, const char *name)

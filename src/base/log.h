@@ -12,6 +12,16 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* `who` is the process role and must live as long as the process. Text lines get the service
  * manager's <N> priorities instead of a time when standard error is the journal. */
 void log_open(const char *who, enum log_level level, enum log_format format);
+/* How lines are written, for a process that is started with the same standard error; it does not
+ * look for itself. */
+struct log_settings {
+	enum log_level level;
+	enum log_format format;
+	bool journal; /* standard error is, and what it is */
+	bool socket;
+};
+struct log_settings log_get_settings(void);
+void log_go_on(const char *who, struct log_settings settings);
 bool log_wants(enum log_level level);
 
 /* An event with fields: key, value pairs of strings, closed by NULL. Keys are ours (lower case);

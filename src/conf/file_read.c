@@ -82,25 +82,6 @@ static bool file_trusted(
 	return true;
 }
 
-/* Reads up to `size` bytes; less when the file has shrunk since. */
-static ssize_t read_whole(int fd, char *data, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t got = read(fd, data + used, size - used);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		used += (size_t)got;
-	}
-	return (ssize_t)used;
-}
-
 bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
 {
@@ -120,7 +101,7 @@ bool file_read(
 	} else if (file_trusted(path, &st, secrecy, error)) {
 		out->data = secret_alloc((size_t)st.st_size + 1);
 		if (out->data != NULL)
-			got = read_whole(fd, out->data, (size_t)st.st_size);
+			got = fd_read(fd, out->data, (size_t)st.st_size);
 		if (got < 0)
 			conf_fail_system(error, path, "read it");
 		else

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -32,22 +33,6 @@ static int judge_file(int fd, const char *path, bool secret, size_t *size)
 	return EXIT_DONE;
 }
 
-static bool read_all(int fd, char *text, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t got = read(fd, text + done, size - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
-}
-
 static int file_read(char **out, const char *path, bool secret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -65,7 +50,7 @@ static int file_read(char **out, const char *path, bool secret)
 	if (code != EXIT_DONE)
 		goto out;
 	text = secret_alloc(size + 1);
-	if (text == NULL || !read_all(fd, text, size)) {
+	if (text == NULL || fd_read(fd, text, size) != (ssize_t)size) {
 		code = refuse_file(path, "cannot be read into locked memory");
 		goto out;
 	}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "conf/error.h"
@@ -19,21 +20,6 @@
 #define HIDDEN        ".postern-"
 #define HIDDEN_DIGITS 16
 #define PROC_FD       "/proc/self/fd"
-
-bool file_write_whole(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t written = write(fd, data, size);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		data += written;
-		size -= (size_t)written;
-	}
-	return true;
-}
 
 /* --- Hidden names */
 
@@ -79,8 +65,8 @@ static void tidy(int folder)
 			remove_if_left(folder, entry->d_name);
 	if (names != NULL)
 		closedir(names);
-	else if (fd >= 0)
-		close(fd);
+	else
+		fd_close(fd);
 }
 
 /* --- A new file */
@@ -183,10 +169,10 @@ void new_file_close(struct new_file *file)
 
 	if (file->path != NULL && *file->hidden != '\0')
 		unlinkat(file->folder, file->hidden, 0);
-	if (file->path != NULL && file->fd >= 0)
-		close(file->fd);
-	if (file->path != NULL && file->folder >= 0)
-		close(file->folder);
+	if (file->path != NULL) {
+		fd_close(file->fd);
+		fd_close(file->folder);
+	}
 	free(file->path);
 	*file = (struct new_file){0};
 	errno = saved;
@@ -203,7 +189,7 @@ bool file_write(
     const char *path, const char *data, size_t size, bool replace, struct conf_error *error)
 {
 	struct new_file file;
-	bool ok = new_file_open(&file, path) && file_write_whole(file.fd, data, size) &&
+	bool ok = new_file_open(&file, path) && fd_write(file.fd, data, size) &&
 	          new_file_commit(&file, replace);
 
 	if (!ok)

@@ -298,9 +298,8 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	k->patience = (m->patience_ms + 999) / 1000 + 1;
 	k->held = held_map(fds->fd[FD_HELD]);
 	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||
-	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY), &m->replay) ||
-	    fw_open(&k->fw, m->firewall, m->replay.boot_id, message_fds_take(fds, FD_FIREWALL)) !=
-	        0)
+	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY)) ||
+	    fw_open(&k->fw, m->firewall, m->boot_id, message_fds_take(fds, FD_FIREWALL)) != 0)
 		return false;
 	k->taken = k->held->judged;
 	report_init(&k->report, counters);

@@ -104,18 +104,16 @@ static bool send_begin(struct main_process *m, enum role role, const struct mess
 static bool introduce(struct main_process *m, const struct identity who[static ROLE_COUNT],
     const struct settings *settings, const struct inherited *in, const struct replay_start *replay)
 {
-	const struct message_begin begin = {.replay = *replay,
-	    .control_uid = getuid(),
+	struct message_begin begin = {.control_uid = getuid(),
 	    .openspa = settings->openspa.enabled,
 	    .firewall = (enum conf_firewall)settings->firewall,
 	    .patience_ms = (uint32_t)programs_patience_ms(&m->programs)};
 	bool ok = true;
 
+	memcpy(begin.boot_id, replay->boot_id, sizeof begin.boot_id);
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
-		const struct hello hello = {.uid = who[role].uid,
-		    .gid = who[role].gid,
-		    .log_level = m->options->log_level,
-		    .log_format = m->options->log_format};
+		const struct hello hello = {
+		    .uid = who[role].uid, .gid = who[role].gid, .log = log_get_settings()};
 
 		ok = m->children[role].pid == 0 ||
 		     (hello_send(m->children[role].peer.channel.fd, hello) &&
@@ -177,6 +175,15 @@ static bool look_at_clock(struct replay_start *r, const struct settings *setting
 	return false;
 }
 
+static bool prepare_replay(int fd, const struct replay_start *r)
+{
+	if (replay_prepare(fd, r))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "cannot put the replay guard's file in order", "error",
+	    strerror(errno), NULL);
+	return false;
+}
+
 bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 {
 	const struct settings *settings = snapshot->settings;
@@ -189,6 +196,7 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 		wanted[role] = programs_need(&m->programs, role);
 	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
 	     look_at_clock(&replay, settings) &&
+	     prepare_replay(inherited.of[ROLE_KEEPER].fd[FD_REPLAY], &replay) &&
 	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user);
 	if (ok && !programs_reachable(&m->programs, who)) {
 		m->exit_status = EXIT_CONFIG;

@@ -19,8 +19,7 @@ struct hello {
 	uint8_t build_id[BUILD_ID_BYTES];
 	uid_t uid;
 	gid_t gid;
-	enum log_level log_level;
-	enum log_format log_format;
+	struct log_settings log;
 };
 
 /* Sends it with this build's id; false with errno. */

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "admit/replay_file.h"
 #include "admit/verdict.h"
+#include "base/clock.h"
 #include "grant/opening.h"
 #include "intake/record.h"
 #include "proc/program.h"
@@ -139,7 +139,7 @@ struct message_begin {
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
 	uint32_t patience_ms; /* keeper: the most that a runner which is well takes to answer */
-	struct replay_start replay; /* keeper: the file's */
+	char boot_id[CLOCK_BOOT_ID_BYTES]; /* keeper: of the machine */
 };
 
 /* The sockets come at the start only. The health listener goes to the desk, when it changes. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -33,10 +34,12 @@ static bool begin(struct process *p, enum role role)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, program_invocation_short_name); /* it was executed by descriptor */
-	log_open(role_name(role), LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	/* Until main has said how. */
+	log_go_on(role_name(role), (struct log_settings){.level = LOG_LEVEL_INFO,
+	                               .journal = getenv("JOURNAL_STREAM") != NULL});
 	if (!hello_receive(PROCESS_CHANNEL_FD, &p->hello, BEGIN_TIMEOUT_MS))
 		return false;
-	log_open(role_name(role), p->hello.log_level, p->hello.log_format);
+	log_go_on(role_name(role), p->hello.log);
 	if (secret_init() && loop_open(&p->loop) &&
 	    peer_wait(&p->main, PHASE_START, BEGIN_TIMEOUT_MS) == CHANNEL_MESSAGE &&
 	    peer_open(&p->main, &p->loop))

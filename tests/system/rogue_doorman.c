@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admit/replay_file.h"
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "main/spawn.h"
@@ -78,7 +79,7 @@ static void greet(void)
 {
 	static const bool wanted[ROLE_COUNT] = {[ROLE_KEEPER] = true};
 	struct identity who[ROLE_COUNT];
-	struct hello hello = {.log_level = LOG_LEVEL_DEBUG};
+	struct hello hello = {.log.level = LOG_LEVEL_DEBUG};
 
 	if (!spawn_identities(who, wanted, "", ""))
 		die("identity");
@@ -91,7 +92,8 @@ static void greet(void)
 static void begin(void)
 {
 	int door[2], desk[2], counters = counters_create();
-	struct message_begin how = {.firewall = CONF_FIREWALL_NFT, .replay.origin = REPLAY_FIRST};
+	struct message_begin how = {.firewall = CONF_FIREWALL_NFT};
+	const struct replay_start first = {.origin = REPLAY_FIRST};
 	struct message_fds fds = message_fds_none();
 
 	if (counters < 0 || !channel_pair(door) || !channel_pair(desk))
@@ -103,6 +105,8 @@ static void begin(void)
 	fds.fd[FD_DESK] = desk[1];
 	fds.fd[FD_KEEPER_COUNTERS] = counters;
 	fds.fd[FD_REPLAY] = replay_memory_file();
+	if (!replay_prepare(fds.fd[FD_REPLAY], &first))
+		die("replay guard");
 	if (!channel_send(&keeper.channels[TO_MAIN], MESSAGE_BEGIN_KEEPER, &how, &fds))
 		die("begin");
 	message_fds_close(&fds);

@@ -83,7 +83,7 @@ static void set(struct begin *b, char *option)
 	else if (strcmp(option, "writable") == 0)
 		snprintf(s->writable, sizeof s->writable, "%s", value);
 	else if (strcmp(option, "format") == 0)
-		log_format_parse(&b->hello.log_format, value);
+		log_format_parse(&b->hello.log.format, value);
 	else
 		fail(option);
 }
@@ -210,7 +210,7 @@ static void talk(const struct channel *main_end, struct channel *keeper)
 int main(int argc, char *argv[])
 {
 	enum role role;
-	struct begin begin = {.hello.log_level = LOG_LEVEL_DEBUG,
+	struct begin begin = {.hello.log.level = LOG_LEVEL_DEBUG,
 	    .settings = {
 	        .deadline_ms = 5000, .most_at_once = 4, .queue_most = 16, .output_most = 8192}};
 	struct message_fds fds = message_fds_none();

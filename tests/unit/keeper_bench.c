@@ -240,10 +240,18 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-static const struct message_begin begin = {.openspa = true,
-    .firewall = CONF_FIREWALL_NONE,
-    .patience_ms = BENCH_PATIENCE_S * 1000,
-    .replay.origin = REPLAY_FIRST};
+static const struct message_begin begin = {
+    .openspa = true, .firewall = CONF_FIREWALL_NONE, .patience_ms = BENCH_PATIENCE_S * 1000};
+
+/* As main hands it over. */
+static int replay_of_a_first_start(void)
+{
+	const struct replay_start first = {.origin = REPLAY_FIRST};
+	int fd = replay_memory_file();
+
+	assert_true(replay_prepare(fd, &first));
+	return fd;
+}
 
 /* Everything but who speaks first: what main hands to a keeper that begins. */
 static struct message_fds all_but_begun(bool programs)
@@ -267,7 +275,7 @@ static struct message_fds all_but_begun(bool programs)
 		fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
 		fds.fd[FD_RULE_JOURNAL] = bench.journal;
 	}
-	fds.fd[FD_REPLAY] = replay_memory_file();
+	fds.fd[FD_REPLAY] = replay_of_a_first_start();
 	k->process.main =
 	    (struct peer){.channel = {join(&bench.main, ROLE_MAIN), ROLE_KEEPER, ROLE_MAIN},
 	        .handlers = handlers,

@@ -43,7 +43,8 @@ static struct replay_start started_at(int64_t now)
 static void start_by(const struct replay_start *s)
 {
 	replay_close(&guard);
-	assert_true(replay_open(&guard, dup(file), s));
+	assert_true(replay_prepare(file, s));
+	assert_true(replay_open(&guard, dup(file)));
 	assert_true(replay_configure(&guard, 16, WINDOWS));
 }
 
@@ -188,12 +189,36 @@ static void no_start_without_memory(void **state)
 	struct replay other;
 
 	(void)state;
+	short_memory(1);
+	assert_false(replay_prepare(file, &s));
+	assert_true(short_memory_failed());
 	for (size_t nth = 1; nth <= 2; nth++) {
 		short_memory(nth);
-		assert_false(replay_open(&other, dup(file), &s));
+		assert_false(replay_open(&other, dup(file)));
 		assert_true(short_memory_failed());
 		replay_close(&other);
 	}
+}
+
+/* What nobody has put in order is not gone on with. */
+static void only_what_was_prepared(void **state)
+{
+	const struct replay_start s = started_at(NOW);
+	int fd = replay_memory_file();
+	struct replay other;
+
+	(void)state;
+	assert_false(replay_open(&other, dup(fd)));
+	replay_close(&other);
+	assert_true(replay_file_reserve(fd, 1));
+	assert_false(replay_open(&other, dup(fd)));
+	replay_close(&other);
+	assert_true(replay_prepare(fd, &s));
+	assert_true(replay_open(&other, dup(fd)));
+	replay_close(&other);
+	assert_false(replay_prepare(-1, &s));
+	assert_false(replay_open(&other, -1));
+	close(fd);
 }
 
 static void nothing_is_left_open(void **state)
@@ -667,6 +692,7 @@ int main(void)
 	    T(a_new_file_has_a_key_of_its_own),
 	    T(reserved_in_blocks),
 	    T(no_start_without_memory),
+	    T(only_what_was_prepared),
 	    T(nothing_is_left_open),
 	    T(marks_are_written_by_turns),
 	    T(a_floor_for_all_is_in_both_places),
