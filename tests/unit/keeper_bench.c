@@ -245,8 +245,10 @@ static const struct message_begin begin = {.openspa = true,
     .patience_ms = BENCH_PATIENCE_S * 1000,
     .replay.origin = REPLAY_FIRST};
 
+enum programs { NONE, ASKED, ASKED_AND_RULES };
+
 /* Everything but who speaks first: what main hands to a keeper that begins. */
-static struct message_fds all_but_begun(bool programs)
+static struct message_fds all_but_begun(enum programs programs)
 {
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = message_fds_none();
@@ -261,9 +263,10 @@ static struct message_fds all_but_begun(bool programs)
 	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
 	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
 	bench.journal = bench.runner.fd = bench.privileged.fd = -1;
-	if (programs) {
-		bench.journal = memfd_create("journal", MFD_CLOEXEC);
+	if (programs >= ASKED)
 		fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
+	if (programs >= ASKED_AND_RULES) {
+		bench.journal = memfd_create("journal", MFD_CLOEXEC);
 		fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
 		fds.fd[FD_RULE_JOURNAL] = bench.journal;
 	}
@@ -279,7 +282,7 @@ static struct message_fds all_but_begun(bool programs)
 bool bench_begins_without(size_t fd)
 {
 	struct keeper *k = &bench.keeper;
-	struct message_fds fds = all_but_begun(false);
+	struct message_fds fds = all_but_begun(NONE);
 	const int far[] = {bench.main.fd, bench.doorman.fd, bench.desk.fd};
 	bool begun;
 
@@ -295,7 +298,7 @@ bool bench_begins_without(size_t fd)
 	return begun;
 }
 
-static void set_up(bool programs)
+static void set_up(enum programs programs)
 {
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = all_but_begun(programs);
@@ -312,17 +315,28 @@ static void set_up(bool programs)
 int bench_setup_dry(void **state)
 {
 	(void)state;
-	set_up(true);
+	set_up(ASKED_AND_RULES);
+	return 0;
+}
+
+static int set_up_with(enum programs programs)
+{
+	set_up(programs);
+	bench_fw_put_into(&bench.keeper.fw);
+	assert_int_equal(bench_configure(), 0);
 	return 0;
 }
 
 int bench_setup_alone(void **state)
 {
 	(void)state;
-	set_up(false);
-	bench_fw_put_into(&bench.keeper.fw);
-	assert_int_equal(bench_configure(), 0);
-	return 0;
+	return set_up_with(NONE);
+}
+
+int bench_setup_asked(void **state)
+{
+	(void)state;
+	return set_up_with(ASKED);
 }
 
 int bench_setup_new(void **state)

@@ -58,6 +58,8 @@ int bench_setup_new(void **state);
 int bench_setup_dry(void **state);
 /* The same as bench_setup where no configuration names a program: without runners. */
 int bench_setup_alone(void **state);
+/* The same where programs are asked, and none makes rules: without the privileged runner. */
+int bench_setup_asked(void **state);
 int bench_teardown(void **state);
 #define BENCH_TEST(name)     cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 #define BENCH_TEST_NEW(name) cmocka_unit_test_setup_teardown(name, bench_setup_new, bench_teardown)
