@@ -247,6 +247,25 @@ static const struct message_begin begin = {.openspa = true,
 
 enum programs { NONE, ASKED, ASKED_AND_RULES };
 
+/* The file that the next keeper is handed instead of an empty one; -1: none. */
+static int journal_left = -1;
+
+void bench_leave_journal(void)
+{
+	const struct rule_journal *now = bench.keeper.rules.journal;
+
+	journal_left = memfd_create("journal", MFD_CLOEXEC);
+	assert_int_equal(write(journal_left, now, sizeof *now), sizeof *now);
+}
+
+static int take_journal(void)
+{
+	int fd = journal_left >= 0 ? journal_left : memfd_create("journal", MFD_CLOEXEC);
+
+	journal_left = -1;
+	return fd;
+}
+
 /* Everything but who speaks first: what main hands to a keeper that begins. */
 static struct message_fds all_but_begun(enum programs programs)
 {
@@ -266,7 +285,7 @@ static struct message_fds all_but_begun(enum programs programs)
 	if (programs >= ASKED)
 		fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
 	if (programs >= ASKED_AND_RULES) {
-		bench.journal = memfd_create("journal", MFD_CLOEXEC);
+		bench.journal = take_journal();
 		fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
 		fds.fd[FD_RULE_JOURNAL] = bench.journal;
 	}
@@ -282,8 +301,9 @@ static struct message_fds all_but_begun(enum programs programs)
 bool bench_begins_without(size_t fd)
 {
 	struct keeper *k = &bench.keeper;
-	struct message_fds fds = all_but_begun(NONE);
-	const int far[] = {bench.main.fd, bench.doorman.fd, bench.desk.fd};
+	struct message_fds fds = all_but_begun(fd == FD_RULE_JOURNAL ? ASKED_AND_RULES : NONE);
+	const int far[] = {
+	    bench.main.fd, bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
 	bool begun;
 
 	close(fds.fd[fd]);
@@ -291,9 +311,13 @@ bool bench_begins_without(size_t fd)
 	begun = keeper_begin(k, &begin, &fds);
 	message_fds_close(&fds);
 	replay_close(&k->replay);
+	secret_free(k->questions.slots);
+	free(k->rules.work);
 	loop_close(&k->process.loop);
-	for (size_t i = 0; i < sizeof far / sizeof *far; i++)
-		close(far[i]);
+	for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+		if (far[i] >= 0)
+			close(far[i]);
+	}
 	close(k->process.main.channel.fd);
 	return begun;
 }

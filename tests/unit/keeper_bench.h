@@ -207,6 +207,8 @@ void bench_desk_ends(void);
 
 /* A rule that a predecessor could not shut stands in the journal. */
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what);
+/* The next keeper that is set up begins with the journal as it is now, as after a crash. */
+void bench_leave_journal(void);
 
 /* --- what it remembers */
 size_t bench_grants(void);

@@ -616,7 +616,8 @@ static void no_key_is_left(void **state)
 /* Not without what it needs: main is told at once. */
 static void no_start_by_halves(void **state)
 {
-	static const size_t needed[] = {FD_KEEPER_COUNTERS, FD_REPLAY, FD_DOORMAN, FD_DESK};
+	static const size_t needed[] = {
+	    FD_KEEPER_COUNTERS, FD_REPLAY, FD_DOORMAN, FD_DESK, FD_RULE_JOURNAL};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
