@@ -240,7 +240,7 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-static const struct message_begin begin = {.openspa = true,
+static struct message_begin begin = {.openspa = true,
     .firewall = CONF_FIREWALL_NONE,
     .patience_ms = BENCH_PATIENCE_S * 1000,
     .replay.origin = REPLAY_FIRST};
@@ -281,6 +281,9 @@ static struct message_fds all_but_begun(enum programs programs)
 	fds.fd[FD_DOORMAN] = join(&bench.doorman, ROLE_DOORMAN);
 	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
 	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
+	fds.fd[FD_HELD] = held_create();
+	bench.held = held_map(fds.fd[FD_HELD]);
+	bench.held->judged = BENCH_JUDGED_BEFORE;
 	bench.journal = bench.runner.fd = bench.privileged.fd = -1;
 	if (programs >= ASKED)
 		fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
@@ -313,6 +316,8 @@ bool bench_begins_without(size_t fd)
 	replay_close(&k->replay);
 	secret_free(k->questions.slots);
 	free(k->rules.work);
+	munmap(k->held, sizeof *k->held);
+	munmap(bench.held, sizeof *bench.held);
 	loop_close(&k->process.loop);
 	for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
 		if (far[i] >= 0)
@@ -377,6 +382,19 @@ int bench_setup(void **state)
 	return 0;
 }
 
+int bench_setup_impatient(void **state)
+{
+	begin.patience_ms -= 999;
+	bench_setup(state);
+	begin.patience_ms += 999;
+	return 0;
+}
+
+uint64_t bench_judged(void)
+{
+	return bench.held->judged;
+}
+
 /* Whoever waits for a rule is held by it. */
 static void end_all_rules(void)
 {
@@ -405,6 +423,8 @@ int bench_teardown(void **state)
 	if (k->rules.journal != NULL)
 		munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
+	munmap(k->held, sizeof *k->held);
+	munmap(bench.held, sizeof *bench.held);
 	free(k->rules.work);
 	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
 		peer_close(peers[i]);

@@ -556,6 +556,7 @@ static void late_answers(void **state)
 		assert_true(bench_keeper()->ticking);
 		for (int tick = 0; tick < BENCH_PATIENCE_S; tick++)
 			bench_tick();
+		assert_true(bench_ticks());
 		assert_int_equal(bench_outcome(), BENCH_NOTHING);
 		bench_tick();
 		assert_int_equal(bench_outcome(), VERDICT_PROGRAM_FAILED);
@@ -624,6 +625,8 @@ int main(void)
 	        one_runner_without_the_other, bench_setup_asked, bench_teardown),
 	    cmocka_unit_test_setup_teardown(nobody_there_to_ask, bench_setup_alone, bench_teardown),
 	    BENCH_TEST(late_answers),
+	    {"late_answers_to_the_millisecond", late_answers, bench_setup_impatient, bench_teardown,
+	        NULL},
 	    BENCH_TEST(answered_late),
 	    cmocka_unit_test_setup_teardown(
 	        a_dry_run_says_what_it_would_open, bench_setup_dry, bench_teardown),
