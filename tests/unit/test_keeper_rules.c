@@ -495,8 +495,7 @@ static void late_removals_are_tries_and_the_last_ends_it(void **state)
 		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
 		pass_and_tick(1000 << i);
 	}
-	assert_non_null(
-	    strstr(caught_log_end(), "the privileged runner does not answer any more"));
+	assert_non_null(strstr(caught_log_end(), "the privileged runner does not answer any more"));
 	assert_true(bench_stopped());
 	assert_int_equal(bench_rules_left(), 1);
 }
