@@ -9,6 +9,8 @@
 
 #define PASS_COMMENT "postern: let granted packets by"
 
+_Static_assert((int)NFTA_TARGET_NAME == (int)NFTA_MATCH_NAME, "one number for both kinds");
+
 /* What the expressions of a rule come to, one after the other. */
 struct rule_reading {
 	struct nft_rule_verdict *out;
@@ -91,11 +93,8 @@ static enum nft_rule_verdict_kind verdict_meaning(
 /* iptables has extensions of its own for some of this. */
 static bool is_extension(const struct expression *e, const char *kind, const char *name)
 {
-	uint16_t attribute = NFTA_TARGET_NAME;
-
-	if (strcmp(kind, "match") == 0)
-		attribute = NFTA_MATCH_NAME;
-	return is_named(e, kind) && strcmp(nft_attribute_text(e->data.at[attribute]), name) == 0;
+	return is_named(e, kind) &&
+	       strcmp(nft_attribute_text(e->data.at[NFTA_MATCH_NAME]), name) == 0;
 }
 
 static bool is_remark(const struct expression *e)

@@ -240,7 +240,7 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-static const struct message_begin begin = {
+static struct message_begin begin = {
     .openspa = true, .firewall = CONF_FIREWALL_NONE, .patience_ms = BENCH_PATIENCE_S * 1000};
 
 /* As main hands it over. */
@@ -253,8 +253,29 @@ static int replay_of_a_first_start(void)
 	return fd;
 }
 
+enum programs { NONE, ASKED, ASKED_AND_RULES };
+
+/* The file that the next keeper is handed instead of an empty one; -1: none. */
+static int journal_left = -1;
+
+void bench_leave_journal(void)
+{
+	const struct rule_journal *now = bench.keeper.rules.journal;
+
+	journal_left = memfd_create("journal", MFD_CLOEXEC);
+	assert_int_equal(write(journal_left, now, sizeof *now), sizeof *now);
+}
+
+static int take_journal(void)
+{
+	int fd = journal_left >= 0 ? journal_left : memfd_create("journal", MFD_CLOEXEC);
+
+	journal_left = -1;
+	return fd;
+}
+
 /* Everything but who speaks first: what main hands to a keeper that begins. */
-static struct message_fds all_but_begun(bool programs)
+static struct message_fds all_but_begun(enum programs programs)
 {
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = message_fds_none();
@@ -268,10 +289,14 @@ static struct message_fds all_but_begun(bool programs)
 	fds.fd[FD_DOORMAN] = join(&bench.doorman, ROLE_DOORMAN);
 	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
 	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
+	fds.fd[FD_HELD] = held_create();
+	bench.held = held_map(fds.fd[FD_HELD]);
+	bench.held->judged = BENCH_JUDGED_BEFORE;
 	bench.journal = bench.runner.fd = bench.privileged.fd = -1;
-	if (programs) {
-		bench.journal = memfd_create("journal", MFD_CLOEXEC);
+	if (programs >= ASKED)
 		fds.fd[FD_RUNNER] = join(&bench.runner, ROLE_RUNNER);
+	if (programs >= ASKED_AND_RULES) {
+		bench.journal = take_journal();
 		fds.fd[FD_PRIVILEGED_RUNNER] = join(&bench.privileged, ROLE_PRIVILEGED_RUNNER);
 		fds.fd[FD_RULE_JOURNAL] = bench.journal;
 	}
@@ -287,8 +312,9 @@ static struct message_fds all_but_begun(bool programs)
 bool bench_begins_without(size_t fd)
 {
 	struct keeper *k = &bench.keeper;
-	struct message_fds fds = all_but_begun(false);
-	const int far[] = {bench.main.fd, bench.doorman.fd, bench.desk.fd};
+	struct message_fds fds = all_but_begun(fd == FD_RULE_JOURNAL ? ASKED_AND_RULES : NONE);
+	const int far[] = {
+	    bench.main.fd, bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
 	bool begun;
 
 	close(fds.fd[fd]);
@@ -296,14 +322,20 @@ bool bench_begins_without(size_t fd)
 	begun = keeper_begin(k, &begin, &fds);
 	message_fds_close(&fds);
 	replay_close(&k->replay);
+	secret_free(k->questions.slots);
+	free(k->rules.work);
+	munmap(k->held, sizeof *k->held);
+	munmap(bench.held, sizeof *bench.held);
 	loop_close(&k->process.loop);
-	for (size_t i = 0; i < sizeof far / sizeof *far; i++)
-		close(far[i]);
+	for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+		if (far[i] >= 0)
+			close(far[i]);
+	}
 	close(k->process.main.channel.fd);
 	return begun;
 }
 
-static void set_up(bool programs)
+static void set_up(enum programs programs)
 {
 	struct keeper *k = &bench.keeper;
 	struct message_fds fds = all_but_begun(programs);
@@ -320,17 +352,28 @@ static void set_up(bool programs)
 int bench_setup_dry(void **state)
 {
 	(void)state;
-	set_up(true);
+	set_up(ASKED_AND_RULES);
+	return 0;
+}
+
+static int set_up_with(enum programs programs)
+{
+	set_up(programs);
+	bench_fw_put_into(&bench.keeper.fw);
+	assert_int_equal(bench_configure(), 0);
 	return 0;
 }
 
 int bench_setup_alone(void **state)
 {
 	(void)state;
-	set_up(false);
-	bench_fw_put_into(&bench.keeper.fw);
-	assert_int_equal(bench_configure(), 0);
-	return 0;
+	return set_up_with(NONE);
+}
+
+int bench_setup_asked(void **state)
+{
+	(void)state;
+	return set_up_with(ASKED);
 }
 
 int bench_setup_new(void **state)
@@ -345,6 +388,19 @@ int bench_setup(void **state)
 	bench_setup_new(state);
 	assert_int_equal(bench_configure(), 0);
 	return 0;
+}
+
+int bench_setup_impatient(void **state)
+{
+	begin.patience_ms -= 999;
+	bench_setup(state);
+	begin.patience_ms += 999;
+	return 0;
+}
+
+uint64_t bench_judged(void)
+{
+	return bench.held->judged;
 }
 
 /* Whoever waits for a rule is held by it. */
@@ -375,6 +431,8 @@ int bench_teardown(void **state)
 	if (k->rules.journal != NULL)
 		munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
+	munmap(k->held, sizeof *k->held);
+	munmap(bench.held, sizeof *bench.held);
 	free(k->rules.work);
 	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
 		peer_close(peers[i]);

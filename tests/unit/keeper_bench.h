@@ -24,6 +24,8 @@ enum bench_device { LAPTOP, PHONE, BENCH_DEVICES, STRANGER = BENCH_DEVICES, OTHE
 #define BENCH_KNOCK_S    60 /* for how long a knock opens */
 #define BENCH_RULE_S     30 /* for how long a device's first rule opens */
 #define BENCH_PATIENCE_S 9  /* with a runner; it is late a second after that */
+/* So many packets a predecessor was through with. */
+#define BENCH_JUDGED_BEFORE 1000
 
 /* What is opened: as the policy of a client says, or by protocol and ports. */
 struct bench_what {
@@ -58,6 +60,10 @@ int bench_setup_new(void **state);
 int bench_setup_dry(void **state);
 /* The same as bench_setup where no configuration names a program: without runners. */
 int bench_setup_alone(void **state);
+/* The same where programs are asked, and none makes rules: without the privileged runner. */
+int bench_setup_asked(void **state);
+/* The same as bench_setup with a runner that has 999 ms less: it is late in the same second. */
+int bench_setup_impatient(void **state);
 int bench_teardown(void **state);
 #define BENCH_TEST(name)     cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 #define BENCH_TEST_NEW(name) cmocka_unit_test_setup_teardown(name, bench_setup_new, bench_teardown)
@@ -138,6 +144,9 @@ int bench_outcome(void);
 /* How often since the beginning. */
 uint32_t bench_counted(enum verdict v);
 
+/* The number of the last packet that the keeper is through with. */
+uint64_t bench_judged(void);
+
 enum bench_back { BENCH_NOT_BACK, BENCH_WRONG_GUESS, BENCH_OLD_CONFIG };
 /* The next knock that was given back. */
 enum bench_back bench_given_back(void);
@@ -205,6 +214,8 @@ void bench_desk_ends(void);
 
 /* A rule that a predecessor could not shut stands in the journal. */
 void bench_rule_left(enum bench_device of, const char *address, struct bench_what what);
+/* The next keeper that is set up begins with the journal as it is now, as after a crash. */
+void bench_leave_journal(void);
 
 /* --- what it remembers */
 size_t bench_grants(void);

@@ -16,6 +16,7 @@ extern struct bench {
 	int64_t desk_pause_ns, repair_ns;                       /* as they were set last */
 	struct channel main, doorman, desk, runner, privileged; /* the far ends */
 	int journal;
+	struct held *held;
 	struct counters counted; /* by bench_outcome */
 	struct message_knock last;
 	enum bench_client last_by;

@@ -124,6 +124,51 @@ static void the_first_to_go_is_the_first_that_was_seen(void **state)
 	directory_free(d);
 }
 
+/* Those of one source: the last first, each once, and no more than there is room for. */
+static void the_last_clients_of_a_source(void **state)
+{
+	struct directory *d = of(&all);
+	uint32_t recent[DIRECTORY_RECENT + 1];
+
+	(void)state;
+	for (uint32_t i = 0; i < 20000; i++) {
+		const struct addr source = numbered(i);
+
+		for (uint32_t c = 0; c < DIRECTORY_RECENT + 3; c++)
+			directory_seen(d, &source, c);
+		directory_seen(d, &source, 4);
+		assert_int_equal(directory_recent(d, &source, recent), DIRECTORY_RECENT);
+		assert_int_equal(recent[0], 4);
+		assert_int_equal(recent[1], 6);
+		assert_int_equal(recent[2], 5);
+		assert_int_equal(recent[3], 3);
+	}
+	directory_free(d);
+}
+
+/* Half as many sources as there is room for: by chance some 80 rows of four are full, and those
+ * have lost one. Of three, 220 would be. */
+static void few_sources_push_out_others(void **state)
+{
+	enum { SOURCES = 2048 };
+	struct directory *d = of(&all);
+	uint32_t known = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		const struct addr source = numbered(i);
+
+		directory_seen(d, &source, i % CLIENTS);
+	}
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		const struct addr source = numbered(i);
+
+		known += directory_guess(d, &source) == i % CLIENTS;
+	}
+	assert_in_range(known, SOURCES - 150, SOURCES);
+	directory_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +177,8 @@ int main(void)
 	    cmocka_unit_test(a_lone_client_is_the_guess),
 	    cmocka_unit_test(the_first_to_go_is_the_first_that_was_seen),
 	    cmocka_unit_test(recent_clients_are_carried_over),
+	    cmocka_unit_test(the_last_clients_of_a_source),
+	    cmocka_unit_test(few_sources_push_out_others),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, keys, NULL) : 1;

@@ -497,6 +497,17 @@ static void a_runner_that_cannot_be_asked(void **state)
 	assert_int_equal(bench_removals(), 0);
 }
 
+/* As it is where no program makes rules. */
+static void one_runner_without_the_other(void **state)
+{
+	(void)state;
+	ask_for(CONF_ASKED_NATIVE, CONF_ASKED_SCRIPT);
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), VERDICT_ASKED);
+	asked_about(RUNNER_AUTHORIZE, LAPTOP);
+	bench_runner_gives_seconds(&question, 5);
+	assert_int_equal(bench_outcome(), VERDICT_GRANTED);
+}
+
 /* Set up without one, and configured as if there were. */
 static void nobody_there_to_ask(void **state)
 {
@@ -537,6 +548,7 @@ static void late_answers(void **state)
 
 	(void)state;
 	ask_for(CONF_ASKED_NATIVE, CONF_ASKED_HELPER);
+	caught_log_begin(LOG_LEVEL_ERROR);
 	for (int i = 0; i < LATE_MOST; i++) {
 		assert_int_equal(
 		    bench_request(LAPTOP, HOME, BENCH_TCP(22, (uint16_t)(22 + i))), VERDICT_ASKED);
@@ -544,12 +556,14 @@ static void late_answers(void **state)
 		assert_true(bench_keeper()->ticking);
 		for (int tick = 0; tick < BENCH_PATIENCE_S; tick++)
 			bench_tick();
+		assert_true(bench_ticks());
 		assert_int_equal(bench_outcome(), BENCH_NOTHING);
 		bench_tick();
 		assert_int_equal(bench_outcome(), VERDICT_PROGRAM_FAILED);
 		assert_int_equal(bench_keeper()->questions.waiting, 0);
 		assert_int_equal(bench_stopped(), i == LATE_MOST - 1);
 	}
+	assert_non_null(strstr(caught_log_end(), "the runner does not answer any more"));
 	assert_int_equal(bench_counted(VERDICT_PROGRAM_FAILED), LATE_MOST);
 }
 
@@ -607,8 +621,12 @@ int main(void)
 	    BENCH_TEST(a_runner_that_does_not_listen),
 	    BENCH_TEST(a_runner_that_ends),
 	    BENCH_TEST(a_runner_that_cannot_be_asked),
+	    cmocka_unit_test_setup_teardown(
+	        one_runner_without_the_other, bench_setup_asked, bench_teardown),
 	    cmocka_unit_test_setup_teardown(nobody_there_to_ask, bench_setup_alone, bench_teardown),
 	    BENCH_TEST(late_answers),
+	    {"late_answers_to_the_millisecond", late_answers, bench_setup_impatient, bench_teardown,
+	        NULL},
 	    BENCH_TEST(answered_late),
 	    cmocka_unit_test_setup_teardown(
 	        a_dry_run_says_what_it_would_open, bench_setup_dry, bench_teardown),

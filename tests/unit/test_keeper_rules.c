@@ -265,6 +265,7 @@ static void what_may_be_half_open_at_the_end(void **state)
 	bench_privileged_answers(&question, RUNNER_TIMEOUT);
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_false(bench_stopped());
+	asked_nothing(); /* what opens it gets a second to end */
 	pass_and_tick(1000);
 	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
 	assert_true(bench_stopped());
@@ -484,6 +485,7 @@ static void late_removals_are_tries_and_the_last_ends_it(void **state)
 	(void)state;
 	open_for(LAPTOP, HOME, SSH);
 	pass_and_tick(RULE);
+	caught_log_begin(LOG_LEVEL_ERROR);
 	for (int i = 0; i < LATE_MOST; i++) {
 		assert_true(bench_privileged_asked(&question));
 		assert_int_equal(question.task, RUNNER_RULE_REMOVE);
@@ -493,8 +495,22 @@ static void late_removals_are_tries_and_the_last_ends_it(void **state)
 		assert_true(bench_session_is(SESSION_OVERDUE, "laptop", HOME, SSH));
 		pass_and_tick(1000 << i);
 	}
+	assert_non_null(strstr(caught_log_end(), "the privileged runner does not answer any more"));
 	assert_true(bench_stopped());
 	assert_int_equal(bench_rules_left(), 1);
+}
+
+/* It is asked nothing about what is open. */
+static void what_is_open_is_not_late(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LATE_MOST; i++)
+		open_for(LAPTOP, HOME, BENCH_TCP(22, (uint16_t)(22 + i)));
+	for (int i = 0; i < 2 * BENCH_PATIENCE_S; i++)
+		pass_and_tick(1000);
+	assert_false(bench_stopped());
+	asked_nothing();
+	assert_int_equal(bench_grants(), LATE_MOST);
 }
 
 static void the_machine_slept_meanwhile(void **state)
@@ -730,6 +746,38 @@ static void what_a_predecessor_left_is_shut(void **state)
 	assert_false(bench_ticks());
 }
 
+/* It crashed while one was opened, one open and one being shut: for as long as a program may yet be
+ * at work, what that opens is to be shut as well. */
+static void what_a_crash_left_is_shut(void **state)
+{
+	struct bench_question left[3];
+
+	assert_int_equal(bench_request(LAPTOP, HOME, SSH), BENCH_NOTHING);
+	assert_true(bench_privileged_asked(&question));
+	open_for(PHONE, HOME, SSH);
+	bench_rule_left(PHONE, AWAY, SSH);
+	bench_leave_journal();
+	bench_privileged_answers(&question, RUNNER_REFUSED);
+	bench_teardown(state);
+	set_up(state);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(bench_privileged_asked(&left[i]));
+		assert_int_equal(left[i].task, RUNNER_RULE_REMOVE);
+	}
+	assert_int_equal(left[0].about, LAPTOP);
+	for (size_t i = 0; i < 3; i++)
+		bench_privileged_answers(&left[i], RUNNER_DONE);
+	assert_int_equal(bench_rules_left(), 2);
+	asked_nothing();
+	pass_and_tick((BENCH_PATIENCE_S + 1) * 1000);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(bench_privileged_asked(&question));
+		assert_true(addr_equal(&question.client, &left[i == 0 ? 0 : 2].client));
+		bench_privileged_answers(&question, RUNNER_DONE);
+	}
+	assert_int_equal(bench_rules_left(), 0);
+}
+
 static void everything_is_shut_at_the_end(void **state)
 {
 	struct bench_question adding, open;
@@ -951,6 +999,7 @@ int main(void)
 	    T(an_addition_that_is_late),
 	    T(what_is_being_shut_is_shown),
 	    T(late_removals_are_tries_and_the_last_ends_it),
+	    T(what_is_open_is_not_late),
 	    T(the_machine_slept_meanwhile),
 	    T(late_at_the_end),
 	    T(opened_too_late),
@@ -973,6 +1022,7 @@ int main(void)
 	    T(a_runner_that_does_not_listen),
 	    T(a_full_journal),
 	    T(what_a_predecessor_left_is_shut),
+	    T(what_a_crash_left_is_shut),
 	    T(everything_is_shut_at_the_end),
 	    T(not_for_ever),
 	    T(also_what_has_failed_before),
