@@ -314,13 +314,19 @@ static uint32_t size_of(const struct nlmsghdr *new_set)
 	return n;
 }
 
+static int count_element(const struct nlattr *element, void *count)
+{
+	(void)element;
+	(*(uint32_t *)count)++;
+	return MNL_CB_OK;
+}
+
 static uint32_t elements_of(const struct nlmsghdr *new_elements)
 {
-	const struct nlattr *element;
 	uint32_t n = 0;
 
-	mnl_attr_for_each_nested(
-	    element, nft_attributes_of(new_elements).at[NFTA_SET_ELEM_LIST_ELEMENTS]) n++;
+	mnl_attr_parse_nested(
+	    nft_attributes_of(new_elements).at[NFTA_SET_ELEM_LIST_ELEMENTS], count_element, &n);
 	return n;
 }
 
