@@ -41,7 +41,6 @@ static void nft_close(struct fw *fw)
 	fd_close(n->watch);
 	free(n->policies.sets);
 	free(n);
-	fw->state = NULL;
 }
 
 static int nft_open(struct fw *fw, const char *boot_id, int fd)

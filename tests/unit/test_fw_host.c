@@ -423,6 +423,26 @@ static void the_likely_cause_is_named(void **state)
 	}
 }
 
+static int next_descriptor(void)
+{
+	int next = dup(STDERR_FILENO);
+
+	close(next);
+	return next;
+}
+
+static void closing_leaves_nothing_open(void **state)
+{
+	int before = next_descriptor();
+	struct fw second;
+
+	(void)state;
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
+	fw_close(&second);
+	assert_null(second.ops);
+	assert_int_equal(next_descriptor(), before);
+}
+
 /* Nobody else may listen; and no socket is left of the attempt. */
 static void a_watch_that_is_refused(void **state)
 {
@@ -431,16 +451,70 @@ static void a_watch_that_is_refused(void **state)
 
 	(void)state;
 	if (pid == 0) {
-		int before = dup(STDERR_FILENO), err;
+		int before = next_descriptor();
+		struct fw second;
 
-		close(before);
 		if (setresuid(65534, 65534, 65534) != 0)
 			_exit(1);
-		err = nft_watch_open(7);
-		_exit(err == -EPERM && dup(STDERR_FILENO) == before ? 0 : 2);
+		if (nft_watch_open(7) != -EPERM || next_descriptor() != before)
+			_exit(2);
+		if (fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1) != -EPERM)
+			_exit(3);
+		_exit(next_descriptor() == before ? 0 : 4);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+static int held(struct fw_bench *b)
+{
+	int count;
+
+	caught_log_begin(LOG_LEVEL_INFO);
+	count = fw_bench_held(b, false, b->found);
+	said = caught_log_end();
+	return count;
+}
+
+static void what_is_taken_over(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 1, 600000, "alice");
+
+	assert_false(b->fw.ops->stands(&b->fw));
+	assert_int_equal(held(b), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(fw_case_install(&b->fw, &b->c.s, &g, 1), 0);
+	b->c.s.policy_count = 1; /* what stands behind it is none */
+	assert_int_equal(held(b), 0);
+	b->c.s.policy_count = 2;
+	assert_int_equal(held(b), 1);
+	assert_string_equal(said, "");
+	fw_close(&b->fw);
+	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, "another", -1), 0);
+	assert_int_equal(held(b), 0);
+	assert_int_equal(fw_bench_count(said, "it is not of this boot"), 1);
+}
+
+static void what_fails_is_said(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element g = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), -EINVAL);
+	said = caught_log_end();
+	assert_int_equal(fw_bench_count(said, "cannot change what is open"), 1);
+	assert_int_equal(installed(b), 0);
+	fw_bench_tear(0, 8);
+	assert_int_equal(held(b), -EINTR);
+	assert_int_equal(fw_bench_count(said, "cannot read what a predecessor left open"), 1);
+	fw_bench_tear(0, 8);
+	caught_log_begin(LOG_LEVEL_INFO);
+	assert_int_equal(b->fw.ops->remove(&b->fw), -EINTR);
+	said = caught_log_end();
+	assert_int_equal(fw_bench_count(said, "cannot take the rule set away"), 1);
+	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
 }
 
 /* Whatever there is no memory for: the rules of before stay. */
@@ -505,7 +579,10 @@ int main(void)
 	    HOST_TEST(what_comes_anew_is_told_anew),
 	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
 	    cmocka_unit_test_setup_teardown(the_likely_cause_is_named, enter_old, leave),
+	    HOST_TEST(closing_leaves_nothing_open),
 	    HOST_TEST(a_watch_that_is_refused),
+	    HOST_TEST(what_is_taken_over),
+	    HOST_TEST(what_fails_is_said),
 	    HOST_TEST(without_memory),
 	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};

@@ -434,73 +434,6 @@ static void it_holds_as_many_as_a_set(void **state)
 	free(open);
 }
 
-/* --- What nft makes of the text that a dry run shows */
-
-static char *plain_listing(void)
-{
-	char *text = without_handles(), *at = strstr(text, "\tcomment \"of boot ");
-
-	if (at != NULL) /* no text can know it */
-		memmove(at, strchr(at, '\n') + 1, strlen(strchr(at, '\n')));
-	return text;
-}
-
-static void as_nft_would_make_it(struct fw_bench *b)
-{
-	char *dry, *theirs, *ours;
-
-	install(b);
-	ours = plain_listing();
-	dry = fw_nft_ruleset(&b->c.s);
-	assert_non_null(dry);
-	fw_bench_does("delete table inet postern");
-	fw_bench_does(dry);
-	theirs = plain_listing();
-	assert_string_equal(ours, theirs);
-	free(dry);
-	free(theirs);
-	free(ours);
-}
-
-static void every_shape(struct fw_bench *b)
-{
-	for (unsigned int i = 0; i < 64; i++) {
-		struct settings *set = &b->c.settings;
-
-		set->guard = i & 1;
-		set->hook = (uint8_t)(i % 3);
-		set->established = i >> 1 & 1;
-		set->drop_ports = i >> 2 & 1;
-		set->open_knock_port = i >> 3 & 1;
-		set->openspa.enabled = i >> 5 & 1;
-		snprintf(set->interface, sizeof set->interface, "%s", i >> 4 & 1 ? "eth0.7" : "");
-		set->guard_allow_ports = (struct span){i & 3, i & 4};
-		set->guard_allow_networks = (struct span){0, i & 4};
-		set->managed_ports = (struct span){0, 4 + (i & 3)};
-		set->priority = i & 2 ? -400 : 5;
-		as_nft_would_make_it(b);
-	}
-}
-
-static void it_is_what_nft_makes_of_the_text(void **state)
-{
-	static const char *const networks[][4] = {
-	    {"0.0.0.0/0", "::/0", "10.0.0.0/8", "2001:db8::1"},
-	    {"10.16.0.0/12", "fe80::/10", "192.0.2.7", "10.32.0.0/11"},
-	    {"10.1.0.0/20", "2001:db8::/33", "2001:db8:8000::/33", "192.0.2.0/31"}};
-	struct fw_bench *b = *state;
-
-	b->c.ports[4] = (struct ports){17, 0, 65535, 65535};
-	b->c.ports[5] = (struct ports){6, 0, 23, 25};
-	b->c.ports[6] = (struct ports){6, 0, 1, 65535};
-	for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
-		for (size_t k = 0; k < 4; k++)
-			assert_true(cidr_parse(&b->c.cidrs[k], networks[i][k]));
-		b->c.policies[2].ports = (struct span){0, i == 0 ? 0 : 6};
-		every_shape(b);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -522,7 +455,6 @@ int main(void)
 	    FW_TEST(our_table_comes_first),
 	    FW_OLD_TEST(our_table_comes_first),
 	    FW_OLD_TEST(what_another_boot_left_is_no_grant),
-	    FW_OLD_TEST(it_is_what_nft_makes_of_the_text),
 	};
 
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);

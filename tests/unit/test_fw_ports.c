@@ -470,8 +470,11 @@ static void a_flush_is_told_by_every_kind(void **state)
 	for (size_t i = 0; i < 2; i++) /* what stands behind it does not matter */
 		closed[i] = (struct fw_change){.owner = o[0].owner,
 		    .close = true,
+		    .outcome = 7,
 		    .opening = {.address = o[0].address, .ports = o[0].ports}};
 	assert_int_equal(b->fw.ops->change(&b->fw, closed, 1), 0);
+	assert_int_equal(closed[0].outcome, 0);
+	assert_int_equal(closed[1].outcome, 7);
 	assert_int_equal(open_one(b, new), -ENOENT);
 	assert_true(b->fw.ops->disturbed(&b->fw));
 	install(b, o, count);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -391,7 +393,28 @@ static void none_does_nothing_and_cannot_fail(void **state)
 	assert_int_equal(fw_case_close(&fw, &g), 0);
 	assert_int_equal(fw.ops->remove(&fw), 0);
 	fw_close(&fw);
-	assert_int_equal(fw_open(&fw, (enum conf_firewall)7, "", -1), -EINVAL);
+}
+
+/* Of what is not open nothing is left to close. */
+static void what_there_is_none_of_is_not_opened(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct fw fw;
+
+	(void)state;
+	caught_log_begin(LOG_LEVEL_ERROR);
+	assert_int_equal(
+	    fw_open(&fw, (enum conf_firewall)(CONF_FIREWALL_NONE + 1), "", -1), -EINVAL);
+	assert_has(caught_log_end(), "no firewall back-end has the number 2\n");
+	assert_null(fw.ops);
+	fw_close(&fw);
+	caught_log_begin(LOG_LEVEL_ERROR);
+	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NFT, "", fd), -ENOTSOCK);
+	assert_has(caught_log_end(), "cannot open the firewall");
+	assert_null(fw.ops);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+	fw_close(&fw);
 }
 
 static const char *said_by_none(const struct fw_change *c)
@@ -480,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(a_mark_is_one_bit),
 	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(none_does_nothing_and_cannot_fail),
+	    cmocka_unit_test(what_there_is_none_of_is_not_opened),
 	    cmocka_unit_test(none_says_what_it_would_do),
 	    cmocka_unit_test(none_says_which_rules),
 	};

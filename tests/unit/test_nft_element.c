@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "fw/nft_rule.h"
 
 /* As it is: what comes back is read by functions of its own. */
 #include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
@@ -301,6 +302,71 @@ static void words_of_a_boot(void **state)
 	assert_int_equal(strlen(boot), strlen("of boot ") + CLOCK_BOOT_ID_BYTES);
 }
 
+/* --- The set of a rule that has several values */
+
+static uint32_t size_of(const struct nlmsghdr *new_set)
+{
+	const struct nlattr *size =
+	    nft_attributes_in(nft_attributes_of(new_set).at[NFTA_SET_DESC]).at[NFTA_SET_DESC_SIZE];
+	uint32_t n = 0;
+
+	assert_true(nft_attribute_u32(size, &n));
+	return n;
+}
+
+static int count_element(const struct nlattr *element, void *count)
+{
+	(void)element;
+	(*(uint32_t *)count)++;
+	return MNL_CB_OK;
+}
+
+static uint32_t elements_of(const struct nlmsghdr *new_elements)
+{
+	uint32_t n = 0;
+
+	mnl_attr_parse_nested(
+	    nft_attributes_of(new_elements).at[NFTA_SET_ELEM_LIST_ELEMENTS], count_element, &n);
+	return n;
+}
+
+static void room_for_what_is_put_there(void **state)
+{
+	static const struct nft_match matches[] = {
+	    {.field = NFT_TCP_DPORT, .listed = true}, {.field = NFT_NO_FIELD}};
+	static const struct {
+		uint8_t ports[2][2][2]; /* the first and the last of two */
+		uint32_t elements;
+	} cases[] = {{{{{0, 22}, {0, 22}}, {{0, 30}, {0, 30}}}, 2},
+	    {{{{0, 22}, {0, 25}}, {{0, 30}, {0, 30}}}, 5}};
+	struct nft_value values[2];
+	struct nft_link l;
+	struct nft_writer w = {.link = &l, .values = values, .chain = "input"};
+
+	(void)state;
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct nlmsghdr *m = (const struct nlmsghdr *)l.buffer;
+		uint32_t size = 0, elements = 0;
+		int left;
+
+		nft_batch_begin(&l);
+		for (size_t k = 0; k < 2; k++)
+			nft_value_add(&w, cases[i].ports[k][0], cases[i].ports[k][1], 2);
+		nft_put_rule(&w, matches, NF_ACCEPT, NULL, NULL);
+		left = (int)((char *)l.message - l.buffer) + (int)l.message->nlmsg_len;
+		for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+			if (m->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET))
+				size = size_of(m);
+			if (m->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM))
+				elements += elements_of(m);
+		}
+		assert_int_equal(size, cases[i].elements);
+		assert_int_equal(elements, cases[i].elements);
+	}
+	nft_link_close(&l);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -313,6 +379,7 @@ int main(void)
 	    cmocka_unit_test(each_kind_has_its_place),
 	    cmocka_unit_test(time_is_never_cut_short),
 	    cmocka_unit_test(words_of_a_boot),
+	    cmocka_unit_test(room_for_what_is_put_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
