@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "main/executable.h"
+#include "main/ladder.h"
 #include "main/processes.h"
 #include "main/spawn.h"
 #include "main/state_file.h"
@@ -115,7 +116,8 @@ static bool introduce(struct main_process *m, const struct identity who[static R
 		const struct hello hello = {.uid = who[role].uid,
 		    .gid = who[role].gid,
 		    .log_level = m->options->log_level,
-		    .log_format = m->options->log_format};
+		    .log_format = m->options->log_format,
+		    .best = settings->sandbox == CONF_SANDBOX_BEST};
 
 		ok = m->children[role].pid == 0 ||
 		     (hello_send(m->children[role].peer.channel.fd, hello) &&
@@ -189,7 +191,8 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 		wanted[role] = programs_need(&m->programs, role);
 	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
 	     look_at_clock(&replay, settings) &&
-	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user);
+	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user) &&
+	     ladder_has_rights(&who[FIRST_ROLE], wanted[ROLE_PRIVILEGED_RUNNER]);
 	if (ok && !programs_reachable(&m->programs, who)) {
 		m->exit_status = EXIT_CONFIG;
 		ok = false;

@@ -21,6 +21,7 @@ struct hello {
 	gid_t gid;
 	enum log_level log_level;
 	enum log_format log_format;
+	bool best; /* sandbox_take_best */
 };
 
 /* Sends it with this build's id; false with errno. */
