@@ -14,9 +14,11 @@ from pathlib import Path
 
 from daemon import BUILD, Daemon, program
 from netns import eventually
+from programs_world import ProgramsTest
 from spa_tool import need_openspa
 from spa_world import SpaWorldTest
 from test_process import ROLES, status
+from test_programs import ALL
 from world import WorldTest
 
 MISSING = "a layer of the sandbox is missing here"
@@ -102,6 +104,10 @@ class LayersTest(Ladder, WorldTest):
                                   for line in said], [("warn", "main", layer, error)])
                 self.assertEqual(len(self.ready(f", without {layer}")), 1)
                 self.assert_serves()
+                self.assertEqual(json.loads(self.postern("--json", "sessions"))["sandbox_without"],
+                                 [layer])
+                self.assertIn(f"\nThe daemon runs without {layer} (server.sandbox: best)\n",
+                              self.postern("sessions"))
                 self.assert_closed_but(layer)
                 code, text = self.check()
                 self.assertEqual(code, 0)
@@ -136,6 +142,8 @@ class LayersTest(Ladder, WorldTest):
         self.assertEqual(self.daemon.events(message=WITHOUT), [])
         self.assertEqual(self.ready("without"), [])
         self.assertEqual(self.check()[1].split(",")[-1], " fine\n")
+        self.assertEqual(json.loads(self.postern("--json", "sessions"))["sandbox_without"], [])
+        self.assertNotIn("without", self.postern("sessions"))
         for pid in self.daemon.roles().values():
             self.assertEqual(status(pid)["Seccomp_filters"], ["1"])
 
@@ -208,6 +216,24 @@ class MemoryTest(Ladder, SpaWorldTest):
                 place = (*NO_LOCKS, f"--memlock={size}:{size}")
                 self.in_place(place, self.configured(openspa), self.put_keys).start()
                 self.assert_serves()
+
+
+class RunnersTest(ProgramsTest):
+    def test_with_nothing_but_users(self):
+        """Scripts run as whom they should, and every process is there."""
+        need_openspa()
+        scripts = {key: text for key, text in ALL.items() if key != "user_directory_service"}
+        daemon = self.make({**scripts, "authorization": "id -u >$OUT/uid; echo 60"})
+        text = daemon.file.read_text().replace("server:\n", "server:\n  sandbox: best\n", 1)
+        daemon.configure(text)
+        command = daemon.command
+        daemon.command = lambda *more: [*lacking("landlock", "seccomp"), *command(*more)]
+        daemon.start()
+        roles = daemon.roles()
+        self.assertEqual(sorted(roles), sorted((*ROLES, "runner", "privileged-runner")))
+        self.assertEqual(len(daemon.events(message=WITHOUT)), 2)
+        self.granted_for(self.request())
+        self.assertEqual(self.out("uid").read_text().split(), status(roles["runner"])["Uid"][:1])
 
 
 class PlacesTest(Ladder, WorldTest):
