@@ -48,13 +48,27 @@ static void print_last_seen(const struct control_last_seen *seen, int64_t now_ns
 	    text_duration(now_ns - seen->when_ns, ago));
 }
 
+static void print_layers(const struct daemon_state *state)
+{
+	char name[4 * CONTROL_NAME_BYTES];
+
+	for (size_t i = 0; i < state->without_count; i++)
+		printf("%sThe daemon runs without %s%s (server.sandbox: best)\n",
+		    cli_colour(CLI_RED), text_escaped(name, sizeof name, state->without[i]),
+		    cli_colour(CLI_PLAIN));
+	if (state->without_count > 0)
+		putchar('\n');
+}
+
 static void print_text(const struct daemon_state *state, int64_t now_ns)
 {
 	const char *bold = cli_colour(CLI_BOLD), *plain = cli_colour(CLI_PLAIN);
 	char when[CLOCK_TEXT_BYTES];
 	bool heading = false;
 
-	printf("Sessions as of %s\n\n%sACTIVE SESSIONS%s\n", clock_text(now_ns, when), bold, plain);
+	printf("Sessions as of %s\n\n", clock_text(now_ns, when));
+	print_layers(state);
+	printf("%sACTIVE SESSIONS%s\n", bold, plain);
 	if (state->session_count == 0)
 		puts("  none");
 	else
@@ -121,6 +135,10 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 	for (size_t i = 0; i < state->seen_count; i++)
 		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
 	json_close(&j, '}');
+	json_open(&j, "sandbox_without", '[');
+	for (size_t i = 0; i < state->without_count; i++)
+		json_string(&j, NULL, state->without[i]);
+	json_close(&j, ']');
 	json_close(&j, '}');
 }
 

@@ -7,11 +7,15 @@
 #include "cmd/cli.h"
 #include "ctl/ctl_client.h"
 
+#define DAEMON_LAYERS_MOST 4
+
 struct daemon_state {
 	struct control_session *sessions; /* by client, then address */
 	size_t session_count;
 	struct control_last_seen *seen; /* by client */
 	size_t seen_count;
+	char without[DAEMON_LAYERS_MOST][CONTROL_NAME_BYTES]; /* layers of the daemon's sandbox */
+	size_t without_count;
 	bool short_of_memory;
 };
 

@@ -15,6 +15,8 @@ const struct conf_word conf_shutdown_words[] = {
     {"remove", CONF_SHUTDOWN_REMOVE}, {"keep", CONF_SHUTDOWN_KEEP}, {NULL, 0}};
 const struct conf_word conf_host_chains_words[] = {{"auto", CONF_HOST_CHAINS_AUTO},
     {"all", CONF_HOST_CHAINS_ALL}, {"none", CONF_HOST_CHAINS_NONE}, {NULL, 0}};
+const struct conf_word conf_sandbox_words[] = {
+    {"strict", CONF_SANDBOX_STRICT}, {"best", CONF_SANDBOX_BEST}, {NULL, 0}};
 const struct conf_word conf_answer_words[] = {{"always", CONF_ANSWER_ALWAYS},
     {"source-matches", CONF_ANSWER_SOURCE_MATCHES}, {"never", CONF_ANSWER_NEVER}, {NULL, 0}};
 

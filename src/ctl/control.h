@@ -25,9 +25,11 @@
 
 enum control_type {
 	/* requests, without a body */
-	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client */
-	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
-	CONTROL_STATS = 3,    /* answered by STAT */
+	CONTROL_SESSIONS =
+	    1,              /* answered by SESSION for every grant, LAST_SEEN for every client, and
+	                     * STAT for every layer of the sandbox that the daemon does without */
+	CONTROL_RELOAD = 2, /* answered by STAT (what came of it) */
+	CONTROL_STATS = 3,  /* answered by STAT */
 	/* replies */
 	CONTROL_SESSION = 65,
 	CONTROL_LAST_SEEN = 66,

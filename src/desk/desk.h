@@ -7,6 +7,7 @@
 #include "ctl/control.h"
 #include "proc/counters.h"
 #include "proc/process.h"
+#include "proc/sandbox.h"
 
 #define DESK_COUNTER_SETS  2 /* doorman's and keeper's */
 #define DESK_CONVERSATIONS 16
@@ -38,6 +39,7 @@ struct desk {
 	struct snapshot config;
 	uid_t allowed_uid;
 	struct conversation conversations[DESK_CONVERSATIONS];
+	bool without[SANDBOX_LAYERS]; /* of the sandbox: left out here */
 	bool reload_asked;            /* of main, which has not done it yet */
 	bool keeper_asked;            /* and has not answered yet */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */

@@ -77,6 +77,18 @@ static bool send_page(struct desk *d, struct conversation *c)
 	return true;
 }
 
+static void show_layers(struct conversation *c)
+{
+	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++) {
+		struct control_record record = {.type = CONTROL_STAT, .stat.value = 1};
+
+		if (!c->desk->without[l])
+			continue;
+		snprintf(record.stat.name, sizeof record.stat.name, "%s", sandbox_layer_name(l));
+		(void)conversation_send(c, &record);
+	}
+}
+
 static void ask_keeper(struct desk *d, struct conversation *c, uint32_t next)
 {
 	const struct message_cursor cursor = {next};
@@ -121,6 +133,7 @@ void request_show_sessions(struct desk *d)
 		if (c == NULL)
 			return;
 		c->state = CONVERSATION_SHOWN;
+		show_layers(c);
 		ask_keeper(d, c, 0);
 		c = conversation_in(d, CONVERSATION_SHOWN);
 	}

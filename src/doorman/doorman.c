@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "doorman/response.h"
 #include "proc/counters.h"
+#include "proc/sandbox.h"
 
 /* Signatures a second in the trial queue: half of one processor at 38 us each. */
 #define SCAN_RATE  13000
@@ -169,6 +170,12 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 	return true;
 }
 
+static bool are_secrets_locked(const struct doorman *d, bool openspa)
+{
+	return secret_is_locked(d->secret, OPENME_SECRET_BYTES) &&
+	       secret_is_locked(d->hands, sizeof *d->hands) && (!openspa || answer_is_locked());
+}
+
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
@@ -180,11 +187,9 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()))
 		return false;
-	if (!secret_is_locked(d->secret, OPENME_SECRET_BYTES) ||
-	    !secret_is_locked(d->hands, sizeof *d->hands))
-		log_line(LOG_LEVEL_WARN,
-		    "no memory can be locked: the server's private key may get to swap (raise the "
-		    "limit)");
+	if (!are_secrets_locked(d, m->openspa) &&
+	    !sandbox_goes_without(SANDBOX_MEMORY, errno, log_event))
+		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);

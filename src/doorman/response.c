@@ -7,7 +7,6 @@
 
 #include "admit/codec.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/secret.h"
 
 #ifdef HAVE_OPENSPA
@@ -23,17 +22,18 @@ bool answer_prepare(void)
 
 	if (!codec_prepare(true))
 		return false;
-	/* The heap is made as large as it will ever be, never given back, and locked as it is:
+	/* The heap is made as large as it will ever be and never given back, to be locked as it is:
 	 * locking what comes later as well would need a right that we are about to give up. */
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_THRESHOLD, LOCKED_HEAP_BYTES * 2);
 	room = malloc(LOCKED_HEAP_BYTES);
 	free(room);
-	if (room != NULL && mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
-		return true;
-	log_line(LOG_LEVEL_ERROR,
-	    "cannot keep the OpenSPA key out of swap (raise the limit of locked memory)");
-	return false;
+	return room != NULL;
+}
+
+bool answer_is_locked(void)
+{
+	return mlockall(MCL_CURRENT | MCL_ONFAULT) == 0;
 }
 
 bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
@@ -70,6 +70,11 @@ size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct messag
 bool answer_prepare(void)
 {
 	return false;
+}
+
+bool answer_is_locked(void)
+{
+	return true;
 }
 
 bool answer_change_key(struct rsa_key **key, const struct message_secret *m)

@@ -31,6 +31,21 @@ static int failed(const char *what, int err)
 	return err;
 }
 
+/* Where nothing at all can be done with nftables, that is known from the first look. */
+static int not_opened(int err)
+{
+	log_event(LOG_LEVEL_ERROR, "cannot open the firewall", "error", strerror(-err),
+	    err == -EPROTONOSUPPORT || err == -EPERM ? "remedy" : NULL,
+	    err == -EPERM
+	        ? "CAP_NET_ADMIN over this network namespace: give the container a network of its "
+	          "own, or start it with that capability"
+	        : "a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET, and, in a container, "
+	          "the module loaded outside (modprobe nf_tables); or server.firewall: none, which "
+	          "opens and shuts nothing",
+	    NULL);
+	return err;
+}
+
 static void nft_close(struct fw *fw)
 {
 	struct nft *n = fw->state;
@@ -46,21 +61,24 @@ static void nft_close(struct fw *fw)
 static int nft_open(struct fw *fw, const char *boot_id, int fd)
 {
 	struct nft *n = calloc(1, sizeof *n);
+	struct nft_table t;
 	int err;
 
 	if (n == NULL)
-		return failed("cannot open the firewall", -ENOMEM);
+		return not_opened(-ENOMEM);
 	n->watch = -1;
 	fw->state = n;
 	err = nft_link_open(&n->link, fd);
 	if (err == 0) {
 		n->watch = nft_watch_open(n->link.port);
 		nft_table_boot(n->boot, boot_id);
-		err = n->watch < 0 ? n->watch : 0;
+		err = n->watch < 0 ? n->watch : nft_table_look(&n->link, n->boot, &t);
+		if (err == -EINVAL || err == -EOPNOTSUPP)
+			err = -EPROTONOSUPPORT; /* netlink takes it, and has nobody for it */
 	}
 	if (err != 0) {
 		nft_close(fw);
-		return failed("cannot open the firewall", err);
+		return not_opened(err);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -119,13 +120,17 @@ static bool start(struct main_process *m, const struct conf *conf)
 
 static void say_ready(const struct main_process *m)
 {
+	char status[LADDER_TEXT_BYTES + 32];
+
 	if (m->settings.openme)
-		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u",
-		    m->clients, m->settings.udp_port);
+		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u%s",
+		    m->clients, m->settings.udp_port, m->without);
 	if (m->settings.openspa.enabled)
-		log_line(LOG_LEVEL_INFO, "ready for OpenSPA requests of %u devices on UDP port %u",
-		    m->devices, m->settings.openspa.port);
-	notify_manager("READY=1");
+		log_line(LOG_LEVEL_INFO,
+		    "ready for OpenSPA requests of %u devices on UDP port %u%s", m->devices,
+		    m->settings.openspa.port, m->without);
+	snprintf(status, sizeof status, "READY=1\nSTATUS=Serving%s", m->without);
+	notify_manager(status);
 }
 
 /* From an open control socket to the end. `conf` is freed as soon as the roles have it: only the
@@ -196,13 +201,19 @@ int role_main(const struct main_options *options)
 		return fail(&retry, true, EXIT_FAILED);
 	}
 	main_warn(conf);
+	if (!ladder_stand(m.without, (enum conf_sandbox)conf_server(conf)->sandbox, log_event)) {
+		conf_free(conf);
+		executable_run_guard(options);
+		return fail(&retry, false, EXIT_FAILED);
+	}
 	public_address_learn(&m.public, conf);
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
 	if (m.signals.fd < 0 || !loop_open(&m.loop) || !main_open_reload(&m))
 		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
 	else if (mkdir(options->state_dir, 0700) != 0 && errno != EEXIST)
 		log_event(LOG_LEVEL_ERROR, "cannot make the state directory", "path",
-		    options->state_dir, "error", strerror(errno), NULL);
+		    options->state_dir, "error", strerror(errno), "remedy",
+		    "a folder that can be written: --state-dir, or a tmpfs mounted there", NULL);
 	else
 		m.control = control_socket_open(options->control);
 	if (m.control < 0) {

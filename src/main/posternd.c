@@ -12,6 +12,7 @@
 #include "conf/values.h"
 #include "ctl/control.h"
 #include "main/explain.h"
+#include "main/ladder.h"
 #include "main/main.h"
 
 static const char usage[] =
@@ -127,6 +128,7 @@ static int check_or_explain(const char *path, const struct explain_options *what
 {
 	struct conf_error why = {.text = ""};
 	struct conf *conf = conf_load(path, &why);
+	char without[LADDER_TEXT_BYTES];
 	int status = EXIT_DONE;
 
 	if (conf == NULL || (what->file == NULL && !conf_find_interface(conf, &why))) {
@@ -138,9 +140,12 @@ static int check_or_explain(const char *path, const struct explain_options *what
 		fprintf(stderr, "posternd: warning: %s\n", conf_warning(conf, i));
 	if (what->file != NULL)
 		status = explain(what, conf);
+	else if (!ladder_stand(
+	             without, (enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
+		status = EXIT_CONFIG;
 	else
-		printf("%s: %zu clients, %zu devices, fine\n", path, conf_client_count(conf),
-		    conf_has_openspa(conf) ? conf_device_count(conf) : 0);
+		printf("%s: %zu clients, %zu devices, fine%s\n", path, conf_client_count(conf),
+		    conf_has_openspa(conf) ? conf_device_count(conf) : 0, without);
 	conf_free(conf);
 	return status;
 }

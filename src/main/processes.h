@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "main/cgroups.h"
+#include "main/ladder.h"
 #include "main/main.h"
 #include "main/programs.h"
 #include "main/public_address.h"
@@ -42,10 +43,11 @@ struct main_process {
 	struct child children[ROLE_COUNT];
 	pid_t earlier[EARLIER_MOST]; /* children of whoever executed main, which are not ours */
 	size_t earlier_count;
-	struct programs programs;   /* the same from the start to the end */
-	struct cgroups cgroups;     /* of the programs */
-	struct settings settings;   /* in force */
-	struct conf_text interface; /* as the file calls it; settings has its own name */
+	struct programs programs;        /* the same from the start to the end */
+	struct cgroups cgroups;          /* of the programs */
+	struct settings settings;        /* in force */
+	char without[LADDER_TEXT_BYTES]; /* layers of the sandbox, as ladder_stand says them */
+	struct conf_text interface;      /* as the file calls it; settings has its own name */
 	uint32_t clients;
 	uint32_t devices;
 	uint64_t generation;

@@ -113,6 +113,8 @@ static const char *fixed_setting(
 		return "server.interface";
 	if (a->firewall != b->firewall)
 		return "server.firewall";
+	if (a->sandbox != b->sandbox)
+		return "server.sandbox";
 	if (a->openme != b->openme)
 		return "server.private_key";
 	if (a->openspa.enabled != b->openspa.enabled)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "main/executable.h"
+#include "main/ladder.h"
 #include "main/processes.h"
 #include "main/spawn.h"
 #include "main/state_file.h"
@@ -112,8 +113,10 @@ static bool introduce(struct main_process *m, const struct identity who[static R
 
 	memcpy(begin.boot_id, replay->boot_id, sizeof begin.boot_id);
 	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
-		const struct hello hello = {
-		    .uid = who[role].uid, .gid = who[role].gid, .log = log_get_settings()};
+		const struct hello hello = {.uid = who[role].uid,
+		    .gid = who[role].gid,
+		    .log = log_get_settings(),
+		    .best = settings->sandbox == CONF_SANDBOX_BEST};
 
 		ok = m->children[role].pid == 0 ||
 		     (hello_send(m->children[role].peer.channel.fd, hello) &&
@@ -197,7 +200,8 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
 	     look_at_clock(&replay, settings) &&
 	     prepare_replay(inherited.of[ROLE_KEEPER].fd[FD_REPLAY], &replay) &&
-	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user);
+	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user) &&
+	     ladder_has_rights(&who[FIRST_ROLE], wanted[ROLE_PRIVILEGED_RUNNER]);
 	if (ok && !programs_reachable(&m->programs, who)) {
 		m->exit_status = EXIT_CONFIG;
 		ok = false;

@@ -20,6 +20,7 @@ struct hello {
 	uid_t uid;
 	gid_t gid;
 	struct log_settings log;
+	bool best; /* sandbox_take_best */
 };
 
 /* Sends it with this build's id; false with errno. */

@@ -40,6 +40,7 @@ static bool begin(struct process *p, enum role role)
 	if (!hello_receive(PROCESS_CHANNEL_FD, &p->hello, BEGIN_TIMEOUT_MS))
 		return false;
 	log_go_on(role_name(role), p->hello.log);
+	sandbox_take_best(p->hello.best);
 	if (secret_init() && loop_open(&p->loop) &&
 	    peer_wait(&p->main, PHASE_START, BEGIN_TIMEOUT_MS) == CHANNEL_MESSAGE &&
 	    peer_open(&p->main, &p->loop))

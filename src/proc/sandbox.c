@@ -140,7 +140,7 @@ bool sandbox_read_only(const char *writable)
 	long fd = -1;
 	bool closed;
 
-	if (!SANDBOXED)
+	if (!SANDBOXED || sandbox_is_left_out(SANDBOX_LANDLOCK))
 		return true;
 	if (landlock_version() >= 3)
 		changes.handled_access_fs |= ACCESS_TRUNCATE;
@@ -222,6 +222,9 @@ bool sandbox_close(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
 	       step(drop_user(policy, uid, gid), "user and capabilities") &&
 	       step(refuse_tracing(), "tracing") &&
 	       step(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges") &&
-	       step(OPEN || uid == 0 || policy->executes || close_files(), "landlock") &&
-	       step(OPEN || close_calls(policy, uid == 0), "seccomp");
+	       step(OPEN || uid == 0 || policy->executes || sandbox_is_left_out(SANDBOX_LANDLOCK) ||
+	                close_files(),
+	           "landlock") &&
+	       step(OPEN || sandbox_is_left_out(SANDBOX_SECCOMP) || close_calls(policy, uid == 0),
+	           "seccomp");
 }

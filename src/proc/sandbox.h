@@ -1,11 +1,14 @@
 /* What each role may do once it runs: the policy is data, in sandbox_policy.c and sandbox_denied.c.
- * A sandbox that cannot be closed stops the start. */
+ * A sandbox that cannot be closed stops the start; which layers may be left out is said in
+ * sandbox_ladder.c. */
 #ifndef PROC_SANDBOX_H
 #define PROC_SANDBOX_H
 
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "base/log.h"
 
 struct sandbox_policy {
 	/* Lists of system calls, closed by NULL; each closed by -1. They may be used, all others
@@ -20,6 +23,26 @@ struct sandbox_policy {
 
 extern const struct sandbox_policy sandbox_doorman, sandbox_keeper, sandbox_desk;
 extern const struct sandbox_policy sandbox_main, sandbox_runner, sandbox_privileged_runner;
+
+/* Layers that a kernel may have been built without, or a container may withhold. */
+enum sandbox_layer {
+	SANDBOX_LANDLOCK,
+	SANDBOX_SECCOMP,
+	SANDBOX_MEMORY, /* that can be locked: found missing by who locks it */
+	SANDBOX_LAYERS
+};
+
+const char *sandbox_layer_name(enum sandbox_layer layer);
+/* 0, or the error that tells that there is no such layer here, which other errors do not. */
+int sandbox_lacks(enum sandbox_layer layer);
+/* From now on, in this process and those that it forks: a layer that is lacking is left out.
+ * Otherwise no sandbox is closed without it. */
+void sandbox_take_best(bool best);
+bool sandbox_is_left_out(enum sandbox_layer layer);
+/* Says that it is missing, by which error, and what that means or what to do. True when it is to be
+ * left out. `say` is as log_event. */
+typedef void sandbox_say(enum log_level level, const char *message, ...);
+bool sandbox_goes_without(enum sandbox_layer layer, int err, sandbox_say *say);
 
 /* For a role that executes: takes away every way to change a file but `writable` and what stands
  * under it ("": nothing), /dev/null and /dev/full. False with errno. Before sandbox_close. */

@@ -535,7 +535,7 @@ static void without_memory(void **state)
 	}
 	assert_in_range(nth, 5, 8); /* some are the test's own */
 	assert_int_equal(fw_bench_held(b, false, b->found), 0);
-	for (nth = 1; nth <= 3; nth++) {
+	for (nth = 1; nth <= 4; nth++) {
 		short_memory(nth);
 		caught_log_begin(LOG_LEVEL_INFO);
 		assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), -ENOMEM);

@@ -1,0 +1,113 @@
+#include "main/ladder.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+bool ladder_stand(
+    char without[static LADDER_TEXT_BYTES], enum conf_sandbox wanted, sandbox_say *say)
+{
+	bool stands = true;
+
+	*without = '\0';
+	sandbox_take_best(wanted == CONF_SANDBOX_BEST);
+	for (enum sandbox_layer l = 0; SANDBOXED && l < SANDBOX_MEMORY; l++) {
+		size_t used = strlen(without);
+		int err = sandbox_lacks(l);
+
+		if (err == 0)
+			continue;
+		stands = sandbox_goes_without(l, err, say) && stands;
+		snprintf(without + used, LADDER_TEXT_BYTES - used, "%s%s",
+		    used == 0 ? ", without " : ", ", sandbox_layer_name(l));
+	}
+	return stands;
+}
+
+void ladder_print(enum log_level level, const char *message, ...)
+{
+	const char *key, *value;
+	va_list rest;
+
+	fprintf(stderr, "posternd: %s%s", level == LOG_LEVEL_WARN ? "warning: " : "", message);
+	va_start(rest, message);
+	while ((key = va_arg(rest, const char *)) != NULL) {
+		value = va_arg(rest, const char *);
+		fprintf(stderr, "; %s: %s", key, value);
+	}
+	va_end(rest);
+	fputc('\n', stderr);
+}
+
+/* --- Rights */
+
+static const struct {
+	unsigned int capability;
+	const char *name;
+	bool rules; /* for those alone */
+} rights[] = {{CAP_SETUID, ", CAP_SETUID", false}, {CAP_SETGID, ", CAP_SETGID", false},
+    {CAP_SETPCAP, ", CAP_SETPCAP", false}, {CAP_NET_ADMIN, ", CAP_NET_ADMIN", false},
+    {CAP_NET_RAW, ", CAP_NET_RAW", true}};
+
+static bool has_capabilities(bool rules)
+{
+	char missing[96] = "";
+
+	if (capng_get_caps_process() != 0)
+		return true; /* closing the sandboxes tells */
+	for (size_t i = 0; i < sizeof rights / sizeof *rights; i++)
+		if ((rules || !rights[i].rules) &&
+		    capng_have_capability(CAPNG_PERMITTED, rights[i].capability) == 0)
+			strcat(missing, rights[i].name);
+	if (*missing == '\0')
+		return true;
+	log_event(LOG_LEVEL_ERROR, "root lacks rights here that no sandbox is made without",
+	    "missing", missing + 2, "remedy",
+	    "have the container or the service manager leave them to the daemon "
+	    "(CapabilityBoundingSet=, --cap-add, lxc.cap.keep)",
+	    NULL);
+	return false;
+}
+
+/* 0, or the error by which no process becomes that user here. */
+static int become_error(const struct identity *who)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(setgroups(0, NULL) == 0 && setresgid(who->gid, who->gid, who->gid) == 0 &&
+		              setresuid(who->uid, who->uid, who->uid) == 0
+		          ? 0
+		          : errno);
+	if (pid < 0)
+		return errno;
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+static bool becomes(const struct identity *who)
+{
+	int err = become_error(who);
+	char uid[16];
+
+	if (err == 0)
+		return true;
+	snprintf(uid, sizeof uid, "%u", who->uid);
+	log_event(LOG_LEVEL_ERROR, "no process can become another user here", "uid", uid, "error",
+	    strerror(err), "remedy",
+	    "a user namespace that has this uid and gid, and leaves setgroups allowed: map 65536 "
+	    "of each into the container (/etc/subuid, /etc/subgid)",
+	    NULL);
+	return false;
+}
+
+bool ladder_has_rights(const struct identity *who, bool rules)
+{
+	return has_capabilities(rules) && becomes(who);
+}

@@ -1,0 +1,89 @@
+/* The layers that are not to be had everywhere: each is tried in a way that changes nothing. */
+#include <errno.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proc/sandbox.h"
+
+static const struct {
+	const char *name;
+	const char *so; /* without it */
+	const char *remedy;
+} layers[SANDBOX_LAYERS] = {
+    [SANDBOX_LANDLOCK] = {"landlock",
+        "only their users and filters close files, TCP and signals to the processes, and "
+        "openspa.script_writable does not hold",
+        "a kernel with CONFIG_SECURITY_LANDLOCK=y and lsm=landlock,... on its command line, and "
+        "in a container a filter that lets landlock_create_ruleset, landlock_add_rule and "
+        "landlock_restrict_self by; or server.sandbox: best, to go on without it"},
+    [SANDBOX_SECCOMP] = {"seccomp",
+        "only their users and Landlock limit what the processes, scripts and helpers may call",
+        "a kernel with CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets seccomp by; "
+        "or server.sandbox: best, to go on without it"},
+    [SANDBOX_MEMORY] = {"locked memory", "the server's private key may get to swap",
+        "a limit of 1 MiB, or 16 MiB with OpenSPA (LimitMEMLOCK=, ulimit -l, lxc.prlimit.memlock), "
+        "or CAP_IPC_LOCK, and in a container a filter that lets mlock and mlockall by; or "
+        "server.sandbox: best, to go on without it"},
+};
+
+static bool takes_best;
+
+const char *sandbox_layer_name(enum sandbox_layer layer)
+{
+	return layers[layer].name;
+}
+
+void sandbox_take_best(bool best)
+{
+	takes_best = best;
+}
+
+/* Not built, not among lsm=, or refused by a container's filter: asking for the version cannot fail
+ * in another way. */
+static int lacks_landlock(void)
+{
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1)
+		return 0;
+	return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM || errno == EACCES ? errno
+	                                                                                   : 0;
+}
+
+/* Whoever has filters looks first where this one is, which is nowhere. */
+static int lacks_seccomp(void)
+{
+	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL);
+
+	if (result == -1 && errno == ENOSYS)
+		result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
+	return result == -1 && (errno == EINVAL || errno == ENOSYS || errno == EPERM) ? errno : 0;
+}
+
+int sandbox_lacks(enum sandbox_layer layer)
+{
+	return layer == SANDBOX_LANDLOCK  ? lacks_landlock()
+	       : layer == SANDBOX_SECCOMP ? lacks_seccomp()
+	                                  : 0;
+}
+
+bool sandbox_is_left_out(enum sandbox_layer layer)
+{
+	return takes_best && sandbox_lacks(layer) != 0;
+}
+
+bool sandbox_goes_without(enum sandbox_layer layer, int err, sandbox_say *say)
+{
+	if (takes_best)
+		say(LOG_LEVEL_WARN, "going on without a layer of the sandbox that is missing here",
+		    "layer", layers[layer].name, "error", strerror(err), "so", layers[layer].so,
+		    NULL);
+	else
+		say(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer",
+		    layers[layer].name, "error", strerror(err), "remedy", layers[layer].remedy,
+		    NULL);
+	return takes_best;
+}
