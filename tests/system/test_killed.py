@@ -268,27 +268,67 @@ class FullDiskTest(Killing):
         space = os.statvfs(self.room)
         (self.room / "filler").write_bytes(bytes(max(space.f_bavail - pages, 0) * space.f_frsize))
 
-    def test_commands(self):
-        for words, before in ((["init", "--server", HOST], []),
-                              (["add", "bob"], [["init", "--server", HOST]]),
-                              (["revoke", "alice"],
-                               [["init", "--server", HOST], ["add", "alice"]])):
-            self.prepared = {}
-            self.begin_again()
-            self.prepare(*before)
+    def runs(self, *words):
+        """The tool's status with ever more room; a step each. Until it has what it needs it fails, says
+        why, and leaves nothing."""
+        for before in ((), WITHOUT_PROC):
             failed = 0
-            for pages in range(0, 9):
+            for pages in range(9):
                 self.begin_again()
                 self.fill(pages)
-                with self.subTest(words=words, pages=pages):
-                    done = self.run_tool(*words)
+                with self.subTest(words=words, pages=pages, before=before):
+                    status, said = self.run_printing(*words, before=before)
                     self.assertEqual(self.hidden(), [])
-                    if done.returncode != 0:
+                    if status != 0:
                         failed += 1
-                        self.assertIn("No space left", done.stderr)
-                        self.assertEqual(
-                            {n for n in self.names() if (self.room / n).is_file()},
-                            {*self.prepared, "filler"})
-                        self.assertEqual(done.stdout, "")
-            with self.subTest(words=words):
+                        self.assertIn("No space left", said)
+                        self.assert_as_before()
+                    yield status
+            with self.subTest(words=words, before=before):
                 self.assertIn(failed, range(1, 9))
+
+    def run_printing(self, *words, before):
+        with open(self.out, "w") as out:
+            done = subprocess.run(
+                [*before, program("postern"), "--config", self.config, "--control", self.control,
+                 *map(str, words)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+        return done.returncode, done.stderr
+
+    def assert_as_before(self):
+        files = {n for n in self.names() if (self.room / n).is_file()}
+        self.assertEqual(files, {*self.prepared, "filler"})
+        for name, data in self.prepared.items():
+            self.assertEqual((self.room / name).read_bytes(), data, name)
+
+    def test_init(self):
+        self.prepare()
+        for status in self.runs("init", "--server", HOST):
+            if status == 0:
+                self.is_sound()
+
+    def test_init_in_the_place_of_another(self):
+        self.prepare(["init", "--server", HOST])
+        for _ in self.runs("init", "--server", HOST, "--force"):
+            self.is_sound()
+
+    def test_add(self):
+        """A client is there when its profile was printed, whole, to the same disk, and its picture is in
+        place."""
+        self.out = self.disk / "out"
+        self.prepare(["init", "--server", HOST])
+        for more in ((), ("--qr-out", self.room / "bob.png")):
+            for status in self.runs("add", "bob", *more):
+                if status == 0:
+                    self.assertTrue(self.nobody_without_a_key("bob"))
+                    self.assertTrue(not more or (self.room / "bob.png").read_bytes().endswith(
+                        b"IEND\xaeB`\x82"))
+
+    def test_revoke(self):
+        """Somebody who cannot be revoked is not said to be."""
+        self.prepare(["init", "--server", HOST], ["add", "alice"])
+        for status in self.runs("revoke", "alice"):
+            self.is_sound()
+            listed = subprocess.run([program("postern"), "--config", self.config, "list"],
+                                    stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertEqual("revoked" in listed, status == 0, listed)
