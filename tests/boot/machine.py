@@ -2,16 +2,17 @@
 changes go to a layer above the tree. Power is cut by SIGKILL, and what the kernel held is gone."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 from netns import Namespace, eventually, run
 
-TREE = os.environ["POSTERN_TREE"]
-CHECKOUT = os.environ["POSTERN_CHECKOUT"]
+TREE = os.environ.get("POSTERN_TREE")
+CHECKOUT = os.environ.get("POSTERN_CHECKOUT")
 LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
-CGROUP = Path(os.environ["POSTERN_CGROUP"])  # for the machine and nothing else
+CGROUP = Path(os.environ.get("POSTERN_CGROUP", "/"))  # for the machine and nothing else
 PLACE = Path("/mnt")  # a file system of this run's own
 PATIENCE = 60
 
@@ -66,6 +67,9 @@ class Machine:
         self.pid = eventually(self._first_process, PATIENCE)
         assert self.pid and eventually(self._is_up, PATIENCE), f"no boot:\n{self.console()[-4000:]}"
 
+    def install(self):
+        self.shell("cd /src && make install PREFIX=/usr MESON_FLAGS=-Dtests=disabled")
+
     def _first_process(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         try:
@@ -103,6 +107,7 @@ class Machine:
             self.space.close()
         empty_cgroup()
         run("umount", self.root)
+        shutil.rmtree(PLACE / self.name)
 
     def console(self):
         return (PLACE / self.name / "console").read_text(errors="replace")
