@@ -97,8 +97,10 @@ bool envelope_open(uint8_t *plain, size_t size, const uint8_t key[static ENVELOP
 	uint8_t given[ENVELOPE_BLOCK_BYTES];
 	bool fits = false;
 
-	if (padded_size > sizeof padded)
+	if (padded_size > sizeof padded) {
+		secret_wipe(plain, size);
 		return false;
+	}
 	reader_skip(&r, RSA_KEY_BYTES);
 	reader_take(&r, iv, sizeof iv);
 	reader_take(&r, hidden, padded_size);

@@ -159,8 +159,8 @@ void openspa_replay_id(uint8_t id[static OPENSPA_REPLAY_BYTES], const struct ope
 	crypto_hash_sha256(id, proof->statement, sizeof proof->statement);
 }
 
-/* Signs the statement (header and payload), hides payload and signature, and writes the whole
- * packet. `fits`: what is said may be said. */
+/* Signs the statement (header and payload), hides payload and signature, writes the whole packet,
+ * and wipes the statement. `fits`: what is said may be said. */
 static bool build(struct writer *packet, const struct writer *statement, bool fits,
     const struct rsa_key *signer, const struct rsa_public *receiver,
     const struct envelope_randomness *randomness)
@@ -187,6 +187,9 @@ static bool build(struct writer *packet, const struct writer *statement, bool fi
 	}
 	if (!ok)
 		memset(packet->data, 0, packet->size);
+	secret_wipe(statement->data, statement->size);
+	secret_wipe(signature, sizeof signature);
+	secret_wipe(hidden, sizeof hidden);
 	return ok;
 }
 

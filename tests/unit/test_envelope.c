@@ -168,7 +168,9 @@ static void sizes_beyond_the_limit_are_refused(void **state)
 	assert_false(
 	    envelope_seal(envelope, plain, sizeof plain, rsa_key_public(receiver), &randomness));
 	assert_true(sodium_is_zero(envelope, sizeof envelope));
+	memset(plain, 1, sizeof plain);
 	assert_false(envelope_open(plain, sizeof plain, randomness.key, envelope));
+	assert_true(sodium_is_zero(plain, sizeof plain));
 }
 
 int main(void)

@@ -23,6 +23,7 @@ static uint8_t key[ENVELOPE_KEY_BYTES];
 static struct openspa_request request;
 static struct openspa_proof proof;
 static struct openspa_response response;
+static uint8_t packet[OPENSPA_REQUEST_BYTES];
 static bool succeeded;
 
 static void call_careless(void)
@@ -68,6 +69,18 @@ static void call_open_response(void)
 {
 	succeeded = openspa_response_open(&response, c.vector->response, OPENSPA_RESPONSE_BYTES,
 	    c.client, rsa_key_public(c.server));
+}
+
+static void call_build_request(void)
+{
+	succeeded = openspa_request_build(
+	    packet, &request, c.client, rsa_key_public(c.server), &randomness);
+}
+
+static void call_build_response(void)
+{
+	succeeded = openspa_response_build(
+	    packet, &response, c.server, rsa_key_public(c.client), &randomness);
 }
 
 static void call_load(void)
@@ -151,6 +164,42 @@ static void a_response_leaves_nothing(void **state)
 	    own_stack_holds(hidden + OPENSPA_RESPONSE_PAYLOAD_BYTES, OPENSPA_SIGNATURE_BYTES));
 }
 
+/* What is in `packet` now, payload and signature. */
+static void nothing_that_is_hidden_remains(size_t size)
+{
+	uint8_t hidden[OPENSPA_REQUEST_HIDDEN_BYTES];
+
+	assert_true(envelope_open(hidden, size, randomness.key, packet + OPENSPA_HEADER_BYTES));
+	assert_false(own_stack_holds(hidden, size));
+	assert_false(own_stack_holds(randomness.key, sizeof randomness.key));
+}
+
+static void building_leaves_nothing(void **state)
+{
+	(void)state;
+	openspa_unseal(key, c.server, c.vector->request);
+	call_open_request();
+	call_open_response();
+	/* Eight zeros would be found anywhere. */
+	randombytes_buf(&request.client_address, sizeof request.client_address);
+	randombytes_buf(&request.server_address, sizeof request.server_address);
+	run(call_build_request);
+	nothing_that_is_hidden_remains(OPENSPA_REQUEST_HIDDEN_BYTES);
+	run(call_build_response);
+	nothing_that_is_hidden_remains(OPENSPA_RESPONSE_HIDDEN_BYTES);
+}
+
+/* Of what may not be said, either. */
+static void building_nothing_leaves_nothing(void **state)
+{
+	(void)state;
+	randombytes_buf(request.device, sizeof request.device);
+	request.ports = (struct ports){.protocol = OPENSPA_TCP, .first = 2, .last = 1};
+	own_stack_run(call_build_request);
+	assert_false(succeeded);
+	assert_false(own_stack_holds(request.device, sizeof request.device));
+}
+
 static void loading_a_key_leaves_nothing(void **state)
 {
 	uint8_t native[RSA_KEY_BYTES];
@@ -193,6 +242,8 @@ int main(void)
 	    cmocka_unit_test(refusing_leaves_nothing),
 	    cmocka_unit_test(a_request_leaves_nothing),
 	    cmocka_unit_test(a_response_leaves_nothing),
+	    cmocka_unit_test(building_leaves_nothing),
+	    cmocka_unit_test(building_nothing_leaves_nothing),
 	    cmocka_unit_test(loading_a_key_leaves_nothing),
 	};
 
