@@ -5,6 +5,7 @@
 #include "base/secret.h"
 
 struct grant_table {
+	LIST_HEAD(, grant) all;
 	struct grant **buckets; /* by address */
 	size_t bucket_mask;
 	size_t count;
@@ -100,6 +101,7 @@ struct grant *grant_table_add(struct grant_table *t, const struct opening *openi
 	g->wanted_ns = opening->until_ns;
 	g->next = *bucket;
 	*bucket = g;
+	LIST_INSERT_HEAD(&t->all, g, all);
 	t->count++;
 	t->held[opening->holder]++;
 	return g;
@@ -112,6 +114,7 @@ void grant_table_remove(struct grant_table *t, struct grant *grant)
 	while (*link != grant)
 		link = &(*link)->next;
 	*link = grant->next;
+	LIST_REMOVE(grant, all);
 	t->count--;
 	t->held[grant->opening.holder]--;
 	free(grant);
@@ -119,17 +122,9 @@ void grant_table_remove(struct grant_table *t, struct grant *grant)
 
 struct grant *grant_table_next(const struct grant_table *t, const struct grant *g)
 {
-	struct grant **bucket;
-
-	if (t == NULL || t->count == 0 || (g != NULL && g->next != NULL))
-		return g == NULL ? NULL : g->next;
-	bucket = g == NULL ? t->buckets : bucket_of(t, &g->opening.address) + 1;
-	while (bucket <= t->buckets + t->bucket_mask) {
-		if (*bucket != NULL)
-			return *bucket;
-		bucket++;
-	}
-	return NULL;
+	if (g != NULL)
+		return LIST_NEXT(g, all);
+	return t == NULL ? NULL : LIST_FIRST(&t->all);
 }
 
 size_t grant_table_parts(const struct grant_table *t)

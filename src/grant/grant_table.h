@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "grant/opening.h"
 
@@ -15,6 +16,7 @@ struct grant {
 	uint32_t pending;       /* how many knocks ask it at the moment */
 	int64_t opened_real_ns; /* when this stretch of access began */
 	struct grant *next;     /* the table's own */
+	LIST_ENTRY(grant) all;  /* the table's own */
 };
 
 struct grant_table;
