@@ -30,6 +30,38 @@ static const struct {
     FIELD(interface), FIELD(mark), FIELD(priority), FIELD(openspa.enabled), FIELD(openspa.firewall),
     FIELD(openspa.port)};
 
+/* What is wrong with the file, or NULL. */
+static const char *problem_of(int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? "there is none yet" : strerror(errno);
+	if (fstat(fd, &st) != 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		return "others could have changed it; take it away";
+	return NULL;
+}
+
+/* Up to FILE_MOST bytes; -1 with *why where it is not to be believed. Of a folder that could not be
+ * opened, by errno. */
+static ssize_t read_file(int folder, uint8_t *data, const char **why)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = folder < 0 ? -1 : openat(folder, ACCEPTED_FILE, flags);
+	ssize_t got = -1;
+
+	*why = problem_of(fd);
+	if (*why == NULL && data != NULL)
+		got = read(fd, data, FILE_MOST);
+	if (*why == NULL)
+		*why = "it is damaged";
+	if (fd >= 0)
+		close(fd);
+	return got;
+}
+
 /* --- Writing */
 
 static void put_array(struct writer *w, const void *items, uint32_t count, size_t each)
@@ -71,14 +103,23 @@ static bool write_file(int folder, const struct writer *w)
 	errno = ok ? errno : error;
 	error = errno;
 	unlinkat(folder, TEMPORARY, 0);
-	errno = error == 0 ? ENOSPC : error; /* a short write says nothing */
+	errno = error == 0 ? ENOSPC : error;
 	return false;
+}
+
+/* Then there is no disk to wait for. */
+static bool stands_already(int folder, const struct writer *w, uint8_t *room)
+{
+	const char *why;
+	ssize_t size = read_file(folder, room, &why);
+
+	return size == (ssize_t)w->used && memcmp(room, w->data, w->used) == 0;
 }
 
 bool accepted_save(const char *state_dir, const struct snapshot *s)
 {
 	int folder = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	uint8_t *data = malloc(FILE_MOST);
+	uint8_t *data = malloc(2 * FILE_MOST);
 	struct writer w = writer_of(data, FILE_MOST);
 	bool ok = folder >= 0 && data != NULL;
 
@@ -86,8 +127,11 @@ bool accepted_save(const char *state_dir, const struct snapshot *s)
 		put_all(&w, s);
 	if (ok && w.failed)
 		errno = EFBIG;
-	errno = ok && !w.failed ? 0 : errno;
-	ok = ok && !w.failed && write_file(folder, &w);
+	ok = ok && !w.failed;
+	if (ok && !stands_already(folder, &w, data + FILE_MOST)) {
+		errno = 0; /* a short write says nothing */
+		ok = write_file(folder, &w);
+	}
 	free(data);
 	if (folder >= 0)
 		close(folder);
@@ -175,39 +219,16 @@ static int parse(const uint8_t *data, size_t size, const char **why)
 	return fd;
 }
 
-/* What is wrong with the file, or NULL. */
-static const char *problem_of(int fd)
-{
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT ? "there is none yet" : strerror(errno);
-	if (fstat(fd, &st) != 0)
-		return strerror(errno);
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-		return "others could have changed it; take it away";
-	return NULL;
-}
-
 int accepted_load(const char *state_dir, const char **why)
 {
-	int folder = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1, snapshot = -1;
+	int folder = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), snapshot = -1;
 	uint8_t *data = malloc(FILE_MOST);
-	ssize_t size = -1;
+	ssize_t size = read_file(folder, data, why);
 
-	if (folder >= 0) {
-		fd = openat(folder, ACCEPTED_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		close(folder);
-	}
-	*why = problem_of(fd);
-	if (*why == NULL && data != NULL)
-		size = read(fd, data, FILE_MOST);
-	if (*why == NULL)
-		*why = "it is damaged";
 	if (size >= 0)
 		snapshot = parse(data, (size_t)size, why);
 	free(data);
-	if (fd >= 0)
-		close(fd);
+	if (folder >= 0)
+		close(folder);
 	return snapshot;
 }

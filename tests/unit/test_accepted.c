@@ -75,6 +75,8 @@ static const struct snapshot_parts parts = {.generation = 7,
     .ports = ports,
     .cidrs = networks};
 
+static struct snapshot_parts others; /* that shut something else */
+
 /* --- Calls that fail when a test says so */
 
 static int fsyncs_to_go;
@@ -174,6 +176,8 @@ static int set_up(void **state)
 	snprintf(path, sizeof path, "%s/" ACCEPTED_FILE, folder);
 	snprintf(temporary, sizeof temporary, "%s/" TEMPORARY, folder);
 	open_before = open_files();
+	others = parts;
+	others.settings.priority++;
 	if (!save(&parts))
 		return -1;
 	fd = open(path, O_RDONLY);
@@ -252,7 +256,7 @@ static void nobody_else_can_read_or_change_it(void **state)
 
 	(void)state;
 	close(open(temporary, O_WRONLY | O_CREAT, 0666));
-	assert_true(save(&parts));
+	assert_true(save(&others));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
 	assert_int_equal(access(temporary, F_OK), -1);
@@ -408,6 +412,42 @@ static void as_many_as_fit_are_kept(void **state)
 	free(nets);
 }
 
+/* No start has to wait for a disk for what stands there already. */
+static void what_stands_is_not_written_again(void **state)
+{
+	(void)state;
+	fsyncs_to_go = 1;
+	assert_true(save(&parts));
+	assert_int_equal(fsyncs_to_go, 1);
+	fsyncs_to_go = 0;
+	for (size_t at = 0; at < good_size + HASH_BYTES; at++) {
+		int fd = open(path, O_RDWR);
+		uint8_t byte;
+
+		assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+		close(fd);
+		assert_true(save(&parts));
+		snapshot_unmap(&(struct snapshot[]){load()}[0]);
+	}
+	assert_int_equal(truncate(path, (off_t)good_size), 0);
+	assert_true(save(&parts));
+	snapshot_unmap(&(struct snapshot[]){load()}[0]);
+}
+
+/* As it was, but others could change it before the next start. */
+static void what_stands_for_others_is_written_again(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_true(save(&parts));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+}
+
 /* What was there stays, nothing half written is left, and the reason is told. */
 static void fails_with(int error)
 {
@@ -419,7 +459,7 @@ static void fails_with(int error)
 /* No file may become larger than that many bytes. */
 static void save_with_room_for(rlim_t bytes)
 {
-	struct snapshot s = map(snapshot_create(&parts));
+	struct snapshot s = map(snapshot_create(&others));
 	struct rlimit limit, small;
 	int error = 0;
 
@@ -439,27 +479,28 @@ static void what_cannot_be_written_leaves_the_old_one(void **state)
 	(void)state;
 	for (int nth = 1; nth <= 2; nth++) {
 		fsyncs_to_go = nth;
-		assert_false(save(&parts));
+		assert_false(save(&others));
 		fails_with(EIO);
 	}
+	others.settings.priority++; /* the last one stands, but for a power cut */
 	signal(SIGXFSZ, SIG_IGN);
 	save_with_room_for(10);
 	fails_with(ENOSPC);
 	save_with_room_for(0);
 	fails_with(EFBIG);
 	assert_int_equal(symlink(ACCEPTED_FILE, temporary), 0);
-	assert_false(save(&parts));
+	assert_false(save(&others));
 	fails_with(ELOOP);
 }
 
 static void where_it_cannot_stand_nothing_is_left(void **state)
 {
-	struct snapshot s = map(snapshot_create(&parts));
+	struct snapshot s = map(snapshot_create(&others));
 
 	(void)state;
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_false(save(&parts));
+	assert_false(save(&others));
 	assert_int_equal(errno, EISDIR);
 	assert_int_equal(access(temporary, F_OK), -1);
 	assert_false(accepted_save("/nonexistent", &s));
@@ -502,6 +543,8 @@ int main(void)
 	    PLACED(every_damage_is_refused),
 	    PLACED(every_value_is_looked_at),
 	    PLACED(as_many_as_fit_are_kept),
+	    PLACED(what_stands_is_not_written_again),
+	    PLACED(what_stands_for_others_is_written_again),
 	    PLACED(what_cannot_be_written_leaves_the_old_one),
 	    PLACED(where_it_cannot_stand_nothing_is_left),
 	    PLACED(memory_may_be_short),
