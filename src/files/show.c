@@ -1,5 +1,6 @@
 #include "files/show.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ void list_show(const struct conf_list *list, FILE *to)
 	fputc(']', to);
 }
 
-/* Safe between any two YAML marks, and a string to every reader. */
+/* Safe between any two YAML marks, and a string to every reader: numbers (1e5, 0x1f, 1_000) and
+ * dates start with a digit, and have no slash. */
 static bool is_plain(const char *text)
 {
 	static const char *const words[] = {
@@ -30,7 +32,8 @@ static bool is_plain(const char *text)
 		if (strcasecmp(text, words[i]) == 0)
 			return false;
 	}
-	return strspn(text, "0123456789.") < length && strspn(text, "/_.@-") == 0 &&
+	return length > 0 && (!isdigit((uint8_t)*text) || strchr(text, '/') != NULL) &&
+	       strspn(text, "/_.@-") == 0 &&
 	       strspn(text,
 	           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.@-") == length;
 }

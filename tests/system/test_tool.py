@@ -287,6 +287,8 @@ class ServerTest(ToolTest):
         shown = self.tool("config", "show")
         self.assertEqual(yaml.safe_load(shown)["server"]["host"], HOST)
         self.assertNotIn(secret, shown)
+        self.assert_names_are_shown("1e5", "0x1f", "0b1", "0o17", "1_000", "2026-01-02", "12e03", "0.5",
+                                    "no", "null", "4.example.org", "one")
         bad = self.room / "bad.yaml"
         bad.touch(0o600)
         bad.write_text("server:\n  nonsense: 1\n")
@@ -295,6 +297,18 @@ class ServerTest(ToolTest):
         self.assertIn(f"{bad}:2:3: ", done.stderr)
         for words in ([], ["frobnicate"], ["check", "show"]):
             self.tool("config", *words, code=USAGE)
+
+    def assert_names_are_shown(self, *names):
+        """As strings, to every reader of YAML."""
+        for name in names:
+            self.tool("add", name, "--ports", "80,8080-8090/tcp")
+        shown = self.tool("config", "show")
+        clients = yaml.safe_load(shown)["clients"]
+        self.assertEqual(set(clients), set(names))
+        self.assertEqual(clients["one"]["allowed_ports"], ["80", "8080-8090/tcp"])
+        for name in names:
+            quoted = re.search(rf'(?m)^  "{re.escape(name)}":$', shown)
+            self.assertEqual(quoted is None, name == "one", name)
 
     def test_without_permission(self):
         self.init()
