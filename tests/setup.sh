@@ -5,8 +5,11 @@
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
 #   ci      .ci/run
+#   emulated  tests/emulated
 #   booted  a machine of tests/booted, and building in it
-# Each but the last needs what stands above it as well; that one, what building needs. All names are those of Debian 12 and of Debian 13.
+#   kernel  one of tests/emulated, likewise
+# Each but the last two needs what stands above it as well; those, what building needs. All names are
+# those of Debian 12 and of Debian 13.
 set -eu
 
 build='meson ninja-build gcc binutils libc6-dev pkg-config make
@@ -18,7 +21,9 @@ openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux systemd-container'
+emulated='qemu-system-x86 e2fsprogs'
 booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
+kernel='linux-image-cloud-amd64 kmod udev'
 
 case ${1:-} in
 build) packages=$build ;;
@@ -26,9 +31,11 @@ demo) packages="$build $demo" ;;
 test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
 ci) packages="$build $demo $test $clang $ci" ;;
+emulated) packages="$build $demo $test $clang $ci $emulated" ;;
 booted) packages="$build $booted" ;;
+kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|ci|booted' >&2
+	echo 'usage: setup.sh build|demo|test|clang|ci|emulated|booted|kernel' >&2
 	exit 2
 	;;
 esac

@@ -21,7 +21,23 @@ static void forget(struct main_process *m)
 	m->lease.fd = fd_close(m->lease.fd);
 }
 
-/* A guard has nothing to say to us, but that it is gone, or that another one has the lease. */
+/* Said once for each change. */
+static void note_lease(struct main_process *m, bool leased)
+{
+	if (m->leased == leased)
+		return;
+	m->leased = leased;
+	if (leased)
+		log_line(LOG_LEVEL_INFO,
+		    "postern-guard is there: it will keep the rules from others when this daemon "
+		    "has ended");
+	else
+		log_line(LOG_LEVEL_WARN,
+		    "postern-guard is gone: until it is back, nobody will keep the rules from "
+		    "others when this daemon has ended");
+}
+
+/* A guard has nothing to say to us, but that the lease is ours, or another one's; or it is gone. */
 static void heard(void *context)
 {
 	struct main_process *m = context;
@@ -29,8 +45,11 @@ static void heard(void *context)
 	int socket, got = lease_receive(m->lease.fd, &message, &socket);
 
 	fd_close(socket);
+	if (got > 0 && message.word == LEASE_GIVEN)
+		note_lease(m, true);
 	if (got == 0 || (got > 0 && message.word == LEASE_GIVEN))
 		return;
+	note_lease(m, false);
 	loop_remove(&m->loop, &m->lease);
 	forget(m);
 }
@@ -64,6 +83,7 @@ bool main_take_lease(struct main_process *m)
 		    a.message.pid);
 		return false;
 	}
+	m->leased = m->lease.fd >= 0;
 	if (m->firewall < 0)
 		m->firewall = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	return true;

@@ -55,6 +55,7 @@ struct main_process {
 	struct socket_store store;
 	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
 	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */
+	bool leased;              /* as the guard has said */
 	int held; /* of doorman and keeper: what they have in their hands; -1: none */
 	struct interface_watch watch;
 	int exit_status;

@@ -211,6 +211,29 @@ class FailuresTest(BootedTest):
             self.assert_open()
             self.assert_nobody_got_in(stranger)
 
+    def said_of_the_guard(self):
+        """How often the daemon has said that it is gone, and that it is there."""
+        log = self.machine.journal("--unit=posternd")
+        return [log.count(f"postern-guard is {what}:") for what in ("gone", "there")]
+
+    @needs_owners
+    def test_the_guard_is_stopped_while_the_daemon_runs(self):
+        """It is back by itself, and has the owner again, before anybody stops the daemon."""
+        self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)
+        with Stranger(self) as stranger:
+            said = self.said_of_the_guard()
+            for i in range(1, 4):
+                before = self.guard()
+                self.machine.run("systemctl", "stop", "postern-guard", check=False)
+                self.assert_another_guard(before)
+                self.assertTrue(eventually(lambda: self.said_of_the_guard() == [n + i for n in said], 60))
+                self.assert_open()
+            self.machine.run("systemctl", "stop", "posternd")
+            self.take_away()
+            self.machine.run("systemctl", "start", "posternd")
+            self.assert_ready()
+            self.assert_nobody_got_in(stranger)
+
     @needs_owners
     def test_the_guard_hangs(self):
         self.addCleanup(self.machine.run, "systemctl", "start", *UNITS)

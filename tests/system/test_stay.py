@@ -256,6 +256,7 @@ class OwnerTest(StayTest):
         for i in range(3):
             self.guard.notices.drop()
             self.guard.kill()
+            self.assertTrue(eventually(lambda: len(self.changes_of_the_guard()) == 2 * i + 1))
             self.guard.start()
             targets = {f"203.0.{i}.{last}" for last in range(1, 60)}
             releasing = self.server.popen(program("postern-guard"), "--stay", "--release",
@@ -267,7 +268,14 @@ class OwnerTest(StayTest):
                             f"lost: {targets - self.granted()}")
             self.assertEqual(releasing.wait(PATIENCE), FAILED)
             self.assert_nobody_changes()
+            self.assertTrue(eventually(lambda: len(self.changes_of_the_guard()) == 2 * i + 2))
+        self.assertEqual(self.changes_of_the_guard(), ["postern-guard is gone", "postern-guard is there"] * 3)
         self.assertEqual(self.daemon.events(level="error"), [])
+
+    def changes_of_the_guard(self):
+        """What the daemon has said of it."""
+        return [line["message"].partition(":")[0] for line in self.daemon.lines()
+                if line["message"].startswith("postern-guard is ")]
 
     def test_two_daemons(self):
         self.stay()
