@@ -26,20 +26,3 @@ ssize_t fd_read(int fd, void *data, size_t size)
 	}
 	return (ssize_t)used;
 }
-
-bool fd_write(int fd, const void *data, size_t size)
-{
-	const char *from = data;
-
-	while (size > 0) {
-		ssize_t written = write(fd, from, size);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		from += written;
-		size -= (size_t)written;
-	}
-	return true;
-}

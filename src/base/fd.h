@@ -1,14 +1,11 @@
 #ifndef BASE_FD_H
 #define BASE_FD_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 /* Closes it, unless it is -1, and leaves errno as it is. Always -1. */
 int fd_close(int fd);
 /* Up to `size` bytes, less only at the end of the file; -1 with errno. */
 ssize_t fd_read(int fd, void *data, size_t size);
-/* All of them. False with errno, or 0 when no more went in. */
-bool fd_write(int fd, const void *data, size_t size);
 
 #endif

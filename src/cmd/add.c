@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/line.h"
 #include "base/secret.h"
 #include "cmd/daemon.h"
@@ -122,7 +121,7 @@ static bool deliver(struct cli *cli, const struct add *add, const char *text, st
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
 		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 	/* Unbuffered, so that no copy of the key stays behind in stdio. */
-	if (!fd_write(STDOUT_FILENO, text, strlen(text)))
+	if (!file_write_whole(STDOUT_FILENO, text, strlen(text)))
 		cli->status = cli_fail_errno(cli, "cannot write the profile to standard output");
 	else if (!new_file_commit(client, false))
 		cli->status = cli_fail_errno(cli,

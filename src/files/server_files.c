@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/secret.h"
 #include "conf/error.h"
 #include "conf/file.h"
@@ -150,7 +149,8 @@ static bool write_client_file(struct new_file *file, const struct conf *conf, co
 	else
 		ok = (next = conf_load_with(conf->path, &overlay, error)) != NULL &&
 		     file_make_folder(conf->clients_folder, error) &&
-		     ((new_file_open(file, path) && fd_write(file->fd, text, strlen(text))) ||
+		     ((new_file_open(file, path) &&
+		          file_write_whole(file->fd, text, strlen(text))) ||
 		         file_write_fail(error, path));
 	if (!ok)
 		new_file_close(file);

@@ -21,6 +21,21 @@
 #define HIDDEN_DIGITS 16
 #define PROC_FD       "/proc/self/fd"
 
+bool file_write_whole(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t written = write(fd, data, size);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		data += written;
+		size -= (size_t)written;
+	}
+	return true;
+}
+
 /* --- Hidden names */
 
 static void choose_hidden(char out[static FILE_HIDDEN_BYTES])
@@ -189,7 +204,7 @@ bool file_write(
     const char *path, const char *data, size_t size, bool replace, struct conf_error *error)
 {
 	struct new_file file;
-	bool ok = new_file_open(&file, path) && fd_write(file.fd, data, size) &&
+	bool ok = new_file_open(&file, path) && file_write_whole(file.fd, data, size) &&
 	          new_file_commit(&file, replace);
 
 	if (!ok)

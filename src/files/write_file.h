@@ -33,6 +33,8 @@ bool file_write(
     const char *path, const char *data, size_t size, bool replace, struct conf_error *error);
 /* Fills *error for a file that could not be put in place, by errno. Always false. */
 bool file_write_fail(struct conf_error *error, const char *path);
+/* All of it, past signals and short writes. */
+bool file_write_whole(int fd, const char *data, size_t size);
 /* Makes the folder, mode 0700, unless it is there. */
 bool file_make_folder(const char *path, struct conf_error *error);
 
