@@ -73,6 +73,16 @@ class ProcessTest(WorldTest):
             for uids in users.values():
                 self.assertIn(int(uids[0]), UNUSED)
 
+    def test_groups_of_whoever_starts_it_are_given_up(self):
+        self.daemon.stop()
+        command = self.daemon.command
+        self.daemon.command = lambda *more: ["setpriv", "--groups=4,27,12345", *command(*more)]
+        self.daemon.start()
+        for role, pid in self.daemon.roles().items():
+            with self.subTest(role=role):
+                fields = status(pid)
+                self.assertIn(fields["Groups"], ([], fields["Gid"][:1]))
+
     def test_a_uid_that_a_process_has_is_left_alone(self):
         """Who it belongs to could signal the role, and look into it."""
         if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode == 0:

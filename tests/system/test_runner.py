@@ -484,6 +484,19 @@ class SurroundingsTest(RunnerTest):
             self.skipTest("this kernel's Landlock has no scope for signals")
         self.assertEqual(seen["kill"], 1)
 
+    def test_nobody_else_of_the_same_user_is_ended(self):
+        """No filter stands before that: only Landlock, where it can do it."""
+        if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
+            self.skipTest("this kernel's Landlock has no scope for signals")
+        other = subprocess.Popen(["sleep", "60"], user=USER)
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        self.python(f"import os\ntry:\n    os.kill({other.pid}, 9)\n"
+                    "except PermissionError:\n    print(60)")
+        runner = self.runner(f"authorize=script:{self.folder}/script.py")
+        self.assertEqual(runner.outcome("authorize"), "done", runner.log())
+        self.assertIsNone(other.poll())
+
     def test_the_runner_is_never_root(self):
         runner = Runner(self.folder / "log", f"authorize=script:{self.sh('echo 180')}", user=0)
         self.assertNotEqual(runner.first, "ready")
