@@ -105,15 +105,18 @@ class ControlTest(WorldTest):
         self.assert_served()
 
     def test_who_does_not_read(self):
-        """Hundreds of sessions are asked for, and left lying."""
+        """Hundreds of sessions are asked for, and left lying, by as many as there is room for."""
         self.grant_all(MANY)
         self.assertGreater(len(self.granted()), len(MANY))
-        deaf = [control.connect(self.daemon.control) for _ in range(3)]
+        deaf = [control.connect(self.daemon.control) for _ in range(16)]
         for s in deaf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             s.send(control.request(control.SESSIONS))
         self.knock()
         self.assert_opens()
+        self.assertIn(b"too many at once", control.ask(self.daemon.control, control.STATS)[-1][1])
+        self.assertTrue(eventually(lambda: control.ask(
+            self.daemon.control, control.STATS)[-1][0] == control.DONE, within=8))
         for s in deaf:
             s.close()
         self.assert_served()

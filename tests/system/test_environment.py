@@ -1,6 +1,7 @@
 """An environment that names code for libraries to load: none of our programs loads it."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -27,6 +28,32 @@ theirs = engine
 [engine]
 dynamic_path = {0}
 """
+
+
+# What an administrator's own configuration may say: then the environment says where from.
+BY_PLACE = {
+    "OPENSSL_MODULES": """openssl_conf = all
+[all]
+providers = providers
+[providers]
+theirs = theirs
+default = base
+[theirs]
+activate = 1
+[base]
+activate = 1
+""",
+    "OPENSSL_ENGINES": """openssl_conf = all
+[all]
+engines = engines
+[engines]
+theirs = engine
+[engine]
+engine_id = theirs
+init = 1
+""",
+    "OPENSSL_CONF_INCLUDE": ".include theirs.cnf\n"}
+ASK = [program("postern"), "get-ip", "-4", "--verbose", "--echo-ipv4-server", "https://127.0.0.1:9"]
 
 
 def setUpModule():
@@ -64,10 +91,28 @@ class EnvironmentTest(SpaWorldTest):
 
     def test_the_tool(self):
         # Nobody is there; what counts is what is loaded to ask.
-        done = subprocess.run([program("postern"), "get-ip", "-4", "--verbose", "--echo-ipv4-server",
-                               "https://127.0.0.1:9"], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(ASK, stderr=subprocess.PIPE, text=True)
         self.assertIn("127.0.0.1", done.stderr)
         self.assert_not_loaded()
+
+    def test_the_tool_by_the_configuration_of_the_system(self):
+        """What that names is loaded, but from no place that the environment names."""
+        room = self.mark.parent
+        shutil.copy(program("tests/system/loaded.so"), room / "theirs.so")
+        (room / "theirs.cnf").write_text(CONFIGURATION.format(room / "theirs.so"))
+        path = subprocess.run(["openssl", "version", "-d"], text=True, check=True,
+                              stdout=subprocess.PIPE).stdout.split('"')[1] + "/openssl.cnf"
+        in_its_place = ["unshare", "--mount", "sh", "-ec",
+                        f'mount --bind {room}/system.cnf "$(realpath {path})"; exec "$@"', "-"]
+        for name, text in BY_PLACE.items():
+            (room / "system.cnf").write_text(text)
+            environment = {"PATH": os.environ["PATH"], "LOADED": str(self.mark), name: str(room)}
+            for command in (["openssl", "list", "-providers"], ASK):
+                with self.subTest(name=name, command=command[0]):
+                    subprocess.run([*in_its_place, *command], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=environment)
+                    self.assertEqual(self.mark.exists(), command[0] == "openssl")
+                    self.mark.unlink(missing_ok=True)
 
     def test_the_daemon(self):
         self.serve()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -12,37 +11,26 @@ from cryptography.exceptions import InvalidSignature
 import control
 import openme
 import openspa
+from daemon import program
 from flood import Flood, Forger
-from netns import eventually, libc, run
+from netns import eventually, run
 from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
 
 
 MANY_BYTES = 1 << 18  # a few hundred requests
-
-
-class Opens:
-    """Whether anybody opened a file while this was entered, by inotify."""
-
-    IN_OPEN = 0x20
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        self.watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        assert libc.inotify_add_watch(self.watch, str(self.path).encode(), self.IN_OPEN) >= 0
-        return self
-
-    def __exit__(self, *_):
-        try:
-            self.events = os.read(self.watch, 4096)
-        except BlockingIOError:
-            self.events = b""
-        os.close(self.watch)
-
-    def seen(self):
-        return self.events != b""
+TRAP = """openssl_conf = all
+[all]
+providers = providers
+[providers]
+theirs = theirs
+default = base
+[theirs]
+module = {0}
+activate = 1
+[base]
+activate = 1
+"""
 
 
 class OpenSpaTest(SpaWorldTest):
@@ -183,19 +171,27 @@ class OpenSpaTest(SpaWorldTest):
         self.assertTrue(self.reaches())
 
     def test_libcrypto_reads_no_configuration(self):
-        """Not where everything is read as root: at a check, the start and a reload."""
-        trap = Path(self.folder) / "openssl.cnf"
-        trap.write_text("")
-        with patch.dict(os.environ, OPENSSL_CONF=str(trap)):
-            with Opens(trap) as opens:
-                run(sys.executable, "-c", "import ssl; ssl.create_default_context()")
-            self.assertTrue(opens.seen(), "the trap does not work")
-            with Opens(trap) as opens:
-                self.serve()
-                run(*self.daemon.command("--check"))
-                self.daemon.reload()
-                self.postern("list")
-            self.assertFalse(opens.seen())
+        """Not where everything is read as root: at a check, the start and a reload. It is the
+        system's own, which no variable names, and in their place alone."""
+        trap, mark = Path(self.folder) / "openssl.cnf", Path(self.folder) / "loaded"
+        trap.write_text(TRAP.format(program("tests/system/loaded.so")))
+        path = run("openssl", "version", "-d").split('"')[1] + "/openssl.cnf"
+        caught = ["unshare", "--mount", "sh", "-ec",
+                  f'mount --bind {trap} "$(realpath {path})"; exec "$@"', "-"]
+        with patch.dict(os.environ, LOADED=str(mark)):
+            run(*caught, "openssl", "list", "-providers")
+            self.assertTrue(mark.exists(), "the trap does not work")
+            mark.unlink()
+            self.serve()
+            self.daemon.stop()
+            command = self.daemon.command
+            self.daemon.command = lambda *more: [*caught, *command(*more)]
+            self.daemon.start()
+            run(*self.daemon.command("--check"))
+            self.daemon.reload()
+            run(*caught, program("postern"), "--config", self.daemon.file, "list")
+            self.granted_for(self.request())
+        self.assertFalse(mark.exists(), "code was loaded that the system's configuration names")
 
     def test_an_original_file(self):
         """A server file as the original's: top level, camel case, nothing of ours but a duration."""

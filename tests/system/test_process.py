@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openme
 from daemon import descriptors, own_memory
+from memory import places
 from netns import PATIENCE
 from world import WorldTest
 
@@ -73,6 +74,16 @@ class ProcessTest(WorldTest):
             for uids in users.values():
                 self.assertIn(int(uids[0]), UNUSED)
 
+    def test_groups_of_whoever_starts_it_are_given_up(self):
+        self.daemon.stop()
+        command = self.daemon.command
+        self.daemon.command = lambda *more: ["setpriv", "--groups=4,27,12345", *command(*more)]
+        self.daemon.start()
+        for role, pid in self.daemon.roles().items():
+            with self.subTest(role=role):
+                fields = status(pid)
+                self.assertIn(fields["Groups"], ([], fields["Gid"][:1]))
+
     def test_a_uid_that_a_process_has_is_left_alone(self):
         """Who it belongs to could signal the role, and look into it."""
         if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode == 0:
@@ -87,6 +98,23 @@ class ProcessTest(WorldTest):
         users = [int(status(self.daemon.roles()[role])["Uid"][0]) for role in UNPRIVILEGED]
         self.assertFalse(set(users) & set(taken), users)
         self.assertLessEqual(set(users), set(UNUSED))
+
+    def test_a_uid_that_a_user_has_is_left_alone(self):
+        """Also one that runs nothing now."""
+        if subprocess.run(["getent", "passwd", "postern"], capture_output=True).returncode == 0:
+            self.skipTest("this host has a user postern, which the roles run as")
+        self.daemon.stop()
+        taken, users = UNUSED[:4], self.daemon.folder / "passwd"
+        users.write_text(Path("/etc/passwd").read_text() + "".join(
+            f"service{uid}:x:{uid}:{uid}::/:/bin/false\n" for uid in taken))
+        command = self.daemon.command
+        self.daemon.command = lambda *more: [
+            "unshare", "--mount", "sh", "-ec", f'mount --bind {users} /etc/passwd; exec "$@"', "-",
+            *command(*more)]
+        self.daemon.start()
+        given = [int(status(self.daemon.roles()[role])["Uid"][0]) for role in UNPRIVILEGED]
+        self.assertFalse(set(given) & set(taken), given)
+        self.assertLessEqual(set(given), set(UNUSED))
 
     def test_capabilities(self):
         for role in UNPRIVILEGED:
@@ -136,6 +164,9 @@ class ProcessTest(WorldTest):
                     continue
                 with self.subTest(role=role, shape=shape):
                     self.assertFalse(holds(self.roles[role], wanted))
+        found = [region.head for _, region in places(self.roles["doorman"], {"raw": secret})
+                 if not region.locked]
+        self.assertEqual(found, [], "it may get to swap")
 
     def test_nor_after_a_reload(self):
         self.daemon.reload()

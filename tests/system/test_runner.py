@@ -41,6 +41,12 @@ class ScriptTest(RunnerTest):
         _, outcome, seconds = self.authorize("echo 180")
         self.assertEqual((outcome, seconds), ("done", 180))
 
+    def test_no_shell_looks_at_its_name(self):
+        name = "a b;$(echo c)`echo d`"
+        self.sh("echo 180", name)
+        runner = self.runner(f"authorize=script:{self.folder}/{name}")
+        self.assertEqual(runner.outcome("authorize"), "done", runner.log())
+
     def test_garbage(self):
         self.sh("case $5 in "
                 + " ".join(f"{i}) printf '{text}' ;;" for i, text in enumerate(GARBAGE, 1))
@@ -112,6 +118,10 @@ class ScriptTest(RunnerTest):
             "head -c 1000000 /dev/zero | tr '\\0' '\\n' >&2; echo 180")
         self.assertEqual((outcome, seconds), ("done", 180))
         self.assertLess(len(runner.log()), 10_000)
+        runner, outcome, _ = self.authorize("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1")
+        self.assertEqual(outcome, "refused")
+        event, = runner.events(message="a program refused")
+        self.assertEqual(event["stderr"], "x" * 400)
 
     def test_few_lines_for_many_refusals(self):
         """Anybody may cause them: they are logged, but not all."""
@@ -147,6 +157,20 @@ class ScriptTest(RunnerTest):
         self.assertTrue(eventually(lambda: not running(marker)), "a daemon was left")
         self.assert_nothing_left(runner)
 
+    def test_where_nobody_lists_children(self):
+        """As with a kernel that does not: a script's session is ended all the same."""
+        marker = "4243"
+        hidden = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+        self.sh(f"sleep {marker} & exec sleep {marker}", "hangs")
+        self.sh(f"sleep {marker} >/dev/null 2>&1 & echo 180", "ends")
+        for script, outcome in (("hangs", "timeout"), ("ends", "done")):
+            with self.subTest(script=script):
+                runner = self.runner(f"authorize=script:{self.folder}/{script}", "deadline=1000",
+                                     prefix=hidden)
+                self.assertIn("this kernel does not list children", runner.log())
+                self.assertEqual(runner.outcome("authorize"), outcome)
+                self.assertTrue(eventually(lambda: not running(marker)), "something was left")
+
     def test_daemon_that_holds_the_output_open(self):
         runner, outcome, seconds = self.authorize("setsid sleep 999 & echo 180")
         self.assertEqual((outcome, seconds), ("done", 180))
@@ -166,6 +190,20 @@ class ScriptTest(RunnerTest):
         self.sh("echo 180")
         self.assertTrue(eventually(
             lambda: runner.outcome("authorize", 2) == "done"), "nothing runs any more")
+
+    def test_no_more_processes_than_may(self):
+        """Counted while they are there."""
+        marker, out = "4244", self.writable()
+        self.python("import subprocess, time\nfor i in range(300):\n    try:\n"
+                    f"        subprocess.Popen(['sleep', '{marker}'])\n    except OSError:\n"
+                    f"        pass\nopen('{out}/seen', 'w').close()\ntime.sleep(999)")
+        runner = self.runner(f"authorize=script:{self.folder}/script.py", f"writable={out}",
+                             "deadline=20000", "at_once=2")
+        runner.ask("authorize", 1)
+        self.assertTrue(eventually((out / "seen").exists, 15), "it has not tried all")
+        self.assertIn(len(running(marker)), range(50, 64 + 16 * 2))
+        runner.close()
+        self.assertTrue(eventually(lambda: not running(marker)))
 
     def test_nothing_is_leaked(self):
         runner, _, _ = self.authorize("(setsid sleep 999 &); echo 180; exit $(($5 % 3))")
@@ -196,6 +234,17 @@ class ScriptTest(RunnerTest):
         self.assertGreaterEqual(outcomes.count("done"), 32)
         self.assertEqual(runner.outcome("authorize", 2000), "done")
         self.assert_nothing_left(runner)
+
+    def test_no_more_wait_than_may(self):
+        """One runs, eight wait, whoever comes then is told at once."""
+        self.sh("sleep 999")
+        runner = self.runner(f"authorize=script:{self.folder}/script", "at_once=1", "queue=8",
+                             "deadline=60000")
+        for i in range(50):
+            runner.ask("authorize", i)
+        outcomes = {runner.answer(i)[0] for i in range(9, 50)}
+        self.assertEqual(outcomes, {"busy"})
+        self.assertEqual(runner.answers, {}, "nobody else has an answer")
 
     def test_unknown_devices_leave_room_for_known_ones(self):
         """However many ask for keys, a place is kept for authorizations."""
@@ -440,6 +489,19 @@ class SurroundingsTest(RunnerTest):
         if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
             self.skipTest("this kernel's Landlock has no scope for signals")
         self.assertEqual(seen["kill"], 1)
+
+    def test_nobody_else_of_the_same_user_is_ended(self):
+        """No filter stands before that: only Landlock, where it can do it."""
+        if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
+            self.skipTest("this kernel's Landlock has no scope for signals")
+        other = subprocess.Popen(["sleep", "60"], user=USER)
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        self.python(f"import os\ntry:\n    os.kill({other.pid}, 9)\n"
+                    "except PermissionError:\n    print(60)")
+        runner = self.runner(f"authorize=script:{self.folder}/script.py")
+        self.assertEqual(runner.outcome("authorize"), "done", runner.log())
+        self.assertIsNone(other.poll())
 
     def test_the_runner_is_never_root(self):
         runner = Runner(self.folder / "log", f"authorize=script:{self.sh('echo 180')}", user=0)

@@ -130,6 +130,12 @@ for line in sys.stdin:
         self.assertTrue(eventually(lambda: "without being asked" in runner.log()
                                    or "something else" in runner.log()))
 
+    def test_speaks_and_nobody_asks(self):
+        """It is not kept for the next question."""
+        runner = self.helper(GOOD.replace("for line", "print('hello', flush=True)\nfor line"))
+        self.assertTrue(eventually(lambda: runner.events(
+            message="a helper is restarted", why="it spoke without being asked")))
+
     def test_questions_cannot_be_guessed(self):
         folder = self.writable()
         runner = self.helper(GOOD.replace("    print", f"""

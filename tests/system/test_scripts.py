@@ -186,6 +186,7 @@ class ScriptsTest(SpaWorldTest):
         self.assertEqual(len(self.calls("rule_add")), 1)
         self.assertTrue(eventually(lambda: len(self.verdicts("granted")) == 1))
         self.assertTrue(eventually(lambda: len(self.verdicts("replayed")) == 4))
+        self.assertEqual(len(self.calls("authorization")), 1, "asked for more than one of them")
 
     def test_behind_nat(self):
         self.original(self.all_scripts())

@@ -4,8 +4,11 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
+import subprocess
 import termios
+import time
 import unittest
 import uuid
 from pathlib import Path
@@ -147,6 +150,20 @@ class Passphrases(SpaTest):
         mark = self.room / "mark"
         self.ask(self.server, "-p", 22, code=FAILED,
                  environment={"POSTERN_ASKPASS": f"true; touch {mark}"})
+        self.assertFalse(mark.exists())
+
+    def test_helper_loads_nothing_that_the_environment_names(self):
+        """That is not passed on, either."""
+        mark = self.room / "mark"
+        shutil.copy(program("tests/system/loaded.so"), self.room / "theirs.so")
+        (self.room / "gconv-modules").write_text("module ANSI_X3.4-1968// INTERNAL theirs 1\n")
+        path = self.helper("echo x | iconv -f ASCII -t UTF-8 >/dev/null 2>&1\n"
+                           f"echo '{self.WORDS}'")
+        theirs = {"LOADED": str(mark), "GCONV_PATH": str(self.room)}
+        subprocess.run([path, "?"], env={**os.environ, **theirs}, stdout=subprocess.DEVNULL)
+        self.assertTrue(mark.exists(), "or this would prove nothing")
+        mark.unlink()
+        self.ask(self.server, "-p", 22, environment={"POSTERN_ASKPASS": str(path), **theirs})
         self.assertFalse(mark.exists())
 
     def test_terminal(self):

@@ -73,6 +73,23 @@ static void repeated(const char *unit, size_t times)
 	free(text);
 }
 
+/* No more than so many, however small they are. */
+static void more_than_can_be_held(void **state)
+{
+	enum { MOST = 1 << 21 };
+	char *text = malloc(2 * MOST + 1);
+	struct conf_error error = {.text = ""};
+
+	(void)state;
+	assert_non_null(text);
+	text[0] = '[';
+	for (size_t i = 0; i < MOST; i++)
+		memcpy(text + 1 + 2 * i, "1,", 2);
+	assert_null(conf_load(write_bytes("config.yaml", text, 2 * MOST + 1, 0600), &error));
+	assert_non_null(strstr(error.text, "too large a file to hold in memory"));
+	free(text);
+}
+
 static void much_of_the_same(void **state)
 {
 	(void)state;
@@ -129,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(every_truncation),
 	    TEST(every_byte_changed),
+	    TEST(more_than_can_be_held),
 	    TEST(much_of_the_same),
 	    TEST(a_value_of_a_megabyte),
 	    TEST(many_clients_load),

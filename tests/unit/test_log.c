@@ -1,4 +1,4 @@
-/* Lines of JSON are whole, however much of them is cut off. */
+/* Lines of JSON are whole, however much of them is cut off; nobody forges one of either kind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,11 +65,31 @@ static void a_long_message_is_whole(void **state)
 	}
 }
 
+/* A line, a field and a terminal's commands in a text of somebody else's. */
+static void nobody_forges_a_line(void **state)
+{
+	static const char forged[] =
+	    "a\n2026-01-01T00:00:00Z error main: forged\033[2J\" by=main\\";
+	const char *line;
+
+	(void)state;
+	caught_log_begin(LOG_LEVEL_INFO);
+	log_open("test", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	log_event(LOG_LEVEL_INFO, forged, "said", forged, "by", "somebody", NULL);
+	line = caught_log_end();
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	assert_null(strchr(line, '\033'));
+	assert_non_null(strstr(line,
+	    " said=\"a\\x0a2026-01-01T00:00:00Z error main: forged\\x1b[2J\\\" by=main\\\\\" "
+	    "by=somebody\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_cut_line_is_whole),
 	    cmocka_unit_test(a_long_message_is_whole),
+	    cmocka_unit_test(nobody_forges_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
