@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 
 import openme
 import openspa
-from flood import Flood, Forger
+from flood import Flood, Forger, hurry
 from netns import eventually, libc, run
 from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
@@ -340,6 +340,7 @@ class OpenSpaTest(SpaWorldTest):
         """Several times what there is for all, from very many sources; but not more than the machine
         takes from the socket, which would be another matter."""
         self.serve()
+        hurry(self)
         self.granted_for(self.request())
         forger = Forger(self.client, self.address(4), PORT)
         self.addCleanup(forger.close)
