@@ -36,7 +36,7 @@ class ServiceTest(BootedTest):
         self.assert_shut(self.stranger)
 
     def test_the_time_ends(self):
-        self.configure(self.good.replace(KNOCK_TIMEOUT, "10s"))
+        self.configure(self.good.replace(f"knock_timeout: {KNOCK_TIMEOUT}", "knock_timeout: 10s"))
         self.machine.run("systemctl", "reload", "posternd")
         self.knock()
         self.assert_open()

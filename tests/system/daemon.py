@@ -1,5 +1,6 @@
 """posternd under test: started in a namespace, watched through its notices and its log."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -219,13 +220,15 @@ class Daemon:
         assert not found, f"crashed: {', '.join(found)}"
 
     def kill(self):
-        """SIGKILL to every process at once."""
+        """SIGKILL to every process at once: none sees another go, and begins to shut what is open."""
         self.killed = True
-        for pid in self.pids or [self.process.pid]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        pids = self.pids or [self.process.pid]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                eventually(lambda: all(state_of(pid) in ("T", "t", "Z", None) for pid in pids))
         self.process.wait(PATIENCE)
         assert eventually(lambda: not self.living()), "a role survived SIGKILL"
         self.drop_torn_line()

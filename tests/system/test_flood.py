@@ -6,7 +6,7 @@ import time
 
 import control
 import openme
-from flood import Flood, Forger, Starving
+from flood import Flood, Forger, Starving, hurry
 from netns import eventually
 from openme import SECOND
 from world import KNOCK_PORT, LONG, WorldTest
@@ -39,6 +39,7 @@ class FloodTest(WorldTest):
     def serve(self):
         self.start(self.configuration({f"c{i:03}": self.client_entry(key)
                                        for i, key in enumerate(self.crowd)}))
+        hurry(self)
 
     def knock_from(self, source, key):
         """A knock that opens for an address of its own, by which it is told."""
@@ -147,6 +148,7 @@ class FloodTest(WorldTest):
         self.crowd = []
         people = {"bob": None, "marker": None}
         self.start(self.configuration(people))
+        hurry(self)
         captured = self.introduce(HOME, self.alice)
         ours = [(host(100 + i), self.alice) for i in range(KNOCKS)]
         self.assert_served(self.ammunition(captured), [HOME, *map(host, range(10, 250))], ours)

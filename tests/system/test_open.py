@@ -34,9 +34,15 @@ class OpenTest(WorldTest):
                 self.assert_shut(family)
                 self.knock(family=family)
                 self.assert_opens(family)
+                self.assertEqual(self.lifetimes(), {self.address(family, self.client): 2})
                 self.assert_shut(family, space=self.other)
                 self.assert_shuts(family)
                 self.assertEqual(self.granted(), set())
+
+    def lifetimes(self):
+        """Address to seconds that its grant was given."""
+        return {element["elem"]["val"]: element["elem"]["timeout"] for item in self.table()
+                for element in item.get("set", {}).get("elem", []) if "elem" in element}
 
     def test_established_connections_live_on(self):
         self.start()

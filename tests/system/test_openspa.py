@@ -12,7 +12,7 @@ import control
 import openme
 import openspa
 from daemon import program
-from flood import Flood, Forger
+from flood import Flood, Forger, hurry
 from netns import eventually, run
 from spa_world import FAR, PORT, SpaWorldTest
 from world import SERVICE_PORT
@@ -341,6 +341,7 @@ class OpenSpaTest(SpaWorldTest):
         """Several times what there is for all, from very many sources; but not more than the machine
         takes from the socket, which would be another matter."""
         self.serve()
+        hurry(self)
         self.granted_for(self.request())
         forger = Forger(self.client, self.address(4), PORT)
         self.addCleanup(forger.close)

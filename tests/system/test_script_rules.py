@@ -255,12 +255,18 @@ class ShareTest(ProgramsTest):
         self.assertTrue(self.verdicts("busy"))
 
     def test_shutting_goes_before_opening(self):
-        self.run_with({"rule_add": f"{ADD}; sleep 0.5", "rule_remove": REMOVE}, duration="2s",
-                      script_user="daemon", script_limit=1)
+        """While a rule is being opened and others wait, one is to be shut: it is the next."""
+        self.make({"rule_add": f"{ADD}; {HELD}; sleep 0.5", "rule_remove": REMOVE}, duration="2s",
+                  script_user="daemon", script_limit=1, script_deadline="60s")
+        self.out("go").touch()
+        self.daemon.start()
         self.granted_for(self.request(first=9))
+        self.out("go").unlink()
         for port in range(1000, 1016):
             self.client.send(self.request(self.laptop, first=port),
                              self.server.addresses[1][4], PORT)
+        time.sleep(4)
+        self.out("go").touch()
 
         def opened_after():
             """Rules of the laptop, after that of the phone was shut."""

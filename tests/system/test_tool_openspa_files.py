@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import termios
-import time
 import unittest
 import uuid
 from pathlib import Path
