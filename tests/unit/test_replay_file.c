@@ -196,6 +196,16 @@ static void no_start_without_memory(void **state)
 	}
 }
 
+static void no_start_without_a_file(void **state)
+{
+	const struct replay_start s = started_at(NOW);
+	struct replay other;
+
+	(void)state;
+	assert_false(replay_open(&other, -1, &s));
+	replay_close(&other);
+}
+
 static void nothing_is_left_open(void **state)
 {
 	int fd = guard.fd;
@@ -683,6 +693,7 @@ int main(void)
 	    T(a_new_file_has_a_key_of_its_own),
 	    T(reserved_in_blocks),
 	    T(no_start_without_memory),
+	    T(no_start_without_a_file),
 	    T(nothing_is_left_open),
 	    T(marks_are_written_by_turns),
 	    T(a_floor_for_all_is_in_both_places),
