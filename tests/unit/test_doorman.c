@@ -20,6 +20,7 @@
 #else
 #define HAS_OPENSPA false
 #endif
+#include "caught_log.h"
 #include "mapped_files.h"
 #include "short_memory.h"
 /* As it is: what it does on a message is its own. */
@@ -462,6 +463,7 @@ static void what_a_killed_one_had_refused(void **state)
 	start_another(0);
 	run_scan();
 	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 0);
+	assert_int_equal(world.doorman.next_slot, 0);
 }
 
 /* One slot as it was left, and what is made of it. */
@@ -963,31 +965,71 @@ static void a_reload_without_memory_changes_nothing(void **state)
 #endif
 }
 
-/* Not without what it needs: main is told at once. */
-static void no_start_by_halves(void **state)
+/* Memory that cannot be locked, when a test says so: the next (bit 0), and the one after it. */
+static unsigned int unlockable;
+
+bool __real_secret_is_locked(const void *secret, size_t size);
+bool __wrap_secret_is_locked(const void *secret, size_t size);
+bool __wrap_secret_is_locked(const void *secret, size_t size)
+{
+	bool lockable = unlockable % 2 == 0;
+
+	unlockable /= 2;
+	return lockable && __real_secret_is_locked(secret, size);
+}
+
+/* Whether one begins with these descriptors while the nth allocation fails; it ends here. */
+static bool begins_with(int counters, int held, size_t nth)
 {
 	static const struct message_begin begin;
 	static struct doorman d;
+	struct message_fds fds = message_fds_none();
+	struct channel far;
+	bool begun;
 
-	(void)state;
-	for (size_t nth = 0; nth < 3; nth++) {
-		struct message_fds fds = message_fds_none();
-		struct channel far;
-
-		fds.fd[FD_KEEPER] = join(&far, ROLE_KEEPER);
-		fds.fd[FD_HELD] = held_create();
-		if (nth > 0)
-			fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
-		short_memory(nth);
-		assert_false(doorman_begin(&d, &begin, &fds));
-		short_memory(0);
-		message_fds_close(&fds);
-		close(far.fd);
-		assert_non_null(d.held); /* it was not for want of that */
+	d = (struct doorman){.keeper.channel.fd = -1, .scan_timer.fd = -1};
+	fds.fd[FD_KEEPER] = join(&far, ROLE_KEEPER);
+	fds.fd[FD_DOORMAN_COUNTERS] = counters;
+	fds.fd[FD_HELD] = held;
+	assert_true(loop_open(&d.process.loop));
+	short_memory(nth);
+	begun = doorman_begin(&d, &begin, &fds);
+	short_memory(0);
+	message_fds_close(&fds);
+	peer_close(&d.keeper);
+	if (d.scan_timer.fd >= 0)
+		close(d.scan_timer.fd);
+	loop_close(&d.process.loop);
+	close(far.fd);
+	if (d.held != NULL)
 		munmap(d.held, sizeof *d.held);
-		secret_free(d.hands);
-		secret_free(d.secret);
-		memset(&d, 0, sizeof d);
+	secret_free(d.hands);
+	secret_free(d.secret);
+	return begun;
+}
+
+/* Not without what it needs: main is told at once. */
+static void no_start_by_halves(void **state)
+{
+	(void)state;
+	assert_true(begins_with(counters_create(), held_create(), 0));
+	assert_false(begins_with(-1, held_create(), 0));
+	assert_false(begins_with(counters_create(), epoll_create1(EPOLL_CLOEXEC), 0));
+	for (size_t nth = 1; nth <= 2; nth++)
+		assert_false(begins_with(counters_create(), held_create(), nth));
+}
+
+/* The secret, what is in our hands, or both: it is said, and goes on. */
+static void what_is_not_locked_is_said(void **state)
+{
+	(void)state;
+	for (unsigned int which = 0; which < 4; which++) {
+		caught_log_begin(LOG_LEVEL_WARN);
+		unlockable = which;
+		assert_true(begins_with(counters_create(), held_create(), 0));
+		unlockable = 0;
+		assert_int_equal(
+		    strstr(caught_log_end(), "no memory can be locked") != NULL, which != 0);
 	}
 }
 
@@ -1178,6 +1220,7 @@ int main(void)
 	    T(wrong_guesses_are_limited),
 	    T(a_reload_without_memory_changes_nothing),
 	    cmocka_unit_test(no_start_by_halves),
+	    cmocka_unit_test(what_is_not_locked_is_said),
 #ifdef HAVE_OPENSPA
 	    T(a_request_and_its_answer),
 	    T(a_grant_that_is_not_answered),

@@ -524,6 +524,22 @@ static void a_disk_that_fills_up_refuses_the_new_ones(void **state)
 	assert_int_equal(knock(101, NOW + 61 * S, 1, NOW + 61 * S), VERDICT_PASS);
 }
 
+/* What is past is so by the configuration in force. */
+static void a_window_that_is_made_longer(void **state)
+{
+	static const int64_t longer[REPLAY_KINDS] = {[REPLAY_CLIENT] = 120 * S, 300 * S};
+
+	(void)state;
+	assert_int_equal(knock(1, NOW, 1, NOW), VERDICT_PASS);
+	disk_is_full = true;
+	for (uint8_t i = 2; i <= REPLAY_BLOCK; i++)
+		assert_int_equal(knock(i, NOW, 1, NOW), VERDICT_PASS);
+	assert_true(replay_configure(&guard, 16, longer));
+	assert_int_equal(knock(100, NOW + 61 * S, 1, NOW + 61 * S), VERDICT_NO_MEMORY);
+	assert_int_equal(knock(100, NOW + 121 * S, 1, NOW + 121 * S), VERDICT_PASS);
+	disk_is_full = false;
+}
+
 /* --- Damage, wherever it is */
 
 #define ADMITTED 70
@@ -710,6 +726,7 @@ int main(void)
 	    T(a_disk_that_is_full_from_the_start),
 	    T(a_mapping_that_does_not_grow),
 	    T(a_disk_that_fills_up_refuses_the_new_ones),
+	    T(a_window_that_is_made_longer),
 	    T(every_byte_flipped),
 	    T(every_page_and_sector_zeroed),
 	    T(cut_off_at_every_length),

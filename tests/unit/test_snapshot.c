@@ -505,7 +505,7 @@ static void every_index_is_checked(void **state)
 static void every_device_and_rule_is_checked(void **state)
 {
 	(void)state;
-	REFUSED(d[1].uuid[1] = 0); /* twice the same */
+	REFUSED(memcpy(d[1].uuid, d[0].uuid, sizeof d[1].uuid)); /* twice the same */
 	REFUSED(d[0].uuid[0] = 2); /* out of order */
 	REFUSED(d[0].name[0] = '\0');
 	REFUSED(d[0].name[1] = '\n');

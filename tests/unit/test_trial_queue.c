@@ -135,13 +135,16 @@ static void nobody_waits_for_ever(void **state)
 static void neither_kind_takes_all(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
-		assert_non_null(queue_number(i, false));
-	assert_null(queue_number(TRIAL_QUEUE_OF_KIND, false));
-	for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
-		assert_non_null(queue_number(i, true));
-	assert_null(queue_number(TRIAL_QUEUE_OF_KIND, true));
-	assert_int_equal(lane.scanning, TRIAL_QUEUE_SLOTS);
+	for (int first = 0; first < 2; first++) {
+		set_up(state);
+		for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
+			assert_non_null(queue_number(i, first == 1));
+		assert_null(queue_number(TRIAL_QUEUE_OF_KIND, first == 1));
+		for (uint32_t i = 0; i < TRIAL_QUEUE_OF_KIND; i++)
+			assert_non_null(queue_number(i, first == 0));
+		assert_null(queue_number(TRIAL_QUEUE_OF_KIND, first == 0));
+		assert_int_equal(lane.scanning, TRIAL_QUEUE_SLOTS);
+	}
 }
 
 static void the_held_are_not_scanned(void **state)
