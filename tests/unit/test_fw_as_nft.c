@@ -161,6 +161,7 @@ static void a_long_list_as_nft_writes_it(void **state)
 	memcpy(many, b->c.ports, sizeof b->c.ports);
 	b->c.s.ports = many;
 	b->c.settings.managed_ports = (struct span){8, 1992};
+	b->c.policies[0].ports = (struct span){8, 600};
 	for (int more = 0; more <= 10; more += 10) {
 		for (int i = 8; i < 2000; i++)
 			many[i] =

@@ -250,6 +250,44 @@ static void the_kernel_ends_them(void **state)
 	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 }
 
+/* Without its end the kernel would keep it for ever. */
+static void what_is_over_is_not_put(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element over[] = {opening("192.0.2.1", TCP, 22, 22, 0),
+	    opening("192.0.2.1", TCP, 5, 9, 0), fw_case_grant("192.0.2.1", 0, 0, "alice")};
+	char *text;
+
+	install(b, over, 3);
+	text = fw_bench_listing("list table inet postern");
+	assert_int_equal(fw_bench_count(text, "192.0.2.1"), 0);
+	assert_int_equal(fw_bench_count(text, "opened_tcp"), 0);
+	free(text);
+}
+
+/* What has ended by itself is closed with others in one transaction. */
+static void closing_what_is_gone_disturbs_nobody(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element o[] = {
+	    opening("192.0.2.1", TCP, 22, 22, 0), opening("192.0.2.2", TCP, 22, 22, 600000)};
+	struct fw_change both[2];
+	char *text;
+
+	install(b, NULL, 0);
+	for (size_t i = 0; i < 2; i++)
+		both[i] = (struct fw_change){.owner = o[i].owner,
+		    .close = i == 0,
+		    .opening = {.address = o[i].address,
+		        .ports = o[i].ports,
+		        .until_ns = i == 0 ? 0 : clock_boot_ns() + 600 * NS_PER_SECOND}};
+	assert_int_equal(b->fw.ops->change(&b->fw, both, 2), 0);
+	assert_int_equal(held(b), 1);
+	text = fw_bench_listing("list table inet postern");
+	assert_int_equal(fw_bench_count(text, "192.0.2.1 "), 0);
+	free(text);
+}
+
 static void odd_ones_open_nothing(void **state)
 {
 	struct fw_bench *b = *state;
@@ -829,6 +867,8 @@ int main(void)
 	    FW_TEST(a_refresh_touches_nothing_else),
 	    FW_TEST(closing_touches_nothing_else),
 	    FW_TEST(the_kernel_ends_them),
+	    FW_TEST(what_is_over_is_not_put),
+	    FW_TEST(closing_what_is_gone_disturbs_nobody),
 	    FW_TEST(odd_ones_open_nothing),
 	    FW_TEST(many_at_once),
 	    FW_TEST(ranges_are_bounded),

@@ -44,7 +44,7 @@ static bool reads(const struct told *t, struct nft_element *out)
 	if (!t->no_owner)
 		mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, t->owner_bytes, t->owner);
 	mnl_attr_nest_end(m, element);
-	memset(out, 0, sizeof *out);
+	memset(out, 0x55, sizeof *out);
 	return read_element(out, element, V4_BYTES);
 }
 
@@ -287,6 +287,7 @@ static void words_of_a_boot(void **state)
 {
 	static const char longest[CLOCK_BOOT_ID_BYTES + 1] =
 	    "0123456789012345678901234567890123456789";
+	static const char behind_a_line[] = "\n";
 	static const struct {
 		const char *id, *words;
 	} cases[] = {{"", ""}, {"\n", ""}, {"7", "of boot 7"}, {"7a\n", "of boot 7a"}};
@@ -299,6 +300,8 @@ static void words_of_a_boot(void **state)
 		assert_string_equal(boot, cases[i].words);
 		assert_int_equal(boot[NFT_BOOT_BYTES - 1], 0);
 	}
+	nft_table_boot(boot, behind_a_line + 1);
+	assert_string_equal(boot, "");
 	nft_table_boot(boot, longest);
 	assert_int_equal(strlen(boot), strlen("of boot ") + CLOCK_BOOT_ID_BYTES);
 }
