@@ -67,12 +67,8 @@ void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_e
 
 void nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e)
 {
-	struct nft_element one = *e;
-
-	if (one.timeout_ms == 0)
-		one.timeout_ms = 1; /* the kernel takes 0 for "for ever" */
-	put_element(l, NFT_MSG_NEWSETELEM, set, &one);
-	put_element(l, NFT_MSG_DELSETELEM, set, &one);
+	put_element(l, NFT_MSG_NEWSETELEM, set, e);
+	put_element(l, NFT_MSG_DELSETELEM, set, e);
 }
 
 static bool read_key(struct nft_element *out, const struct nlattr *key, size_t key_bytes)

@@ -29,18 +29,18 @@ void nft_range_name(char set[static 32], const struct nft_range *r)
 /* Only what nft_range_name would write. */
 static bool range_parse(struct nft_range *out, const char *name)
 {
-	char protocol[4], family, again[32];
-	unsigned int first, last;
+	char protocol[4] = "", family = '\0', again[32];
+	unsigned int first = 0, last = 0;
 
-	if (strlen(name) >= sizeof again ||
-	    /* five digits do not overflow: NOLINTNEXTLINE(cert-err34-c) */
-	    sscanf(name, "opened_%3[a-z]_%5u_%5u_%c", protocol, &first, &last, &family) != 4 ||
-	    first < 1 || first >= last || last > UINT16_MAX)
+	/* five digits do not overflow: NOLINTNEXTLINE(cert-err34-c) */
+	if (sscanf(name, "opened_%3[a-z]_%5u_%5u_%c", protocol, &first, &last, &family) != 4 ||
+	    first >= last)
 		return false;
-	*out =
-	    (struct nft_range){.ports = {strcmp(protocol, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP,
-	                           0, (uint16_t)first, (uint16_t)last},
-	        .v4 = family == '4'};
+	*out = (struct nft_range){
+	    .ports = {.protocol = strcmp(protocol, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP,
+	        .first = (uint16_t)first,
+	        .last = (uint16_t)last},
+	    .v4 = family == '4'};
 	nft_range_name(again, out);
 	return strcmp(name, again) == 0;
 }

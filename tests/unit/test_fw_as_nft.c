@@ -152,19 +152,20 @@ static void nothing_is_looked_at_twice(void **state)
 	as_nft_would_make_it(b, most_expressions);
 }
 
-/* More than one message holds. */
+/* More than one message holds, and more than one nest could. */
 static void a_long_list_as_nft_writes_it(void **state)
 {
 	struct fw_bench *b = *state;
-	struct ports many[300];
+	struct ports many[2000];
 
 	memcpy(many, b->c.ports, sizeof b->c.ports);
-	for (int last = 0; last <= 50; last += 50) {
-		for (size_t i = 8; i < 300; i++)
-			many[i] = (struct ports){
-			    6, 0, (uint16_t)(100 * i), (uint16_t)(100 * i + (size_t)last)};
-		b->c.s.ports = many;
-		b->c.settings.managed_ports = (struct span){8, 292};
+	b->c.s.ports = many;
+	b->c.settings.managed_ports = (struct span){8, 1992};
+	b->c.policies[0].ports = (struct span){8, 600};
+	for (int more = 0; more <= 10; more += 10) {
+		for (int i = 8; i < 2000; i++)
+			many[i] =
+			    (struct ports){6, 0, (uint16_t)(30 * i), (uint16_t)(30 * i + more)};
 		as_nft_would_make_it(b, expressions);
 	}
 }

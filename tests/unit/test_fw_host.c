@@ -1,5 +1,6 @@
 /* What becomes of the host's own input chains, whatever they are like, and what is said of it. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "caught_log.h"
@@ -24,6 +27,16 @@
 
 static struct nft_link l;
 static struct nft_host host;
+static unsigned int waits;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int ms);
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int ms)
+{
+	waits++;
+	return __real_poll(fds, count, ms);
+}
 
 static int enter(void **state)
 {
@@ -284,6 +297,7 @@ static struct nft_table looked(const char *boot)
 static void what_the_table_says(void **state)
 {
 	(void)state;
+	waits = 0;
 	assert_false(looked("o").there);
 	for (uint32_t flags = 0; flags <= 6; flags += 6) { /* nobody's, and ours */
 		if (flags != 0 && !fw_bench_has_owners())
@@ -296,6 +310,7 @@ static void what_the_table_says(void **state)
 		assert_false(looked("").this_boot || looked("x").this_boot);
 		assert_int_equal(looked("o").owner, flags == 0 ? 0 : l.port);
 		assert_int_equal(nft_table_wait(&l), 0);
+		assert_int_equal(waits, 0);
 		assert_int_equal(settled_with(nft_table_delete), 0);
 		assert_false(looked("o").there);
 	}
@@ -443,6 +458,26 @@ static void closing_leaves_nothing_open(void **state)
 	assert_int_equal(next_descriptor(), before);
 }
 
+/* Where the caller has closed its input, its number is like any other. */
+static void the_first_descriptor_is_like_others(void **state)
+{
+	int input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+	int ours = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	struct fw second;
+
+	(void)state;
+	assert_true(input >= 0 && ours > 0);
+	close(STDIN_FILENO);
+	assert_int_equal(nft_watch_open(7), STDIN_FILENO);
+	close(STDIN_FILENO);
+	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, ours), 0);
+	assert_int_equal(second.ops->watch(&second), STDIN_FILENO);
+	fw_close(&second);
+	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+	assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
+	close(input);
+}
+
 /* Nobody else may listen; and no socket is left of the attempt. */
 static void a_watch_that_is_refused(void **state)
 {
@@ -580,6 +615,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_was_before_is_over, enter_old, leave),
 	    cmocka_unit_test_setup_teardown(the_likely_cause_is_named, enter_old, leave),
 	    HOST_TEST(closing_leaves_nothing_open),
+	    HOST_TEST(the_first_descriptor_is_like_others),
 	    HOST_TEST(a_watch_that_is_refused),
 	    HOST_TEST(what_is_taken_over),
 	    HOST_TEST(what_fails_is_said),

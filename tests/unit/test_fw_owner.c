@@ -1,5 +1,6 @@
 /* The table as a whole against the real kernel: whose it is, what is in it, how much it holds. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,9 +21,11 @@
 #include <linux/netlink.h>
 
 #include "base/clock.h"
+#include "caught_log.h"
 #include "fw/hold.h"
 #include "fw/nft_rule.h"
 #include "fw_bench.h"
+#include "short_memory.h"
 
 #define DROPPING \
 	"table inet filter { chain input { type filter hook input priority 0; policy drop; }; }"
@@ -87,7 +90,9 @@ static void a_second_one_changes_nothing(void **state)
 	before = fw_bench_listing("list chain inet postern input");
 	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 	assert_true(second.ops->stands(&second));
+	caught_log_begin(LOG_LEVEL_INFO);
 	assert_int_equal(fw_case_install(&second, &b->c.s, NULL, 0), -EPERM);
+	assert_int_equal(fw_bench_count(caught_log_end(), "owns the table inet postern"), 1);
 	assert_int_equal(second.ops->remove(&second), -EPERM);
 	fw_close(&second);
 	free(before);
@@ -174,6 +179,76 @@ static void what_stands_is_had_as_it_is(void **state)
 	assert_int_equal(b->fw.ops->remove(&b->fw), 0);
 	assert_as_before("");
 	close(another);
+}
+
+static int next_descriptor(void)
+{
+	int next = dup(STDERR_FILENO);
+
+	close(next);
+	return next;
+}
+
+/* The one that a process may have which was the first in its namespace. */
+static void an_owner_with_the_first_port(void **state)
+{
+	struct sockaddr_nl first = {.nl_family = AF_NETLINK, .nl_pid = 1};
+	struct fw_bench *b = *state;
+	struct fw_hold *h;
+	struct fw ours;
+	int owner, none;
+
+	if (!fw_bench_has_owners())
+		skip();
+	h = fw_hold_open(FW_BENCH_BOOT);
+	assert_non_null(h);
+	owner = other_socket();
+	none = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(owner, (struct sockaddr *)&first, sizeof first), 0);
+	assert_int_equal(fw_open(&ours, CONF_FIREWALL_NFT, FW_BENCH_BOOT, dup(owner)), 0);
+	assert_int_equal(fw_case_install(&ours, &b->c.s, NULL, 0), 0);
+	assert_int_equal(fw_hold(h, -1), -EPERM);
+	assert_int_equal(fw_hold(h, none), -EPERM);
+	assert_int_equal(fw_hold(h, owner), 0);
+	fw_close(&ours);
+	fw_hold_close(h);
+	close(owner);
+	close(none);
+}
+
+static void holding_leaves_nothing_open(void **state)
+{
+	struct fw_bench *b = *state;
+	int owner = other_socket(), input, before = next_descriptor();
+	struct fw_hold *h = fw_hold_open(FW_BENCH_BOOT);
+
+	assert_non_null(h);
+	fw_hold_close(h);
+	fw_hold_close(NULL);
+	assert_int_equal(next_descriptor(), before);
+	for (size_t nth = 1; nth <= 3; nth++) {
+		caught_log_begin(LOG_LEVEL_INFO);
+		short_memory(nth);
+		assert_null(fw_hold_open(FW_BENCH_BOOT));
+		short_memory(0);
+		assert_int_equal(
+		    fw_bench_count(caught_log_end(), "cannot look at the firewall"), 1);
+		assert_int_equal(next_descriptor(), before);
+		assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+	}
+	install_owned(b);
+	fw_close(&b->fw);
+	h = fw_hold_open(FW_BENCH_BOOT);
+	before = next_descriptor();
+	input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+	close(STDIN_FILENO);
+	assert_int_equal(fw_hold(h, owner), 0);
+	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+	assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
+	close(input);
+	assert_int_equal(next_descriptor(), before);
+	fw_hold_close(h);
+	close(owner);
 }
 
 static void what_nobody_can_own_is_watched(void **state)
@@ -442,6 +517,8 @@ int main(void)
 	    FW_TEST(a_successor_takes_it_over),
 	    FW_TEST(a_predecessor_is_waited_for),
 	    FW_TEST(what_stands_is_had_as_it_is),
+	    FW_TEST(an_owner_with_the_first_port),
+	    FW_TEST(holding_leaves_nothing_open),
 	    FW_OLD_TEST(what_nobody_can_own_is_watched),
 	    FW_TEST(what_another_boot_left_is_not_had),
 	    FW_TEST(one_without_an_owner_is_taken_over),

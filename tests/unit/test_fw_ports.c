@@ -250,6 +250,44 @@ static void the_kernel_ends_them(void **state)
 	assert_int_equal(fw_open(&b->fw, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 }
 
+/* Without its end the kernel would keep it for ever. */
+static void what_is_over_is_not_put(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element over[] = {opening("192.0.2.1", TCP, 22, 22, 0),
+	    opening("192.0.2.1", TCP, 5, 9, 0), fw_case_grant("192.0.2.1", 0, 0, "alice")};
+	char *text;
+
+	install(b, over, 3);
+	text = fw_bench_listing("list table inet postern");
+	assert_int_equal(fw_bench_count(text, "192.0.2.1"), 0);
+	assert_int_equal(fw_bench_count(text, "opened_tcp"), 0);
+	free(text);
+}
+
+/* What has ended by itself is closed with others in one transaction. */
+static void closing_what_is_gone_disturbs_nobody(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element o[] = {
+	    opening("192.0.2.1", TCP, 22, 22, 0), opening("192.0.2.2", TCP, 22, 22, 600000)};
+	struct fw_change both[2];
+	char *text;
+
+	install(b, NULL, 0);
+	for (size_t i = 0; i < 2; i++)
+		both[i] = (struct fw_change){.owner = o[i].owner,
+		    .close = i == 0,
+		    .opening = {.address = o[i].address,
+		        .ports = o[i].ports,
+		        .until_ns = i == 0 ? 0 : clock_boot_ns() + 600 * NS_PER_SECOND}};
+	assert_int_equal(b->fw.ops->change(&b->fw, both, 2), 0);
+	assert_int_equal(held(b), 1);
+	text = fw_bench_listing("list table inet postern");
+	assert_int_equal(fw_bench_count(text, "192.0.2.1 "), 0);
+	free(text);
+}
+
 static void odd_ones_open_nothing(void **state)
 {
 	struct fw_bench *b = *state;
@@ -410,6 +448,93 @@ static void only_unused_ranges_go(void **state)
 	assert_int_equal(open_one(b, nth_range(1000)), 0);
 	assert_int_equal(held(b), FW_RANGES);
 	assert_false(b->fw.ops->disturbed(&b->fw));
+}
+
+/* Those that stand where others have moved away from. */
+static void room_is_made_again(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element live[FW_RANGES], brief = nth_range(999);
+	int err = -ENOSPC;
+
+	for (unsigned int i = 0; i < FW_RANGES; i++)
+		live[i] = nth_range(i);
+	brief.timeout_ms = 1;
+	install(b, live, FW_RANGES);
+	assert_int_equal(close_one(b, live[0]), 0);
+	assert_int_equal(open_one(b, brief), 0);
+	for (int i = 0; i < 1000 && err == -ENOSPC; i++) {
+		usleep(1000);
+		err = open_one(b, nth_range(1000));
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(held(b), FW_RANGES);
+	assert_int_equal(range_sets(), FW_RANGES);
+}
+
+/* Somebody else uses its set for a while. */
+static void what_could_not_go_goes_later(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element live[FW_RANGES];
+
+	for (unsigned int i = 0; i < FW_RANGES; i++)
+		live[i] = nth_range(i);
+	install(b, live, FW_RANGES);
+	fw_bench_does("add chain inet postern theirs; "
+	              "add rule inet postern theirs ip saddr @opened_tcp_4_5_4 drop");
+	assert_int_equal(close_one(b, live[3]), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(open_one(b, nth_range(999)), -EBUSY);
+	fw_bench_does("flush chain inet postern theirs");
+	assert_int_equal(open_one(b, nth_range(999)), 0);
+	assert_int_equal(held(b), FW_RANGES);
+}
+
+/* Of one that was closed for somebody and is held by another. */
+static void the_kernel_is_asked_once(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element live[FW_RANGES], other = opening("192.0.2.77", TCP, 4, 5, 600000);
+
+	for (unsigned int i = 0; i < FW_RANGES; i++)
+		live[i] = nth_range(i);
+	install(b, live, FW_RANGES);
+	assert_int_equal(open_one(b, other), 0);
+	assert_int_equal(close_one(b, live[3]), 0);
+	assert_int_equal(open_one(b, nth_range(999)), -ENOSPC);
+	fw_bench_tear(0, 8);
+	assert_int_equal(open_one(b, nth_range(999)), -ENOSPC);
+	assert_int_equal(held(b), -EINTR); /* the first to ask since */
+	fw_bench_tear(0, 0);
+}
+
+/* It could take only all rules away. */
+static void one_whose_rule_is_not_known_stays(void **state)
+{
+	static struct nft_ranges ranges;
+	const struct nft_range known = {{TCP, 0, 5, 9}, true}, unknown = {{UDP, 0, 5, 9}, true};
+	struct fw_bench *b = *state;
+	struct nft_link l;
+
+	install(b, NULL, 0);
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	assert_int_equal(nft_ranges_append(&ranges, &unknown), 0);
+	ranges.rules[0] = 7;
+	nft_batch_begin(&l);
+	assert_int_equal(nft_ranges_put(&l, &ranges, &known), 0);
+	assert_int_equal(nft_ranges_commit(&l, &ranges), 0);
+	assert_null(l.echo);
+	assert_int_not_equal(ranges.rules[1], 0);
+	nft_range_hold(&ranges.use[1], INT64_MAX);
+	ranges.rules[0] = 0;
+	assert_int_equal(nft_ranges_sweep(&l, &ranges), 0);
+	assert_int_equal(ranges.count, 2);
+	ranges.use[1].until_boot_ns = 0;
+	assert_int_equal(nft_ranges_sweep(&l, &ranges), 0);
+	assert_int_equal(ranges.count, 1);
+	assert_int_equal(ranges.list[0].ports.protocol, UDP);
+	nft_link_close(&l);
 }
 
 static void installing_too_many_ranges_keeps_the_rest(void **state)
@@ -679,6 +804,7 @@ static void listings_of_a_policy(void **state)
 	    fw_case_grant("2001:db8::1", 0, 600000, "alice"),
 	    fw_case_grant("192.0.2.1", 1, 600000, "alice")};
 	const struct nft_sets sets = nft_policy_sets(&b->c.s, 0);
+	struct nft_reading counted = {.key_bytes = 4, .count = 7};
 	size_t found = 0;
 	const struct nft_adoption to = {count_one, &found};
 	struct nft_link l;
@@ -693,6 +819,9 @@ static void listings_of_a_policy(void **state)
 	found = 0;
 	assert_int_equal(nft_adopt_policy(&l, &sets, 0, &to), 0);
 	assert_int_equal(found, 2);
+	fw_bench_tear(0, 1);
+	assert_int_equal(nft_element_read(&l, sets.v4, &counted), 0);
+	assert_int_equal(counted.count, 7 + 1);
 	nft_link_close(&l);
 }
 
@@ -710,6 +839,22 @@ static void removing_leaves_nothing(void **state)
 	assert_string_equal(text, "");
 	free(text);
 	assert_int_equal(open_one(b, o[0]), -EINVAL);
+	assert_false(b->fw.ops->stands(&b->fw));
+}
+
+static void where_there_is_no_table(void **state)
+{
+	struct nft_reading none = {.key_bytes = 4};
+	struct nft_range ranges[1];
+	struct nft_link l;
+
+	(void)state;
+	fw_bench_does("table inet other { set opened_tcp_5_9_4 { type ipv4_addr; }; }");
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	assert_int_equal(nft_ranges_read(&l, ranges, 1), 0);
+	assert_int_equal(nft_element_read(&l, NFT_PORTS_4, &none), 0);
+	assert_int_equal(none.count, 0);
+	nft_link_close(&l);
 }
 
 int main(void)
@@ -722,12 +867,18 @@ int main(void)
 	    FW_TEST(a_refresh_touches_nothing_else),
 	    FW_TEST(closing_touches_nothing_else),
 	    FW_TEST(the_kernel_ends_them),
+	    FW_TEST(what_is_over_is_not_put),
+	    FW_TEST(closing_what_is_gone_disturbs_nobody),
 	    FW_TEST(odd_ones_open_nothing),
 	    FW_TEST(many_at_once),
 	    FW_TEST(ranges_are_bounded),
 	    FW_TEST(unused_ranges_make_room),
 	    FW_TEST(room_is_made_when_there_is_none),
 	    FW_TEST(only_unused_ranges_go),
+	    FW_TEST(room_is_made_again),
+	    FW_OLD_TEST(what_could_not_go_goes_later),
+	    FW_TEST(the_kernel_is_asked_once),
+	    FW_OLD_TEST(one_whose_rule_is_not_known_stays),
 	    FW_TEST(installing_too_many_ranges_keeps_the_rest),
 	    FW_OLD_TEST(a_transaction_fails_as_a_whole),
 	    FW_OLD_TEST(a_flush_is_told_by_every_kind),
@@ -740,6 +891,7 @@ int main(void)
 	    FW_TEST(every_listing_may_be_torn),
 	    FW_TEST(listings_of_a_policy),
 	    FW_TEST(removing_leaves_nothing),
+	    FW_TEST(where_there_is_no_table),
 	};
 
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);

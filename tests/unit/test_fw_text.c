@@ -24,6 +24,19 @@ int64_t __wrap_clock_boot_ns(void)
 	return 1000000000;
 }
 
+/* The last of the text may find no memory. */
+static bool close_fails;
+
+int __real_fclose(FILE *file);
+int __wrap_fclose(FILE *file);
+
+int __wrap_fclose(FILE *file)
+{
+	int err = __real_fclose(file);
+
+	return close_fails ? EOF : err;
+}
+
 static char *ruleset(const struct fw_case *c)
 {
 	char *text = fw_nft_ruleset(&c->s);
@@ -376,6 +389,14 @@ static void without_memory(void **state)
 	}
 	assert_int_equal(nth, 5);
 	free(text);
+	close_fails = true;
+	errno = 0;
+	assert_null(fw_nft_ruleset(&c.s));
+	assert_int_equal(errno, ENOMEM);
+	c.settings.mark = 0;
+	assert_null(fw_nft_ruleset(&c.s));
+	assert_int_equal(errno, EINVAL);
+	close_fails = false;
 }
 
 static void none_does_nothing_and_cannot_fail(void **state)

@@ -44,7 +44,7 @@ static bool reads(const struct told *t, struct nft_element *out)
 	if (!t->no_owner)
 		mnl_attr_put(m, NFTA_SET_ELEM_USERDATA, t->owner_bytes, t->owner);
 	mnl_attr_nest_end(m, element);
-	memset(out, 0, sizeof *out);
+	memset(out, 0x55, sizeof *out);
 	return read_element(out, element, V4_BYTES);
 }
 
@@ -120,6 +120,7 @@ static void owners_of_any_length(void **state)
 {
 	static const struct told good[] = {
 	    {.expiration_ms = 1, OWNER("\0\2a\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\1a"), .key_bytes = V4_BYTES}, /* without its end */
 	    {.expiration_ms = 1, OWNER("\0\x40" LONGEST "\0"), .key_bytes = V4_BYTES},
 	    /* More behind it is somebody else's to read. */
 	    {.expiration_ms = 1, OWNER("\0\2a\0\1\2xy"), .key_bytes = V4_BYTES},
@@ -142,7 +143,7 @@ static void owners_of_any_length(void **state)
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
 		assert_true(reads(&good[i], &e));
 	assert_string_equal(e.owner, "a");
-	assert_true(reads(&good[1], &e));
+	assert_true(reads(&good[2], &e));
 	assert_string_equal(e.owner, LONGEST);
 	assert_int_equal(bytes_of_owner("\0\x41" LONGEST "x", sizeof LONGEST + 3), 0);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -286,6 +287,7 @@ static void words_of_a_boot(void **state)
 {
 	static const char longest[CLOCK_BOOT_ID_BYTES + 1] =
 	    "0123456789012345678901234567890123456789";
+	static const char behind_a_line[] = "\n";
 	static const struct {
 		const char *id, *words;
 	} cases[] = {{"", ""}, {"\n", ""}, {"7", "of boot 7"}, {"7a\n", "of boot 7a"}};
@@ -298,6 +300,8 @@ static void words_of_a_boot(void **state)
 		assert_string_equal(boot, cases[i].words);
 		assert_int_equal(boot[NFT_BOOT_BYTES - 1], 0);
 	}
+	nft_table_boot(boot, behind_a_line + 1);
+	assert_string_equal(boot, "");
 	nft_table_boot(boot, longest);
 	assert_int_equal(strlen(boot), strlen("of boot ") + CLOCK_BOOT_ID_BYTES);
 }
@@ -367,6 +371,95 @@ static void room_for_what_is_put_there(void **state)
 	nft_link_close(&l);
 }
 
+/* Of no other rule the kernel is to send anything back. */
+static void only_rules_of_ranges_are_sent_back(void **state)
+{
+	static const struct nft_range r = {{6, 0, 5, 9}, true};
+	struct nft_value values[2];
+	struct nft_link l;
+	struct nft_writer w = {.link = &l, .values = values};
+
+	(void)state;
+	assert_int_equal(nft_link_open(&l, -1), 0);
+	nft_batch_begin(&l);
+	nft_put_range_rule(&w, &r);
+	assert_int_equal(l.message->nlmsg_flags & NLM_F_ECHO, NLM_F_ECHO);
+	nft_put_rule(&w, NULL, NF_DROP, NULL, NULL);
+	assert_int_equal(l.message->nlmsg_flags, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND);
+	assert_int_equal(w.rule_flags, 0);
+	nft_link_close(&l);
+}
+
+/* --- Comments, as nft writes and reads them */
+
+#define LONGEST_COMMENT LONGEST LONGEST "x"
+_Static_assert(sizeof LONGEST_COMMENT == 127 + 1, "as long as it may be");
+
+static const struct nlattr *user_data(const void *data, size_t size)
+{
+	static char buffer[512];
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+
+	mnl_attr_put(m, NFTA_RULE_USERDATA, size, data);
+	return mnl_nlmsg_get_payload(m);
+}
+
+static void comments_of_any_length(void **state)
+{
+	static const char *const comments[] = {LONGEST_COMMENT, LONGEST, "a", ""};
+	static char buffer[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof comments / sizeof *comments; i++) {
+		struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+		const struct nlattr *a = mnl_nlmsg_get_payload(m);
+		const uint8_t *data = mnl_attr_get_payload(a);
+		size_t size = strlen(comments[i]) + 1;
+
+		nft_put_comment(m, NFTA_RULE_USERDATA, comments[i]);
+		assert_int_equal(mnl_attr_get_payload_len(a), 2 + size);
+		assert_int_equal(data[0], NFT_COMMENT);
+		assert_int_equal(data[1], size);
+		assert_memory_equal(data + 2, comments[i], size);
+		for (size_t k = 0; k < sizeof comments / sizeof *comments; k++)
+			assert_true(nft_has_comment(a, comments[k]) == (k == i));
+	}
+}
+
+static void comments_among_other_data(void **state)
+{
+#define DATA(bytes) (bytes), sizeof(bytes) - 1
+	static const struct {
+		const char *data;
+		size_t size;
+		bool has;
+	} cases[] = {
+	    {DATA("\0\2x\0"), true},
+	    {DATA("\0\3yy\0\0\2x\0"), true},
+	    {DATA("\1\2x\0\0\2x\0"), true},
+	    {DATA("\5\1z\0\2x\0"), true},
+	    {DATA("\0\2x\0\1"), true},
+	    {DATA(""), false},
+	    {DATA("\0"), false},
+	    {DATA("\0\2"), false},
+	    {DATA("\0\2x"), false},
+	    {DATA("\0\2y\0"), false},
+	    {DATA("\0\3x\0\0"), false},
+	    {DATA("\0\1x\0"), false},
+	    {DATA("\1\2x\0"), false},
+	    {DATA("\1\4\0\2x\0"), false},
+	    {DATA("\0\xffx\0"), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		if (nft_has_comment(user_data(cases[i].data, cases[i].size), "x") != cases[i].has)
+			fail_msg("data %zu", i);
+	}
+	assert_false(nft_has_comment(NULL, "x"));
+	assert_false(nft_has_comment(NULL, ""));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -380,6 +473,9 @@ int main(void)
 	    cmocka_unit_test(time_is_never_cut_short),
 	    cmocka_unit_test(words_of_a_boot),
 	    cmocka_unit_test(room_for_what_is_put_there),
+	    cmocka_unit_test(only_rules_of_ranges_are_sent_back),
+	    cmocka_unit_test(comments_of_any_length),
+	    cmocka_unit_test(comments_among_other_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
