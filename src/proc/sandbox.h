@@ -3,6 +3,7 @@
 #ifndef PROC_SANDBOX_H
 #define PROC_SANDBOX_H
 
+#include <seccomp.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -46,6 +47,10 @@ bool sandbox_read_only(const char *writable);
 
 /* Gives up a capability that the role could keep. Before sandbox_close. */
 bool sandbox_give_up(int capability);
+
+/* Fills a filter that ends the process with what is allowed, lists as in a policy, for the
+ * architectures that it is for. sandbox_close does so. */
+bool sandbox_allow(scmp_filter_ctx filter, const int *const *calls);
 
 /* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
  * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user
