@@ -137,21 +137,24 @@ bool sandbox_close(void)
 static const int allowed[] = {
     /* connections */
     SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
-    SCMP_SYS(shutdown), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername), SCMP_SYS(close),
+    SCMP_SYS(recv), SCMP_SYS(send), SCMP_SYS(accept), SCMP_SYS(shutdown), SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(close),
     /* waiting */
     SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
-    SCMP_SYS(ppoll), SCMP_SYS(timerfd_settime), SCMP_SYS(futex), SCMP_SYS(restart_syscall),
+    SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_settime64),
+    SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),
     /* log lines, timer and signal descriptors */
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+    SCMP_SYS(fstat64), SCMP_SYS(fstatat64), SCMP_SYS(statx), SCMP_SYS(lseek), SCMP_SYS(_llseek),
     /* memory */
     SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(munlock),
+    SCMP_SYS(sched_getaffinity),
     /* time, randomness, identity */
-    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom),
-    SCMP_SYS(getpid), SCMP_SYS(gettid),
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+    SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
     /* leaving, also by abort */
     SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(tgkill)};
+    SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(tgkill)};
 
 /* Libraries try these and can live with the refusal. */
 static const int refused[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
@@ -166,9 +169,14 @@ static int filter_fill(scmp_filter_ctx filter)
 		unsigned int count;
 		struct scmp_arg_cmp arguments[2];
 	} narrow[] = {
-	    /* Memory, but none that can be executed. */
+	/* Memory, but none that can be executed. */
+#ifndef __i386__ /* there its arguments are in memory, where no filter sees them */
 	    {SCMP_SYS(mmap), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+#endif
+	    {SCMP_SYS(mmap2), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
 	    {SCMP_SYS(mprotect), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+	    /* As a C library may abort */
+	    {SCMP_SYS(tkill), 1, {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)}},
 	    /* A socket only to tell the service manager that we stop. */
 	    {SCMP_SYS(socket), 2,
 	        {SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
@@ -176,6 +184,8 @@ static int filter_fill(scmp_filter_ctx filter)
 	    /* Flags of a descriptor, no locks and owners. */
 	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
 	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
+	    {SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
+	    {SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
 	};
 	int failed = 0;
 

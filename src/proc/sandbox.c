@@ -8,6 +8,7 @@
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -171,11 +172,27 @@ static bool allow_narrowly(scmp_filter_ctx filter)
 	const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
 	const struct scmp_arg_cmp seals = SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS, 0);
 	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	/* A stream asks for that before its first line. */
+	const struct scmp_arg_cmp terminal = SCMP_A1(SCMP_CMP_EQ, TCGETS, 0);
+	/* There mmap's arguments are in memory, where no filter sees them: mmap2 alone. */
+	bool mmap_hides = seccomp_arch_exist(filter, SCMP_ARCH_X86) == 0;
+	const struct {
+		int call;
+		struct scmp_arg_cmp when;
+	} calls[] = {{SCMP_SYS(tgkill), self}, {SCMP_SYS(tkill), self}, {SCMP_SYS(fcntl), seals},
+	    {SCMP_SYS(fcntl64), seals}, {SCMP_SYS(ioctl), terminal}, {SCMP_SYS(mprotect), no_code},
+	    {SCMP_SYS(mmap2), no_code}, {SCMP_SYS(mmap), no_code}};
 
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, self) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, seals) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_code) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code) == 0;
+	for (size_t i = 0; i < sizeof calls / sizeof *calls - mmap_hides; i++)
+		if (seccomp_rule_add_array(
+		        filter, SCMP_ACT_ALLOW, calls[i].call, 1, &calls[i].when) != 0)
+			return false;
+	return true;
+}
+
+bool sandbox_allow(scmp_filter_ctx filter, const int *const *calls)
+{
+	return allow_narrowly(filter) && add_calls(filter, calls, SCMP_ACT_ALLOW);
 }
 
 static bool close_calls(const struct sandbox_policy *policy, bool root)
@@ -184,9 +201,9 @@ static bool close_calls(const struct sandbox_policy *policy, bool root)
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
 	bool closed =
 	    filter != NULL &&
-	    (allows ? forbidden_call_report() && allow_narrowly(filter)
-	            : policy->narrow(filter, root)) &&
-	    add_calls(filter, policy->calls, allows ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM)) &&
+	    (allows ? forbidden_call_report() && sandbox_allow(filter, policy->calls)
+	            : policy->narrow(filter, root) &&
+	                  add_calls(filter, policy->calls, SCMP_ACT_ERRNO(EPERM))) &&
 	    seccomp_load(filter) == 0;
 
 	if (filter != NULL)

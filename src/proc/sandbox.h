@@ -51,6 +51,10 @@ bool sandbox_read_only(const char *writable);
 /* Gives up a capability that the role could keep. Before sandbox_close. */
 bool sandbox_give_up(int capability);
 
+/* Fills a filter that ends the process with what is allowed, lists as in a policy, for the
+ * architectures that it is for. sandbox_close does so. */
+bool sandbox_allow(scmp_filter_ctx filter, const int *const *calls);
+
 /* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
  * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user
  * (main, and a privileged runner that is to be root, which loses its capabilities all the same).

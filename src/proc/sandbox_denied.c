@@ -29,8 +29,9 @@ static const int spaces[] = {CALL(chroot), CALL(fsconfig), CALL(fsmount), CALL(f
 static const int others[] = {CALL(kcmp), CALL(pidfd_getfd), CALL(process_madvise),
     CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(add_key), CALL(keyctl),
     CALL(request_key), END};
-static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_settime),
-    CALL(settimeofday), CALL(stime), CALL(sethostname), CALL(setdomainname), END};
+static const int clocks[] = {CALL(adjtimex), CALL(clock_adjtime), CALL(clock_adjtime64),
+    CALL(clock_settime), CALL(clock_settime64), CALL(settimeofday), CALL(stime), CALL(sethostname),
+    CALL(setdomainname), END};
 
 /* Main starts everybody before its sandbox closes, and nobody after that. */
 static const int processes[] = {
@@ -92,10 +93,13 @@ static const struct narrowed for_all[] = {
     {CALL(kill), {INT_IS(0, -1)}},
     {CALL(fcntl), {INT_IS(1, F_SETOWN)}},
     {CALL(fcntl), {INT_IS(1, F_SETOWN_EX)}},
+    {CALL(fcntl64), {INT_IS(1, F_SETOWN)}},
+    {CALL(fcntl64), {INT_IS(1, F_SETOWN_EX)}},
     {CALL(ioctl), {INT_IS(1, SETOWN_FD)}},
     {CALL(ioctl), {INT_IS(1, SETOWN_SOCKET)}},
     /* Memory that is nobody's */
     {CALL(mmap), {HAS(3, MAP_SHARED | MAP_ANONYMOUS)}},
+    {CALL(mmap2), {HAS(3, MAP_SHARED | MAP_ANONYMOUS)}},
     /* Files that make whoever executes them somebody else */
     {CALL(open), {HAS(1, O_CREAT), HAS(2, SET_UID)}},
     {CALL(open), {HAS(1, O_CREAT), HAS(2, SET_GID)}},
@@ -142,10 +146,11 @@ static const struct narrowed for_root[] = {
 };
 
 static const int denied_for_root[] = {CALL(chmod), CALL(fchmod), CALL(fchmodat), CALL_FCHMODAT2,
-    CALL(chown), CALL(fchown), CALL(lchown), CALL(fchownat), CALL(setxattr), CALL(fsetxattr),
-    CALL(lsetxattr), CALL_SETXATTRAT, CALL(removexattr), CALL(fremovexattr), CALL(lremovexattr),
-    CALL_REMOVEXATTRAT, CALL_FILE_SETATTR, CALL(utime), CALL(utimes), CALL(futimesat),
-    CALL(utimensat), CALL(utimensat_time64), CALL(truncate), -1};
+    CALL(chown), CALL(fchown), CALL(lchown), CALL(fchownat), CALL(chown32), CALL(fchown32),
+    CALL(lchown32), CALL(setxattr), CALL(fsetxattr), CALL(lsetxattr), CALL_SETXATTRAT,
+    CALL(removexattr), CALL(fremovexattr), CALL(lremovexattr), CALL_REMOVEXATTRAT,
+    CALL_FILE_SETATTR, CALL(utime), CALL(utimes), CALL(futimesat), CALL(utimensat),
+    CALL(utimensat_time64), CALL(truncate), CALL(truncate64), -1};
 
 static bool narrow(scmp_filter_ctx filter, const struct narrowed *calls, size_t count)
 {

@@ -448,7 +448,8 @@ static bool is_listed(const int *const *lists, int call)
 /* In some ways only, of which this is none. */
 static bool is_narrowed(int call)
 {
-	return call == SYS_tgkill || call == SYS_fcntl || call == SYS_mmap || call == SYS_mprotect;
+	return call == SYS_tgkill || call == SYS_tkill || call == SYS_fcntl || call == SYS_mmap ||
+	       call == SYS_mprotect;
 }
 
 /* The kernel's own, from its probes, which it shows to no filter: from anywhere else a crash. */
