@@ -199,12 +199,11 @@ static bool close_calls(const struct sandbox_policy *policy, bool root)
 {
 	bool allows = policy->narrow == NULL;
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
-	bool closed =
-	    filter != NULL &&
-	    (allows ? forbidden_call_report() && sandbox_allow(filter, policy->calls)
-	            : policy->narrow(filter, root) &&
-	                  add_calls(filter, policy->calls, SCMP_ACT_ERRNO(EPERM))) &&
-	    seccomp_load(filter) == 0;
+	bool closed = filter != NULL &&
+	              (allows ? forbidden_call_report() && sandbox_allow(filter, policy->calls)
+	                      : policy->narrow(filter, root) &&
+	                            add_calls(filter, policy->calls, SCMP_ACT_ERRNO(EPERM))) &&
+	              seccomp_load(filter) == 0;
 
 	if (filter != NULL)
 		seccomp_release(filter);
