@@ -530,7 +530,8 @@ static void calls_of_main_alone(void **state)
 			if (is_listed(sandbox_main.calls, call) &&
 			    (syscall(call, -1L, -1L, -1L, -1L, -1L, -1L) != -1 || errno != EPERM))
 				_exit(fprintf(stderr, "main: call %d\n", call) > 0);
-		_exit(0);
+		/* It hides what it asks for, and is said not to exist. */
+		_exit(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? 0 : 3);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
