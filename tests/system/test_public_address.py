@@ -276,6 +276,11 @@ class PublicAddress(SpaWorldTest):
         self.assertEqual(event["why"], "could do:")
         self.assertEqual(sorted(p.name for p in room.iterdir()), ["old", "secret"])
 
+    def test_one_that_was_taken_over_and_stays(self):
+        self.start_rogue("http://192.0.2.1/stays")
+        self.assertEqual(self.failed(), "no answer in time")
+        self.assertTrue(eventually(lambda: not asker()), "it, or its child, is still there")
+
     def test_what_one_that_was_taken_over_says(self):
         """It is the daemon that looks at it."""
         good = f"{PUBLIC[4]},"
