@@ -1,6 +1,7 @@
 /* In the place of `postern get-ip`, as the daemon starts it, one that has been taken over. The URL
  * that it is given ends with a folder that everybody may write to, with a file `old` in it. Says
- * what it could do, in one line. */
+ * what it could do, in one line; or, where the URL has "/says/", what comes behind that, as if it
+ * were the address: with "," for the end of a line. With "/stays" it stays, and has a child. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -137,10 +138,22 @@ static const struct {
     {"has_descriptors", has_descriptors}, {"keeps_groups", keeps_groups},
     {"raises_its_limits", raises_its_limits}, {"has_many_processes", has_many_processes}};
 
+static int say(const char *text)
+{
+	for (; *text != '\0'; text++)
+		putchar(*text == ',' ? '\n' : *text);
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
-	const char *url = argv[argc - 1];
+	const char *url = argv[argc - 1], *said = strstr(url, "/says/");
 
+	if (strstr(url, "/stays") != NULL && fork() >= 0)
+		for (;;)
+			pause();
+	if (said != NULL)
+		return say(said + strlen("/says/"));
 	room = strchr(url + strlen("http://"), '/');
 	if (argc < 2 || room == NULL)
 		return 2;

@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import openspa
-from daemon import BUILD, Daemon, descendants, program
+from daemon import BUILD, Daemon, command_line, descendants, program
 from netns import eventually
 from spa_world import FAR, PORT, SpaWorldTest
 
@@ -243,21 +243,14 @@ class PublicAddress(SpaWorldTest):
         self.assertEqual(set(seen["environment"]), {"PATH", "LANG"})
         self.assertEqual(asker(), {}, "it is still there")
 
-
-    def test_one_that_was_taken_over(self):
-        """In its place a program that tries what it must not do, and says what it could."""
-        programs, room = self.folder / "programs", self.folder / "room"
-        programs.mkdir()
+    def start_rogue(self, url):
+        """The daemon with another program in the tool's place: see rogue_asker.c."""
+        programs = Path(tempfile.mkdtemp(dir=self.folder))
         for name in ("posternd", "postern-doorman", "postern-keeper", "postern-desk"):
             shutil.copy(BUILD / name, programs / name)
         shutil.copy(program("tests/system/rogue_asker"), programs / "postern")
-        room.mkdir()
-        for name, mode in (("old", 0o666), ("secret", 0o600)):
-            (room / name).touch()
-            (room / name).chmod(mode)
-        room.chmod(0o777)
         configuration = self.configuration(guard="all")
-        configuration["openspa"] = self.settings(echo_ipv4_server=f"http://192.0.2.1{room}")
+        configuration["openspa"] = self.settings(echo_ipv4_server=url)
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         self.daemon = Daemon(self.server, folder, configuration)
         for name, text in self.files().items():
@@ -267,9 +260,42 @@ class PublicAddress(SpaWorldTest):
         command = self.daemon.command
         self.daemon.command = lambda *more: [programs / "posternd", *command(*more)[1:]]
         self.daemon.start()
+
+    def test_one_that_was_taken_over(self):
+        """In its place a program that tries what it must not do, and says what it could."""
+        room = self.folder / "room"
+        room.mkdir()
+        for name, mode in (("old", 0o666), ("secret", 0o600)):
+            (room / name).touch()
+            (room / name).chmod(mode)
+        room.chmod(0o777)
+        self.start_rogue(f"http://192.0.2.1{room}")
         event, = self.daemon.events(message=FAILED)
         self.assertEqual(event["why"], "could do:")
         self.assertEqual(sorted(p.name for p in room.iterdir()), ["old", "secret"])
+
+    def test_one_that_was_taken_over_and_stays(self):
+        url = f"http://192.0.2.1/stays{self.folder}"
+        self.start_rogue(url)
+        self.assertEqual(self.failed(), "no answer in time")
+        # Whoever its child belongs to now.
+        self.assertTrue(eventually(lambda: not [
+            path for path in Path("/proc").glob("[0-9]*") if url.encode() in command_line(path.name)
+        ]), "it, or its child, is still there")
+
+    def test_what_one_that_was_taken_over_says(self):
+        """It is the daemon that looks at it."""
+        good = f"{PUBLIC[4]},"
+        self.start_rogue(f"http://192.0.2.1/says/{good}")
+        self.assertTrue(self.daemon.events(message=LEARNED, address=PUBLIC[4]))
+        for said in (PUBLIC[4], good + good, "," + good, good + ",", f"{PUBLIC[6]},",
+                     "127.0.0.1,", "224.0.0.1,", "0.0.0.0,", "198.51.100.7%1,", "",
+                     "1" * 200 + ","):
+            with self.subTest(said=said):
+                self.daemon.close()
+                self.start_rogue(f"http://192.0.2.1/says/{said}")
+                self.failed()
+                self.assertEqual(self.daemon.events(message=LEARNED), [])
 
 
 def asker():
