@@ -12,6 +12,7 @@ from pathlib import Path
 
 import openme
 from daemon import Daemon
+from flood import hurry
 from netns import PATIENCE, eventually
 from world import FAMILIES, KNOCK_PORT, WorldTest
 
@@ -147,6 +148,7 @@ class LifetimeTest(WorldTest):
         for number, name in enumerate(("c003", "c400", "c798")):
             with self.subTest(name=name):
                 self.start(configuration)
+                hurry(self)
                 target = f"203.0.113.{number + 1}"
                 self.knock(many[name], target=target)
                 while self.unread(KNOCK_PORT) > 0:
