@@ -208,8 +208,10 @@ static bool filter_load(void)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);
 	if (failed != 0)
-		log_line(
-		    LOG_LEVEL_ERROR, "cannot load the system call filter: %s", strerror(-failed));
+		log_line(LOG_LEVEL_ERROR,
+		    "cannot load the system call filter: %s (it takes a kernel with "
+		    "CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets seccomp by)",
+		    strerror(-failed));
 	return failed == 0;
 }
 bool sandbox_close(void)

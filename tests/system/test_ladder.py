@@ -255,10 +255,13 @@ class PlacesTest(Ladder, WorldTest):
         self.assertIn("/etc/subuid", line["remedy"])
 
     def test_no_nf_tables(self):
-        line = self.refused_by_both(lacking("nf_tables"))
-        self.assertEqual((line["message"], line["error"]),
-                         ("cannot open the firewall", "Protocol not supported"))
-        self.assertIn("CONFIG_NF_TABLES", line["remedy"])
+        """Nor netlink for packet filters, or that alone."""
+        preload = ("env", f"LD_PRELOAD={program('tests/system/no_nf_tables.so')}")
+        for place in (lacking("nf_tables"), preload):
+            line = self.refused_by_both(place)
+            self.assertEqual((line["message"], line["error"]),
+                             ("cannot open the firewall", "Protocol not supported"))
+            self.assertIn("CONFIG_NF_TABLES", line["remedy"])
         self.in_place(lacking("nf_tables"), self.configuration(firewall="none")).start()
 
     def test_no_ipv6(self):
