@@ -505,7 +505,7 @@ static void every_device_and_rule_is_checked(void **state)
 {
 	(void)state;
 	REFUSED(memcpy(d[1].uuid, d[0].uuid, sizeof d[1].uuid)); /* twice the same */
-	REFUSED(d[0].uuid[0] = 2); /* out of order */
+	REFUSED(d[0].uuid[0] = 2);                               /* out of order */
 	REFUSED(d[0].name[0] = '\0');
 	REFUSED(d[0].name[1] = '\n');
 	REFUSED(memset(d[0].name, 'a', sizeof d[0].name));
