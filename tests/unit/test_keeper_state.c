@@ -569,6 +569,24 @@ static void openings_are_not_taken_over_for_scripts(void **state)
 	assert_int_equal(bench_open_ms(HOME, BENCH_AS(ALICE)), 5000);
 }
 
+/* No more: the kernel would refuse it, with everything else in the same change. */
+static void as_many_grants_as_a_set_holds(void **state)
+{
+	struct grant_table *grants = bench_keeper()->state.grants;
+
+	(void)state;
+	for (uint32_t i = 0; i < 65536; i++) {
+		const struct opening o = {
+		    .address = {{0x20, 1, [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i}},
+		    .holder = ALICE,
+		    .until_ns = INT64_MAX};
+
+		assert_non_null(grant_table_add(grants, &o));
+	}
+	assert_int_equal(bench_knock(BOB, "192.0.2.7"), VERDICT_NO_MEMORY);
+	assert_int_equal(bench_changes(), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -587,6 +605,7 @@ int main(void)
 	    BENCH_TEST(a_visitor_that_is_listed),
 	    BENCH_TEST(no_visitor_is_left_behind_a_row),
 	    BENCH_TEST(visitors_go_with_the_program),
+	    BENCH_TEST(as_many_grants_as_a_set_holds),
 	    BENCH_TEST(only_who_has_nothing_left_makes_room),
 	    BENCH_TEST(the_right_one_makes_room),
 	    BENCH_TEST(the_first_of_the_visitors),
