@@ -175,6 +175,10 @@ static void twins_share(void **state)
 		text = ruleset(&c);
 		assert_once(text, "tcp dport 443 accept");
 		assert_once(text, "tcp dport { 22, 8080-8090 } accept");
+		assert_once(text, "set g_8982986835ede296_4 {");
+		assert_once(text, "set g_8982986835ede296_6 {");
+		assert_once(text, "set g_7ce11467a98a7182_4 {");
+		assert_once(text, "set g_7ce11467a98a7182_6 {");
 		free(text);
 	}
 }
@@ -414,6 +418,7 @@ static void none_does_nothing_and_cannot_fail(void **state)
 	assert_int_equal(fw_case_close(&fw, &g), 0);
 	assert_int_equal(fw.ops->remove(&fw), 0);
 	fw_close(&fw);
+	assert_null(fw.ops);
 }
 
 /* Of what is not open nothing is left to close. */
