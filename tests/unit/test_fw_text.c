@@ -446,15 +446,20 @@ static void what_there_is_none_of_is_not_opened(void **state)
 static const char *said_by_none(const struct fw_change *c)
 {
 	struct fw_change changes[2] = {*c, *c};
+	const char *said;
 	struct fw fw;
 
+	changes[1].owner = "who stands behind it";
+	changes[1].close = !c->close;
 	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
 	caught_log_begin(LOG_LEVEL_INFO);
 	assert_int_equal(fw.ops->change(&fw, changes, 1), 0);
 	assert_int_equal(changes[0].outcome, 0);
 	assert_int_equal(changes[1].outcome, c->outcome);
 	fw_close(&fw);
-	return caught_log_end();
+	said = caught_log_end();
+	assert_lacks(said, changes[1].owner);
+	return said;
 }
 
 static void none_says_what_it_would_do(void **state)
