@@ -50,7 +50,8 @@ static bool is_of_our_table(const struct nlmsghdr *notice)
 {
 	const struct nfgenmsg *head = mnl_nlmsg_get_payload(notice);
 
-	return mnl_nlmsg_get_payload_len(notice) >= sizeof *head &&
+	return notice->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) &&
+	       mnl_nlmsg_get_payload_len(notice) >= sizeof *head &&
 	       head->nfgen_family == NFPROTO_INET &&
 	       strcmp(nft_attribute_text(nft_attributes_of(notice).at[TABLE_NAME]), NFT_TABLE) == 0;
 }

@@ -1,6 +1,7 @@
 #include "fw_bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +154,15 @@ size_t fw_bench_count(const char *text, const char *part)
 		text++;
 		count++;
 	}
+	return count;
+}
+
+size_t fw_bench_descriptors(void)
+{
+	size_t count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
 	return count;
 }
 

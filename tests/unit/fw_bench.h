@@ -46,6 +46,8 @@ void fw_bench_does(const char *text);
 /* What it answers; the caller frees it. */
 char *fw_bench_listing(const char *what);
 size_t fw_bench_count(const char *text, const char *part);
+/* How many descriptors this process has open. */
+size_t fw_bench_descriptors(void);
 
 #define FW_TEST(name) cmocka_unit_test_setup_teardown(name, fw_bench_setup, fw_bench_teardown)
 #define FW_OLD_TEST(name) \

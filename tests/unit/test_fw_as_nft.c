@@ -168,6 +168,8 @@ static void a_long_list_as_nft_writes_it(void **state)
 			    (struct ports){6, 0, (uint16_t)(30 * i), (uint16_t)(30 * i + more)};
 		as_nft_would_make_it(b, expressions);
 	}
+	b->c.settings.managed_ports.count = 0; /* a policy can have as many alone */
+	as_nft_would_make_it(b, expressions);
 }
 
 int main(void)

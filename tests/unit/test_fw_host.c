@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "caught_log.h"
+#include "fw/hold.h"
 #include "fw/nft.h"
 #include "fw_bench.h"
 #include "short_memory.h"
@@ -438,24 +439,16 @@ static void the_likely_cause_is_named(void **state)
 	}
 }
 
-static int next_descriptor(void)
-{
-	int next = dup(STDERR_FILENO);
-
-	close(next);
-	return next;
-}
-
 static void closing_leaves_nothing_open(void **state)
 {
-	int before = next_descriptor();
+	size_t before = fw_bench_descriptors();
 	struct fw second;
 
 	(void)state;
 	assert_int_equal(fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1), 0);
 	fw_close(&second);
 	assert_null(second.ops);
-	assert_int_equal(next_descriptor(), before);
+	assert_int_equal(fw_bench_descriptors(), before);
 }
 
 /* Where the caller has closed its input, its number is like any other. */
@@ -486,16 +479,18 @@ static void a_watch_that_is_refused(void **state)
 
 	(void)state;
 	if (pid == 0) {
-		int before = next_descriptor();
+		size_t before = fw_bench_descriptors();
 		struct fw second;
 
 		if (setresuid(65534, 65534, 65534) != 0)
 			_exit(1);
-		if (nft_watch_open(7) != -EPERM || next_descriptor() != before)
+		if (nft_watch_open(7) != -EPERM || fw_bench_descriptors() != before)
 			_exit(2);
 		if (fw_open(&second, CONF_FIREWALL_NFT, FW_BENCH_BOOT, -1) != -EPERM)
 			_exit(3);
-		_exit(next_descriptor() == before ? 0 : 4);
+		if (fw_hold_open(FW_BENCH_BOOT) != NULL)
+			_exit(4);
+		_exit(fw_bench_descriptors() == before ? 0 : 5);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -550,6 +545,32 @@ static void what_fails_is_said(void **state)
 	said = caught_log_end();
 	assert_int_equal(fw_bench_count(said, "cannot take the rule set away"), 1);
 	assert_int_equal(fw_case_open(&b->fw, &g, 1), 0);
+}
+
+static void change_much(const char *table)
+{
+	enum { RULES = 3000 };
+	static char text[64 * RULES];
+	size_t used = (size_t)sprintf(text, "add table ip %s; add chain ip %s c;", table, table);
+
+	for (int i = 0; i < RULES; i++)
+		used += (size_t)sprintf(text + used, "add rule ip %s c accept;", table);
+	fw_bench_does(text);
+}
+
+/* As long as all notices are read, they are known to be about others. */
+static void what_was_lost_may_have_been_about_us(void **state)
+{
+	struct fw_bench *b = *state;
+	int least = 1;
+
+	assert_int_equal(installed(b), 0);
+	change_much("one");
+	assert_false(disturbed(b));
+	assert_int_equal(
+	    setsockopt(b->fw.ops->watch(&b->fw), SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+	change_much("two");
+	assert_true(disturbed(b));
 }
 
 /* Whatever there is no memory for: the rules of before stay. */
@@ -619,6 +640,7 @@ int main(void)
 	    HOST_TEST(a_watch_that_is_refused),
 	    HOST_TEST(what_is_taken_over),
 	    HOST_TEST(what_fails_is_said),
+	    cmocka_unit_test_setup_teardown(what_was_lost_may_have_been_about_us, enter_old, leave),
 	    HOST_TEST(without_memory),
 	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};

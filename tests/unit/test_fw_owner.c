@@ -181,14 +181,6 @@ static void what_stands_is_had_as_it_is(void **state)
 	close(another);
 }
 
-static int next_descriptor(void)
-{
-	int next = dup(STDERR_FILENO);
-
-	close(next);
-	return next;
-}
-
 /* The one that a process may have which was the first in its namespace. */
 static void an_owner_with_the_first_port(void **state)
 {
@@ -219,13 +211,14 @@ static void an_owner_with_the_first_port(void **state)
 static void holding_leaves_nothing_open(void **state)
 {
 	struct fw_bench *b = *state;
-	int owner = other_socket(), input, before = next_descriptor();
+	int owner = other_socket(), another = other_socket(), input;
+	size_t before = fw_bench_descriptors();
 	struct fw_hold *h = fw_hold_open(FW_BENCH_BOOT);
 
 	assert_non_null(h);
 	fw_hold_close(h);
 	fw_hold_close(NULL);
-	assert_int_equal(next_descriptor(), before);
+	assert_int_equal(fw_bench_descriptors(), before);
 	for (size_t nth = 1; nth <= 3; nth++) {
 		caught_log_begin(LOG_LEVEL_INFO);
 		short_memory(nth);
@@ -233,20 +226,22 @@ static void holding_leaves_nothing_open(void **state)
 		short_memory(0);
 		assert_int_equal(
 		    fw_bench_count(caught_log_end(), "cannot look at the firewall"), 1);
-		assert_int_equal(next_descriptor(), before);
+		assert_int_equal(fw_bench_descriptors(), before);
 		assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
 	}
 	install_owned(b);
 	fw_close(&b->fw);
 	h = fw_hold_open(FW_BENCH_BOOT);
-	before = next_descriptor();
 	input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+	/* As any other where the caller has closed its input. */
+	assert_int_equal(dup2(another, STDIN_FILENO), STDIN_FILENO);
+	close(another);
+	assert_int_equal(fw_hold(h, STDIN_FILENO), 0);
 	close(STDIN_FILENO);
 	assert_int_equal(fw_hold(h, owner), 0);
 	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
 	assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
 	close(input);
-	assert_int_equal(next_descriptor(), before);
 	fw_hold_close(h);
 	close(owner);
 }

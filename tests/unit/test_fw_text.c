@@ -175,6 +175,10 @@ static void twins_share(void **state)
 		text = ruleset(&c);
 		assert_once(text, "tcp dport 443 accept");
 		assert_once(text, "tcp dport { 22, 8080-8090 } accept");
+		assert_once(text, "set g_8982986835ede296_4 {");
+		assert_once(text, "set g_8982986835ede296_6 {");
+		assert_once(text, "set g_7ce11467a98a7182_4 {");
+		assert_once(text, "set g_7ce11467a98a7182_6 {");
 		free(text);
 	}
 }
@@ -414,6 +418,7 @@ static void none_does_nothing_and_cannot_fail(void **state)
 	assert_int_equal(fw_case_close(&fw, &g), 0);
 	assert_int_equal(fw.ops->remove(&fw), 0);
 	fw_close(&fw);
+	assert_null(fw.ops);
 }
 
 /* Of what is not open nothing is left to close. */
@@ -441,15 +446,20 @@ static void what_there_is_none_of_is_not_opened(void **state)
 static const char *said_by_none(const struct fw_change *c)
 {
 	struct fw_change changes[2] = {*c, *c};
+	const char *said;
 	struct fw fw;
 
+	changes[1].owner = "who stands behind it";
+	changes[1].close = !c->close;
 	assert_int_equal(fw_open(&fw, CONF_FIREWALL_NONE, "", -1), 0);
 	caught_log_begin(LOG_LEVEL_INFO);
 	assert_int_equal(fw.ops->change(&fw, changes, 1), 0);
 	assert_int_equal(changes[0].outcome, 0);
 	assert_int_equal(changes[1].outcome, c->outcome);
 	fw_close(&fw);
-	return caught_log_end();
+	said = caught_log_end();
+	assert_lacks(said, changes[1].owner);
+	return said;
 }
 
 static void none_says_what_it_would_do(void **state)
