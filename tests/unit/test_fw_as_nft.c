@@ -168,7 +168,9 @@ static void a_long_list_as_nft_writes_it(void **state)
 			    (struct ports){6, 0, (uint16_t)(30 * i), (uint16_t)(30 * i + more)};
 		as_nft_would_make_it(b, expressions);
 	}
-	b->c.settings.managed_ports.count = 0; /* a policy can have as many alone */
+	/* The only policy can have as many alone. */
+	b->c.settings.managed_ports.count = 0;
+	b->c.s.policy_count = 1;
 	as_nft_would_make_it(b, expressions);
 }
 
