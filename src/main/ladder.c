@@ -58,13 +58,15 @@ static const struct {
 static bool has_capabilities(bool rules)
 {
 	char missing[96] = "";
+	size_t used = 0;
 
 	if (capng_get_caps_process() != 0)
 		return true; /* closing the sandboxes tells */
 	for (size_t i = 0; i < sizeof rights / sizeof *rights; i++)
 		if ((rules || !rights[i].rules) &&
 		    capng_have_capability(CAPNG_PERMITTED, rights[i].capability) == 0)
-			strcat(missing, rights[i].name);
+			used += (size_t)snprintf(
+			    missing + used, sizeof missing - used, "%s", rights[i].name);
 	if (*missing == '\0')
 		return true;
 	log_event(LOG_LEVEL_ERROR, "root lacks rights here that no sandbox is made without",

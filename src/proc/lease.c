@@ -55,13 +55,16 @@ int lease_connect(pid_t *guard)
 	socklen_t size;
 	int fd = open_socket(&name, &size);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&name, size) != 0)
-		return fd_close(fd);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&name, size) != 0) {
+		fd_close(fd);
+		return -1;
+	}
 	*guard = lease_peer(fd);
 	if (*guard > 0)
 		return fd;
+	fd_close(fd);
 	errno = EPERM;
-	return fd_close(fd);
+	return -1;
 }
 
 union with_socket {

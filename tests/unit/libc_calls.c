@@ -53,11 +53,16 @@ static bool allocates(void)
 
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			char *more;
+
 			blocks[i] = malloc(sizes[i]);
 			if (blocks[i] == NULL)
 				return false;
 			memset(blocks[i], 1, sizes[i]);
-			blocks[i] = realloc(blocks[i], sizes[i] * 2);
+			more = realloc(blocks[i], sizes[i] * 2);
+			if (more == NULL)
+				return false;
+			blocks[i] = more;
 		}
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			free(blocks[i]);
@@ -256,7 +261,7 @@ static bool writes_its_file(void)
 
 	return page != MAP_FAILED && pwrite(file, "x", 1, 8191) == 1 &&
 	       msync(page, 4096, MS_SYNC) == 0 &&
-	       (page = mremap(page, 4096, 8192, MREMAP_MAYMOVE)) != MAP_FAILED;
+	       mremap(page, 4096, 8192, MREMAP_MAYMOVE) != MAP_FAILED;
 }
 
 static bool serves(void)

@@ -40,6 +40,17 @@ static void comes_out_as_it_went_in(void **state)
 	}
 }
 
+static void nothing_behind_the_dice_is_written(void **state)
+{
+	uint8_t room[sizeof(struct envelope_randomness) + 1] = {0};
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		envelope_randomness_fill((struct envelope_randomness *)room);
+		assert_int_equal(room[sizeof room - 1], 0);
+	}
+}
+
 static void dice_never_fall_on_zero(void **state)
 {
 	struct envelope_randomness first;
@@ -178,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_ERRORS(comes_out_as_it_went_in),
 	    WITH_ERRORS(dice_never_fall_on_zero),
+	    WITH_ERRORS(nothing_behind_the_dice_is_written),
 	    WITH_ERRORS(good_block_gives_its_key),
 	    WITH_ERRORS(bad_block_gives_a_key_nobody_knows),
 	    WITH_ERRORS(mark_is_the_keys_own),

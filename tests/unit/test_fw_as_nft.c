@@ -30,12 +30,12 @@ static char *expressions(void)
 /* But for what nft loads and compares at once, where we do it in two steps. */
 static char *most_expressions(void)
 {
-	char *all = expressions(), *text = calloc(1, strlen(all) + 1), *line, *rest = all;
+	char *all = expressions(), *text = calloc(1, strlen(all) + 2), *to = text, *line, *rest = all;
 
 	assert_non_null(text);
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (strstr(line, "payload load") == NULL && strstr(line, "cmp eq") == NULL)
-			strcat(strcat(text, line), "\n");
+			to = stpcpy(stpcpy(to, line), "\n");
 	}
 	free(all);
 	return text;
@@ -168,7 +168,9 @@ static void a_long_list_as_nft_writes_it(void **state)
 			    (struct ports){6, 0, (uint16_t)(30 * i), (uint16_t)(30 * i + more)};
 		as_nft_would_make_it(b, expressions);
 	}
-	b->c.settings.managed_ports.count = 0; /* a policy can have as many alone */
+	/* The only policy can have as many alone. */
+	b->c.settings.managed_ports.count = 0;
+	b->c.s.policy_count = 1;
 	as_nft_would_make_it(b, expressions);
 }
 

@@ -43,6 +43,8 @@ static void public_keys_are_checked(void **state)
 	    {"65536", {[5] = 1}, RSA_BAD_EXPONENT},
 	    {"65537", {[5] = 1, [7] = 1}, RSA_FINE},
 	    {"65538", {[5] = 1, [7] = 2}, RSA_BAD_EXPONENT},
+	    {"65540", {[5] = 1, [7] = 4}, RSA_BAD_EXPONENT},
+	    {"65541", {[5] = 1, [7] = 5}, RSA_FINE}, /* three times 21847 */
 	    {"2^56 + 3", {[0] = 1, [7] = 3}, RSA_FINE},
 	};
 	struct rsa_public key = secrets[0].public_key;
@@ -55,7 +57,9 @@ static void public_keys_are_checked(void **state)
 	}
 	key = secrets[0].public_key;
 	assert_int_equal(rsa_public_check(&key), RSA_FINE);
-	key.modulus[0] &= 0x7f;
+	key.modulus[0] = 0x80;
+	assert_int_equal(rsa_public_check(&key), RSA_FINE);
+	key.modulus[0] = 0x7f;
 	assert_int_equal(rsa_public_check(&key), RSA_WRONG_SIZE);
 	key = secrets[0].public_key;
 	key.modulus[RSA_KEY_BYTES - 1] &= 0xfe;
@@ -288,8 +292,19 @@ EVP_PKEY_CTX *__wrap_EVP_PKEY_CTX_dup(const EVP_PKEY_CTX *context)
 	return no_contexts ? NULL : __real_EVP_PKEY_CTX_dup(context);
 }
 
+EVP_PKEY *__real_EVP_PKEY_Q_keygen(
+    OSSL_LIB_CTX *library, const char *properties, const char *type, ...);
+EVP_PKEY *__wrap_EVP_PKEY_Q_keygen(
+    OSSL_LIB_CTX *library, const char *properties, const char *type, size_t bits);
+EVP_PKEY *__wrap_EVP_PKEY_Q_keygen(
+    OSSL_LIB_CTX *library, const char *properties, const char *type, size_t bits)
+{
+	return no_contexts ? NULL : __real_EVP_PKEY_Q_keygen(library, properties, type, bits);
+}
+
 static void memory_may_be_short(void **state)
 {
+	struct rsa_secret secret;
 	uint8_t out[RSA_KEY_BYTES] = {1};
 
 	(void)state;
@@ -301,7 +316,25 @@ static void memory_may_be_short(void **state)
 	assert_int_equal(rsa_secret_check(&secrets[0]), RSA_FAILED);
 	assert_false(rsa_key_sign(out, keys[0], out));
 	assert_true(sodium_is_zero(out, sizeof out));
+	memset(&secret, 1, sizeof secret);
+	assert_int_equal(rsa_secret_generate(&secret), RSA_FAILED);
+	assert_true(sodium_is_zero((const uint8_t *)&secret, sizeof secret));
 	no_contexts = false;
+}
+
+/* Of each error its own text. */
+static void errors_have_names(void **state)
+{
+	static const char *const texts[] = {
+#define X(id, text) [RSA_##id] = (text),
+	    RSA_ERRORS(X)
+#undef X
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		assert_string_equal(rsa_error_text((enum rsa_error)i), texts[i]);
+	assert_string_equal(rsa_error_text(RSA_LOCKED), "encrypted, and no passphrase was given");
 }
 
 int main(void)
@@ -318,6 +351,7 @@ int main(void)
 	    WITH_ERRORS(mark_is_a_hash_of_its_own),
 	    WITH_ERRORS(what_is_freed_is_wiped),
 	    WITH_ERRORS(memory_may_be_short),
+	    WITH_ERRORS(errors_have_names),
 	};
 	int failed = 0;
 

@@ -197,6 +197,42 @@ static void wrong_sizes_and_exponents_are_refused(void **state)
 	assert_refused(RSA_KEY_BITS, 65535, RSA_BAD_EXPONENT);
 }
 
+/* What does not fit its field. */
+static void an_exponent_above_64_bits_is_refused(void **state)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	uint8_t modulus[RSA_KEY_BYTES];
+	uint8_t exponent[9] = {[0] = 1, [8] = 1}; /* the same in either order of bytes */
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_BN("n", modulus, sizeof modulus),
+	    OSSL_PARAM_construct_BN("e", exponent, sizeof exponent), OSSL_PARAM_construct_end()};
+	BIGNUM *number = NULL;
+	EVP_PKEY *pkey = NULL;
+
+	(void)state;
+	assert_int_equal(EVP_PKEY_get_bn_param(good, "n", &number), 1);
+	assert_int_equal(BN_bn2nativepad(number, modulus, sizeof modulus), sizeof modulus);
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	assert_int_equal(read_public(pem_of(pkey, SPKI)), RSA_BAD_EXPONENT);
+	BN_free(number);
+	EVP_PKEY_free(pkey);
+	EVP_PKEY_CTX_free(ctx);
+}
+
+/* A public key alone, where a secret one is needed. */
+static void half_a_key_is_refused(void **state)
+{
+	EVP_PKEY *half = rsa_public_to_pkey(&good_secret.public_key);
+	struct rsa_secret got;
+
+	(void)state;
+	assert_non_null(half);
+	memset(&got, 1, sizeof got);
+	assert_int_equal(rsa_secret_from_pkey(&got, half), RSA_MISMATCHED);
+	assert_true(sodium_is_zero((const unsigned char *)&got, sizeof got));
+	EVP_PKEY_free(half);
+}
+
 static void only_the_whole_text_is_a_key(void **state)
 {
 	static char secret_text[RSA_PEM_BYTES];
@@ -570,6 +606,8 @@ int main(void)
 	    WITH_ERRORS(encrypted_keys_need_their_passphrase),
 	    WITH_ERRORS(wrong_kinds_are_refused),
 	    WITH_ERRORS(wrong_sizes_and_exponents_are_refused),
+	    WITH_ERRORS(an_exponent_above_64_bits_is_refused),
+	    WITH_ERRORS(half_a_key_is_refused),
 	    WITH_ERRORS(only_the_whole_text_is_a_key),
 	    WITH_ERRORS(other_text_is_refused),
 	    WITH_ERRORS(an_unknown_cipher_is_damage),

@@ -202,12 +202,12 @@ static const struct sockaddr_in somewhere = {.sin_family = AF_INET};
 
 static void connect_it(void)
 {
-	connect(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
+	(void)connect(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
 }
 
 static void bind_it(void)
 {
-	bind(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
+	(void)bind(its_socket, (const struct sockaddr *)&somewhere, sizeof somewhere);
 }
 
 static void set_an_option(void)
