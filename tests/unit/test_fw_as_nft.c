@@ -30,7 +30,8 @@ static char *expressions(void)
 /* But for what nft loads and compares at once, where we do it in two steps. */
 static char *most_expressions(void)
 {
-	char *all = expressions(), *text = calloc(1, strlen(all) + 2), *to = text, *line, *rest = all;
+	char *all = expressions(), *text = calloc(1, strlen(all) + 2), *to = text, *line,
+	     *rest = all;
 
 	assert_non_null(text);
 	while ((line = strsep(&rest, "\n")) != NULL) {
