@@ -50,25 +50,25 @@ static bool allocates(void)
 {
 	static const size_t sizes[] = {1, 100, 5000, 200000, 1 << 20, 40 << 20};
 	char *blocks[sizeof sizes / sizeof *sizes];
+	bool got = true;
 
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-			char *more;
+			char *more = NULL;
 
 			blocks[i] = malloc(sizes[i]);
-			if (blocks[i] == NULL)
-				return false;
-			memset(blocks[i], 1, sizes[i]);
-			more = realloc(blocks[i], sizes[i] * 2);
-			if (more == NULL)
-				return false;
-			blocks[i] = more;
+			if (blocks[i] != NULL)
+				more = realloc(memset(blocks[i], 1, sizes[i]), sizes[i] * 2);
+			if (more != NULL)
+				blocks[i] = more;
+			got = got && more != NULL;
 		}
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			free(blocks[i]);
 	}
 	free(calloc(1000, 1000));
-	return posix_memalign((void **)&blocks[0], 4096, 100000) == 0 && (free(blocks[0]), true);
+	return got && posix_memalign((void **)&blocks[0], 4096, 100000) == 0 &&
+	       (free(blocks[0]), true);
 }
 
 static int by_value(const void *a, const void *b)
