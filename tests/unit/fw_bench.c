@@ -130,7 +130,7 @@ void fw_bench_does(const char *text)
 
 char *fw_bench_listing(const char *what)
 {
-	char command[256], *text = NULL;
+	char command[512], *text = NULL;
 	size_t size = 0;
 	FILE *nft;
 

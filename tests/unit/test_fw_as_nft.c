@@ -19,12 +19,17 @@ static char *plain_listing(void)
 	return fw_bench_listing("list table inet postern | sed " PLAIN);
 }
 
+/* nft of Debian 13 has one expression for the two comparisons of a range. */
+#define RANGE \
+	"'s/\\[ range eq \\(reg .\\) \\(.*\\) \\(.*\\) \\]/[ cmp gte \\1 \\2 ]\\n  [ cmp lte \\1 \\3 ]/'"
+
 /* Down to expressions and elements; sorted, for the kernel has elements in any order. */
 static char *expressions(void)
 {
-	return fw_bench_listing("--debug=netlink list table inet postern | sed -e " PLAIN
-	                        " -e 's/  userdata = .*//; s/^\\(inet postern [^ ]*\\) .*/\\1/' | "
-	                        "sort");
+	return fw_bench_listing(
+	    "--debug=netlink list table inet postern | sed -e " PLAIN " -e " RANGE
+	    " -e 's/  userdata = .*//; s/^\\(inet postern [^ ]*\\) .*/\\1/' | "
+	    "sort");
 }
 
 /* But for what nft loads and compares at once, where we do it in two steps. */
