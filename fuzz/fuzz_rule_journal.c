@@ -1,5 +1,5 @@
-/* Any bytes as the state directory's file of rules. Whatever stood in it, what is left is sound,
- * and to be shut.
+/* Any bytes as the state directory's file of rules. Whatever stood in it, what is left is sound, in
+ * the state in which it was: the keeper goes by that when it has all of them shut.
  *
  * Input: whether the file is of this boot and build, and whether its checksums are right; then
  * pairs of a rule's place and its bytes. Or the file itself, if the first byte says so. */
@@ -65,10 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < RULES_MOST; i++) {
 		const struct rule *rule = rule_journal_at(journal, i);
 
-		must(rule->state == RULE_FREE || rule->state == RULE_REMOVING);
 		after += rule->state != RULE_FREE;
-		must(
-		    rule->state == RULE_FREE || (ports_fit(&rule->ports) && rule->behind_nat <= 1));
+		must(rule->state == RULE_FREE ||
+		     (rule->state <= RULE_REMOVING && ports_fit(&rule->ports) &&
+		         rule->behind_nat <= 1 && rule->duration_s > 0));
 	}
 	must(rule_journal_left(fd) == after);
 	munmap(journal, sizeof *journal);
