@@ -8,10 +8,11 @@ import time
 from contextlib import contextmanager
 
 PREFIX = "system"
-PATIENCE = 60  # seconds, for what takes milliseconds unless the machine is very busy
+# Seconds, for what takes milliseconds unless the machine is very busy, or there is very much to do.
+PATIENCE = int(os.environ.get("POSTERN_PATIENCE", "60"))
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
-RUN_MOST = 600 if "POSTERN_EMULATED" in os.environ else 120  # seconds
+RUN_MOST = 600 if "POSTERN_EMULATED" in os.environ else 2 * PATIENCE  # seconds
 
 
 def run(*command, check=True, text=None):

@@ -42,8 +42,9 @@ class ServerKey:
 
 
 class ClientKey:
-    def __init__(self):
-        self.private = Ed25519PrivateKey.generate()
+    def __init__(self, seed=None):
+        self.private = (Ed25519PrivateKey.from_private_bytes(seed) if seed
+                        else Ed25519PrivateKey.generate())
         self.public = public_bytes(self.private)
         self.secret = private_bytes(self.private) + self.public
 
