@@ -275,7 +275,7 @@ class ManyDevicesTest(LifeTest):
         self.assert_served(crowd, count - 1, count)
 
     def fewer_and_more(self, crowd, count):
-        for size in {1, count}:
+        for size in sorted({1, count}):
             self.write(crowd, size)
             self.assert_loaded(3, size)
             self.assert_served(crowd, size - 1, size)
