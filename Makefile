@@ -70,9 +70,10 @@ emulated:
 	tests/setup.sh emulated
 	tests/emulated
 
+# With BENCH='--sizes 100000 1000000' the curve against so many clients, and nothing else.
 bench: tested
 	ninja -C $(BUILD) benchmarks
-	$(PYTHON) bench/bench.py --build $(BUILD)
+	$(PYTHON) bench/bench.py --build $(BUILD) $(BENCH)
 
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) $(PLACES)

@@ -11,22 +11,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import apart, cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
+from measure import OPTIONS, apart, cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
 
 import echo
+import many
 import openme
 import spa
 from daemon import Daemon
 from netns import Namespace, add_address, eventually, link, sweep
 from service import Echo
-from world import granted_in
+from world import KNOCK_PORT, SERVICE_PORT, granted_in
 
 ORIGINAL_MS = 28.0  # openme's own server, knock to connect, measured once on another machine
 SAMPLES = 200
 KNOCKS = 5000
 PER_SECOND = 1000
 STARTS = 9
-KNOCK_PORT, SERVICE_PORT = 54154, 2222
 
 
 class Bench:
@@ -157,19 +157,28 @@ def report(bench, floor):
     row("start to ready, median", f"{start:.0f} ms", "under 100 ms", "", start < 100)
 
 
+def report_all(bench):
+    floor = bench.floor()
+    report(bench, floor)
+    bench.daemon.close()
+    many.report(bench, bench.folder / "many")
+    if program("bench-openspa").exists():
+        spa.report(bench, bench.folder / "openspa", floor)
+
+
 def main():
     sweep()
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         bench = Bench(folder)
         try:
-            floor = bench.floor()
-            report(bench, floor)
-            bench.daemon.close()
-            if program("bench-openspa").exists():
-                spa.report(bench, bench.folder / "openspa", floor)
+            if OPTIONS.sizes:
+                many.report(bench, bench.folder / "many", OPTIONS.sizes)
+            else:
+                report_all(bench)
         finally:
             bench.close()
-    echo.report()
+    if not OPTIONS.sizes:
+        echo.report()
 
 
 if __name__ == "__main__":

@@ -11,14 +11,17 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests/system"))
 
 
-def _build():
+def _options():
     parser = argparse.ArgumentParser(description="Measures Postern beside what no gate can do "
                                                  "without; bench/README.md says what the rows mean.")
     parser.add_argument("--build", default="build")
-    return Path(parser.parse_args().build).resolve()
+    parser.add_argument("--sizes", nargs="+", type=int, metavar="CLIENTS",
+                        help="the curve against so many clients, and nothing else")
+    return parser.parse_args()
 
 
-BUILD = _build()
+OPTIONS = _options()
+BUILD = Path(OPTIONS.build).resolve()
 os.environ["POSTERN_BUILD"] = str(BUILD)  # for the modules of the system tests
 
 

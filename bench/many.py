@@ -1,0 +1,266 @@
+"""The curve: load, reload, memory and knocks against the number of clients."""
+
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+from measure import apart, program, proportional_kib, row, values
+
+import control
+import openme
+from crowd import ClientsInFile, ClientsInFolder, client_key, public_keys
+from daemon import BUILD, Daemon
+from netns import add_address, eventually
+from world import KNOCK_PORT, SERVICE_PORT
+
+SIZES = (1, 10, 100, 1000, 10_000)  # more when asked for, --sizes
+FILES_MOST = 100_000  # in clients.d: a million of them take longer to write than to measure
+SURE = 1000  # clients, from which on a ratio or a share of each means something
+ROUNDS = 3
+SAMPLES = 100
+PAUSE = 0.005  # between two knocks while a reload goes on
+STRANGER = "10.77.1.250"
+PATIENCE = 900
+
+
+class Grants:
+    """When the kernel was given each address, as it tells itself."""
+
+    def __init__(self, space):
+        self.when = {}
+        self.process = space.popen("nft", "monitor", "elements", stdout=subprocess.PIPE, text=True)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            now = time.monotonic()
+            if line.startswith("add"):
+                self.when.update((address, now) for address in re.findall(r"[\d.]{7,}", line))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.thread.join()
+
+
+class Spent:
+    """A program that runs to its end: seconds by the clock and of processor time, its most memory."""
+
+    def __init__(self, *command):
+        begin = time.monotonic()
+        process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, f"{command}: exit {process.returncode}"
+        self.seconds = time.monotonic() - begin
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak_kib = usage.ru_maxrss
+
+
+class Curve:
+    """Daemons with more and more clients in the namespaces of `world`. The first client is the one that
+    knocks; where it stands plays no part once its address is known."""
+
+    def __init__(self, world, folder, keys):
+        self.world, self.folder, self.keys = world, folder, keys
+        self.targets = 0
+        folder.mkdir(mode=0o755)
+        add_address(world.client, "wire", STRANGER, 24)
+
+    def configuration(self):
+        configuration = self.world.configuration()
+        del configuration["clients"]
+        configuration["server"].update(client_quota=65536, knock_timeout="1h")
+        return configuration
+
+    def write(self, place, count, name):
+        folder = self.folder / name
+        folder.mkdir(mode=0o755)
+        place = place(folder)
+        place.write(self.configuration(), self.keys[:count])
+        return place.file
+
+    def check(self, file, state):
+        return Spent(BUILD / "posternd", "-c", file, "--state-dir", state, "--check")
+
+    def vet_seconds(self, count):
+        """Of processor time, for all keys."""
+        text = subprocess.run([program("bench-vet")], input="\n".join(self.keys[:count]) + "\n",
+                              text=True, check=True, stdout=subprocess.PIPE).stdout
+        return values(text)["vet"] * count / 1e6
+
+    def load(self, count, start_cpu):
+        """Turn by turn with the floor."""
+        file = self.write(ClientsInFile, count, "file")
+        loads, ratios, vets = [], [], []
+        for _ in range(ROUNDS if count <= max(SIZES) else 1):
+            vets.append(self.vet_seconds(count))
+            loads.append(self.check(file, self.folder / "no-state"))
+            ratios.append((loads[-1].cpu - start_cpu) / vets[-1])
+        middle = sorted(loads, key=lambda load: load.seconds)[len(loads) // 2]
+        return {"file": file, "vet": statistics.median(vets), "load": middle.seconds,
+                "load_cpu": middle.cpu, "peak_kib": middle.peak_kib,
+                "ratio": statistics.median(ratios)}
+
+    def load_folder(self, count):
+        """From clients.d, without an index and with one."""
+        if count > FILES_MOST:
+            return {}
+        file = self.write(ClientsInFolder, count, "files")
+        bare = self.check(file, self.folder / "no-state").seconds
+        time.sleep(2.5)  # files that have just been written are not trusted to an index
+        return {"folder": bare, "folder_indexed": self.indexed(file, self.folder / "files-state")}
+
+    def indexed(self, file, state):
+        Spent(BUILD / "postern", "--config", file, "index", "--state-dir", state)
+        return self.check(file, state).seconds
+
+    def live(self, file, count):
+        folder = self.folder / "daemon"
+        daemon = Daemon(self.world.server, folder, file.read_text())
+        try:
+            found = {"indexed": self.indexed(daemon.file, daemon.state)}
+            begin = time.monotonic()
+            daemon.start(ready=False)
+            assert daemon.notices.wait_for("READY=1", daemon.process, PATIENCE), "no start"
+            found["start"] = time.monotonic() - begin
+            daemon.note_processes()
+            grants = Grants(self.world.server)
+            try:
+                found["known"] = self.latency(daemon)
+                found.update(self.reload(daemon, grants))
+                found["bytes"] = 1024 * proportional_kib(daemon.pids)
+                found["unknown"], found["verdict"] = self.first_knock(daemon, count - 1)
+            finally:
+                grants.close()
+            return found
+        finally:
+            daemon.close()
+            shutil.rmtree(folder)
+
+    def knock(self, source, number=0):
+        """The address that it opens for."""
+        self.targets += 1
+        target = f"203.0.{self.targets // 256}.{self.targets % 256}"
+        packet = openme.knock(client_key(number), self.world.server_key.public, target=target)
+        self.world.client.send(packet, self.world.server_address, KNOCK_PORT, source)
+        return target
+
+    def latency(self, daemon):
+        """From knock to connection, in microseconds, of a client that is known at its addresses."""
+        sources = self.world.sources[:SAMPLES]
+        before = control.stats(daemon.control)["granted"]
+        for i, source in enumerate(sources):
+            self.knock(source)
+            assert eventually(lambda n=i: control.stats(daemon.control)["granted"] > before + n)
+        files = self.folder / "sources", self.folder / "packets"
+        files[0].write_text("\n".join(sources) + "\n")
+        files[1].write_bytes(b"".join(self.world.knocks(client_key(0), SAMPLES)))
+        with apart(daemon.living()):
+            text = self.world.client.run(
+                program("bench-latency"), self.world.server_address, KNOCK_PORT,
+                SERVICE_PORT, *files, openme.PACKET_BYTES)
+        return statistics.median(map(float, text.split()))
+
+    def reload(self, daemon, grants):
+        """How long it takes, and the longest that a knock of it had to wait for its grant."""
+        source, sent = self.world.sources[0], {}
+        daemon.notices.drop()
+        begin = time.monotonic()
+        daemon.process.send_signal(signal.SIGHUP)
+        done = None
+        while done is None or len(sent) < 3:
+            now = time.monotonic()
+            sent[self.knock(source)] = now
+            if daemon.notices.wait_for("READY=1", daemon.process, PAUSE):
+                done = time.monotonic()
+        assert eventually(lambda: sent.keys() <= grants.when.keys()), "knocks were lost"
+        waits = [grants.when[target] - when for target, when in sent.items()]
+        return {"reload": done - begin, "wait": max(waits), "usual_wait": statistics.median(waits)}
+
+    def first_knock(self, daemon, number):
+        """Of a client that is not known at its address, so that all keys are tried: seconds until the
+        verdict, and which."""
+        before = control.stats(daemon.control)
+        begin = time.monotonic()
+        self.knock(STRANGER, number)
+
+        def verdict():
+            now = control.stats(daemon.control)
+            return next((name for name in ("granted", "stale", "busy", "unknown_signer")
+                         if now[name] > before[name]), None)
+        found = eventually(verdict, PATIENCE)
+        return time.monotonic() - begin, found
+
+
+def clear(folder):
+    for name in ("file", "files", "no-state", "files-state"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def measured(world, folder, sizes):
+    """What was found, by number of clients; 1 is always among them, for the differences."""
+    sizes = sorted({1, *sizes})
+    curve = Curve(world, folder, public_keys(max(sizes)))
+    found = {}
+    for count in sizes:
+        start_cpu = found[1]["load_cpu"] if found else 0
+        one = found[count] = curve.load(count, start_cpu)
+        one.update(curve.load_folder(count))
+        one.update(curve.live(one["file"], count))
+        clear(folder)
+        yield count, one
+
+
+def time_text(seconds):
+    if seconds is None:
+        return "-"
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
+COLUMNS = ("vetting", "load", "peak", "indexed", "files", "indexed", "start", "reload",
+           "longest", "each", "known", "unknown")
+
+
+def print_line(cells):
+    print("  " + " ".join(f"{cell:>9}" for cell in cells), flush=True)
+
+
+def print_one(count, one, each):
+    print_line([f"{count:,}", time_text(one["vet"]), time_text(one["load"]),
+                f"{one['peak_kib'] // 1024} MB", time_text(one["indexed"]),
+                time_text(one.get("folder")), time_text(one.get("folder_indexed")),
+                time_text(one["start"]), time_text(one["reload"]), time_text(one["wait"]),
+                f"{each:.0f} B" if each is not None else "-", time_text(one["known"] / 1e6),
+                time_text(one["unknown"]) if one["verdict"] == "granted" else one["verdict"]])
+
+
+def report(world, folder, sizes=SIZES):
+    print("\nThe curve; its columns stand in bench/README.md")
+    print_line(("clients", *COLUMNS))
+    found = {}
+    for count, one in measured(world, folder, sizes):
+        found[count] = one
+        one["each"] = ((one["bytes"] - found[1]["bytes"]) / count if count >= SURE else None)
+        print_one(count, one, one["each"])
+    judge(found)
+
+
+def judge(found):
+    large = {count: one for count, one in found.items() if count >= SURE}
+    for count, one in large.items():
+        row(f"load of {count:,}, beside vetting their keys", time_text(one["load"]),
+            "at most 1.3 x floor", f"{one['ratio']:.2f} x floor", one["ratio"] <= 1.3)
+    for count, most in ((100_000, 1), (1_000_000, 10)):
+        if count in found:
+            row(f"load of {count:,} with an index", time_text(found[count]["indexed"]),
+                f"under {most} s", "", found[count]["indexed"] < most)
+    for count, one in large.items():
+        row(f"memory (PSS) of each of {count:,}", f"{one['each']:.0f} B", "at most 400 B", "",
+            one["each"] <= 400)
