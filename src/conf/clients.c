@@ -4,6 +4,7 @@
 
 #include "conf/error.h"
 #include "conf/file.h"
+#include "conf/index_use.h"
 #include "conf/private.h"
 #include "conf/section.h"
 #include "conf/values.h"
@@ -36,7 +37,8 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 
 	snprintf(full, sizeof full, "%s.ed25519_pubkey", path);
 	if (client->ed25519_pubkey.given) {
-		if (openme_client_public_usable(client->ed25519_pubkey.bytes))
+		if (index_knows_key(conf->index, client->ed25519_pubkey.bytes) ||
+		    openme_client_public_usable(client->ed25519_pubkey.bytes))
 			return true;
 		return tree_fail(tree, value != NULL ? value->place : key->place, full, error,
 		    "found 32 bytes that are not a usable Ed25519 public key; expected the key "
@@ -48,7 +50,7 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 	    "not given; expected the client's public key, 32 bytes in base64");
 }
 
-static bool load_client(struct conf *conf, const struct tree *tree, const struct node *key,
+bool client_load(struct conf *conf, const struct tree *tree, const struct node *key,
     const struct node *map, const char *file, struct conf_error *error)
 {
 	const char *expected = NULL;
@@ -70,6 +72,12 @@ static bool load_client(struct conf *conf, const struct tree *tree, const struct
 	       check_key(conf, client, tree, key, map, path, error);
 }
 
+void clients_drop(struct conf *conf, size_t count)
+{
+	while (conf->client_count > count)
+		section_free(&conf_client_section, &conf->clients[--conf->client_count]);
+}
+
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error)
 {
@@ -80,8 +88,9 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 		    tree, map, "clients", "client names with their keys and ports", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_client(conf, tree, key, tree_next(tree, key), file, error))
+		if (!client_load(conf, tree, key, tree_next(tree, key), file, error))
 			return false;
+		index_keep_client(conf->index, tree, key);
 	}
 	return true;
 }
@@ -136,13 +145,18 @@ static bool load_text(
 static bool load_file(struct conf *conf, const char *name, struct conf_error *error)
 {
 	char *path = file_join(conf->clients_folder, name);
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {.data = NULL};
 	bool ok;
 
 	if (path == NULL)
 		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = file_read(&text, path, FILE_PUBLIC, error) &&
-	     load_text(conf, path, text.data, text.size, error);
+	ok = index_take_file(conf, path, name);
+	if (!ok) {
+		ok = file_read(&text, path, FILE_PUBLIC, error) &&
+		     load_text(conf, path, text.data, text.size, error);
+		if (ok)
+			index_keep_file(conf->index, name, &text.identity);
+	}
 	file_text_free(&text);
 	free(path);
 	return ok;
@@ -166,6 +180,7 @@ bool clients_load_folder(
 	size_t count = 0;
 	bool ok = file_list(&names, &count, conf->clients_folder, ".yaml", error);
 
+	index_enter_folder(conf);
 	for (size_t i = 0; i < count && ok; i++) {
 		if (overlay == NULL || strcmp(overlay->name, names[i]) != 0)
 			ok = load_file(conf, names[i], error);

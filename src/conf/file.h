@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct conf_error;
 
@@ -14,11 +15,22 @@ enum file_secrecy {
 	FILE_PUBLIC, /* nobody but the owner may write it */
 };
 
+/* Which file it is, and in which state: with every change of its contents, owner or rights the
+ * kernel moves `changed_ns`, and nobody can set it. */
+struct file_identity {
+	uint64_t device;
+	uint64_t inode;
+	int64_t size;
+	int64_t modified_ns;
+	int64_t changed_ns;
+};
+
 /* `data` is locked memory with a zero byte behind it. */
 struct file_text {
 	char *data;
 	size_t size;
 	unsigned int mode; /* of the file it came from */
+	struct file_identity identity; /* before it was read */
 };
 
 /* Opens, checks and reads a regular file of at most FILE_MOST bytes that belongs to root or to the
@@ -28,6 +40,9 @@ bool file_read(
 /* For a FILE_PUBLIC whose text turned out to hold a secret: false with *error filled when others
  * may read it. */
 bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error);
+/* Whether this is that file still, and file_read would take it as a FILE_PUBLIC, as far as its
+ * folder is trusted. */
+bool file_is_same(const char *path, const struct file_identity *known);
 /* Wipes. Safe on a zeroed one. */
 void file_text_free(struct file_text *text);
 

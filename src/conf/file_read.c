@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "base/trusted_file.h"
 #include "conf/conf.h"
@@ -82,6 +83,34 @@ static bool file_trusted(
 	return true;
 }
 
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+static struct file_identity identity_of(const struct stat *st)
+{
+	return (struct file_identity){.device = st->st_dev,
+	    .inode = st->st_ino,
+	    .size = st->st_size,
+	    .modified_ns = ns_of(st->st_mtim),
+	    .changed_ns = ns_of(st->st_ctim)};
+}
+
+bool file_is_same(const char *path, const struct file_identity *known)
+{
+	char why[TRUSTED_TEXT_BYTES];
+	struct file_identity now;
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || !trusted_stat(&public_file, &st, path, why))
+		return false;
+	now = identity_of(&st);
+	return now.device == known->device && now.inode == known->inode &&
+	       now.size == known->size && now.modified_ns == known->modified_ns &&
+	       now.changed_ns == known->changed_ns;
+}
+
 bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
 {
@@ -90,7 +119,7 @@ bool file_read(
 	ssize_t got = -1;
 	int fd;
 
-	*out = (struct file_text){NULL, 0, 0};
+	*out = (struct file_text){.data = NULL};
 	if (real == NULL)
 		return false;
 	/* Not blocking, so that a FIFO cannot hold us. */
@@ -107,6 +136,7 @@ bool file_read(
 		else
 			out->size = (size_t)got;
 		out->mode = st.st_mode;
+		out->identity = identity_of(&st);
 	}
 	fd_close(fd);
 	if (got < 0)
@@ -117,7 +147,7 @@ bool file_read(
 void file_text_free(struct file_text *text)
 {
 	secret_free(text->data);
-	*text = (struct file_text){NULL, 0, 0};
+	*text = (struct file_text){.data = NULL};
 }
 
 static bool is_ours(const char *name, const char *suffix)

@@ -27,7 +27,7 @@ static bool fail_key(
 
 static bool read_secret(struct conf *conf, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {.data = NULL};
 	enum rsa_error problem;
 
 	if (!file_read(&text, path, FILE_SECRET, error))
@@ -40,7 +40,7 @@ static bool read_secret(struct conf *conf, const char *path, struct conf_error *
 
 static bool read_public(struct rsa_public *out, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {.data = NULL};
 	enum rsa_error problem;
 
 	if (!file_read(&text, path, FILE_PUBLIC, error))
