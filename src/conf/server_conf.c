@@ -240,13 +240,16 @@ struct conf *conf_load_with(
     const char *path, const struct conf_overlay *overlay, struct conf_error *error)
 {
 	struct conf *conf = conf_new(path, error);
-	struct file_text text = {NULL, 0, 0};
-	bool ok = conf != NULL && file_read(&text, path, FILE_PUBLIC, error) &&
+	struct file_text text = {NULL, 0};
+	struct file file = {.fd = -1};
+	bool ok = conf != NULL && file_open(&file, path, FILE_PUBLIC, FILE_MOST, error) &&
+	          file_read_all(&text, &file, error) &&
 	          load_main(conf, text.data, text.size, error) &&
-	          (!holds_secret(conf) || file_kept_secret(&text, path, error)) &&
+	          (!holds_secret(conf) || file_kept_secret(&file, error)) &&
 	          clients_load_folder(conf, overlay, error) && check_clients(conf, error);
 
 	file_text_free(&text);
+	file_close(&file);
 	if (ok)
 		return conf;
 	conf_free(conf);
