@@ -97,13 +97,17 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 
 const char *conf_add_file(struct conf *conf, const char *path)
 {
-	char **more = reallocarray(conf->files, conf->file_count + 1, sizeof *more);
+	if (conf->file_count == conf->file_room) {
+		size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
+		char **more = reallocarray(conf->files, room, sizeof *more);
 
-	if (more == NULL)
-		return NULL;
-	conf->files = more;
-	more[conf->file_count] = strdup(path);
-	return more[conf->file_count] == NULL ? NULL : more[conf->file_count++];
+		if (more == NULL)
+			return NULL;
+		conf->files = more;
+		conf->file_room = room;
+	}
+	conf->files[conf->file_count] = strdup(path);
+	return conf->files[conf->file_count] == NULL ? NULL : conf->files[conf->file_count++];
 }
 
 /* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
@@ -142,22 +146,24 @@ static bool load_text(
 	return ok;
 }
 
-static bool load_file(struct conf *conf, const char *name, struct conf_error *error)
+static bool load_file(
+    struct conf *conf, const struct file_folder *folder, const char *name, struct conf_error *error)
 {
-	char *path = file_join(conf->clients_folder, name);
-	struct file_text text = {.data = NULL};
+	char *path = file_join(folder->path, name);
+	struct file_text text = {NULL, 0};
+	struct file file = {.fd = -1};
 	bool ok;
 
 	if (path == NULL)
 		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = index_take_file(conf, path, name);
-	if (!ok) {
-		ok = file_read(&text, path, FILE_PUBLIC, error) &&
-		     load_text(conf, path, text.data, text.size, error);
-		if (ok)
-			index_keep_file(conf->index, name, &text.identity);
-	}
+	ok = index_take_file(conf, folder, name, path) ||
+	     (file_open_in(&file, folder, name, path, error) &&
+	         file_read_all(&text, &file, error) &&
+	         load_text(conf, path, text.data, text.size, error));
+	if (ok && file.fd >= 0)
+		index_keep_file(conf->index, name, &file.st);
 	file_text_free(&text);
+	file_close(&file);
 	free(path);
 	return ok;
 }
@@ -176,15 +182,13 @@ static bool load_overlay(
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
 {
-	char **names = NULL;
-	size_t count = 0;
-	bool ok = file_list(&names, &count, conf->clients_folder, ".yaml", error);
+	struct file_folder folder;
+	bool ok = file_folder_open(&folder, conf->clients_folder, ".yaml", error);
 
-	index_enter_folder(conf);
-	for (size_t i = 0; i < count && ok; i++) {
-		if (overlay == NULL || strcmp(overlay->name, names[i]) != 0)
-			ok = load_file(conf, names[i], error);
+	for (size_t i = 0; i < folder.count && ok; i++) {
+		if (overlay == NULL || strcmp(overlay->name, folder.names[i]) != 0)
+			ok = load_file(conf, &folder, folder.names[i], error);
 	}
-	file_names_free(names, count);
+	file_folder_close(&folder);
 	return ok && (overlay == NULL || load_overlay(conf, overlay, error));
 }

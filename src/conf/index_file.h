@@ -11,6 +11,16 @@
 #define INDEX_HASH_BYTES 32
 #define INDEX_WHY_BYTES  500
 
+/* Which file of clients.d it is, and in which state: with every change of its contents, owner or
+ * rights the kernel moves `changed_ns`, which nobody can set. */
+struct file_identity {
+	uint64_t device;
+	uint64_t inode;
+	int64_t size;
+	int64_t modified_ns;
+	int64_t changed_ns;
+};
+
 /* Whose index it is. */
 struct index_owner {
 	const char *config; /* the main file, absolute and without links */

@@ -93,15 +93,31 @@ void index_keep_main(struct index_use *use, const struct tree *tree, const char 
 	forget_nodes(use);
 }
 
-void index_keep_file(struct index_use *use, const char *name, const struct file_identity *identity)
+static int64_t ns_of(struct timespec t)
 {
+	return (int64_t)t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+static struct file_identity identity_of(const struct stat *st)
+{
+	return (struct file_identity){.device = st->st_dev,
+	    .inode = st->st_ino,
+	    .size = st->st_size,
+	    .modified_ns = ns_of(st->st_mtim),
+	    .changed_ns = ns_of(st->st_ctim)};
+}
+
+void index_keep_file(struct index_use *use, const char *name, const struct stat *st)
+{
+	const struct file_identity identity = identity_of(st);
+
 	if (use == NULL)
 		return;
 	use->report->files++;
-	if (use->recording && identity->changed_ns < use->began_ns - SETTLED_NS) {
+	if (use->recording && identity.changed_ns < use->began_ns - SETTLED_NS) {
 		use->gain += 1 + use->count;
 		use->complete =
-		    use->complete && index_put_file(&use->parts.files, name, identity, use->count,
+		    use->complete && index_put_file(&use->parts.files, name, &identity, use->count,
 		                         use->nodes.data, use->nodes.used);
 	}
 	forget_nodes(use);
@@ -165,19 +181,22 @@ bool index_take_main(struct conf *conf, struct conf_error *error)
 	return true;
 }
 
-void index_enter_folder(struct conf *conf)
+static bool is_same(
+    const struct file_folder *folder, const char *name, const struct file_identity *known)
 {
-	char why[TRUSTED_TEXT_BYTES], *real;
+	struct file_identity now;
+	struct stat st;
 
-	if (conf->index == NULL || conf->index->old.data == NULL)
-		return;
-	real = trusted_resolve(conf->clients_folder, S_IFDIR, OWNER_ROOT_OR_SELF, why);
-	if (real == NULL)
-		conf->index->old.files.left = 0;
-	free(real);
+	if (!file_stat_in(&st, folder, name))
+		return false;
+	now = identity_of(&st);
+	return now.device == known->device && now.inode == known->inode &&
+	       now.size == known->size && now.modified_ns == known->modified_ns &&
+	       now.changed_ns == known->changed_ns;
 }
 
-bool index_take_file(struct conf *conf, const char *path, const char *name)
+bool index_take_file(
+    struct conf *conf, const struct file_folder *folder, const char *name, const char *path)
 {
 	struct index_use *use = conf->index;
 	struct index_clients clients;
@@ -187,7 +206,7 @@ bool index_take_file(struct conf *conf, const char *path, const char *name)
 	size_t before = conf->client_count;
 
 	if (use == NULL || !index_file_find(&use->old, name, &known, &clients) ||
-	    !file_is_same(path, &known))
+	    !is_same(folder, name, &known))
 		return false;
 	file = conf_add_file(conf, path);
 	if (file == NULL || !take_clients(conf, &clients, file, &ignored)) {

@@ -35,11 +35,10 @@ bool index_take_main(struct conf *conf, struct conf_error *error);
 void index_keep_main(
     struct index_use *use, const struct tree *tree, const char *text, size_t size);
 
-/* Before the files of clients.d: none is taken when somebody else can change the folder. */
-void index_enter_folder(struct conf *conf);
-/* Takes the clients of a file that is as it was. False: it must be read. */
-bool index_take_file(struct conf *conf, const char *path, const char *name);
-void index_keep_file(
-    struct index_use *use, const char *name, const struct file_identity *identity);
+/* Takes the clients of a file of clients.d that is as it was. False: it must be read. */
+bool index_take_file(
+    struct conf *conf, const struct file_folder *folder, const char *name, const char *path);
+/* Keeps one that was read; `st` is from before that. */
+void index_keep_file(struct index_use *use, const char *name, const struct stat *st);
 
 #endif

@@ -15,6 +15,7 @@ struct conf {
 	char *clients_folder; /* clients.d beside it */
 	char **files;         /* every file that a client stands in; they live as long as we */
 	size_t file_count;
+	size_t file_room;
 	char **warnings;
 	size_t warning_count;
 	struct conf_server server;

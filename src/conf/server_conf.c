@@ -254,13 +254,16 @@ struct conf *conf_load_using(const char *path, const struct conf_overlay *overla
     struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = conf_new(path, index, error);
-	struct file_text text = {.data = NULL};
-	bool ok = conf != NULL && file_read(&text, path, FILE_PUBLIC, error) &&
+	struct file_text text = {NULL, 0};
+	struct file file = {.fd = -1};
+	bool ok = conf != NULL && file_open(&file, path, FILE_PUBLIC, FILE_MOST, error) &&
+	          file_read_all(&text, &file, error) &&
 	          load_main(conf, text.data, text.size, error) &&
-	          (!holds_secret(conf) || file_kept_secret(&text, path, error)) &&
+	          (!holds_secret(conf) || file_kept_secret(&file, error)) &&
 	          clients_load_folder(conf, overlay, error) && check_clients(conf, error);
 
 	file_text_free(&text);
+	file_close(&file);
 	if (ok) {
 		conf->index = NULL;
 		return conf;
