@@ -68,6 +68,7 @@ static void walk(const struct snapshot *s)
 		const struct cidr *targets = snapshot_cidrs(s, c->target_list);
 
 		must(c->policy < s->policy_count);
+		must(snapshot_find_client(s, c->public_key) == i);
 		for (uint32_t j = 0; j < c->target_list.count; j++)
 			last = targets[j].address.bytes[0];
 	}

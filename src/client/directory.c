@@ -15,17 +15,9 @@ struct recent {
 
 struct directory {
 	struct snapshot snapshot;
-	const struct client **by_key; /* sorted by public key */
 	uint8_t hash_key[SECRET_HASH_BYTES];
 	struct recent recent[RECENT_ROWS][RECENT_WAYS];
 };
-
-static int compare_keys(const void *a, const void *b)
-{
-	const struct client *const *left = a, *const *right = b;
-
-	return memcmp((*left)->public_key, (*right)->public_key, CLIENT_KEY_BYTES);
-}
 
 struct directory *directory_new(const struct snapshot *s)
 {
@@ -34,14 +26,6 @@ struct directory *directory_new(const struct snapshot *s)
 	if (d == NULL)
 		return NULL;
 	d->snapshot = *s;
-	d->by_key = calloc(s->client_count + 1, sizeof *d->by_key);
-	if (d->by_key == NULL) {
-		free(d);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < s->client_count; i++)
-		d->by_key[i] = &s->clients[i];
-	qsort(d->by_key, s->client_count, sizeof *d->by_key, compare_keys);
 	memset(d->recent, 0xff, sizeof d->recent); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
 	secret_random(d->hash_key, sizeof d->hash_key);
@@ -50,20 +34,7 @@ struct directory *directory_new(const struct snapshot *s)
 
 void directory_free(struct directory *d)
 {
-	if (d == NULL)
-		return;
-	free(d->by_key);
 	free(d);
-}
-
-uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIENT_KEY_BYTES])
-{
-	struct client wanted = {.name = ""};
-	const struct client *one = &wanted, **found;
-
-	memcpy(wanted.public_key, key, sizeof wanted.public_key);
-	found = bsearch(&one, d->by_key, d->snapshot.client_count, sizeof *d->by_key, compare_keys);
-	return found == NULL ? DIRECTORY_NOBODY : (uint32_t)(*found - d->snapshot.clients);
 }
 
 static uint32_t row_of(const struct directory *d, const struct addr *sender)
@@ -137,12 +108,13 @@ static void carry_one(
 {
 	for (size_t i = DIRECTORY_RECENT; i-- > 0;) {
 		uint32_t client = entry->clients[i];
+		int64_t now = -1;
 
-		if (client == DIRECTORY_NOBODY)
-			continue;
-		client = directory_find(to, from->snapshot.clients[client].public_key);
 		if (client != DIRECTORY_NOBODY)
-			directory_seen(to, &entry->sender, client);
+			now = snapshot_find_client(
+			    &to->snapshot, from->snapshot.clients[client].public_key);
+		if (now >= 0)
+			directory_seen(to, &entry->sender, (uint32_t)now);
 	}
 }
 

@@ -1,9 +1,8 @@
 /* Who may knock, and how a packet finds its client.
  *
- * A knock does not say who sent it: the signature has to be tried against the clients' keys. Two
- * helps keep that cheap: the clients that last knocked from a source are tried first, and an index
- * by key finds a client again after the configuration has changed. A source is an IPv4 address or
- * an IPv6 /64. */
+ * A knock does not say who sent it: the signature has to be tried against the clients' keys. To
+ * keep that cheap, the clients that last knocked from a source are tried first, and found again by
+ * their keys after the configuration has changed. A source is an IPv4 address or an IPv6 /64. */
 #ifndef CLIENT_DIRECTORY_H
 #define CLIENT_DIRECTORY_H
 
@@ -21,9 +20,6 @@ struct directory;
 struct directory *directory_new(const struct snapshot *s);
 /* Safe on NULL. */
 void directory_free(struct directory *d);
-
-/* Index of the client with that key, or DIRECTORY_NOBODY. */
-uint32_t directory_find(const struct directory *d, const uint8_t key[static CLIENT_KEY_BYTES]);
 
 /* The client that last knocked from `source`, or DIRECTORY_NOBODY. A lone client is always the
  * guess. */

@@ -46,8 +46,9 @@ static bool is_there(const struct keeper_state *k, uint32_t holder)
 
 static uint32_t find_holder(const struct keeper_state *k, const struct holder_identity *who)
 {
+	/* -1 becomes DIRECTORY_NOBODY. */
 	return who->device ? keeper_state_device(k, who->bytes)
-	                   : directory_find(k->directory, who->bytes);
+	                   : (uint32_t)snapshot_find_client(&k->config, who->bytes);
 }
 
 /* --- Unlisted devices */
@@ -176,7 +177,7 @@ static void carry_seen(struct keeper_state *next, const struct keeper_state *old
 		struct holder_identity who;
 		uint32_t holder;
 
-		if (!is_there(old, i))
+		if (old->seen[i].real_ns == 0 || !is_there(old, i))
 			continue;
 		who = keeper_state_identity(old, i);
 		holder = find_holder(next, &who);
@@ -212,11 +213,9 @@ bool keeper_state_next(
 	*next = (struct keeper_state){.config = *snapshot};
 	unlisted = carry_unlisted(next, old);
 	holders = keeper_state_holders(next);
-	next->directory = directory_new(&next->config);
 	next->seen = calloc((size_t)holders + 1, sizeof *next->seen); /* never of nothing */
 	next->grants = grant_table_new(GRANTS_MOST, holders);
-	if (!unlisted || next->directory == NULL || next->seen == NULL || next->grants == NULL ||
-	    !carry_grants(next, old)) {
+	if (!unlisted || next->seen == NULL || next->grants == NULL || !carry_grants(next, old)) {
 		next->config = (struct snapshot){0}; /* still the caller's */
 		keeper_state_free(next);
 		return false;
@@ -235,7 +234,6 @@ void keeper_state_replace(struct keeper_state *state, struct keeper_state *next)
 
 void keeper_state_free(struct keeper_state *state)
 {
-	directory_free(state->directory);
 	free(state->seen);
 	grant_table_free(state->grants);
 	free(state->unlisted);

@@ -28,7 +28,6 @@ struct holder_identity {
 struct keeper_state {
 	struct snapshot config;
 	struct unlisted_devices *unlisted; /* NULL: no program is asked */
-	struct directory *directory;
 	struct seen *seen; /* one for each holder */
 	struct grant_table *grants;
 };

@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "snapshot/snapshot_check.h"
 
-#define SNAPSHOT_MAGIC 0x50534e31U /* "PSN1" */
+#define SNAPSHOT_MAGIC 0x50534e32U /* "PSN2" */
 #define SNAPSHOT_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define SNAPSHOT_MOST  (1ULL << 30) /* bytes */
 
@@ -23,6 +23,7 @@ struct plan {
 	uint64_t cidrs;
 	uint64_t devices;
 	uint64_t rules;
+	uint64_t by_key;
 	uint64_t size;
 };
 
@@ -57,6 +58,7 @@ static struct plan plan_of(const struct snapshot_counts *n)
 	p.cidrs = array_after(&p.size, n->cidrs, sizeof(struct cidr));
 	p.devices = array_after(&p.size, n->devices, sizeof(struct device));
 	p.rules = array_after(&p.size, n->rules, sizeof(struct openspa_rule));
+	p.by_key = array_after(&p.size, n->clients, sizeof(uint32_t));
 	return p;
 }
 
@@ -78,6 +80,32 @@ static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
 	return true;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+	const struct client *const *left = a, *const *right = b;
+
+	return memcmp((*left)->public_key, (*right)->public_key, CLIENT_KEY_BYTES);
+}
+
+/* Once, here, for all processes. */
+static bool write_order(int fd, const struct client *clients, uint32_t count, uint64_t offset)
+{
+	const struct client **sorted = calloc((size_t)count + 1, sizeof *sorted);
+	uint32_t *numbers = calloc((size_t)count + 1, sizeof *numbers);
+	bool ok = sorted != NULL && numbers != NULL;
+
+	for (uint32_t i = 0; ok && i < count; i++)
+		sorted[i] = &clients[i];
+	if (ok)
+		qsort(sorted, count, sizeof *sorted, compare_keys);
+	for (uint32_t i = 0; ok && i < count; i++)
+		numbers[i] = (uint32_t)(sorted[i] - clients);
+	ok = ok && write_at(fd, numbers, count * sizeof *numbers, offset);
+	free(sorted);
+	free(numbers);
+	return ok;
+}
+
 static bool write_parts(int fd, const struct snapshot_parts *parts, const struct plan *plan)
 {
 	const struct snapshot_counts *n = &parts->counts;
@@ -97,7 +125,8 @@ static bool write_parts(int fd, const struct snapshot_parts *parts, const struct
 	       write_at(fd, parts->ports, n->ports * sizeof *parts->ports, plan->ports) &&
 	       write_at(fd, parts->cidrs, n->cidrs * sizeof *parts->cidrs, plan->cidrs) &&
 	       write_at(fd, parts->devices, n->devices * sizeof *parts->devices, plan->devices) &&
-	       write_at(fd, parts->rules, n->rules * sizeof *parts->rules, plan->rules);
+	       write_at(fd, parts->rules, n->rules * sizeof *parts->rules, plan->rules) &&
+	       write_order(fd, parts->clients, n->clients, plan->by_key);
 }
 
 int snapshot_create(const struct snapshot_parts *parts)
@@ -166,6 +195,7 @@ bool snapshot_map(struct snapshot *out, int fd)
 	out->cidrs = (const void *)(base + plan.cidrs);
 	out->devices = (const void *)(base + plan.devices);
 	out->rules = (const void *)(base + plan.rules);
+	out->by_key = (const void *)(base + plan.by_key);
 	out->client_count = out->header->counts.clients;
 	out->policy_count = out->header->counts.policies;
 	out->device_count = out->header->counts.devices;
@@ -203,6 +233,24 @@ const struct cidr *snapshot_cidrs(const struct snapshot *s, struct span span)
 const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span span)
 {
 	return s->rules + span.first;
+}
+
+int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES])
+{
+	uint32_t from = 0, to = s->client_count;
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2, client = s->by_key[middle];
+		int order = memcmp(key, s->clients[client].public_key, CLIENT_KEY_BYTES);
+
+		if (order == 0)
+			return client;
+		if (order < 0)
+			to = middle;
+		else
+			from = middle + 1;
+	}
+	return -1;
 }
 
 static int compare_uuid(const void *uuid, const void *device)

@@ -133,8 +133,8 @@ struct snapshot_header {
 	uint64_t size; /* of the whole, bytes */
 	struct settings settings;
 	struct snapshot_counts counts;
-	/* client[], policy[], ports[], cidr[], device[], openspa_rule[] follow, each aligned
-	 * to 8 bytes */
+	/* client[], policy[], ports[], cidr[], device[], openspa_rule[], and the clients' numbers
+	 * in the order of their keys follow, each aligned to 8 bytes */
 };
 
 /* A mapped snapshot. Pointers live until snapshot_unmap. */
@@ -147,6 +147,7 @@ struct snapshot {
 	const struct cidr *cidrs;
 	const struct device *devices;
 	const struct openspa_rule *rules;
+	const uint32_t *by_key; /* the numbers of all clients, in the order of their keys */
 	uint32_t client_count;
 	uint32_t policy_count;
 	uint32_t device_count;
@@ -165,8 +166,8 @@ struct snapshot_parts {
 	const struct openspa_rule *rules;
 };
 
-/* Lays the parts out in a memory file that nobody can change (F_SEAL_WRITE and the like). Returns
- * its descriptor, or -1 with errno. */
+/* Lays the parts out in a memory file that nobody can change (F_SEAL_WRITE and the like). No two
+ * clients have one key. Returns its descriptor, or -1 with errno. */
 int snapshot_create(const struct snapshot_parts *parts);
 /* Maps `fd` read-only and checks seals, layout, sizes and every index, so that what is reached
  * through the accessors is inside. False with errno; `fd` stays the caller's. */
@@ -178,6 +179,8 @@ void snapshot_unmap(struct snapshot *s);
 const struct ports *snapshot_ports(const struct snapshot *s, struct span span);
 const struct cidr *snapshot_cidrs(const struct snapshot *s, struct span span);
 const struct openspa_rule *snapshot_rules(const struct snapshot *s, struct span span);
+/* Index of the client with that key, or -1. */
+int64_t snapshot_find_client(const struct snapshot *s, const uint8_t key[static CLIENT_KEY_BYTES]);
 /* Index of the device with that uuid, or -1. */
 int64_t snapshot_find_device(
     const struct snapshot *s, const uint8_t uuid[static DEVICE_UUID_BYTES]);

@@ -122,12 +122,22 @@ static bool devices_sound(const struct snapshot *s)
 	return true;
 }
 
+/* The search for a key counts on their order; in which none can stand twice, so all stand there. */
+static bool order_sound(const struct snapshot *s, uint32_t i)
+{
+	const uint32_t *place = &s->by_key[i];
+
+	return place[0] < s->client_count &&
+	       (i == 0 || memcmp(s->clients[place[-1]].public_key, s->clients[place[0]].public_key,
+	                      CLIENT_KEY_BYTES) < 0);
+}
+
 static bool arrays_sound(const struct snapshot *s)
 {
 	const struct snapshot_header *h = s->header;
 
 	for (uint32_t i = 0; i < h->counts.clients; i++) {
-		if (!client_sound(h, &s->clients[i]))
+		if (!client_sound(h, &s->clients[i]) || !order_sound(s, i))
 			return false;
 	}
 	for (uint32_t i = 0; i < h->counts.policies; i++) {

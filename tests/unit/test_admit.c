@@ -9,6 +9,7 @@
 #include "admit/admit.h"
 #include "admit/replay_file.h"
 #include "base/secret.h"
+#include "key_order.h"
 
 #define S INT64_C(1000000000)
 
@@ -23,6 +24,7 @@ static struct {
 	struct policy policies[2];
 	struct cidr networks[2]; /* of LISTED, and our own address */
 	uint8_t server_secret[OPENME_SECRET_BYTES];
+	uint32_t by_key[CLIENTS];
 	struct snapshot snapshot;
 	struct directory *directory;
 	struct replay replay;
@@ -72,8 +74,10 @@ static int set_up(void **state)
 	    .clients = world.clients,
 	    .policies = world.policies,
 	    .cidrs = world.networks,
+	    .by_key = world.by_key,
 	    .client_count = CLIENTS,
 	    .policy_count = 2};
+	sort_by_key(world.by_key, world.clients, CLIENTS);
 	world.directory = directory_new(&world.snapshot);
 	world.grants = grant_table_new(16, CLIENTS);
 	return !replay_open_empty(&world.replay, CLIENTS, 60 * S) || world.directory == NULL ||
@@ -480,9 +484,6 @@ static void guesses_follow_the_source(void **state)
 	k.packet.record.source = address("192.0.2.8");
 	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
 	assert_int_equal(k.holder, DIRECTORY_NOBODY);
-	for (uint32_t i = 0; i < CLIENTS; i++)
-		assert_int_equal(directory_find(world.directory, world.clients[i].public_key), i);
-	assert_int_equal(directory_find(world.directory, world.server_secret), DIRECTORY_NOBODY);
 }
 
 static void a_source_has_a_few_recent_clients(void **state)
@@ -585,7 +586,6 @@ static void guesses_outlive_where_the_snapshot_stood(void **state)
 	assert_int_equal(directory_recent(second, &source, recent), 2);
 	assert_int_equal(recent[0], BOB);
 	assert_int_equal(recent[1], ALICE);
-	assert_int_equal(directory_find(first, world.clients[ALICE].public_key), ALICE);
 	directory_free(first);
 	directory_free(second);
 }

@@ -162,6 +162,35 @@ static void what_is_sealed_is_mapped(void **state)
 	snapshot_unmap(&s);
 }
 
+/* Numbers and keys in different orders. */
+static void each_client_is_found_by_its_key(void **state)
+{
+	enum { MANY = 33 };
+	static struct client many[MANY];
+	struct snapshot_parts parts = sound_parts();
+	struct snapshot s;
+
+	(void)state;
+	for (unsigned int i = 0; i < MANY; i++)
+		many[i] = (struct client){
+		    .name = "c", .public_key = {[0] = (uint8_t)(97 * i + 5), [31] = 9}};
+	parts.clients = many;
+	for (uint32_t count = 0; count <= MANY; count++) {
+		int fd;
+
+		parts.counts.clients = count;
+		fd = snapshot_create(&parts);
+		assert_true(snapshot_map(&s, fd));
+		close(fd);
+		for (uint32_t i = 0; i < MANY; i++)
+			assert_int_equal(snapshot_find_client(&s, many[i].public_key),
+			    i < count ? (int64_t)i : -1);
+		assert_int_equal(snapshot_find_client(&s, (const uint8_t[32]){0}), -1);
+		assert_int_equal(snapshot_find_client(&s, (const uint8_t[32]){5}), -1);
+		snapshot_unmap(&s);
+	}
+}
+
 static void an_empty_one_is_fine(void **state)
 {
 	struct snapshot_parts parts = sound_parts();
@@ -225,7 +254,7 @@ static void it_is_written_whole_or_not_at_all(void **state)
 	assert_memory_equal(s.cidrs, cidrs, sizeof cidrs);
 	snapshot_unmap(&s);
 	close(fd);
-	for (unsigned int nth = 0; nth < 7; nth++) {
+	for (unsigned int nth = 0; nth < 8; nth++) {
 		for (writes = WRITE_NOTHING; writes <= WRITE_FAILS; writes++) {
 			writes_to_go = nth;
 			assert_int_equal(snapshot_create(&parts), -1);
@@ -388,6 +417,33 @@ static void one_of_another_build_or_size_is_refused(void **state)
 		for (size_t n = 0; n < parts[i].size; n++)
 			assert_not_mapped(forged(SIZE_MAX, parts[i].at + n, 0x10, true), EBADMSG);
 	}
+}
+
+/* A sound one whose order of clients by key is this one instead. */
+static int ordered(uint32_t first, uint32_t second)
+{
+	const uint32_t order[] = {first, second};
+	int sound = forged(SIZE_MAX, SIZE_MAX, 0, false);
+	off_t at = lseek(sound, 0, SEEK_END) - (off_t)sizeof order;
+
+	assert_int_equal(pwrite(sound, order, sizeof order, at), sizeof order);
+	fcntl(sound, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return sound;
+}
+
+static void a_client_stands_once_in_the_order_of_keys(void **state)
+{
+	static const uint32_t bad[][2] = {
+	    {1, 0}, {0, 0}, {1, 1}, {0, 2}, {2, 0}, {2, 1}, {0, UINT32_MAX}, {UINT32_MAX, 1}};
+	struct snapshot s;
+	int fd = ordered(0, 1);
+
+	(void)state;
+	assert_true(snapshot_map(&s, fd));
+	snapshot_unmap(&s);
+	close(fd);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_not_mapped(ordered(bad[i][0], bad[i][1]), EBADMSG);
 }
 
 /* Whatever byte is changed: refused, or everything still reachable inside. */
@@ -621,6 +677,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(what_is_sealed_is_mapped),
+	    TEST(each_client_is_found_by_its_key),
+	    TEST(a_client_stands_once_in_the_order_of_keys),
 	    TEST(an_empty_one_is_fine),
 	    TEST(nobody_can_write_it),
 	    TEST(it_is_written_whole_or_not_at_all),
