@@ -85,7 +85,7 @@ static void write_index(struct index_use *use, const struct conf *conf, const ch
 	memcpy(use->parts.owner.server_key, conf->public_key, sizeof conf->public_key);
 	report->written = config != NULL && use->complete && put_keys(&use->parts.keys, conf) &&
 	                  index_file_write(&use->parts, index_path, why);
-	if (!report->written)
+	if (!report->written && *why != '\0')
 		snprintf(report->failed, sizeof report->failed, "%.90s: %s", index_path, why);
 	free(config);
 }
@@ -137,11 +137,11 @@ struct conf *conf_load_renewing(const char *path, const char *index_path, uint32
 	return conf;
 }
 
-bool conf_index_prepare(const char *config_path, const char *index_path, struct conf_error *error)
+struct conf *conf_load_prepared(
+    const char *path, const char *index_path, struct conf_error *error)
 {
 	struct conf_index_report report;
-	struct conf *conf =
-	    conf_load_renewing(config_path, index_path, CONF_INDEX_WORTH, &report, error);
+	struct conf *conf = conf_load_renewing(path, index_path, CONF_INDEX_WORTH, &report, error);
 	char count[24];
 
 	if (*report.refused != '\0')
@@ -154,8 +154,16 @@ bool conf_index_prepare(const char *config_path, const char *index_path, struct 
 	if (report.written)
 		log_event(LOG_LEVEL_INFO, "the index of clients was written", "file", index_path,
 		    "keys_vetted", count, NULL);
+	return conf;
+}
+
+bool conf_index_prepare(const char *config_path, const char *index_path, struct conf_error *error)
+{
+	struct conf *conf = conf_load_prepared(config_path, index_path, error);
+	bool ok = conf != NULL;
+
 	conf_free(conf);
-	return conf != NULL;
+	return ok;
 }
 
 char *conf_index_path(const char *state_dir)

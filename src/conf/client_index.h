@@ -18,7 +18,8 @@ struct conf_index_report {
 	uint32_t kept;     /* files, the main file too, that were not */
 	bool written;      /* there is a new index now */
 	char refused[600]; /* why the index that was there is not believed; "": it is, or none is */
-	char failed[600];  /* why a new one could not be written; "": it was, or none was wanted */
+	char failed[600];  /* why a new one could not be written; "": it was, or none was wanted, or
+	                    * the state directory is fresh: the daemon must use it first */
 };
 
 /* As conf_load, with the help of the index, if it is there and may be read; `report` may be NULL. */
@@ -31,9 +32,11 @@ struct conf *conf_load_renewing(const char *path, const char *index_path, uint32
 #define CONF_INDEX_ALWAYS 0 /* `most`: even when nothing was parsed */
 #define CONF_INDEX_WORTH  1000
 
-/* conf_load_renewing when it is worth it, for its index alone; what becomes of that stands in the
- * log. False, with *error filled, only when the configuration cannot be loaded. Whoever loads it
- * afterwards with the index is spared the slow part. */
+/* conf_load_renewing when it is worth it; what becomes of the index stands in the log. */
+struct conf *conf_load_prepared(
+    const char *path, const char *index_path, struct conf_error *error);
+/* The same for the index alone: whoever loads the configuration with it afterwards is spared the
+ * slow part. False, with *error filled, only when the configuration cannot be loaded. */
 bool conf_index_prepare(
     const char *config_path, const char *index_path, struct conf_error *error);
 

@@ -189,6 +189,10 @@ bool index_file_write(
 			snprintf(why, INDEX_WHY_BYTES, "its folder: %s", strerror(errno));
 		return false;
 	}
+	if (fd_folder_is_fresh(folder)) {
+		close(folder);
+		return false;
+	}
 	errno = ENAMETOOLONG;
 	if ((size_t)snprintf(temporary, sizeof temporary, ".%s", index_name(path)) <
 	    sizeof temporary)

@@ -189,7 +189,7 @@ int role_main(const struct main_options *options)
 
 	socket_store_receive(&m.store);
 	retry_open(&retry, options);
-	conf = conf_load(options->config, &why);
+	conf = main_load(options, &why);
 	if (conf == NULL) {
 		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
 		executable_run_guard(options);

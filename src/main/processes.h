@@ -102,6 +102,9 @@ struct config_push;
 bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
 /* Logs what is in force and hardly meant. */
 void main_warn(const struct conf *conf);
+/* The configuration, with the index of clients in the state directory, which is renewed when it is
+ * worth it. */
+struct conf *main_load(const struct main_options *options, struct conf_error *why);
 /* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
 void main_reload(struct main_process *m, bool for_desk);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */

@@ -1,11 +1,13 @@
 /* Handing out a configuration, and taking over a new one. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/notify.h"
 #include "base/secret.h"
+#include "conf/client_index.h"
 #include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/processes.h"
@@ -138,10 +140,20 @@ static bool find_interface(const struct main_process *m, struct conf *next, stru
 	return true;
 }
 
+struct conf *main_load(const struct main_options *options, struct conf_error *why)
+{
+	char *index = conf_index_path(options->state_dir);
+	struct conf *conf = index == NULL ? conf_load(options->config, why)
+	                                  : conf_load_prepared(options->config, index, why);
+
+	free(index);
+	return conf;
+}
+
 /* Takes a new configuration over, or gives the fault and its reason in `why`. */
 static int reload(struct main_process *m, struct conf_error *why)
 {
-	struct conf *next = conf_load(m->options->config, why);
+	struct conf *next = main_load(m->options, why);
 	struct config_push h = CONFIG_PUSH_EMPTY;
 	struct programs programs;
 	const char *fixed = NULL;
