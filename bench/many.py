@@ -23,6 +23,7 @@ FILES_MOST = 100_000  # in clients.d: a million of them take longer to write tha
 SURE = 1000  # clients, from which on a ratio or a share of each means something
 ROUNDS = 3
 SAMPLES = 100
+UNCHANGED = 2.5  # seconds, after which an index takes a file
 PAUSE = 0.005  # between two knocks while a reload goes on
 STRANGER = "10.77.1.250"
 PATIENCE = 900
@@ -50,7 +51,7 @@ class Grants:
 
 
 class Spent:
-    """A program that runs to its end: seconds by the clock and of processor time, its most memory."""
+    """A program that runs to its end: seconds by the clock and of processor time."""
 
     def __init__(self, *command):
         begin = time.monotonic()
@@ -60,7 +61,6 @@ class Spent:
         assert process.returncode == 0, f"{command}: exit {process.returncode}"
         self.seconds = time.monotonic() - begin
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.peak_kib = usage.ru_maxrss
 
 
 class Curve:
@@ -70,6 +70,7 @@ class Curve:
     def __init__(self, world, folder, keys):
         self.world, self.folder, self.keys = world, folder, keys
         self.targets = 0
+        self.daemons = {}
         folder.mkdir(mode=0o755)
         add_address(world.client, "wire", STRANGER, 24)
 
@@ -79,12 +80,16 @@ class Curve:
         configuration["server"].update(client_quota=65536, knock_timeout="1h")
         return configuration
 
-    def write(self, place, count, name):
-        folder = self.folder / name
-        folder.mkdir(mode=0o755)
-        place = place(folder)
-        place.write(self.configuration(), self.keys[:count])
-        return place.file
+    def prepare(self, count):
+        """All files, some time before they are used: an index takes nothing that has just changed."""
+        daemon = Daemon(self.world.server, self.folder / f"daemon-{count}", "")
+        ClientsInFile(daemon.folder).write(self.configuration(), self.keys[:count])
+        self.daemons[count] = daemon
+        if count <= FILES_MOST:
+            folder = self.folder / f"files-{count}"
+            folder.mkdir(mode=0o755)
+            (folder / "state").mkdir(mode=0o700)
+            ClientsInFolder(folder).write(self.configuration(), self.keys[:count])
 
     def check(self, file, state):
         return Spent(BUILD / "posternd", "-c", file, "--state-dir", state, "--check")
@@ -96,53 +101,63 @@ class Curve:
         return values(text)["vet"] * count / 1e6
 
     def load(self, count, start_cpu):
-        """Turn by turn with the floor."""
-        file = self.write(ClientsInFile, count, "file")
+        """Turn by turn with the floor. A first start comes before an index."""
         loads, ratios, vets = [], [], []
         for _ in range(ROUNDS if count <= max(SIZES) else 1):
             vets.append(self.vet_seconds(count))
-            loads.append(self.check(file, self.folder / "no-state"))
+            loads.append(self.check(self.daemons[count].file, self.folder / "no-state"))
             ratios.append((loads[-1].cpu - start_cpu) / vets[-1])
         middle = sorted(loads, key=lambda load: load.seconds)[len(loads) // 2]
-        return {"file": file, "vet": statistics.median(vets), "load": middle.seconds,
-                "load_cpu": middle.cpu, "peak_kib": middle.peak_kib,
-                "ratio": statistics.median(ratios)}
+        return {"vet": statistics.median(vets), "load": middle.seconds, "load_cpu": middle.cpu,
+                "ratio": statistics.median(ratios),
+                **self.start_anew(count)}
+
+    def start(self, daemon):
+        begin = time.monotonic()
+        daemon.start(ready=False)
+        assert daemon.notices.wait_for("READY=1", daemon.process, PATIENCE), "no start"
+        daemon.note_processes()
+        return time.monotonic() - begin
+
+    def start_anew(self, count):
+        """A first start, and what an index makes of the next one."""
+        daemon = self.daemons[count]
+        first = self.start(daemon)
+        daemon.stop()
+        return {"first_start": first, "indexed": self.indexed(daemon.folder),
+                "start": self.start(daemon)}
 
     def load_folder(self, count):
         """From clients.d, without an index and with one."""
-        if count > FILES_MOST:
+        folder = self.folder / f"files-{count}"
+        if not folder.exists():
             return {}
-        file = self.write(ClientsInFolder, count, "files")
-        bare = self.check(file, self.folder / "no-state").seconds
-        time.sleep(2.5)  # files that have just been written are not trusted to an index
-        return {"folder": bare, "folder_indexed": self.indexed(file, self.folder / "files-state")}
+        (folder / "state/used").touch()  # a fresh folder is given no index
+        bare = self.check(folder / "config.yaml", self.folder / "no-state").seconds
+        return {"folder": bare, "folder_indexed": self.indexed(folder)}
 
-    def indexed(self, file, state):
+    def indexed(self, folder):
+        file, state = folder / "config.yaml", folder / "state"
         Spent(BUILD / "postern", "--config", file, "index", "--state-dir", state)
         return self.check(file, state).seconds
 
-    def live(self, file, count):
-        folder = self.folder / "daemon"
-        daemon = Daemon(self.world.server, folder, file.read_text())
+    def live(self, count):
+        daemon = self.daemons[count]
+        grants = Grants(self.world.server)
         try:
-            found = {"indexed": self.indexed(daemon.file, daemon.state)}
-            begin = time.monotonic()
-            daemon.start(ready=False)
-            assert daemon.notices.wait_for("READY=1", daemon.process, PATIENCE), "no start"
-            found["start"] = time.monotonic() - begin
-            daemon.note_processes()
-            grants = Grants(self.world.server)
-            try:
-                found["known"] = self.latency(daemon)
-                found.update(self.reload(daemon, grants))
-                found["bytes"] = 1024 * proportional_kib(daemon.pids)
-                found["unknown"], found["verdict"] = self.first_knock(daemon, count - 1)
-            finally:
-                grants.close()
-            return found
+            found = {"known": self.latency(daemon)}
+            found.update(self.reload(daemon, grants))
+            found["bytes"] = 1024 * proportional_kib(daemon.pids)
+            found["unknown"], found["verdict"] = self.first_knock(daemon, count - 1)
         finally:
-            daemon.close()
-            shutil.rmtree(folder)
+            grants.close()
+        return found
+
+    def done(self, count):
+        self.daemons[count].close()
+        self.world.server.run("nft", "flush", "ruleset")
+        for name in ("daemon", "files"):
+            shutil.rmtree(self.folder / f"{name}-{count}", ignore_errors=True)
 
     def knock(self, source, number=0):
         """The address that it opens for."""
@@ -158,7 +173,7 @@ class Curve:
         before = control.stats(daemon.control)["granted"]
         for i, source in enumerate(sources):
             self.knock(source)
-            assert eventually(lambda n=i: control.stats(daemon.control)["granted"] > before + n)
+            assert eventually(lambda n=i: control.stats(daemon.control)["granted"] > before + n, 5), daemon.log_path.read_text()
         files = self.folder / "sources", self.folder / "packets"
         files[0].write_text("\n".join(sources) + "\n")
         files[1].write_bytes(b"".join(self.world.knocks(client_key(0), SAMPLES)))
@@ -199,22 +214,23 @@ class Curve:
         return time.monotonic() - begin, found
 
 
-def clear(folder):
-    for name in ("file", "files", "no-state", "files-state"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-
-
 def measured(world, folder, sizes):
     """What was found, by number of clients; 1 is always among them, for the differences."""
     sizes = sorted({1, *sizes})
     curve = Curve(world, folder, public_keys(max(sizes)))
-    found = {}
+    start_cpu = 0
     for count in sizes:
-        start_cpu = found[1]["load_cpu"] if found else 0
-        one = found[count] = curve.load(count, start_cpu)
-        one.update(curve.load_folder(count))
-        one.update(curve.live(one["file"], count))
-        clear(folder)
+        curve.prepare(count)
+    time.sleep(UNCHANGED)
+    for count in sizes:
+        try:
+            one = curve.load(count, start_cpu)
+            one.update(curve.live(count))
+            one.update(curve.load_folder(count))
+        finally:
+            curve.done(count)
+        if count == 1:
+            start_cpu = one["load_cpu"]
         yield count, one
 
 
@@ -224,7 +240,7 @@ def time_text(seconds):
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
-COLUMNS = ("vetting", "load", "peak", "indexed", "files", "indexed", "start", "reload",
+COLUMNS = ("vetting", "load", "indexed", "files", "indexed", "start", "reload",
            "longest", "each", "known", "unknown")
 
 
@@ -234,8 +250,7 @@ def print_line(cells):
 
 def print_one(count, one, each):
     print_line([f"{count:,}", time_text(one["vet"]), time_text(one["load"]),
-                f"{one['peak_kib'] // 1024} MB", time_text(one["indexed"]),
-                time_text(one.get("folder")), time_text(one.get("folder_indexed")),
+                time_text(one["indexed"]), time_text(one.get("folder")), time_text(one.get("folder_indexed")),
                 time_text(one["start"]), time_text(one["reload"]), time_text(one["wait"]),
                 f"{each:.0f} B" if each is not None else "-", time_text(one["known"] / 1e6),
                 time_text(one["unknown"]) if one["verdict"] == "granted" else one["verdict"]])

@@ -15,7 +15,7 @@ from pathlib import Path
 import openspa
 from crowd import (NO_KEY, ClientsInFile, ClientsInFolder, Devices, client_key, client_name,
                    device_uuid, public_keys, some)
-from daemon import Daemon
+from daemon import Daemon, program
 from netns import eventually
 from spa_world import PORT, SpaWorldTest
 from world import LONG, SERVICE_PORT
@@ -23,6 +23,7 @@ from world import LONG, SERVICE_PORT
 SIZES = tuple(map(int, os.environ.get("POSTERN_SIZES", "1 2 255 256 257 1000 10000").split()))
 TIME_LIMIT = 900 + max(SIZES) // 50
 PAUSE = 0.02  # seconds; of a device's requests of one second 64 are remembered, and no more served
+UNCHANGED = 2.1  # seconds
 SLOW = 10_000  # vetting so many keys takes longer than many knocks
 # Trying every key on a knock takes 77 s of a million, longer than a knock is good for by default.
 WINDOW = "60s" if max(SIZES) < 500_000 else "600s"
@@ -216,6 +217,25 @@ class ManyClientsTest(ClientsTest):
         for count in SIZES:
             with self.subTest(clients=count):
                 self.live(ClientsInFolder, count)
+
+    def index(self, folder):
+        """Of a daemon that has run before: a fresh folder is given none. Files that were changed a
+        moment ago are not put in."""
+        self.begin(folder)
+        self.daemon.stop()
+        time.sleep(UNCHANGED)
+        self.server.run(program("postern"), "--config", folder / "config.yaml", "index",
+                        "--state-dir", folder / "state")
+
+    def test_from_one_file_with_an_index(self):
+        for count in SIZES:
+            with self.subTest(clients=count):
+                self.live(ClientsInFile, count, self.index)
+
+    def test_from_a_folder_with_an_index(self):
+        for count in SIZES:
+            with self.subTest(clients=count):
+                self.live(ClientsInFolder, count, self.index)
 
     def test_up_and_down(self):
         """One daemon."""
