@@ -20,7 +20,7 @@
 
 static const struct timespec step = {0, 2000000};
 
-static const char *how_ended(char *text, size_t size, int status)
+const char *main_how_ended(char *text, size_t size, int status)
 {
 	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
 
@@ -42,7 +42,7 @@ static void note_end(struct main_process *m, enum role role, int status)
 	if (status == 0)
 		return;
 	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(role), "how",
-	    how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
+	    main_how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
 	    "stopping; the ports stay shut", NULL);
 	m->children[role].failed = true;
 	if (m->exit_status == EXIT_DONE)
