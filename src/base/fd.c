@@ -1,6 +1,8 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int fd_close(int fd)
@@ -25,4 +27,14 @@ ssize_t fd_read(int fd, void *data, size_t size)
 		used += got > 0 ? (size_t)got : 0;
 	}
 	return (ssize_t)used;
+}
+
+/* A folder's time changes with every name that comes or goes. */
+bool fd_folder_is_fresh(int folder)
+{
+	struct statx st;
+
+	return statx(folder, "", AT_EMPTY_PATH, STATX_MTIME | STATX_BTIME, &st) == 0 &&
+	       (st.stx_mask & STATX_BTIME) != 0 && st.stx_btime.tv_sec == st.stx_mtime.tv_sec &&
+	       st.stx_btime.tv_nsec == st.stx_mtime.tv_nsec;
 }

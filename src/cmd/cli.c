@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "conf/conf.h"
+#include "conf/client_index.h"
 
 static void start_line(FILE *to, const struct cli *cli)
 {
@@ -68,7 +68,7 @@ enum cli_exit cli_report_conf(const struct cli *cli, const struct conf_error *er
 struct conf *cli_load_conf(struct cli *cli)
 {
 	struct conf_error error = {0};
-	struct conf *conf = conf_load(cli->config, &error);
+	struct conf *conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &error);
 
 	if (conf == NULL)
 		cli->status = cli_report_conf(cli, &error);

@@ -4,6 +4,7 @@
 
 #include "conf/error.h"
 #include "conf/file.h"
+#include "conf/index_use.h"
 #include "conf/private.h"
 #include "conf/section.h"
 #include "conf/values.h"
@@ -36,7 +37,8 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 
 	snprintf(full, sizeof full, "%s.ed25519_pubkey", path);
 	if (client->ed25519_pubkey.given) {
-		if (openme_client_public_usable(client->ed25519_pubkey.bytes))
+		if (index_knows_key(conf->index, client->ed25519_pubkey.bytes) ||
+		    openme_client_public_usable(client->ed25519_pubkey.bytes))
 			return true;
 		return tree_fail(tree, value != NULL ? value->place : key->place, full, error,
 		    "found 32 bytes that are not a usable Ed25519 public key; expected the key "
@@ -48,7 +50,7 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 	    "not given; expected the client's public key, 32 bytes in base64");
 }
 
-static bool load_client(struct conf *conf, const struct tree *tree, const struct node *key,
+bool client_load(struct conf *conf, const struct tree *tree, const struct node *key,
     const struct node *map, const char *file, struct conf_error *error)
 {
 	const char *expected = NULL;
@@ -70,6 +72,12 @@ static bool load_client(struct conf *conf, const struct tree *tree, const struct
 	       check_key(conf, client, tree, key, map, path, error);
 }
 
+void clients_drop(struct conf *conf, size_t count)
+{
+	while (conf->client_count > count)
+		section_free(&conf_client_section, &conf->clients[--conf->client_count]);
+}
+
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error)
 {
@@ -80,21 +88,26 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 		    tree, map, "clients", "client names with their keys and ports", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_client(conf, tree, key, tree_next(tree, key), file, error))
+		if (!client_load(conf, tree, key, tree_next(tree, key), file, error))
 			return false;
+		index_keep_client(conf->index, tree, key);
 	}
 	return true;
 }
 
 const char *conf_add_file(struct conf *conf, const char *path)
 {
-	char **more = reallocarray(conf->files, conf->file_count + 1, sizeof *more);
+	if (conf->file_count == conf->file_room) {
+		size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
+		char **more = reallocarray(conf->files, room, sizeof *more);
 
-	if (more == NULL)
-		return NULL;
-	conf->files = more;
-	more[conf->file_count] = strdup(path);
-	return more[conf->file_count] == NULL ? NULL : more[conf->file_count++];
+		if (more == NULL)
+			return NULL;
+		conf->files = more;
+		conf->file_room = room;
+	}
+	conf->files[conf->file_count] = strdup(path);
+	return conf->files[conf->file_count] == NULL ? NULL : conf->files[conf->file_count++];
 }
 
 /* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
@@ -133,17 +146,24 @@ static bool load_text(
 	return ok;
 }
 
-static bool load_file(struct conf *conf, const char *name, struct conf_error *error)
+static bool load_file(
+    struct conf *conf, const struct file_folder *folder, const char *name, struct conf_error *error)
 {
-	char *path = file_join(conf->clients_folder, name);
-	struct file_text text = {NULL, 0, 0};
+	char *path = file_join(folder->path, name);
+	struct file_text text = {NULL, 0};
+	struct file file = {.fd = -1};
 	bool ok;
 
 	if (path == NULL)
 		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = file_read(&text, path, FILE_PUBLIC, error) &&
-	     load_text(conf, path, text.data, text.size, error);
+	ok = index_take_file(conf, folder, name, path) ||
+	     (file_open_in(&file, folder, name, path, error) &&
+	         file_read_all(&text, &file, error) &&
+	         load_text(conf, path, text.data, text.size, error));
+	if (ok && file.fd >= 0)
+		index_keep_file(conf->index, name, &file.st);
 	file_text_free(&text);
+	file_close(&file);
 	free(path);
 	return ok;
 }
@@ -162,14 +182,13 @@ static bool load_overlay(
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
 {
-	char **names = NULL;
-	size_t count = 0;
-	bool ok = file_list(&names, &count, conf->clients_folder, ".yaml", error);
+	struct file_folder folder;
+	bool ok = file_folder_open(&folder, conf->clients_folder, ".yaml", error);
 
-	for (size_t i = 0; i < count && ok; i++) {
-		if (overlay == NULL || strcmp(overlay->name, names[i]) != 0)
-			ok = load_file(conf, names[i], error);
+	for (size_t i = 0; i < folder.count && ok; i++) {
+		if (overlay == NULL || strcmp(overlay->name, folder.names[i]) != 0)
+			ok = load_file(conf, &folder, folder.names[i], error);
 	}
-	file_names_free(names, count);
+	file_folder_close(&folder);
 	return ok && (overlay == NULL || load_overlay(conf, overlay, error));
 }

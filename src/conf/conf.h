@@ -12,7 +12,7 @@
 #include "snapshot/snapshot.h"
 
 #define CONF_DEFAULT_PATH POSTERN_SYSCONFDIR "/postern/config.yaml"
-#define CONF_MAX_CLIENTS  200000
+#define CONF_MAX_CLIENTS  (1U << 20)
 #define CONF_SERVICE_USER "postern" /* that the daemon's own processes run as */
 
 /* One sentence, ready for the log or the terminal: printable, and without any secret. */

@@ -107,21 +107,25 @@ static void merge_devices(struct conf *conf)
 }
 
 /* Reads a file into the device whose name it bears. */
-typedef bool take_file(struct conf_device *device, const char *path, struct conf_error *error);
+typedef bool take_file(struct conf_device *device, const struct file_folder *folder,
+    const char *name, const char *path, struct conf_error *error);
 
 /* That the file is there is all it says: a damaged one shuts out, too. */
-static bool take_revocation(struct conf_device *device, const char *path, struct conf_error *error)
+static bool take_revocation(struct conf_device *device, const struct file_folder *folder,
+    const char *name, const char *path, struct conf_error *error)
 {
+	(void)folder;
+	(void)name;
 	(void)path;
 	(void)error;
 	device->revoked.yes = true;
 	return true;
 }
 
-static bool load_file(struct conf *conf, const char *folder, const char *name, const char *suffix,
-    take_file *take, struct conf_error *error)
+static bool load_file(struct conf *conf, const struct file_folder *folder, const char *name,
+    const char *suffix, take_file *take, struct conf_error *error)
 {
-	char *path = file_join(folder, name);
+	char *path = file_join(folder->path, name);
 	size_t stem = strlen(name) - strlen(suffix);
 	char text[UUID_TEXT_BYTES] = "";
 	uint8_t uuid[DEVICE_UUID_BYTES];
@@ -136,23 +140,22 @@ static bool load_file(struct conf *conf, const char *folder, const char *name, c
 		conf_fail(
 		    error, "%s: found this name of a file; expected %s%s", path, expected, suffix);
 	else
-		ok = take(add_device(conf, uuid), path, error);
+		ok = take(add_device(conf, uuid), folder, name, path, error);
 	free(path);
 	return ok;
 }
 
-static bool load_folder(struct conf *conf, const char *folder, const char *suffix, take_file *take,
+static bool load_folder(struct conf *conf, const char *path, const char *suffix, take_file *take,
     struct conf_error *error)
 {
-	char **names = NULL;
-	size_t count = 0;
-	bool ok = file_list(&names, &count, folder, suffix, error);
+	struct file_folder folder;
+	bool ok = file_folder_open(&folder, path, suffix, error);
 
-	if (ok && !make_room(conf, count))
-		ok = conf_fail(error, "%s: not enough memory to read it", folder);
-	for (size_t i = 0; i < count && ok; i++)
-		ok = load_file(conf, folder, names[i], suffix, take, error);
-	file_names_free(names, count);
+	if (ok && !make_room(conf, folder.count))
+		ok = conf_fail(error, "%s: not enough memory to read it", path);
+	for (size_t i = 0; i < folder.count && ok; i++)
+		ok = load_file(conf, &folder, folder.names[i], suffix, take, error);
+	file_folder_close(&folder);
 	return ok;
 }
 

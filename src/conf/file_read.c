@@ -1,7 +1,6 @@
 #include "base/fd.h"
 #include "conf/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 
 #include "base/secret.h"
 #include "base/trusted_file.h"
-#include "conf/conf.h"
 #include "conf/error.h"
 
 char *file_join(const char *folder, const char *name)
@@ -62,146 +60,157 @@ static char *trusted_place(const char *path, struct conf_error *error)
 	return real;
 }
 
-bool file_kept_secret(const struct file_text *text, const char *path, struct conf_error *error)
+bool file_kept_secret(const struct file *file, struct conf_error *error)
 {
-	const struct stat st = {.st_mode = text->mode, .st_uid = geteuid()};
+	const struct stat st = {.st_mode = file->st.st_mode, .st_uid = geteuid()};
 	char why[TRUSTED_TEXT_BYTES];
 
-	return trusted_stat(&secret_file, &st, path, why) || conf_fail(error, "%s: %s", path, why);
+	return trusted_stat(&secret_file, &st, file->path, why) ||
+	       conf_fail(error, "%s: %s", file->path, why);
 }
 
 static bool file_trusted(
-    const char *path, const struct stat *st, enum file_secrecy secrecy, struct conf_error *error)
+    const struct file *file, enum file_secrecy secrecy, size_t most, struct conf_error *error)
 {
 	char why[TRUSTED_TEXT_BYTES];
 
-	if (!trusted_stat(secrecy == FILE_SECRET ? &secret_file : &public_file, st, path, why))
-		return conf_fail(error, "%s: %s", path, why);
-	if (st->st_size > (off_t)FILE_MOST)
-		return conf_fail(error, "%s: larger than %u MiB", path, FILE_MOST >> 20);
+	if (!trusted_stat(
+	        secrecy == FILE_SECRET ? &secret_file : &public_file, &file->st, file->path, why))
+		return conf_fail(error, "%s: %s", file->path, why);
+	if (file->st.st_size > (off_t)most)
+		return conf_fail(error, "%s: larger than %zu MiB", file->path, most >> 20);
 	return true;
+}
+
+/* `name` from `folder`, or a path without links. Not blocking, so that a FIFO cannot hold us. */
+static bool open_file(struct file *out, int folder, const char *name, const char *path)
+{
+	*out = (struct file){.path = path};
+	out->fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	if (out->fd >= 0 && fstat(out->fd, &out->st) != 0)
+		out->fd = fd_close(out->fd);
+	return out->fd >= 0;
+}
+
+bool file_open(struct file *out, const char *path, enum file_secrecy secrecy, size_t most,
+    struct conf_error *error)
+{
+	char *real = trusted_place(path, error);
+	bool ok;
+
+	*out = (struct file){.fd = -1};
+	if (real == NULL)
+		return false;
+	ok = open_file(out, AT_FDCWD, real, path) ? file_trusted(out, secrecy, most, error)
+	                                          : conf_fail_system(error, path, "open it");
+	if (!ok)
+		file_close(out);
+	free(real);
+	return ok;
+}
+
+bool file_open_in(struct file *out, const struct file_folder *folder, const char *name,
+    const char *path, struct conf_error *error)
+{
+	struct stat st;
+	bool ok;
+
+	if (!open_file(out, folder->fd, name, path)) {
+		int reason = errno;
+
+		if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (S_ISLNK(st.st_mode))
+				return conf_fail(error,
+				    "%s: a link; it must be the file itself, so that nobody is let "
+				    "in by another: put the file here",
+				    path);
+			if (!S_ISREG(st.st_mode))
+				return conf_fail(
+				    error, "%s: not a regular file; take it out of there", path);
+		}
+		errno = reason;
+		return conf_fail_system(error, path, "open it");
+	}
+	if (!S_ISREG(out->st.st_mode))
+		ok = conf_fail(error, "%s: not a regular file; take it out of there", path);
+	else
+		ok = file_trusted(out, FILE_PUBLIC, FILE_MOST, error);
+	if (!ok)
+		file_close(out);
+	return ok;
+}
+
+bool file_stat_in(struct stat *st, const struct file_folder *folder, const char *name)
+{
+	char why[TRUSTED_TEXT_BYTES];
+
+	return fstatat(folder->fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       trusted_stat(&public_file, st, name, why) && st->st_size <= (off_t)FILE_MOST;
+}
+
+static bool fail_changed(const struct file *file, struct conf_error *error)
+{
+	return conf_fail(error, "%s: changed while it was read; try again", file->path);
+}
+
+bool file_unchanged(const struct file *file, struct conf_error *error)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) != 0)
+		return conf_fail_system(error, file->path, "read it");
+	if (st.st_size == file->st.st_size && st.st_mtim.tv_sec == file->st.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == file->st.st_mtim.tv_nsec)
+		return true;
+	return fail_changed(file, error);
+}
+
+void file_close(struct file *file)
+{
+	file->fd = fd_close(file->fd);
+}
+
+bool file_read_all(struct file_text *out, const struct file *file, struct conf_error *error)
+{
+	size_t size = (size_t)file->st.st_size;
+	ssize_t got = -1;
+	bool ok;
+
+	*out = (struct file_text){secret_alloc(size + 1), size};
+	if (out->data != NULL)
+		got = fd_read(file->fd, out->data, size);
+	ok = got < 0 ? conf_fail_system(error, file->path, "read it") : file_unchanged(file, error);
+	if (ok && (size_t)got < size)
+		ok = fail_changed(file, error);
+	if (!ok)
+		file_text_free(out);
+	return ok;
 }
 
 bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
 {
-	char *real = trusted_place(path, error);
-	struct stat st;
-	ssize_t got = -1;
-	int fd;
+	struct file file = {.fd = -1};
+	bool ok =
+	    file_open(&file, path, secrecy, FILE_MOST, error) && file_read_all(out, &file, error);
 
-	*out = (struct file_text){NULL, 0, 0};
-	if (real == NULL)
-		return false;
-	/* Not blocking, so that a FIFO cannot hold us. */
-	fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
-	free(real);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		conf_fail_system(error, path, "open it");
-	} else if (file_trusted(path, &st, secrecy, error)) {
-		out->data = secret_alloc((size_t)st.st_size + 1);
-		if (out->data != NULL)
-			got = fd_read(fd, out->data, (size_t)st.st_size);
-		if (got < 0)
-			conf_fail_system(error, path, "read it");
-		else
-			out->size = (size_t)got;
-		out->mode = st.st_mode;
-	}
-	fd_close(fd);
-	if (got < 0)
-		file_text_free(out);
-	return got >= 0;
+	file_close(&file);
+	return ok;
+}
+
+bool file_read_in(struct file_text *out, const struct file_folder *folder, const char *name,
+    const char *path, struct conf_error *error)
+{
+	struct file file = {.fd = -1};
+	bool ok =
+	    file_open_in(&file, folder, name, path, error) && file_read_all(out, &file, error);
+
+	file_close(&file);
+	return ok;
 }
 
 void file_text_free(struct file_text *text)
 {
 	secret_free(text->data);
-	*text = (struct file_text){NULL, 0, 0};
-}
-
-static bool is_ours(const char *name, const char *suffix)
-{
-	size_t length = strlen(name), end = strlen(suffix);
-
-	return length > end && strcmp(name + length - end, suffix) == 0 && *name != '.' &&
-	       *name != '#' && *name != '~';
-}
-
-static int by_file_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool list_folder(char ***names, size_t *count, DIR *dir, const char *suffix)
-{
-	size_t room = 0;
-	struct dirent *entry;
-
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		if (!is_ours(entry->d_name, suffix))
-			continue;
-		if (*count == room) {
-			char **more = NULL;
-
-			room = room == 0 ? 16 : room * 2;
-			if (room <= 2 * (size_t)CONF_MAX_CLIENTS)
-				more = reallocarray(*names, room, sizeof **names);
-			else
-				errno = E2BIG;
-			if (more == NULL)
-				return false;
-			*names = more;
-		}
-		(*names)[*count] = strdup(entry->d_name);
-		if ((*names)[*count] == NULL)
-			return false;
-		(*count)++;
-	}
-	return errno == 0;
-}
-
-bool file_list(
-    char ***out, size_t *count, const char *path, const char *suffix, struct conf_error *error)
-{
-	static const struct trusted wanted = {
-	    .type = S_IFDIR, .denied = 022, .others_may = "add clients", .remedy = "chmod go-w"};
-	char why[TRUSTED_TEXT_BYTES];
-	struct stat st;
-	int fd = trusted_folder_open(&wanted, path, O_RDONLY | O_NOFOLLOW, why);
-	DIR *dir = NULL;
-	bool ok;
-
-	*out = NULL;
-	*count = 0;
-	if (fd < 0 && errno == 0)
-		return conf_fail(error, "%s: %s", path, why);
-	if (fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return conf_fail(error,
-		    "%s: a link; it must be a folder, so that nobody is let in by another", path);
-	if (fd < 0)
-		return errno == ENOENT || conf_fail_system(error, path, "open it");
-	dir = fdopendir(fd);
-	ok = dir != NULL && list_folder(out, count, dir, suffix);
-	if (!ok)
-		conf_fail_system(error, path, "list it");
-	if (dir != NULL)
-		closedir(dir);
-	else
-		close(fd);
-	if (ok && *count > 0)
-		qsort(*out, *count, sizeof **out, by_file_name);
-	if (!ok) {
-		file_names_free(*out, *count);
-		*out = NULL;
-		*count = 0;
-	}
-	return ok;
-}
-
-void file_names_free(char **names, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(names[i]);
-	free(names);
+	*text = (struct file_text){NULL, 0};
 }

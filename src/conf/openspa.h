@@ -40,7 +40,9 @@ bool check_programs(const struct openspa_source *s, struct conf_error *error);
 
 /* The server's private key, and its public one to compare. */
 bool openspa_read_secret(const struct openspa_source *s, struct conf_error *error);
-/* A device's public key from its PEM file. */
-bool openspa_read_public(struct conf_device *device, const char *path, struct conf_error *error);
+/* A device's public key from its PEM file, `name` in the folder of devices. */
+struct file_folder;
+bool openspa_read_public(struct conf_device *device, const struct file_folder *folder,
+    const char *name, const char *path, struct conf_error *error);
 
 #endif

@@ -27,7 +27,7 @@ static bool fail_key(
 
 static bool read_secret(struct conf *conf, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {NULL, 0};
 	enum rsa_error problem;
 
 	if (!file_read(&text, path, FILE_SECRET, error))
@@ -38,12 +38,15 @@ static bool read_secret(struct conf *conf, const char *path, struct conf_error *
 	       fail_key(path, problem, "the server's RSA-2048 private key in PEM", error);
 }
 
-static bool read_public(struct rsa_public *out, const char *path, struct conf_error *error)
+/* `folder` NULL: from `path` itself. */
+static bool read_public(struct rsa_public *out, const struct file_folder *folder, const char *name,
+    const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {NULL, 0};
 	enum rsa_error problem;
 
-	if (!file_read(&text, path, FILE_PUBLIC, error))
+	if (folder == NULL ? !file_read(&text, path, FILE_PUBLIC, error)
+	                   : !file_read_in(&text, folder, name, path, error))
 		return false;
 	problem = rsa_pem_read_public(out, text.data, text.size);
 	file_text_free(&text);
@@ -75,7 +78,7 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 	ok = read_secret(conf, file, error);
 	if (!ok || public_file == NULL)
 		goto out;
-	ok = read_public(&public, public_file, error);
+	ok = read_public(&public, NULL, NULL, public_file, error);
 	if (ok && memcmp(&public, &conf->openspa_secret->public_key, sizeof public) != 0)
 		ok = openspa_fail(s, "public_key", error,
 		    "does not belong to private_key; correct one of them, or leave public_key out");
@@ -85,11 +88,12 @@ out:
 	return ok;
 }
 
-bool openspa_read_public(struct conf_device *device, const char *path, struct conf_error *error)
+bool openspa_read_public(struct conf_device *device, const struct file_folder *folder,
+    const char *name, const char *path, struct conf_error *error)
 {
 	struct rsa_public key;
 
-	if (!read_public(&key, path, error))
+	if (!read_public(&key, folder, name, path, error))
 		return false;
 	memcpy(device->modulus, key.modulus, sizeof device->modulus);
 	memcpy(device->exponent, key.exponent, sizeof device->exponent);

@@ -6,12 +6,16 @@
 #include "conf/conf.h"
 #include "conf/tree.h"
 
+struct index_use;
+
 struct conf {
+	struct index_use *index; /* while it is loaded; NULL: without */
 	char *path;
 	char *folder;         /* it stands in */
 	char *clients_folder; /* clients.d beside it */
 	char **files;         /* every file that a client stands in; they live as long as we */
 	size_t file_count;
+	size_t file_room;
 	char **warnings;
 	size_t warning_count;
 	struct conf_server server;
@@ -51,12 +55,18 @@ struct conf_overlay {
 	const char *text;
 };
 
-/* As conf_load; `overlay` (or NULL) stands for the file of its name. */
-struct conf *conf_load_with(
-    const char *path, const struct conf_overlay *overlay, struct conf_error *error);
+/* As conf_load_indexed; `overlay` (or NULL) stands for the file of its name. */
+struct conf *conf_load_with(const char *path, const struct conf_overlay *overlay,
+    const char *index_path, struct conf_error *error);
+/* The same, with an index that was opened (or NULL), which must outlive the call. */
+struct conf *conf_load_using(const char *path, const struct conf_overlay *overlay,
+    struct index_use *index, struct conf_error *error);
 /* As conf_load, but the main file's text is given and clients.d is not read. */
 struct conf *conf_load_text(
     const char *path, const char *text, size_t size, struct conf_error *error);
+/* The same, with an index (or NULL). */
+struct conf *conf_load_text_using(const char *path, const char *text, size_t size,
+    struct index_use *index, struct conf_error *error);
 
 /* Keeps a sentence for conf_warning, CONF_WARNINGS_MOST of them. */
 #define CONF_WARNINGS_MOST 64
@@ -65,6 +75,11 @@ void conf_warn(struct conf *conf, const char *format, ...) __attribute__((format
 /* The entries of a map `clients`. `file` is one of conf->files. */
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error);
+/* One of them. */
+bool client_load(struct conf *conf, const struct tree *tree, const struct node *key,
+    const struct node *map, const char *file, struct conf_error *error);
+/* Forgets all but the first `count`. */
+void clients_drop(struct conf *conf, size_t count);
 /* Everything in clients.d. */
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error);

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "conf/error.h"
 #include "conf/file.h"
+#include "conf/index_use.h"
 #include "conf/kinds.h"
 #include "conf/section.h"
 #include "conf/values.h"
@@ -187,22 +188,27 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 
 static bool load_main(struct conf *conf, const char *text, size_t size, struct conf_error *error)
 {
+	size_t head = index_match_main(conf->index, text, size);
 	struct tree tree;
 	bool ok;
 
-	if (!tree_parse(&tree, conf->path, text, size, error))
+	if (!tree_parse(&tree, conf->path, text, head, error))
 		return false;
-	ok = load_tree(conf, &tree, error);
+	ok = load_tree(conf, &tree, error) && (head == size || index_take_main(conf, error));
+	if (ok && head == size)
+		index_keep_main(conf->index, &tree, text, size);
 	tree_free(&tree);
 	return ok;
 }
 
-static struct conf *conf_new(const char *path, struct conf_error *error)
+static struct conf *conf_new(
+    const char *path, struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = calloc(1, sizeof *conf);
 	char *folder = file_folder(path);
 
 	if (conf != NULL && folder != NULL) {
+		conf->index = index;
 		conf->path = strdup(path);
 		conf->clients_folder = file_join(folder, "clients.d");
 		conf->folder = folder;
@@ -219,15 +225,23 @@ static struct conf *conf_new(const char *path, struct conf_error *error)
 	return NULL;
 }
 
+struct conf *conf_load_text_using(const char *path, const char *text, size_t size,
+    struct index_use *index, struct conf_error *error)
+{
+	struct conf *conf = conf_new(path, index, error);
+
+	if (conf != NULL && load_main(conf, text, size, error) && check_clients(conf, error)) {
+		conf->index = NULL;
+		return conf;
+	}
+	conf_free(conf);
+	return NULL;
+}
+
 struct conf *conf_load_text(
     const char *path, const char *text, size_t size, struct conf_error *error)
 {
-	struct conf *conf = conf_new(path, error);
-
-	if (conf != NULL && load_main(conf, text, size, error) && check_clients(conf, error))
-		return conf;
-	conf_free(conf);
-	return NULL;
+	return conf_load_text_using(path, text, size, NULL, error);
 }
 
 /* OpenSPA's key stands in a file of its own. */
@@ -236,26 +250,31 @@ static bool holds_secret(const struct conf *conf)
 	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL;
 }
 
-struct conf *conf_load_with(
-    const char *path, const struct conf_overlay *overlay, struct conf_error *error)
+struct conf *conf_load_using(const char *path, const struct conf_overlay *overlay,
+    struct index_use *index, struct conf_error *error)
 {
-	struct conf *conf = conf_new(path, error);
-	struct file_text text = {NULL, 0, 0};
-	bool ok = conf != NULL && file_read(&text, path, FILE_PUBLIC, error) &&
+	struct conf *conf = conf_new(path, index, error);
+	struct file_text text = {NULL, 0};
+	struct file file = {.fd = -1};
+	bool ok = conf != NULL && file_open(&file, path, FILE_PUBLIC, FILE_MOST, error) &&
+	          file_read_all(&text, &file, error) &&
 	          load_main(conf, text.data, text.size, error) &&
-	          (!holds_secret(conf) || file_kept_secret(&text, path, error)) &&
+	          (!holds_secret(conf) || file_kept_secret(&file, error)) &&
 	          clients_load_folder(conf, overlay, error) && check_clients(conf, error);
 
 	file_text_free(&text);
-	if (ok)
+	file_close(&file);
+	if (ok) {
+		conf->index = NULL;
 		return conf;
+	}
 	conf_free(conf);
 	return NULL;
 }
 
 struct conf *conf_load(const char *path, struct conf_error *error)
 {
-	return conf_load_with(path, NULL, error);
+	return conf_load_using(path, NULL, NULL, error);
 }
 
 void conf_free(struct conf *conf)

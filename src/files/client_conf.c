@@ -210,7 +210,7 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 
 static bool load_file(struct client_conf *conf, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0, 0};
+	struct file_text text = {NULL, 0};
 	struct tree tree = {.file = NULL};
 	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
 	          tree_parse(&tree, conf->path, text.data, text.size, error);

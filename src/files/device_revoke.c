@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "conf/client_index.h"
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
@@ -38,7 +39,7 @@ static bool write_override(const struct conf *conf, const uint8_t uuid[static DE
 bool conf_revoke_device(const char *path, const uint8_t uuid[static DEVICE_UUID_BYTES],
     int64_t now_ns, struct conf_error *error)
 {
-	struct conf *conf = conf_load(path, error);
+	struct conf *conf = conf_load_indexed(path, CONF_INDEX_DEFAULT, NULL, error);
 	char id[UUID_TEXT_BYTES];
 	const struct conf_device *device;
 	bool ok = false;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "conf/client_index.h"
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/private.h"
@@ -147,7 +148,7 @@ static bool write_client_file(struct new_file *file, const struct conf *conf, co
 	if (path == NULL || text == NULL)
 		conf_fail(error, "%s: not enough memory to write it", name);
 	else
-		ok = (next = conf_load_with(conf->path, &overlay, error)) != NULL &&
+		ok = (next = conf_load_with(conf->path, &overlay, CONF_INDEX_DEFAULT, error)) != NULL &&
 		     file_make_folder(conf->clients_folder, error) &&
 		     ((new_file_open(file, path) &&
 		          file_write_whole(file->fd, text, strlen(text))) ||
@@ -230,7 +231,7 @@ static bool check_new_client(
 bool conf_add_client(const char *path, const struct conf_new_client *client, struct new_file *file,
     struct conf_error *error)
 {
-	struct conf *conf = conf_load(path, error);
+	struct conf *conf = conf_load_indexed(path, CONF_INDEX_DEFAULT, NULL, error);
 	bool ok =
 	    conf != NULL && check_new_client(conf, client, error) &&
 	    write_client_file(file, conf, client->name, ".yaml", new_client_text(client), error);
@@ -278,7 +279,7 @@ static char *override_text(const char *name, int64_t now_ns)
 bool conf_revoke_client(
     const char *path, const char *name, int64_t now_ns, struct conf_error *error)
 {
-	struct conf *conf = conf_load(path, error);
+	struct conf *conf = conf_load_indexed(path, CONF_INDEX_DEFAULT, NULL, error);
 	const struct conf_client *client = NULL;
 	struct new_file file = {0};
 	bool ok = false;

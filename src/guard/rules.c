@@ -1,18 +1,33 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/exit.h"
-#include "conf/conf.h"
+#include "conf/client_index.h"
 #include "guard/guard.h"
 #include "snapshot/accepted.h"
+
+static struct conf *load_conf(const struct guard_options *o, struct conf_error *why)
+{
+	char *index = conf_index_path(o->state_dir);
+	struct conf_index_report report = {.refused = ""};
+	struct conf *conf = index == NULL ? conf_load(o->config, why)
+	                                  : conf_load_indexed(o->config, index, &report, why);
+
+	free(index);
+	if (*report.refused != '\0')
+		log_event(LOG_LEVEL_WARN, "the index of clients is not used", "why", report.refused,
+		    NULL);
+	return conf;
+}
 
 /* As a snapshot's descriptor: the configuration's, or the last good ones. */
 static int load(const struct guard_options *o, int *status)
 {
 	struct conf_error why = {.text = ""};
-	struct conf *conf = conf_load(o->config, &why);
+	struct conf *conf = load_conf(o, &why);
 	const char *none = NULL;
 	int fd;
 

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/secret.h"
+#include "conf/client_index.h"
 #include "ctl/control.h"
 #include "main/processes.h"
 #include "proc/child.h"
@@ -69,10 +71,21 @@ static void take_values(struct loaded *out, const struct conf *conf)
 	out->sandbox = (enum conf_sandbox)conf_server(conf)->sandbox;
 }
 
+/* With the index of clients in the state directory, which is renewed when it is worth it. */
+static struct conf *load(const struct main_options *options, struct conf_error *why)
+{
+	char *index = conf_index_path(options->state_dir);
+	struct conf *conf = index == NULL ? conf_load(options->config, why)
+	                                  : conf_load_prepared(options->config, index, why);
+
+	free(index);
+	return conf;
+}
+
 /* The configuration, for its warnings; NULL when there is none. */
 static struct conf *read_all(const struct load_task *task, struct loaded *out)
 {
-	struct conf *conf = conf_load(task->config, &out->why);
+	struct conf *conf = load(task->options, &out->why);
 
 	out->fault = CONTROL_FAULT_CONFIG;
 	if (conf == NULL && out->why.permission)

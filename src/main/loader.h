@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 #include "conf/conf.h"
+#include "main/main.h"
 #include "main/programs.h"
 #include "main/public_address.h"
 
@@ -24,7 +25,7 @@ struct loaded {
 
 /* What is read, and what stands beside it. */
 struct load_task {
-	const char *config;
+	const struct main_options *options;
 	uint64_t generation;                 /* of the snapshot; 1: the daemon's start */
 	const struct public_address *public; /* known; at the start it is asked for */
 	const struct conf_text *interface; /* in force, which need not be there any more; as the */

@@ -8,7 +8,7 @@
 #include "base/environment.h"
 #include "base/exit.h"
 #include "base/secret.h"
-#include "conf/conf.h"
+#include "conf/client_index.h"
 #include "conf/values.h"
 #include "ctl/control.h"
 #include "main/explain.h"
@@ -124,10 +124,24 @@ static bool parse(struct main_options *o, struct explain_options *e, int argc, c
 	return check;
 }
 
-static int check_or_explain(const char *path, const struct explain_options *what)
+static struct conf *load(const struct main_options *o, struct conf_error *why)
+{
+	char *index = conf_index_path(o->state_dir);
+	struct conf_index_report report = {.refused = ""};
+	struct conf *conf = index == NULL ? conf_load(o->config, why)
+	                                  : conf_load_indexed(o->config, index, &report, why);
+
+	free(index);
+	if (*report.refused != '\0')
+		fprintf(stderr, "posternd: warning: the index of clients is not used: %s\n",
+		    report.refused);
+	return conf;
+}
+
+static int check_or_explain(const struct main_options *o, const struct explain_options *what)
 {
 	struct conf_error why = {.text = ""};
-	struct conf *conf = conf_load(path, &why);
+	struct conf *conf = load(o, &why);
 	char without[LADDER_TEXT_BYTES];
 	int status = EXIT_DONE;
 
@@ -144,7 +158,7 @@ static int check_or_explain(const char *path, const struct explain_options *what
 	             without, (enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
 		status = EXIT_CONFIG;
 	else
-		printf("%s: %zu clients, %zu devices, fine%s\n", path, conf_client_count(conf),
+		printf("%s: %zu clients, %zu devices, fine%s\n", o->config, conf_client_count(conf),
 		    conf_has_openspa(conf) ? conf_device_count(conf) : 0, without);
 	conf_free(conf);
 	return status;
@@ -167,7 +181,7 @@ int main(int argc, char *argv[])
 		return EXIT_FAILED;
 	}
 	if (check || to_explain.file != NULL)
-		return check_or_explain(options.config, &to_explain);
+		return check_or_explain(&options, &to_explain);
 	log_open("main", options.log_level, options.log_format);
 	if (geteuid() != 0) {
 		fputs("posternd: must be started as root: it changes the firewall (its processes "

@@ -114,7 +114,7 @@ static const char *fixed_setting(
 
 struct load_task main_load_task(struct main_process *m)
 {
-	return (struct load_task){.config = m->options->config,
+	return (struct load_task){.options = m->options,
 	    .generation = ++m->generation,
 	    .public = &m->public,
 	    .interface = &m->interface,

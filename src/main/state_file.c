@@ -139,16 +139,6 @@ void rules_file_mind(const char *path)
 
 /* --- The replay guard */
 
-/* A folder's time changes with every name that comes or goes. */
-static bool never_written(int folder)
-{
-	struct statx st;
-
-	return statx(folder, "", AT_EMPTY_PATH, STATX_MTIME | STATX_BTIME, &st) == 0 &&
-	       (st.stx_mask & STATX_BTIME) != 0 && st.stx_btime.tv_sec == st.stx_mtime.tv_sec &&
-	       st.stx_btime.tv_nsec == st.stx_mtime.tv_nsec;
-}
-
 /* With all its blocks, and on the disk with its name: where it is missing is told by that. */
 static bool settle(int folder, int fd, uint32_t holders, char why[static TRUSTED_TEXT_BYTES])
 {
@@ -228,7 +218,7 @@ static int open_replay(int folder, const char *witness, uint32_t holders,
     enum replay_origin *origin, char why[static TRUSTED_TEXT_BYTES])
 {
 	char last[WITNESS_BYTES];
-	bool used = read_witness(witness, last), first = !used && never_written(folder);
+	bool used = read_witness(witness, last), first = !used && fd_folder_is_fresh(folder);
 	int fd = open_at(folder, REPLAY_NAME, O_RDWR, LOCK_TRIES, why);
 
 	*origin = REPLAY_KEPT;

@@ -1,4 +1,8 @@
 #include "conf_help.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "files/server_files.h"
 #include "files/write_file.h"
 
@@ -133,6 +137,42 @@ static void client_files_must_be_trusted_too(void **state)
 	assert_int_equal(chmod(in_folder("clients.d"), 0775), 0);
 	assert_null(conf_load(in_folder("config.yaml"), &error));
 	assert_non_null(strstr(error.text, "lets others add clients"));
+}
+
+/* Each between two sound ones, so that the order of names does not matter. */
+static void only_files_of_clients_stand_in_their_folder(void **state)
+{
+	char path[sizeof path_buffer[0]], odd[sizeof path_buffer[0]];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	strcpy(path, write_text("config.yaml", SERVER));
+	strcpy(odd, in_folder("clients.d/m.yaml"));
+	assert_int_equal(mkdir(in_folder("clients.d"), 0755), 0);
+	write_bytes("clients.d/a.yaml", "clients: {}", 11, 0644);
+	write_bytes("clients.d/z.yaml", "clients: {}", 11, 0644);
+	assert_int_equal(mkfifo(odd, 0600), 0);
+	refused_for(path, "/clients.d/m.yaml: not a regular file; take it out of there");
+	assert_int_equal(unlink(odd), 0);
+	assert_int_equal(mkdir(odd, 0700), 0);
+	refused_for(path, "/clients.d/m.yaml: not a regular file; take it out of there");
+	assert_int_equal(rmdir(odd), 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%.100s", odd);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	close(fd);
+	refused_for(path, "/clients.d/m.yaml: not a regular file; take it out of there");
+	assert_int_equal(unlink(odd), 0);
+	write_bytes("elsewhere.yaml", "clients: {}", 11, 0644);
+	assert_int_equal(symlink("../elsewhere.yaml", odd), 0);
+	refused_for(path, "/clients.d/m.yaml: a link; it must be the file itself");
+	assert_int_equal(unlink(odd), 0);
+	conf_free(loads(SERVER));
+	if (geteuid() != 0)
+		return;
+	write_bytes("clients.d/m.yaml", "clients: {}", 11, 0644);
+	assert_int_equal(chown(odd, 12345, 0), 0);
+	refused_for(path, "/clients.d/m.yaml: belongs to user 12345");
 }
 
 static void a_stranger_must_not_own_it(void **state)
@@ -337,6 +377,7 @@ int main(void)
 	    TEST(the_folder_of_clients_is_no_link),
 	    TEST(a_huge_file_is_refused),
 	    TEST(client_files_must_be_trusted_too),
+	    TEST(only_files_of_clients_stand_in_their_folder),
 	    TEST(a_stranger_must_not_own_it),
 	    TEST(an_unreachable_file_is_a_matter_of_rights),
 	    TEST(a_first_configuration_loads),

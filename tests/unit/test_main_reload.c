@@ -33,7 +33,8 @@ bool __wrap_timer_set(int fd, int64_t first_ns, int64_t every_ns)
 
 static void begin(struct main_process *m)
 {
-	static const struct main_options options = {.config = "/nonexistent/postern.yaml"};
+	static const struct main_options options = {
+	    .config = "/nonexistent/postern.yaml", .state_dir = "/nonexistent"};
 
 	*m = (struct main_process){.options = &options};
 	m->children[ROLE_DESK].main = m;
