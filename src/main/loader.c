@@ -20,7 +20,6 @@
 #include "base/secret.h"
 #include "conf/client_index.h"
 #include "ctl/control.h"
-#include "main/processes.h"
 #include "proc/child.h"
 
 #define PROCESSOR_S 3600 /* a million keys take some minutes on small boards */
@@ -105,6 +104,17 @@ static struct conf *read_all(const struct load_task *task, struct loaded *out)
 	return conf;
 }
 
+/* What is in force and hardly meant. */
+static void warn(const struct conf *conf)
+{
+	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
+		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
+		                         "legacy iptables are neither seen nor passed");
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		log_event(LOG_LEVEL_WARN, "the configuration is in force, but", "why",
+		    conf_warning(conf, i), NULL);
+}
+
 union with_snapshot {
 	struct cmsghdr head;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -156,7 +166,7 @@ static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t pare
 	told = tell(fd, l);
 	secret_free(l);
 	if (told && read(fd, &accepted, 1) == 1)
-		main_warn(conf);
+		warn(conf);
 	_exit(told ? 0 : 1);
 }
 
@@ -228,7 +238,7 @@ static void say_how_it_ended(struct loader *l, struct conf_error *why)
 	waitpid(l->pid, &status, 0);
 	l->pid = 0;
 	snprintf(why->text, sizeof why->text, "the process that reads it has ended: %s",
-	    main_how_ended(how, sizeof how, status));
+	    child_how_ended(how, sizeof how, status));
 }
 
 struct loaded *loader_take(struct loader *l)

@@ -78,8 +78,6 @@ MESSAGES_TO_MAIN(MESSAGE_DECLARE)
 void main_fail(struct main_process *m, enum role role, const char *what);
 /* The same when a role's channel has closed: says which process has ended, and how. */
 void main_lost(struct main_process *m, enum role role);
-/* "killed by SIGKILL", from a status of waitpid's. */
-const char *main_how_ended(char *text, size_t size, int status);
 /* Whether a signal to stop waits to be read. */
 bool main_is_to_stop(const struct main_process *m);
 #define READY_TIMEOUT_MS 10000
@@ -108,8 +106,6 @@ struct config_push;
  * old one is still in force everywhere, or the daemon is stopping. */
 bool main_push_config(
     struct main_process *m, const struct message_secret *secret, const struct config_push *h);
-/* Logs what is in force and hardly meant. */
-void main_warn(const struct conf *conf);
 /* Has the configuration read again, and taken over when it has been; once more after that, where it
  * is being read already: for it may have been changed since. `for_desk`: tells the desk, which has
  * asked for it. */

@@ -15,16 +15,6 @@
 
 /* --- Handing out a configuration */
 
-void main_warn(const struct conf *conf)
-{
-	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
-		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
-		                         "legacy iptables are neither seen nor passed");
-	for (size_t i = 0; i < conf_warning_count(conf); i++)
-		log_event(LOG_LEVEL_WARN, "the configuration is in force, but", "why",
-		    conf_warning(conf, i), NULL);
-}
-
 static bool configure(struct main_process *m, enum role role, enum message_type type,
     const void *body, const struct message_fds *fds)
 {
