@@ -28,7 +28,7 @@ struct holder_identity {
 struct keeper_state {
 	struct snapshot config;
 	struct unlisted_devices *unlisted; /* NULL: no program is asked */
-	struct seen *seen; /* one for each holder */
+	struct seen *seen;                 /* one for each holder */
 	struct grant_table *grants;
 };
 

@@ -16,9 +16,9 @@ void config_push_close(struct config_push *h)
 	fd_close(h->health);
 }
 
-bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation)
+bool config_push_open(struct config_push *h, int snapshot)
 {
-	h->fd = conf_write_snapshot(conf, generation);
+	h->fd = snapshot;
 	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd))
 		return true;
 	log_event(

@@ -19,8 +19,8 @@ struct config_push {
 		.fd = -1, .udp = -1, .openspa = -1, .health = -1 \
 	}
 
-/* Lays the configuration out. False, having said why. */
-bool config_push_open(struct config_push *h, const struct conf *conf, uint64_t generation);
+/* Maps a snapshot, whose descriptor it takes over. False, having said why. */
+bool config_push_open(struct config_push *h, int snapshot);
 /* Opens the sockets that the snapshot asks for, or takes them from the store, which is empty then:
  * once, since what they hang on needs a restart to change. False, having said why; a health port
  * that cannot be had is no failure. */

@@ -229,7 +229,7 @@ int explain(const struct explain_options *options, struct conf *conf)
 
 	/* What Echo-IP services would tell is not asked for: any address is taken for ours. */
 	conf_set_public(conf, nothing_found);
-	if (config_push_open(&layout, conf, 1))
+	if (config_push_open(&layout, conf_write_snapshot(conf, 1)))
 		status = explain_file(options, conf, &layout.snapshot);
 	config_push_close(&layout);
 	return status;

@@ -57,6 +57,7 @@ static void beat(void *context)
 	main_feed_watchdog();
 	main_check_interface(m);
 	main_renew_lease(m);
+	loader_check(&m->loader);
 	main_ping_all(m);
 }
 

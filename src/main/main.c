@@ -11,6 +11,7 @@
 
 #include "base/exit.h"
 #include "base/notify.h"
+#include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/control_socket.h"
 #include "main/executable.h"
@@ -93,21 +94,21 @@ static bool follow_interface(struct main_process *m, struct config_push *h)
 }
 
 /* serverStart comes before anything is served. */
-static bool start(struct main_process *m, const struct conf *conf)
+static bool start(struct main_process *m, struct loaded *loaded)
 {
 	struct config_push h = CONFIG_PUSH_EMPTY;
 	bool ok;
 
-	programs_of(&m->programs, conf);
 	cgroups_open(&m->cgroups, &m->programs);
 	m->held = socket_store_take_held(&m->store);
-	ok = config_push_open(&h, conf, ++m->generation);
+	ok = config_push_open(&h, loaded->snapshot);
+	loaded->snapshot = -1;
 	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT) {
 		m->firewall = socket_store_take_firewall(&m->store);
 		ok = main_take_lease(m);
 	}
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
-	     config_push_open_sockets(&h, &m->store) && main_push_config(m, conf, &h) &&
+	     config_push_open_sockets(&h, &m->store) && main_push_config(m, &loaded->secret, &h) &&
 	     follow_interface(m, &h);
 
 	if (ok && m->held >= 0)
@@ -133,13 +134,13 @@ static void say_ready(const struct main_process *m)
 	notify_manager(status);
 }
 
-/* From an open control socket to the end. `conf` is freed as soon as the roles have it: only the
+/* From an open control socket to the end. `loaded` is freed as soon as the roles have it: only the
  * doorman keeps the secret. False when it could not start. */
-static bool run(struct main_process *m, struct conf *conf, struct retry *retry)
+static bool run(struct main_process *m, struct loaded *loaded, struct retry *retry)
 {
-	bool started = start(m, conf);
+	bool started = start(m, loaded);
 
-	conf_free(conf);
+	loaded_free(loaded);
 	if (started) {
 		m->exit_status = EXIT_DONE;
 		retry_succeeded(retry);
@@ -147,24 +148,30 @@ static bool run(struct main_process *m, struct conf *conf, struct retry *retry)
 		if (!enter_loop(m))
 			m->exit_status = EXIT_FAILED;
 	}
+	loader_end(&m->loader, false);
 	main_end_lease(m, main_stop_roles(m));
 	if (!started)
 		executable_run_guard(m->options);
 	return started;
 }
 
-/* What is not there yet may come: unlike a bad configuration, worth another start. */
-static bool take_interface(struct main_process *m, struct conf *conf, struct conf_error *why)
+/* False, having said why, with the exit status. What is not there yet, as an interface, may come:
+ * unlike a bad configuration, worth another start. */
+static bool is_sound(const struct loaded *l, int *status)
 {
-	m->interface = conf_server(conf)->interface;
-	if (!conf_find_interface(conf, why)) {
-		log_event(LOG_LEVEL_ERROR, "cannot use the interface", "why", why->text, NULL);
-		return false;
-	}
-	if (strcmp(conf_interface(conf), m->interface.text) != 0)
-		log_event(LOG_LEVEL_INFO, "the interface has another name of its own", "interface",
-		    m->interface.text, "name", conf_interface(conf), NULL);
-	return true;
+	*status = EXIT_FAILED;
+	if (l == NULL)
+		log_event(LOG_LEVEL_ERROR, "cannot read the configuration", "error",
+		    strerror(errno), NULL);
+	else if (l->fault != 0)
+		log_event(LOG_LEVEL_ERROR,
+		    l->no_interface ? "cannot use the interface" : "cannot use the configuration",
+		    "why", l->why.text, NULL);
+	if (l != NULL && l->fault == CONTROL_FAULT_PERMISSION)
+		*status = EXIT_PERMISSION;
+	else if (l != NULL && l->fault == CONTROL_FAULT_CONFIG && !l->no_interface)
+		*status = EXIT_CONFIG;
+	return l != NULL && l->fault == 0;
 }
 
 /* One that could not start; the value is the exit status. */
@@ -180,33 +187,30 @@ int role_main(const struct main_options *options)
 	    .control = -1,
 	    .firewall = -1,
 	    .lease.fd = -1,
+	    .loader.source.fd = -1,
 	    .watch.source.fd = -1,
 	    .exit_status = EXIT_FAILED};
-	struct conf_error why = {.text = ""};
+	struct load_task task = main_load_task(&m);
+	struct loaded *loaded;
 	struct retry retry;
-	struct conf *conf;
 	bool started;
+	int status;
 
 	socket_store_receive(&m.store);
 	retry_open(&retry, options);
-	conf = main_load(options, &why);
-	if (conf == NULL) {
-		log_event(LOG_LEVEL_ERROR, "cannot use the configuration", "why", why.text, NULL);
+	loaded = loader_run(&m.loader, &task);
+	started = is_sound(loaded, &status);
+	loader_end(&m.loader, started);
+	if (!started || !ladder_stand(m.without, loaded->sandbox, log_event)) {
+		bool interface = loaded != NULL && loaded->no_interface;
+
+		loaded_free(loaded);
 		executable_run_guard(options);
-		return fail(&retry, false, why.permission ? EXIT_PERMISSION : EXIT_CONFIG);
+		return fail(&retry, interface, status);
 	}
-	if (!take_interface(&m, conf, &why)) {
-		conf_free(conf);
-		executable_run_guard(options);
-		return fail(&retry, true, EXIT_FAILED);
-	}
-	main_warn(conf);
-	if (!ladder_stand(m.without, (enum conf_sandbox)conf_server(conf)->sandbox, log_event)) {
-		conf_free(conf);
-		executable_run_guard(options);
-		return fail(&retry, false, EXIT_FAILED);
-	}
-	public_address_learn(&m.public, conf);
+	m.programs = loaded->programs;
+	m.public = loaded->public;
+	m.interface = loaded->interface;
 	m.signals = (struct loop_source){signals_open(), signal_ready, &m};
 	if (m.signals.fd < 0 || !loop_open(&m.loop) || !main_open_reload(&m))
 		log_event(LOG_LEVEL_ERROR, "cannot start", "error", strerror(errno), NULL);
@@ -217,10 +221,10 @@ int role_main(const struct main_options *options)
 	else
 		m.control = control_socket_open(options->control);
 	if (m.control < 0) {
-		conf_free(conf);
+		loaded_free(loaded);
 		return fail(&retry, false, EXIT_FAILED);
 	}
-	started = run(&m, conf, &retry);
+	started = run(&m, loaded, &retry);
 	control_socket_close(options->control, m.control);
 	return started ? m.exit_status : fail(&retry, false, m.exit_status);
 }

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "main/cgroups.h"
 #include "main/ladder.h"
+#include "main/loader.h"
 #include "main/main.h"
 #include "main/programs.h"
 #include "main/public_address.h"
@@ -60,11 +61,15 @@ struct main_process {
 	struct interface_watch watch;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
-	struct loop_source reload;    /* timer: the desk's turn */
-	bool reload_wanted;           /* by the desk */
-	int64_t next_reload_ns;       /* CLOCK_BOOTTIME; the desk has to wait until then */
-	bool keeper_gets_on;          /* with stopping, it says */
-	struct public_address public; /* as learned at the start */
+	struct loader loader;
+	int64_t reload_began_ns;
+	bool reload_for_desk, reload_again; /* that which is under way; another one after it */
+	struct loop_source reload;          /* timer: the desk's turn */
+	bool reload_wanted;                 /* by the desk */
+	bool reload_desk_waits;             /* its turn has come while another one was under way */
+	int64_t next_reload_ns;             /* CLOCK_BOOTTIME; the desk has to wait until then */
+	bool keeper_gets_on;                /* with stopping, it says */
+	struct public_address public;       /* as learned at the start */
 };
 
 MESSAGES_TO_MAIN(MESSAGE_DECLARE)
@@ -99,14 +104,14 @@ bool main_stop_roles(struct main_process *m);
 struct config_push;
 /* Hands a configuration to those who follow it, and takes it for the one in force. False when the
  * old one is still in force everywhere, or the daemon is stopping. */
-bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h);
-/* Logs what is in force and hardly meant. */
-void main_warn(const struct conf *conf);
-/* The configuration, with the index of clients in the state directory, which is renewed when it is
- * worth it. */
-struct conf *main_load(const struct main_options *options, struct conf_error *why);
-/* Reads the configuration again. `for_desk`: tells the desk, which has asked for it. */
+bool main_push_config(
+    struct main_process *m, const struct message_secret *secret, const struct config_push *h);
+/* Has the configuration read again, and taken over when it has been; once more after that, where it
+ * is being read already: for it may have been changed since. `for_desk`: tells the desk, which has
+ * asked for it. */
 void main_reload(struct main_process *m, bool for_desk);
+/* What is to be read: at the start, or again. The next generation. */
+struct load_task main_load_task(struct main_process *m);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */
 void main_want_reload(struct main_process *m);
 bool main_open_reload(struct main_process *m);

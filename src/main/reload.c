@@ -1,33 +1,19 @@
 /* Handing out a configuration, and taking over a new one. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/notify.h"
-#include "base/secret.h"
-#include "conf/client_index.h"
 #include "ctl/control.h"
 #include "main/config_push.h"
 #include "main/processes.h"
-#include "proto/rsa_value.h"
 #include "snapshot/accepted.h"
 
 /* After a reload for the desk as long as it took is for everything else. */
 #define DESK_PAUSE_MAX_NS (5 * NS_PER_SECOND)
 
 /* --- Handing out a configuration */
-
-void main_warn(const struct conf *conf)
-{
-	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
-		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
-		                         "legacy iptables are neither seen nor passed");
-	for (size_t i = 0; i < conf_warning_count(conf); i++)
-		log_event(LOG_LEVEL_WARN, "the configuration is in force, but", "why",
-		    conf_warning(conf, i), NULL);
-}
 
 static bool configure(struct main_process *m, enum role role, enum message_type type,
     const void *body, const struct message_fds *fds)
@@ -42,29 +28,16 @@ static bool configure(struct main_process *m, enum role role, enum message_type 
 	return false;
 }
 
-/* The secrets go to the doorman alone; in between they stand in locked memory, too. */
+/* The secrets go to the doorman alone; here they stand in locked memory, too. */
 static bool configure_doorman(
-    struct main_process *m, const struct conf *conf, const struct config_push *h)
+    struct main_process *m, const struct message_secret *secret, const struct config_push *h)
 {
-	struct message_secret *secret = secret_alloc(sizeof *secret);
 	struct message_fds fds = message_fds_none();
-	bool ok;
 
-	if (secret == NULL) {
-		log_line(LOG_LEVEL_ERROR, "no locked memory to hand the keys on in");
-		return false;
-	}
-	secret->openspa = conf_has_openspa(conf);
-	if (conf_has_openme(conf))
-		memcpy(secret->secret, conf_server_secret(conf), sizeof secret->secret);
-	if (secret->openspa)
-		secret->rsa = *conf_openspa_secret(conf);
 	fds.fd[FD_SNAPSHOT] = h->fd;
 	fds.fd[FD_OPENME] = h->udp;
 	fds.fd[FD_OPENSPA] = h->openspa;
-	ok = configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
-	secret_free(secret);
-	return ok;
+	return configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
 }
 
 static bool configure_other(struct main_process *m, enum role role, const struct config_push *h)
@@ -79,11 +52,12 @@ static bool configure_other(struct main_process *m, enum role role, const struct
 	return configure(m, role, MESSAGE_CONFIG_DESK, &nothing, &fds);
 }
 
-bool main_push_config(struct main_process *m, const struct conf *conf, const struct config_push *h)
+bool main_push_config(
+    struct main_process *m, const struct message_secret *secret, const struct config_push *h)
 {
 	if (!configure_other(m, ROLE_KEEPER, h))
 		return false;
-	if (!configure_doorman(m, conf, h) || !configure_other(m, ROLE_DESK, h)) {
+	if (!configure_doorman(m, secret, h) || !configure_other(m, ROLE_DESK, h)) {
 		/* Half of it is in force: no state to go on in. */
 		if (!main_is_to_stop(m))
 			main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
@@ -128,82 +102,109 @@ static const char *fixed_setting(
 	return programs_difference(&m->programs, programs);
 }
 
-/* An interface that has gone for a while must not keep a client from being revoked. */
-static bool find_interface(const struct main_process *m, struct conf *next, struct conf_error *why)
+struct load_task main_load_task(struct main_process *m)
 {
-	if (conf_find_interface(next, why))
-		return true;
-	if (strcmp(conf_server(next)->interface.text, m->interface.text) != 0)
-		return false;
-	conf_keep_interface(next, m->settings.interface);
-	log_event(LOG_LEVEL_WARN, "nothing is heard at the interface", "why", why->text, NULL);
-	return true;
+	return (struct load_task){.options = m->options,
+	    .generation = ++m->generation,
+	    .public = &m->public,
+	    .interface = &m->interface,
+	    .interface_name = m->settings.interface};
 }
 
-struct conf *main_load(const struct main_options *options, struct conf_error *why)
+/* Takes a new configuration over, or gives the fault and its reason. */
+static int take_over(struct main_process *m, struct loaded *next)
 {
-	char *index = conf_index_path(options->state_dir);
-	struct conf *conf = index == NULL ? conf_load(options->config, why)
-	                                  : conf_load_prepared(options->config, index, why);
-
-	free(index);
-	return conf;
-}
-
-/* Takes a new configuration over, or gives the fault and its reason in `why`. */
-static int reload(struct main_process *m, struct conf_error *why)
-{
-	struct conf *next = main_load(m->options, why);
 	struct config_push h = CONFIG_PUSH_EMPTY;
-	struct programs programs;
 	const char *fixed = NULL;
-	int fault = CONTROL_FAULT_FAILED;
 
-	if (next == NULL)
-		return why->permission ? CONTROL_FAULT_PERMISSION : CONTROL_FAULT_CONFIG;
-	conf_set_public(next, m->public.found);
-	if (!find_interface(m, next, why)) {
-		conf_free(next);
-		return CONTROL_FAULT_CONFIG;
-	}
-	snprintf(why->text, sizeof why->text, "the configuration was not taken over; see the log");
-	if (config_push_open(&h, next, ++m->generation)) {
-		programs_of(&programs, next);
-		fixed = fixed_setting(m, h.snapshot.settings, &programs);
+	if (next->fault != 0)
+		return next->fault;
+	snprintf(next->why.text, sizeof next->why.text,
+	    "the configuration was not taken over; see the log");
+	next->fault = CONTROL_FAULT_FAILED;
+	if (config_push_open(&h, next->snapshot)) {
+		fixed = fixed_setting(m, h.snapshot.settings, &next->programs);
 		if (fixed != NULL) {
-			snprintf(why->text, sizeof why->text,
+			snprintf(next->why.text, sizeof next->why.text,
 			    "%s: %s: cannot change while running; restart posternd",
 			    m->options->config, fixed);
-			fault = CONTROL_FAULT_CONFIG;
-		} else if (main_push_config(m, next, &h)) {
-			main_warn(next);
-			fault = 0;
+			next->fault = CONTROL_FAULT_CONFIG;
+		} else if (main_push_config(m, &next->secret, &h)) {
+			next->fault = 0;
 		}
 	}
+	next->snapshot = -1;
 	config_push_close(&h);
-	conf_free(next);
-	return fault;
+	return next->fault;
 }
 
-void main_reload(struct main_process *m, bool for_desk)
+static void tell_desk(struct main_process *m, int fault, const char *why)
 {
-	struct conf_error why = {.text = ""};
-	struct message_text answer = {0};
+	struct message_text answer = {.fault = fault};
+	int64_t now_ns = clock_boot_ns(), pause_ns = now_ns - m->reload_began_ns;
 
-	notify_reloading();
-	answer.fault = reload(m, &why);
-	if (answer.fault != 0)
+	m->reload_wanted = false;
+	m->next_reload_ns = now_ns + (pause_ns > DESK_PAUSE_MAX_NS ? DESK_PAUSE_MAX_NS : pause_ns);
+	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why);
+	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer);
+}
+
+static void begin_reload(struct main_process *m, bool for_desk);
+
+/* `next`: NULL when it could not be read at all. */
+static void end_reload(struct main_process *m, struct loaded *next)
+{
+	const bool for_desk = m->reload_for_desk;
+	const char *error = strerror(errno);
+	int fault = next == NULL ? CONTROL_FAULT_FAILED : take_over(m, next);
+	const char *why = next == NULL ? error : next->why.text;
+
+	loader_end(&m->loader, fault == 0);
+	if (fault != 0)
 		log_event(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", "why",
-		    why.text, NULL);
+		    why, NULL);
 	else
 		log_line(
 		    LOG_LEVEL_INFO, "reloaded: %u clients, %u devices", m->clients, m->devices);
 	notify_manager("READY=1");
-	if (!for_desk)
+	if (for_desk)
+		tell_desk(m, fault, fault == 0 ? "" : why);
+	loaded_free(next);
+	if (m->reload_again || m->reload_desk_waits)
+		begin_reload(m, m->reload_desk_waits);
+}
+
+static void loader_ready(void *context)
+{
+	struct main_process *m = context;
+
+	loop_remove(&m->loop, &m->loader.source);
+	end_reload(m, loader_take(&m->loader));
+}
+
+static void begin_reload(struct main_process *m, bool for_desk)
+{
+	struct load_task task = main_load_task(m);
+
+	if (m->loop.stopped)
 		return;
-	m->reload_wanted = false;
-	snprintf(answer.text, sizeof answer.text, "%.*s", (int)sizeof answer.text - 1, why.text);
-	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer);
+	m->reload_for_desk = for_desk;
+	m->reload_again = m->reload_desk_waits = false;
+	m->reload_began_ns = clock_boot_ns();
+	m->loader.source = (struct loop_source){-1, loader_ready, m};
+	notify_reloading();
+	if (!loader_start(&m->loader, &task) || !loop_add(&m->loop, &m->loader.source))
+		end_reload(m, NULL);
+}
+
+void main_reload(struct main_process *m, bool for_desk)
+{
+	if (m->loader.pid == 0)
+		begin_reload(m, for_desk);
+	else if (for_desk)
+		m->reload_desk_waits = true;
+	else
+		m->reload_again = true;
 }
 
 /* --- The desk's wish */
@@ -211,15 +212,10 @@ void main_reload(struct main_process *m, bool for_desk)
 static void reload_for_desk(void *context)
 {
 	struct main_process *m = context;
-	int64_t began = clock_boot_ns(), pause_ns;
 
 	timer_read(m->reload.fd);
-	if (main_is_to_stop(m))
-		return;
-	main_reload(m, true);
-	pause_ns = clock_boot_ns() - began;
-	m->next_reload_ns =
-	    clock_boot_ns() + (pause_ns > DESK_PAUSE_MAX_NS ? DESK_PAUSE_MAX_NS : pause_ns);
+	if (!main_is_to_stop(m))
+		main_reload(m, true);
 }
 
 void main_want_reload(struct main_process *m)

@@ -20,19 +20,6 @@
 
 static const struct timespec step = {0, 2000000};
 
-static const char *how_ended(char *text, size_t size, int status)
-{
-	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-
-	if (name != NULL)
-		snprintf(text, size, "killed by SIG%s", name);
-	else if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by signal %d", WTERMSIG(status));
-	else
-		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
-	return text;
-}
-
 /* Takes note of a process that has ended: with status 0, or something went wrong in it. */
 static void note_end(struct main_process *m, enum role role, int status)
 {
@@ -42,7 +29,7 @@ static void note_end(struct main_process *m, enum role role, int status)
 	if (status == 0)
 		return;
 	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(role), "how",
-	    how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
+	    child_how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
 	    "stopping; the ports stay shut", NULL);
 	m->children[role].failed = true;
 	if (m->exit_status == EXIT_DONE)

@@ -48,6 +48,19 @@ void child_give_up(const char *what)
 	_exit(127);
 }
 
+const char *child_how_ended(char *text, size_t size, int status)
+{
+	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+	if (name != NULL)
+		snprintf(text, size, "killed by SIG%s", name);
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
+	return text;
+}
+
 struct children children_open(void)
 {
 	char path[64];

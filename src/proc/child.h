@@ -4,6 +4,7 @@
 #define PROC_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,8 @@ bool child_tie_to(pid_t parent);
 bool child_limit(int what, uint64_t most);
 /* Says what cannot be done, and why by errno, and ends with status 127. */
 _Noreturn void child_give_up(const char *what);
+/* "killed by SIGKILL" or "exit status 1", from a status of waitpid's. */
+const char *child_how_ended(char *text, size_t size, int status);
 
 /* The processes whose parent is this one. */
 struct children {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "main/processes.h"
 
 #define MS NS_PER_MS
@@ -32,12 +33,13 @@ bool __wrap_timer_set(int fd, int64_t first_ns, int64_t every_ns)
 
 static void begin(struct main_process *m)
 {
-	static const struct main_options options = {.config = "/nonexistent/postern.yaml"};
+	static const struct main_options options = {
+	    .config = "/nonexistent/postern.yaml", .state_dir = "/nonexistent"};
 
 	*m = (struct main_process){.options = &options};
 	m->children[ROLE_DESK].main = m;
 	m->children[ROLE_DESK].peer.channel = (struct channel){-1, ROLE_MAIN, ROLE_DESK};
-	assert_true(loop_open(&m->loop));
+	assert_true(secret_init() && loop_open(&m->loop));
 	assert_true(main_open_reload(m));
 	now_ns = NS_PER_SECOND;
 	step_ns = 0;
@@ -46,8 +48,10 @@ static void begin(struct main_process *m)
 /* How long the desk's next wish waits, after a reload that took so long. */
 static int64_t wait_after(struct main_process *m, int64_t took_ns)
 {
-	step_ns = took_ns;
 	m->reload.ready(m->reload.context);
+	assert_true(loop_wait_readable(m->loader.source.fd, INT64_MAX / 2));
+	step_ns = took_ns;
+	m->loader.source.ready(m->loader.source.context);
 	step_ns = 0;
 	assert_false(m->reload_wanted);
 	main_want_reload(m);
