@@ -20,7 +20,8 @@ from world import KNOCK_PORT, SERVICE_PORT
 
 SIZES = (1, 10, 100, 1000, 10_000)  # more when asked for, --sizes
 FILES_MOST = 100_000  # in clients.d: a million of them take longer to write than to measure
-SURE = 1000  # clients, from which on a ratio or a share of each means something
+SURE = 1000  # clients, from which on a ratio means something
+SHARED = 10_000  # and from which on pages that all share do not count much
 ROUNDS = 3
 SAMPLES = 100
 UNCHANGED = 2.5  # seconds, after which an index takes a file
@@ -276,6 +277,6 @@ def judge(found):
         if count in found:
             row(f"load of {count:,} with an index", time_text(found[count]["indexed"]),
                 f"under {most} s", "", found[count]["indexed"] < most)
-    for count, one in large.items():
+    for count, one in ((count, one) for count, one in found.items() if count >= SHARED):
         row(f"memory (PSS) of each of {count:,}", f"{one['each']:.0f} B", "at most 400 B", "",
             one["each"] <= 400)
