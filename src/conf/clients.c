@@ -156,10 +156,10 @@ static bool load_file(
 
 	if (path == NULL)
 		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = index_take_file(conf, folder, name, path) ||
-	     (file_open_in(&file, folder, name, path, error) &&
-	         file_read_all(&text, &file, error) &&
-	         load_text(conf, path, text.data, text.size, error));
+	ok =
+	    index_take_file(conf, folder, name, path) ||
+	    (file_open_in(&file, folder, name, path, error) && file_read_all(&text, &file, error) &&
+	        load_text(conf, path, text.data, text.size, error));
 	if (ok && file.fd >= 0)
 		index_keep_file(conf->index, name, &file.st);
 	file_text_free(&text);

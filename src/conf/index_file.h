@@ -23,7 +23,7 @@ struct file_identity {
 
 /* Whose index it is. */
 struct index_owner {
-	const char *config; /* the main file, absolute and without links */
+	const char *config;                 /* the main file, absolute and without links */
 	uint8_t server_key[CONF_KEY_BYTES]; /* public; zeros without openme */
 };
 

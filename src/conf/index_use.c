@@ -70,6 +70,19 @@ static const char *clients_in(const struct tree *tree, const char *text, size_t 
 	return line;
 }
 
+/* Whether the rest can be read by itself: not in a map in braces. */
+static bool head_stands_alone(const struct tree *whole, const char *text, size_t head)
+{
+	struct conf_error ignored;
+	struct tree tree;
+	bool ok = tree_parse(&tree, whole->file, text, head, &ignored) &&
+	          tree_root(&tree) != NULL &&
+	          tree_root(&tree)->count + 2 == tree_root(whole)->count;
+
+	tree_free(&tree);
+	return ok;
+}
+
 static void hash_text(uint8_t hash[static INDEX_HASH_BYTES], const char *text, size_t size)
 {
 	crypto_generichash(hash, INDEX_HASH_BYTES, (const uint8_t *)text, size, NULL, 0);
@@ -82,8 +95,9 @@ void index_keep_main(struct index_use *use, const struct tree *tree, const char 
 	if (use == NULL || !use->recording)
 		return;
 	clients = use->count == 0 ? NULL : clients_in(tree, text, size);
-	if (clients != NULL && clients != text) {
-		use->parts.main = (struct index_main){.size = size, .head = (size_t)(clients - text)};
+	if (clients != NULL && head_stands_alone(tree, text, (size_t)(clients - text))) {
+		use->parts.main =
+		    (struct index_main){.size = size, .head = (size_t)(clients - text)};
 		hash_text(use->parts.main.hash, text, size);
 		use->parts.main_count = use->count;
 		use->parts.main_clients = use->nodes;
@@ -116,9 +130,8 @@ void index_keep_file(struct index_use *use, const char *name, const struct stat 
 	use->report->files++;
 	if (use->recording && identity.changed_ns < use->began_ns - SETTLED_NS) {
 		use->gain += 1 + use->count;
-		use->complete =
-		    use->complete && index_put_file(&use->parts.files, name, &identity, use->count,
-		                         use->nodes.data, use->nodes.used);
+		use->complete = use->complete && index_put_file(&use->parts.files, name, &identity,
+		                                     use->count, use->nodes.data, use->nodes.used);
 	}
 	forget_nodes(use);
 }
@@ -126,8 +139,8 @@ void index_keep_file(struct index_use *use, const char *name, const struct stat 
 /* --- What is taken */
 
 /* All clients of a file, or none. */
-static bool take_clients(struct conf *conf, const struct index_clients *from, const char *file,
-    struct conf_error *error)
+static bool take_clients(
+    struct conf *conf, const struct index_clients *from, const char *file, struct conf_error *error)
 {
 	struct tree tree = {.file = file};
 	struct reader nodes = from->nodes;
@@ -143,7 +156,8 @@ static bool take_clients(struct conf *conf, const struct index_clients *from, co
 
 			ok = tree.nodes[0].kind == NODE_SCALAR &&
 			     stream_take_node(&nodes, &tree, &room) &&
-			     client_load(conf, &tree, &tree.nodes[0], &tree.nodes[value], file, error);
+			     client_load(
+			         conf, &tree, &tree.nodes[0], &tree.nodes[value], file, error);
 		}
 	}
 	conf->index->taking = false;
@@ -217,8 +231,8 @@ bool index_take_file(
 	}
 	use->report->kept++;
 	if (use->recording)
-		use->complete = use->complete &&
-		                index_put_file(&use->parts.files, name, &known, clients.count,
-		                    clients.nodes.data, clients.nodes.left);
+		use->complete =
+		    use->complete && index_put_file(&use->parts.files, name, &known, clients.count,
+		                         clients.nodes.data, clients.nodes.left);
 	return true;
 }

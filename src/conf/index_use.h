@@ -32,8 +32,7 @@ void index_keep_client(struct index_use *use, const struct tree *tree, const str
 size_t index_match_main(struct index_use *use, const char *text, size_t size);
 bool index_take_main(struct conf *conf, struct conf_error *error);
 /* Keeps what index_keep_client was given since the last file: all clients of the main file. */
-void index_keep_main(
-    struct index_use *use, const struct tree *tree, const char *text, size_t size);
+void index_keep_main(struct index_use *use, const struct tree *tree, const char *text, size_t size);
 
 /* Takes the clients of a file of clients.d that is as it was. False: it must be read. */
 bool index_take_file(

@@ -121,8 +121,7 @@ static bool write_all(int fd, const struct index_parts *p)
 	struct stream start = {NULL, 0, 0}, main = {NULL, 0, 0}, files = {NULL, 0, 0};
 	const struct stream *const parts[] = {
 	    &start, &p->keys, &main, &p->main_clients, &files, &p->files};
-	bool ok =
-	    put_start(&start, p) && put_main(&main, p) && put_u64(&files, p->files.used);
+	bool ok = put_start(&start, p) && put_main(&main, p) && put_u64(&files, p->files.used);
 	int64_t room = INDEX_BYTES_MOST - INDEX_HASH_BYTES;
 	uint8_t hash[INDEX_HASH_BYTES];
 	crypto_generichash_state state;

@@ -192,17 +192,17 @@ static bool load_main(struct conf *conf, const char *text, size_t size, struct c
 	struct tree tree;
 	bool ok;
 
-	if (!tree_parse(&tree, conf->path, text, head, error))
-		return false;
-	ok = load_tree(conf, &tree, error) && (head == size || index_take_main(conf, error));
+	ok = tree_parse(&tree, conf->path, text, head, error) && load_tree(conf, &tree, error) &&
+	     (head == size || index_take_main(conf, error));
 	if (ok && head == size)
 		index_keep_main(conf->index, &tree, text, size);
+	else if (!ok && head < size)
+		conf->index->damaged = true; /* all of the text was right once */
 	tree_free(&tree);
 	return ok;
 }
 
-static struct conf *conf_new(
-    const char *path, struct index_use *index, struct conf_error *error)
+static struct conf *conf_new(const char *path, struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = calloc(1, sizeof *conf);
 	char *folder = file_folder(path);
