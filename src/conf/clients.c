@@ -48,9 +48,10 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 	    "not given; expected the client's public key, 32 bytes in base64");
 }
 
-static bool load_client(struct conf *conf, const struct tree *tree, const struct node *key,
-    const struct node *map, const char *file, struct conf_error *error)
+bool clients_load_one(struct conf *conf, const struct tree *tree, const struct node *key,
+    const char *file, struct conf_error *error)
 {
+	const struct node *map = tree_next(tree, key);
 	const char *expected = NULL;
 	struct conf_client *client;
 	char path[96];
@@ -80,7 +81,7 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 		    tree, map, "clients", "client names with their keys and ports", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_client(conf, tree, key, tree_next(tree, key), file, error))
+		if (!clients_load_one(conf, tree, key, file, error))
 			return false;
 	}
 	return true;
@@ -106,10 +107,7 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 {
 	static const char *const known[] = {"clients"};
 	const struct node *root = tree_root(tree), *key;
-	const char *file = conf_add_file(conf, tree->file);
 
-	if (file == NULL)
-		return conf_fail(error, "%s: not enough memory to read it", tree->file);
 	if (root == NULL || node_is_null(root))
 		return true;
 	if (root->kind != NODE_MAP)
@@ -121,59 +119,64 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 		return section_unknown(tree, key, "", known, 1, error);
 	if (tree_next_key(tree, key) != NULL)
 		return section_unknown(tree, tree_next_key(tree, key), "", known, 1, error);
-	return clients_load(conf, tree, tree_next(tree, key), file, error);
+	return clients_load(conf, tree, tree_next(tree, key), tree->file, error);
 }
 
-static bool load_text(
-    struct conf *conf, const char *path, const char *text, size_t size, struct conf_error *error)
+/* `name` in the folder, as one of conf->files. */
+static const char *add_file(struct conf *conf, const char *name, struct conf_error *error)
 {
-	struct tree tree;
+	char *path = file_join(conf->clients_folder, name);
+	const char *file = path == NULL ? NULL : conf_add_file(conf, path);
+
+	free(path);
+	if (file == NULL)
+		conf_fail(error, "%s: not enough memory to read it", name);
+	return file;
+}
+
+/* `tree` is used for one file after the other. */
+static bool load_file(struct conf *conf, struct tree *tree, const struct file_folder *folder,
+    const char *name, struct conf_error *error)
+{
+	const char *path = add_file(conf, name, error);
+	struct file file;
 	bool ok;
 
-	if (!tree_parse(&tree, path, text, size, error))
+	if (path == NULL || !file_open_in(&file, folder, name, path, error))
 		return false;
-	ok = load_tree(conf, &tree, error);
-	tree_free(&tree);
+	ok = tree_parse(tree, &(struct tree_source){path, NULL, file.fd, (size_t)file.st.st_size},
+	         NULL, error) &&
+	     load_tree(conf, tree, error);
+	ok = file_unchanged(&file, error) && ok;
+	file_close(&file);
 	return ok;
 }
 
-static bool load_file(
-    struct conf *conf, const struct file_folder *folder, const char *name, struct conf_error *error)
+static bool load_overlay(struct conf *conf, struct tree *tree, const struct conf_overlay *overlay,
+    struct conf_error *error)
 {
-	char *path = file_join(folder->path, name);
-	struct file_text text = {NULL, 0};
-	bool ok;
+	const char *path = add_file(conf, overlay->name, error);
 
-	if (path == NULL)
-		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = file_read_in(&text, folder, name, path, error) &&
-	     load_text(conf, path, text.data, text.size, error);
-	file_text_free(&text);
-	free(path);
-	return ok;
-}
-
-static bool load_overlay(
-    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
-{
-	char *path = file_join(conf->clients_folder, overlay->name);
-	bool ok =
-	    path != NULL && load_text(conf, path, overlay->text, strlen(overlay->text), error);
-
-	free(path);
-	return ok;
+	return path != NULL &&
+	       tree_parse(tree,
+	           &(struct tree_source){path, overlay->text, -1, strlen(overlay->text)}, NULL,
+	           error) &&
+	       load_tree(conf, tree, error);
 }
 
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
 {
+	struct tree tree = {.file = NULL};
 	struct file_folder folder;
 	bool ok = file_folder_open(&folder, conf->clients_folder, ".yaml", error);
 
 	for (size_t i = 0; i < folder.count && ok; i++) {
 		if (overlay == NULL || strcmp(overlay->name, folder.names[i]) != 0)
-			ok = load_file(conf, &folder, folder.names[i], error);
+			ok = load_file(conf, &tree, &folder, folder.names[i], error);
 	}
 	file_folder_close(&folder);
-	return ok && (overlay == NULL || load_overlay(conf, overlay, error));
+	ok = ok && (overlay == NULL || load_overlay(conf, &tree, overlay, error));
+	tree_free(&tree);
+	return ok;
 }
