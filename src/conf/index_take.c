@@ -5,44 +5,39 @@
 #include "conf/index_use.h"
 #include "conf/private.h"
 
-/* All clients of a file, or none. */
+/* A key and its value. */
+static bool take_entry(struct reader *nodes, struct tree *tree)
+{
+	uint32_t value;
+
+	if (!stream_take_node(nodes, tree) || tree->nodes[0].kind != NODE_SCALAR)
+		return false;
+	value = tree->count;
+	if (!stream_take_node(nodes, tree))
+		return false;
+	tree->nodes[0].next = value;
+	return true;
+}
+
+/* All clients of a file. */
 static bool take_clients(
     struct conf *conf, const struct index_clients *from, const char *file, struct conf_error *error)
 {
 	struct tree tree = {.file = file};
 	struct reader nodes = from->nodes;
-	uint32_t room = 0;
 	bool ok = true;
 
 	conf->index->taking = true;
 	for (uint32_t i = 0; i < from->count && ok; i++) {
 		tree.count = 0;
-		ok = stream_take_node(&nodes, &tree, &room);
-		if (ok) {
-			uint32_t value = tree.count;
-
-			ok = tree.nodes[0].kind == NODE_SCALAR &&
-			     stream_take_node(&nodes, &tree, &room) &&
-			     client_load(
-			         conf, &tree, &tree.nodes[0], &tree.nodes[value], file, error);
-		}
+		ok = take_entry(&nodes, &tree) &&
+		     clients_load_one(conf, &tree, &tree.nodes[0], file, error);
 	}
 	conf->index->taking = false;
 	free(tree.nodes);
 	ok = ok && reader_done(&nodes);
 	conf->index->damaged = !ok;
 	return ok;
-}
-
-size_t index_match_main(struct index_use *use, const char *text, size_t size)
-{
-	const struct index_main *main = use == NULL ? NULL : &use->old.main;
-	uint8_t hash[INDEX_HASH_BYTES];
-
-	if (main == NULL || main->head == 0 || main->head >= size || main->size != size)
-		return size;
-	hash_text(hash, text, size);
-	return memcmp(hash, main->hash, sizeof hash) == 0 ? (size_t)main->head : size;
 }
 
 bool index_take_main(struct conf *conf, struct conf_error *error)
@@ -70,7 +65,7 @@ static bool is_same(
 
 	if (!file_stat_in(&st, folder, name))
 		return false;
-	now = identity_of(&st);
+	now = file_identity(&st);
 	return now.device == known->device && now.inode == known->inode &&
 	       now.size == known->size && now.modified_ns == known->modified_ns &&
 	       now.changed_ns == known->changed_ns;

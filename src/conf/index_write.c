@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/trusted_file.h"
 #include "conf/index_form.h"
@@ -42,6 +43,20 @@ int index_folder_open(const char *path, char why[static INDEX_WHY_BYTES])
 }
 
 /* --- Putting it together */
+
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+struct file_identity file_identity(const struct stat *st)
+{
+	return (struct file_identity){.device = st->st_dev,
+	    .inode = st->st_ino,
+	    .size = st->st_size,
+	    .modified_ns = ns_of(st->st_mtim),
+	    .changed_ns = ns_of(st->st_ctim)};
+}
 
 static bool put_u64(struct stream *s, uint64_t value)
 {

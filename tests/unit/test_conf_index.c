@@ -231,9 +231,32 @@ static void a_file_that_has_just_changed_is_not_kept(void **state)
 	prepare();
 	report = load();
 	assert_int_equal(report.files, 2);
-	assert_int_equal(report.clients, 2);
+	assert_int_equal(report.clients, 3);
 	assert_int_equal(report.vetted, 0);
-	assert_int_equal(report.kept, 1);
+	assert_int_equal(report.kept, 0);
+}
+
+/* Too far to the right, or too long, for the index: read anew each time. */
+static void what_has_no_place_in_it_is_read(void **state)
+{
+	static char text[262144];
+	size_t size;
+
+	(void)state;
+	snprintf(text, sizeof text,
+	    SERVER "clients: {%70000s alice: {ed25519_pubkey: " CLIENT_0 "}}", "");
+	write_text("config.yaml", text);
+	prepare();
+	assert_int_equal(load().clients, 1);
+	assert_int_equal(load().kept, 2);
+	size = (size_t)snprintf(text, sizeof text,
+	    SERVER "clients:\n  alice: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [22");
+	for (unsigned int i = 0; i <= UINT16_MAX; i++)
+		size += (size_t)snprintf(text + size, sizeof text - size, ",22");
+	snprintf(text + size, sizeof text - size, "]}\n");
+	write_text("config.yaml", text);
+	prepare();
+	assert_int_equal(load().kept, 2);
 }
 
 static void put_clients(const char *name, const char *start, unsigned int count)
@@ -293,6 +316,7 @@ int main(void)
 	    INDEX_TEST(a_key_that_is_new_is_vetted),
 	    INDEX_TEST(an_unchanged_file_must_still_be_trusted),
 	    INDEX_TEST(a_file_that_has_just_changed_is_not_kept),
+	    INDEX_TEST(what_has_no_place_in_it_is_read),
 	    INDEX_TEST(it_is_renewed_when_it_is_worth_it),
 	};
 
