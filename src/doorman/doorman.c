@@ -120,7 +120,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	struct directory *directory;
 	bool first = d->directory == NULL;
 
-	if (!snapshot_map(&next, fds->fd[FD_SNAPSHOT]))
+	if (!process_snapshot(&d->process, &next, fds))
 		return errno;
 	if (!answer_change_key(&d->rsa, m)) {
 		snapshot_unmap(&next);

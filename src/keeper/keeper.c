@@ -225,7 +225,7 @@ static void close_lost(struct keeper *k, const struct keeper_state *next)
 }
 
 /* Takes over a new configuration, all of it or nothing; an errno, or 0. */
-static int change_config(struct keeper *k, int fd)
+static int change_config(struct keeper *k, const struct message_fds *fds)
 {
 	struct snapshot snapshot = {0};
 	struct keeper_state next;
@@ -233,7 +233,7 @@ static int change_config(struct keeper *k, int fd)
 	bool first = !k->fw_is_open;
 	int error;
 
-	if (!snapshot_map(&snapshot, fd))
+	if (!process_snapshot(&k->process, &snapshot, fds))
 		return errno;
 	if (!keeper_state_next(&next, &snapshot, &k->state)) {
 		snapshot_unmap(&snapshot);
@@ -264,7 +264,7 @@ bool keeper_take_config(void *context, const struct message_empty *m, struct mes
 	struct keeper *k = context;
 
 	(void)m;
-	process_report(&k->process, change_config(k, fds->fd[FD_SNAPSHOT]));
+	process_report(&k->process, change_config(k, fds));
 	return true;
 }
 

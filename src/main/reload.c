@@ -15,17 +15,39 @@
 
 /* --- Handing out a configuration */
 
+static bool failed(enum role role)
+{
+	log_event(LOG_LEVEL_ERROR, "the configuration was not taken over", "process",
+	    role_name(role), "error", strerror(errno), NULL);
+	return false;
+}
+
+/* What takes long with many clients, a slice at a time: in between it serves. */
+static bool check(struct main_process *m, enum role role, enum message_type type, int snapshot)
+{
+	static const struct message_empty nothing;
+	struct child *child = &m->children[role];
+	struct message_fds fds = message_fds_none();
+
+	fds.fd[FD_SNAPSHOT] = snapshot;
+	while (channel_send(&child->peer.channel, type, &nothing, &fds)) {
+		if (main_wait_ready(child, READY_TIMEOUT_MS))
+			return true;
+		if (errno != EAGAIN)
+			break;
+		fds.fd[FD_SNAPSHOT] = -1;
+	}
+	return failed(role);
+}
+
 static bool configure(struct main_process *m, enum role role, enum message_type type,
     const void *body, const struct message_fds *fds)
 {
 	struct child *child = &m->children[role];
 
-	if (channel_send(&child->peer.channel, type, body, fds) &&
-	    main_wait_ready(child, READY_TIMEOUT_MS))
-		return true;
-	log_event(LOG_LEVEL_ERROR, "the configuration was not taken over", "process",
-	    role_name(role), "error", strerror(errno), NULL);
-	return false;
+	return (channel_send(&child->peer.channel, type, body, fds) &&
+	           main_wait_ready(child, READY_TIMEOUT_MS)) ||
+	       failed(role);
 }
 
 /* The secrets go to the doorman alone; here they stand in locked memory, too. */
@@ -34,7 +56,6 @@ static bool configure_doorman(
 {
 	struct message_fds fds = message_fds_none();
 
-	fds.fd[FD_SNAPSHOT] = h->fd;
 	fds.fd[FD_OPENME] = h->udp;
 	fds.fd[FD_OPENSPA] = h->openspa;
 	return configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
@@ -45,9 +66,9 @@ static bool configure_other(struct main_process *m, enum role role, const struct
 	static const struct message_empty nothing;
 	struct message_fds fds = message_fds_none();
 
-	fds.fd[FD_SNAPSHOT] = h->fd;
 	if (role == ROLE_KEEPER)
 		return configure(m, role, MESSAGE_CONFIG_KEEPER, &nothing, &fds);
+	fds.fd[FD_SNAPSHOT] = h->fd;
 	fds.fd[FD_HEALTH] = h->health;
 	return configure(m, role, MESSAGE_CONFIG_DESK, &nothing, &fds);
 }
@@ -55,7 +76,9 @@ static bool configure_other(struct main_process *m, enum role role, const struct
 bool main_push_config(
     struct main_process *m, const struct message_secret *secret, const struct config_push *h)
 {
-	if (!configure_other(m, ROLE_KEEPER, h))
+	if (!check(m, ROLE_KEEPER, MESSAGE_CHECK_KEEPER, h->fd) ||
+	    !check(m, ROLE_DOORMAN, MESSAGE_CHECK_DOORMAN, h->fd) ||
+	    !configure_other(m, ROLE_KEEPER, h))
 		return false;
 	if (!configure_doorman(m, secret, h) || !configure_other(m, ROLE_DESK, h)) {
 		/* Half of it is in force: no state to go on in. */

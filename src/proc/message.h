@@ -88,6 +88,7 @@ enum message_fd {
 	X(CONFIG_DOORMAN, MAIN, DOORMAN, RUN, CONFIG_DOORMAN_FDS, message_secret,               \
 	    doorman_take_config)                                                                \
 	X(STOP_DOORMAN, MAIN, DOORMAN, RUN, NO_FDS, message_empty, doorman_take_stop)           \
+	X(CHECK_DOORMAN, MAIN, DOORMAN, RUN, SNAPSHOT_FDS, message_empty, process_take_check)   \
 	X(PING_DOORMAN, MAIN, DOORMAN, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(KNOCK_BACK, KEEPER, DOORMAN, RUN, NO_FDS, message_knock_back, doorman_take_back)      \
 	X(GRANTED, KEEPER, DOORMAN, RUN, NO_FDS, message_granted, doorman_take_granted)
@@ -95,6 +96,7 @@ enum message_fd {
 #define MESSAGES_TO_KEEPER(X)                                                                      \
 	X(BEGIN_KEEPER, MAIN, KEEPER, START, BEGIN_KEEPER_FDS, message_begin, keeper_begin)        \
 	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, keeper_take_config)       \
+	X(CHECK_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, process_take_check)        \
 	X(PING_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_empty, process_take_ping)                \
 	X(STOP_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_stop, keeper_take_stop)                  \
 	X(KNOCK, DOORMAN, KEEPER, RUN, NO_FDS, message_knock, keeper_take_knock)                   \
@@ -149,8 +151,8 @@ struct message_secret {
 	struct rsa_secret rsa;
 };
 
-/* The first READY of a process: its sandbox is closed. Each later one answers a CONFIG, or the
- * doorman's STOP: it reads no more, and has handed on what it could. */
+/* The first READY of a process: its sandbox is closed. Each later one answers a CHECK, a CONFIG, or
+ * the doorman's STOP: it reads no more, and has handed on what it could. */
 struct message_outcome {
 	int32_t error; /* errno, 0: done */
 };

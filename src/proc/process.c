@@ -10,6 +10,7 @@
 #include "base/secret.h"
 
 #define BEGIN_TIMEOUT_MS 10000
+#define CHECK_SLICE      8192 /* elements: about 1 ms */
 
 /* What each process tells main, and the name of the channel to it. */
 static const struct {
@@ -80,6 +81,36 @@ bool process_take_ping(void *context, const struct message_empty *m, struct mess
 
 	(void)fds;
 	channel_try_send(&p->main.channel, of_role[p->main.channel.self].alive, m);
+	return true;
+}
+
+bool process_take_check(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct process *p = context;
+	int error = 0;
+
+	(void)m;
+	if (fds->fd[FD_SNAPSHOT] >= 0) {
+		snapshot_unmap(&p->next);
+		error = snapshot_begin(&p->next, fds->fd[FD_SNAPSHOT]) ? 0 : errno;
+	}
+	if (error == 0)
+		error = snapshot_check(&p->next, CHECK_SLICE);
+	if (error != 0 && error != EAGAIN)
+		snapshot_unmap(&p->next);
+	process_report(p, error);
+	return true;
+}
+
+bool process_snapshot(struct process *p, struct snapshot *out, const struct message_fds *fds)
+{
+	if (fds->fd[FD_SNAPSHOT] >= 0)
+		return snapshot_map(out, fds->fd[FD_SNAPSHOT]);
+	errno = snapshot_check(&p->next, 0);
+	if (errno != 0)
+		return false;
+	*out = p->next;
+	p->next = (struct snapshot){0};
 	return true;
 }
 

@@ -14,6 +14,7 @@ struct process {
 	struct loop loop;
 	struct peer main;
 	struct hello hello;
+	struct snapshot next; /* that is being checked, or was */
 };
 
 /* From the first message to the end; the value is the exit status. `handlers` (by message type) get
@@ -31,5 +32,10 @@ void process_report(const struct process *p, int error);
 
 /* Tells main that the loop still turns. */
 bool process_take_ping(void *context, const struct message_empty *m, struct message_fds *fds);
+/* Checks a slice of the next snapshot, which has come with the first of these messages, and tells
+ * main EAGAIN while more is left: so a large one holds up nothing. */
+bool process_take_check(void *context, const struct message_empty *m, struct message_fds *fds);
+/* The snapshot that has come with CONFIG, or was checked before that. False with errno. */
+bool process_snapshot(struct process *p, struct snapshot *out, const struct message_fds *fds);
 
 #endif

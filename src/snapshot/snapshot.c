@@ -166,7 +166,7 @@ static uint64_t fixed_size(int fd)
 	return (uint64_t)st.st_size;
 }
 
-bool snapshot_map(struct snapshot *out, int fd)
+bool snapshot_begin(struct snapshot *out, int fd)
 {
 	uint64_t size = fixed_size(fd);
 	const uint8_t *base;
@@ -199,11 +199,33 @@ bool snapshot_map(struct snapshot *out, int fd)
 	out->client_count = out->header->counts.clients;
 	out->policy_count = out->header->counts.policies;
 	out->device_count = out->header->counts.devices;
-	if (snapshot_sound(out))
+	if (snapshot_settings_sound(out->header))
 		return true;
 refuse:
 	munmap(mapped, size);
 	memset(out, 0, sizeof *out);
+	errno = EBADMSG;
+	return false;
+}
+
+int snapshot_check(struct snapshot *s, uint32_t most)
+{
+	uint32_t left = s->header == NULL ? 0 : snapshot_longest(s->header) - s->checked;
+	uint32_t count = left < most ? left : most;
+
+	if (s->header == NULL || !snapshot_elements_sound(s, s->checked, s->checked + count))
+		return EBADMSG;
+	s->checked += count;
+	return count < left ? EAGAIN : 0;
+}
+
+bool snapshot_map(struct snapshot *out, int fd)
+{
+	if (!snapshot_begin(out, fd))
+		return false;
+	if (snapshot_check(out, UINT32_MAX) == 0)
+		return true;
+	snapshot_unmap(out);
 	errno = EBADMSG;
 	return false;
 }

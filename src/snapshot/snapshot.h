@@ -151,6 +151,7 @@ struct snapshot {
 	uint32_t client_count;
 	uint32_t policy_count;
 	uint32_t device_count;
+	uint32_t checked; /* elements of each array, from the first on */
 };
 
 /* What a snapshot is made of; the arrays stay the caller's. */
@@ -172,6 +173,12 @@ int snapshot_create(const struct snapshot_parts *parts);
 /* Maps `fd` read-only and checks seals, layout, sizes and every index, so that what is reached
  * through the accessors is inside. False with errno; `fd` stays the caller's. */
 bool snapshot_map(struct snapshot *out, int fd);
+/* The same in slices, of which none takes long: snapshot_begin looks at all but the arrays, and
+ * nothing may be reached before snapshot_check has looked at each element. */
+bool snapshot_begin(struct snapshot *out, int fd);
+/* Looks at up to `most` more elements of each array. 0 when there are none left, EAGAIN, or EBADMSG
+ * when one is not sound, or for a zeroed snapshot. */
+int snapshot_check(struct snapshot *s, uint32_t most);
 /* Safe on a zeroed snapshot. */
 void snapshot_unmap(struct snapshot *s);
 

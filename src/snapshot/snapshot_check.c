@@ -43,7 +43,7 @@ static bool openspa_sound(const struct snapshot_header *h)
 	       (!s->enabled || (s->port != 0 && s->window_ns > 0));
 }
 
-static bool settings_sound(const struct snapshot_header *h)
+bool snapshot_settings_sound(const struct snapshot_header *h)
 {
 	const struct settings *s = &h->settings;
 
@@ -104,26 +104,13 @@ static bool device_sound(const struct snapshot_header *h, const struct device *d
 }
 
 /* The search for a uuid counts on their order. */
-static bool devices_sound(const struct snapshot *s)
+static bool device_placed(const struct device *devices, uint32_t i)
 {
-	const struct snapshot_header *h = s->header;
-
-	for (uint32_t i = 0; i < h->counts.devices; i++) {
-		const struct device *d = &s->devices[i];
-
-		if (!device_sound(h, d) ||
-		    (i > 0 && memcmp(d[-1].uuid, d->uuid, DEVICE_UUID_BYTES) >= 0))
-			return false;
-	}
-	for (uint32_t i = 0; i < h->counts.rules; i++) {
-		if (!rule_sound(&s->rules[i]))
-			return false;
-	}
-	return true;
+	return i == 0 || memcmp(devices[i - 1].uuid, devices[i].uuid, DEVICE_UUID_BYTES) < 0;
 }
 
-/* The search for a key counts on their order; in which none can stand twice, so all stand there. */
-static bool order_sound(const struct snapshot *s, uint32_t i)
+/* As does that for a key; in their order none can stand twice, so all stand there. */
+static bool key_placed(const struct snapshot *s, uint32_t i)
 {
 	const uint32_t *place = &s->by_key[i];
 
@@ -132,30 +119,36 @@ static bool order_sound(const struct snapshot *s, uint32_t i)
 	                      CLIENT_KEY_BYTES) < 0);
 }
 
-static bool arrays_sound(const struct snapshot *s)
+/* Of each array the one of that number. */
+static bool elements_sound(const struct snapshot *s, uint32_t i)
 {
 	const struct snapshot_header *h = s->header;
+	const struct snapshot_counts *n = &h->counts;
 
-	for (uint32_t i = 0; i < h->counts.clients; i++) {
-		if (!client_sound(h, &s->clients[i]) || !order_sound(s, i))
-			return false;
-	}
-	for (uint32_t i = 0; i < h->counts.policies; i++) {
-		if (!span_inside(s->policies[i].ports, h->counts.ports))
-			return false;
-	}
-	for (uint32_t i = 0; i < h->counts.ports; i++) {
-		if (!range_sound(&s->ports[i]))
-			return false;
-	}
-	for (uint32_t i = 0; i < h->counts.cidrs; i++) {
-		if (s->cidrs[i].bits > 128)
-			return false;
-	}
-	return true;
+	return (i >= n->clients || (client_sound(h, &s->clients[i]) && key_placed(s, i))) &&
+	       (i >= n->policies || span_inside(s->policies[i].ports, n->ports)) &&
+	       (i >= n->ports || range_sound(&s->ports[i])) &&
+	       (i >= n->cidrs || s->cidrs[i].bits <= 128) &&
+	       (i >= n->devices ||
+	           (device_sound(h, &s->devices[i]) && device_placed(s->devices, i))) &&
+	       (i >= n->rules || rule_sound(&s->rules[i]));
 }
 
-bool snapshot_sound(const struct snapshot *s)
+bool snapshot_elements_sound(const struct snapshot *s, uint32_t first, uint32_t end)
 {
-	return settings_sound(s->header) && arrays_sound(s) && devices_sound(s);
+	while (first < end && elements_sound(s, first))
+		first++;
+	return first == end;
+}
+
+uint32_t snapshot_longest(const struct snapshot_header *h)
+{
+	const struct snapshot_counts *n = &h->counts;
+	const uint32_t counts[] = {
+	    n->clients, n->policies, n->ports, n->cidrs, n->devices, n->rules};
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		most = counts[i] > most ? counts[i] : most;
+	return most;
 }
