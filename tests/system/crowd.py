@@ -10,6 +10,7 @@ import openme
 from daemon import program, yaml
 
 SEED = b"Postern's key for tests "
+RULE = "1-65535/tcp"  # what a device may ask for
 NO_KEY = base64.b64encode(bytes(32)).decode()  # 32 bytes, but of small order: any vetting refuses it
 
 
@@ -112,7 +113,7 @@ class Devices:
         return device
 
     def write(self, configuration, count):
-        entries = {str(device_uuid(i)): {"name": f"d{i:07}", "rules": ["1-65535/tcp"]}
+        entries = {str(device_uuid(i)): {"name": f"d{i:07}", "rules": [RULE]}
                    for i in range(count)} if self.entries else {}
         configuration["openspa"]["clients"] = entries
         write_private(self.file, [yaml(configuration) + "\n"])
