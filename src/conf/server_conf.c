@@ -266,7 +266,7 @@ static struct conf *conf_new(const char *path, struct conf_error *error)
 		free(folder);
 	}
 	if (conf != NULL && conf->path != NULL && conf->clients_folder != NULL &&
-	    conf_add_file(conf, path) != NULL &&
+	    conf_add_file(conf, strdup(path)) != NULL &&
 	    section_defaults(&conf_server_section, &conf->server) &&
 	    section_defaults(&conf_openspa_section, &conf->openspa))
 		return conf;
