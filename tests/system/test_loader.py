@@ -104,7 +104,8 @@ class LoaderTest(WorldTest):
         loader = self.begin_reload()
         self.assertEqual(self.daemon.stop(), 0)
         self.assertIsNone(state_of(loader))
-        self.assertFalse(self.daemon.events(level="error"))
+        for level in ("error", "warn"):
+            self.assertFalse(self.daemon.events(level=level))
 
     def test_reloads_during_a_reload(self):
         """What was changed meanwhile is read, once for all who have asked."""
