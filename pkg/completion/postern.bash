@@ -4,7 +4,8 @@ _postern_value() # OPTION CURRENT
 {
 	case $1 in
 	--config | --client-config | --control | --qr-out | --file | -f | --private-key | --public-key | \
-		--server-public-key | --key-file | --pub-file | --out | --output-dir | --devices)
+		--server-public-key | --key-file | --pub-file | --out | --output-dir | --devices | \
+		--state-dir)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$2"))
 		;;
@@ -36,7 +37,7 @@ _postern_names() # COMMAND
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload release config knock connect status profiles
+	local commands="init add list revoke sessions reload release config index knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --help
 		--version"
@@ -62,6 +63,7 @@ _postern()
 	sessions) options+=" --watch" ;;
 	release) options+=" --yes" ;;
 	config) options+=" --file" ;;
+	index) options+=" --state-dir" ;;
 	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;
 	request) options+=" --protocol --port --end-port --server-ip --server --server-port --client-ip

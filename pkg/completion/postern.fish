@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload release config knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions reload release config index knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
@@ -27,6 +27,7 @@ complete -c postern -n $first -a reload -d 'have the daemon read its configurati
 complete -c postern -n $first -a release -d 'take the rules out of the firewall'
 complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
 complete -c postern -n $first -a config -d 'check or show the server configuration'
+complete -c postern -n $first -a index -d 'prepare the daemon for very many clients'
 complete -c postern -n $first -a knock -d 'ask a server to open its ports'
 complete -c postern -n $first -a connect -d 'another name for knock'
 complete -c postern -n $first -a status -d 'tell whether the ports are open'
@@ -54,6 +55,7 @@ complete -c postern -n $add -l public-key -x -d 'register this key'
 complete -c postern -n '__fish_seen_subcommand_from add revoke' -l no-reload -d 'leave the daemon as it is'
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
+complete -c postern -n '__fish_seen_subcommand_from index' -l state-dir -r -F -d 'the state directory of posternd'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show'
 complete -c postern -n '__fish_seen_subcommand_from config' -s f -l file -r -F -d 'the configuration'
 

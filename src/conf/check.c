@@ -104,7 +104,13 @@ static int by_client_name(const void *a, const void *b)
 	const struct conf_client *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
-	return order != 0 ? order : strcmp(x->file, y->file);
+	if (order == 0 && x->file != y->file)
+		order = strcmp(x->file, y->file);
+	if (order == 0)
+		order = (x->place.line > y->place.line) - (x->place.line < y->place.line);
+	if (order == 0)
+		order = (x->place.column > y->place.column) - (x->place.column < y->place.column);
+	return order;
 }
 
 /* An entry of clients.d that takes away what another entry gives. */
@@ -134,6 +140,9 @@ static struct conf_client *standing_entry(
 static bool apply_override(const struct conf *conf, struct conf_client *standing,
     const struct conf_client *other, struct conf_error *error)
 {
+	if (other->file == standing->file)
+		return conf_fail_second(
+		    error, other->file, other->place, other->name, standing->place.line);
 	if (!is_override(conf, other) ||
 	    (other->ed25519_pubkey.given &&
 	        memcmp(other->ed25519_pubkey.bytes, standing->ed25519_pubkey.bytes,

@@ -28,7 +28,8 @@ static const char *index_problem(const struct index_use *use, const struct conf 
 		return NULL;
 	if (use->damaged)
 		return "it is damaged";
-	if (conf != NULL && memcmp(use->old.server_key, conf->public_key, sizeof conf->public_key) != 0)
+	if (conf != NULL &&
+	    memcmp(use->old.server_key, conf->public_key, sizeof conf->public_key) != 0)
 		return "it belongs to a server with another key";
 	return NULL;
 }
@@ -54,6 +55,7 @@ static struct conf *load(struct index_use *use, const char *path,
 	conf_free(conf);
 	index_use_free(use);
 	*report = (struct conf_index_report){0};
+	*error = (struct conf_error){.text = ""};
 	refuse(report, index_path, problem);
 	use_start(use, report, recording);
 	return conf_load_using(path, overlay, use, error);
@@ -137,8 +139,7 @@ struct conf *conf_load_renewing(const char *path, const char *index_path, uint32
 	return conf;
 }
 
-struct conf *conf_load_prepared(
-    const char *path, const char *index_path, struct conf_error *error)
+struct conf *conf_load_prepared(const char *path, const char *index_path, struct conf_error *error)
 {
 	struct conf_index_report report;
 	struct conf *conf = conf_load_renewing(path, index_path, CONF_INDEX_WORTH, &report, error);

@@ -22,7 +22,8 @@ struct conf_index_report {
 	                    * the state directory is fresh: the daemon must use it first */
 };
 
-/* As conf_load, with the help of the index, if it is there and may be read; `report` may be NULL. */
+/* As conf_load, with the help of the index, if it is there and may be read; `report` may be NULL.
+ */
 struct conf *conf_load_indexed(const char *path, const char *index_path,
     struct conf_index_report *report, struct conf_error *error);
 /* The same, and writes a new index when the old one was refused, or more than `most` clients or
@@ -33,12 +34,10 @@ struct conf *conf_load_renewing(const char *path, const char *index_path, uint32
 #define CONF_INDEX_WORTH  1000
 
 /* conf_load_renewing when it is worth it; what becomes of the index stands in the log. */
-struct conf *conf_load_prepared(
-    const char *path, const char *index_path, struct conf_error *error);
+struct conf *conf_load_prepared(const char *path, const char *index_path, struct conf_error *error);
 /* The same for the index alone: whoever loads the configuration with it afterwards is spared the
  * slow part. False, with *error filled, only when the configuration cannot be loaded. */
-bool conf_index_prepare(
-    const char *config_path, const char *index_path, struct conf_error *error);
+bool conf_index_prepare(const char *config_path, const char *index_path, struct conf_error *error);
 
 /* `state_dir`/clients.index, allocated; NULL when memory is short. */
 char *conf_index_path(const char *state_dir);

@@ -1,9 +1,8 @@
-/* Clients, from the main file and from clients.d. */
+/* Clients, wherever they stand. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/error.h"
-#include "conf/file.h"
 #include "conf/index_use.h"
 #include "conf/private.h"
 #include "conf/section.h"
@@ -50,9 +49,10 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 	    "not given; expected the client's public key, 32 bytes in base64");
 }
 
-bool client_load(struct conf *conf, const struct tree *tree, const struct node *key,
-    const struct node *map, const char *file, struct conf_error *error)
+bool clients_load_one(struct conf *conf, const struct tree *tree, const struct node *key,
+    const char *file, struct conf_error *error)
 {
+	const struct node *map = tree_next(tree, key);
 	const char *expected = NULL;
 	struct conf_client *client;
 	char path[96];
@@ -66,10 +66,13 @@ bool client_load(struct conf *conf, const struct tree *tree, const struct node *
 	client->file = file;
 	client->place = key->place;
 	snprintf(path, sizeof path, "clients.%s", key->text);
-	return (section_defaults(&conf_client_section, client) ||
-	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(&conf_client_section, client, tree, map, path, error) &&
-	       check_key(conf, client, tree, key, map, path, error);
+	if (!section_defaults(&conf_client_section, client))
+		return section_refuse(tree, key, path, "more memory", error);
+	if (!section_load(&conf_client_section, client, tree, map, path, error) ||
+	    !check_key(conf, client, tree, key, map, path, error))
+		return false;
+	index_keep_client(conf->index, tree, key);
+	return true;
 }
 
 void clients_drop(struct conf *conf, size_t count)
@@ -88,9 +91,8 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 		    tree, map, "clients", "client names with their keys and ports", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!client_load(conf, tree, key, tree_next(tree, key), file, error))
+		if (!clients_load_one(conf, tree, key, file, error))
 			return false;
-		index_keep_client(conf->index, tree, key);
 	}
 	return true;
 }
@@ -108,87 +110,4 @@ const char *conf_add_file(struct conf *conf, const char *path)
 	}
 	conf->files[conf->file_count] = strdup(path);
 	return conf->files[conf->file_count] == NULL ? NULL : conf->files[conf->file_count++];
-}
-
-/* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
-static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_error *error)
-{
-	static const char *const known[] = {"clients"};
-	const struct node *root = tree_root(tree), *key;
-	const char *file = conf_add_file(conf, tree->file);
-
-	if (file == NULL)
-		return conf_fail(error, "%s: not enough memory to read it", tree->file);
-	if (root == NULL || node_is_null(root))
-		return true;
-	if (root->kind != NODE_MAP)
-		return section_refuse(tree, root, "", "the section clients", error);
-	key = tree_first(tree, root);
-	if (key == NULL)
-		return true;
-	if (strcmp(key->text, known[0]) != 0)
-		return section_unknown(tree, key, "", known, 1, error);
-	if (tree_next_key(tree, key) != NULL)
-		return section_unknown(tree, tree_next_key(tree, key), "", known, 1, error);
-	return clients_load(conf, tree, tree_next(tree, key), file, error);
-}
-
-static bool load_text(
-    struct conf *conf, const char *path, const char *text, size_t size, struct conf_error *error)
-{
-	struct tree tree;
-	bool ok;
-
-	if (!tree_parse(&tree, path, text, size, error))
-		return false;
-	ok = load_tree(conf, &tree, error);
-	tree_free(&tree);
-	return ok;
-}
-
-static bool load_file(
-    struct conf *conf, const struct file_folder *folder, const char *name, struct conf_error *error)
-{
-	char *path = file_join(folder->path, name);
-	struct file_text text = {NULL, 0};
-	struct file file = {.fd = -1};
-	bool ok;
-
-	if (path == NULL)
-		return conf_fail(error, "%s: not enough memory to read it", name);
-	ok = index_take_file(conf, folder, name, path) ||
-	     (file_open_in(&file, folder, name, path, error) &&
-	         file_read_all(&text, &file, error) &&
-	         load_text(conf, path, text.data, text.size, error));
-	if (ok && file.fd >= 0)
-		index_keep_file(conf->index, name, &file.st);
-	file_text_free(&text);
-	file_close(&file);
-	free(path);
-	return ok;
-}
-
-static bool load_overlay(
-    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
-{
-	char *path = file_join(conf->clients_folder, overlay->name);
-	bool ok =
-	    path != NULL && load_text(conf, path, overlay->text, strlen(overlay->text), error);
-
-	free(path);
-	return ok;
-}
-
-bool clients_load_folder(
-    struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error)
-{
-	struct file_folder folder;
-	bool ok = file_folder_open(&folder, conf->clients_folder, ".yaml", error);
-
-	for (size_t i = 0; i < folder.count && ok; i++) {
-		if (overlay == NULL || strcmp(overlay->name, folder.names[i]) != 0)
-			ok = load_file(conf, &folder, folder.names[i], error);
-	}
-	file_folder_close(&folder);
-	return ok && (overlay == NULL || load_overlay(conf, overlay, error));
 }

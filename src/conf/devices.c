@@ -12,12 +12,19 @@
 /* `count` more. */
 static bool make_room(struct conf *conf, size_t count)
 {
-	struct conf_device *more =
-	    reallocarray(conf->devices, conf->device_count + count + 1, sizeof *more);
+	size_t room = conf->device_room * 2;
+	struct conf_device *more;
 
-	if (more != NULL)
-		conf->devices = more;
-	return more != NULL;
+	if (conf->device_count + count <= conf->device_room)
+		return true;
+	if (room < conf->device_count + count)
+		room = conf->device_count + count;
+	more = reallocarray(conf->devices, room, sizeof *more);
+	if (more == NULL)
+		return false;
+	conf->devices = more;
+	conf->device_room = room;
+	return true;
 }
 
 /* There must be room. */
@@ -32,8 +39,8 @@ static struct conf_device *add_device(struct conf *conf, const uint8_t uuid[stat
 	return device;
 }
 
-static bool load_device(const struct openspa_source *s, const struct node *key,
-    const struct node *map, struct conf_error *error)
+static bool load_device(
+    const struct openspa_source *s, const struct node *key, struct conf_error *error)
 {
 	char full[OPENSPA_PATH_BYTES];
 	const char *expected = NULL;
@@ -43,10 +50,21 @@ static bool load_device(const struct openspa_source *s, const struct node *key,
 	openspa_path(full, s, "clients", NULL);
 	if (!value_uuid(uuid, key->text, &expected))
 		return section_refuse(s->tree, key, full, expected, error);
+	if (s->conf->device_count == CONF_MAX_CLIENTS || !make_room(s->conf, 1))
+		return section_refuse(s->tree, key, full, "fewer devices", error);
 	device = add_device(s->conf, uuid);
 	device->place = key->place;
 	openspa_path(full, s, "clients", key->text);
-	return section_load(&conf_device_section, device, s->tree, map, full, error);
+	return section_load(
+	    &conf_device_section, device, s->tree, tree_next(s->tree, key), full, error);
+}
+
+bool devices_load_one(
+    struct conf *conf, const struct tree *tree, const struct node *key, struct conf_error *error)
+{
+	const struct openspa_source s = {conf, tree, NULL, "openspa"};
+
+	return load_device(&s, key, error);
 }
 
 bool devices_load(const struct openspa_source *s, struct conf_error *error)
@@ -60,11 +78,9 @@ bool devices_load(const struct openspa_source *s, struct conf_error *error)
 	if (map->kind != NODE_MAP)
 		return section_refuse(
 		    s->tree, map, full, "device UUIDs with what they may ask for", error);
-	if (map->count / 2 > CONF_MAX_CLIENTS || !make_room(s->conf, map->count / 2))
-		return section_refuse(s->tree, map, full, "fewer devices", error);
 	for (const struct node *key = tree_first(s->tree, map); key != NULL;
 	     key = tree_next_key(s->tree, key)) {
-		if (!load_device(s, key, tree_next(s->tree, key), error))
+		if (!load_device(s, key, error))
 			return false;
 	}
 	return true;
@@ -77,16 +93,18 @@ static int by_uuid(const void *a, const void *b)
 
 	if (order != 0)
 		return order;
-	return (x->place.line == 0) - (y->place.line == 0); /* the section's first */
+	/* The section's first, in their order there; the folder's line is 0. */
+	return x->place.line - 1U < y->place.line - 1U ? -1 : x->place.line != y->place.line;
 }
 
 /* Makes one device of its entry in the section, its key and its revocation in the folder. */
-static void merge_devices(struct conf *conf)
+static bool merge_devices(struct conf *conf, struct conf_error *error)
 {
+	char uuid[UUID_TEXT_BYTES];
 	size_t kept = 0;
 
 	if (conf->device_count == 0)
-		return;
+		return true;
 	qsort(conf->devices, conf->device_count, sizeof *conf->devices, by_uuid);
 	for (size_t i = 1; i < conf->device_count; i++) {
 		struct conf_device *last = &conf->devices[kept], *next = &conf->devices[i];
@@ -95,6 +113,9 @@ static void merge_devices(struct conf *conf)
 			conf->devices[++kept] = *next;
 			continue;
 		}
+		if (next->place.line != 0)
+			return conf_fail_second(error, conf->path, next->place,
+			    uuid_text(uuid, next->uuid), last->place.line);
 		if (next->has_key) {
 			memcpy(last->modulus, next->modulus, sizeof last->modulus);
 			memcpy(last->exponent, next->exponent, sizeof last->exponent);
@@ -104,6 +125,7 @@ static void merge_devices(struct conf *conf)
 			last->revoked = next->revoked;
 	}
 	conf->device_count = kept + 1;
+	return true;
 }
 
 /* Reads a file into the device whose name it bears. */
@@ -174,8 +196,7 @@ bool devices_load_folder(struct conf *conf, struct conf_error *error)
 		                              take_revocation, error);
 	}
 	free(folder);
-	merge_devices(conf);
-	return ok;
+	return ok && merge_devices(conf, error);
 }
 
 static bool fail_device(const struct openspa_source *s, const struct conf_device *device,

@@ -7,6 +7,7 @@
 
 #include "base/line.h"
 #include "conf/private.h"
+#include "conf/values.h"
 
 bool conf_fail(struct conf_error *error, const char *format, ...)
 {
@@ -30,6 +31,17 @@ bool conf_fail_system(struct conf_error *error, const char *path, const char *do
 	conf_fail(error, "%s: cannot %s: %s", path, doing, strerror(number));
 	error->permission = number == EACCES || number == EPERM;
 	return false;
+}
+
+bool conf_fail_second(struct conf_error *error, const char *file, struct conf_place place,
+    const char *name, uint32_t first_line)
+{
+	char quoted[80];
+
+	return conf_fail(error,
+	    "%s:%u:%u: found %s a second time; it stands at line %u already: remove one of them",
+	    file, place.line, place.column, value_quoted(quoted, sizeof quoted, name, 63),
+	    first_line);
 }
 
 void conf_warn(struct conf *conf, const char *format, ...)

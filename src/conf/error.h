@@ -11,4 +11,8 @@ bool conf_fail(struct conf_error *error, const char *format, ...)
 /* "PATH: cannot DOING: reason of errno"; notes when rights are wanting. Always false. */
 bool conf_fail_system(struct conf_error *error, const char *path, const char *doing);
 
+/* An entry that stands in its file already. Always false. */
+bool conf_fail_second(struct conf_error *error, const char *file, struct conf_place place,
+    const char *name, uint32_t first_line);
+
 #endif

@@ -135,8 +135,8 @@ bool index_file_read(
 	*out = (struct index_file){.data = NULL};
 	if (folder < 0)
 		return false;
-	fd =
-	    openat(folder, index_name(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = openat(
+	    folder, index_name(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0)
 		ok = read_all(out, fd, config, why);
 	else if (errno == ELOOP)

@@ -21,9 +21,11 @@ struct file_identity {
 	int64_t changed_ns;
 };
 
+struct file_identity file_identity(const struct stat *st);
+
 /* Whose index it is. */
 struct index_owner {
-	const char *config; /* the main file, absolute and without links */
+	const char *config;                 /* the main file, absolute and without links */
 	uint8_t server_key[CONF_KEY_BYTES]; /* public; zeros without openme */
 };
 

@@ -5,7 +5,7 @@
 
 #define NONE       UINT32_MAX
 #define NODE_BYTES 9 /* without the text of a scalar: see put_head */
-#define QUOTED     0x80
+#define QUOTED     0x80U
 
 uint8_t *stream_room(struct stream *s, size_t more)
 {
@@ -69,17 +69,17 @@ bool stream_put_node(struct stream *s, const struct tree *tree, const struct nod
 	return true;
 }
 
-static struct node *add_node(struct tree *tree, uint32_t *room)
+static struct node *add_node(struct tree *tree)
 {
-	if (tree->count == *room) {
-		uint32_t more = *room == 0 ? 64 : *room * 2;
+	if (tree->count == tree->room) {
+		uint32_t more = tree->room == 0 ? 64 : tree->room * 2;
 		struct node *nodes =
 		    more > TREE_NODES ? NULL : reallocarray(tree->nodes, more, sizeof *nodes);
 
 		if (nodes == NULL)
 			return NULL;
 		tree->nodes = nodes;
-		*room = more;
+		tree->room = more;
 	}
 	return &tree->nodes[tree->count++];
 }
@@ -94,15 +94,15 @@ static bool take_text(struct reader *from, struct node *node, size_t length)
 	return true;
 }
 
-static bool take_node(struct reader *from, struct tree *tree, uint32_t *room, unsigned int depth)
+static bool take_node(struct reader *from, struct tree *tree, unsigned int depth)
 {
 	uint32_t here = tree->count, last = NONE, count;
-	struct node *node = add_node(tree, room);
+	struct node *node = add_node(tree);
 	uint8_t kind = reader_u8(from);
 
 	if (node == NULL || depth > TREE_DEPTH)
 		return false;
-	*node = (struct node){.kind = kind & ~QUOTED, .quoted = (kind & QUOTED) != 0};
+	*node = (struct node){.kind = (uint8_t)(kind & ~QUOTED), .quoted = (kind & QUOTED) != 0};
 	node->place.line = reader_u32(from);
 	node->place.column = reader_u16(from);
 	node->first = node->next = NONE;
@@ -115,7 +115,7 @@ static bool take_node(struct reader *from, struct tree *tree, uint32_t *room, un
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t child = tree->count;
 
-		if (!take_node(from, tree, room, depth + 1) ||
+		if (!take_node(from, tree, depth + 1) ||
 		    (tree->nodes[here].kind == NODE_MAP && i % 2 == 0 &&
 		        tree->nodes[child].kind != NODE_SCALAR))
 			return false;
@@ -128,7 +128,7 @@ static bool take_node(struct reader *from, struct tree *tree, uint32_t *room, un
 	return true;
 }
 
-bool stream_take_node(struct reader *from, struct tree *tree, uint32_t *room)
+bool stream_take_node(struct reader *from, struct tree *tree)
 {
-	return take_node(from, tree, room, 0);
+	return take_node(from, tree, 0);
 }

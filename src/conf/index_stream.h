@@ -18,9 +18,9 @@ bool stream_put(struct stream *s, const void *data, size_t size);
 /* A node with all that is in it. False when memory is short, or the node too large for the form. */
 bool stream_put_node(struct stream *s, const struct tree *tree, const struct node *node);
 
-/* Adds a node, with all that is in it, to a tree that has place for `room` nodes, which grows.
+/* Adds a node, with all that is in it, to a tree; `texts` of that are not used.
  * Texts stay where they are in the reader's buffer. False: not what stream_put_node wrote, or
  * memory is short. */
-bool stream_take_node(struct reader *from, struct tree *tree, uint32_t *room);
+bool stream_take_node(struct reader *from, struct tree *tree);
 
 #endif

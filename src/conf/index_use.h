@@ -17,6 +17,7 @@ struct index_use {
 	int64_t began_ns;
 	struct stream nodes; /* of the file that is just read */
 	uint32_t count;
+	bool misfit; /* they have no place in the form: the file is not kept */
 	struct index_parts parts;
 };
 
@@ -27,13 +28,18 @@ bool index_knows_key(struct index_use *use, const uint8_t key[static CONF_KEY_BY
 /* Keeps a client that was read from a tree, key and value. */
 void index_keep_client(struct index_use *use, const struct tree *tree, const struct node *key);
 
-/* How much of the main file's text has to be parsed: all of it, or what stands before `clients`,
- * which then come from index_take_main. */
-size_t index_match_main(struct index_use *use, const char *text, size_t size);
+/* How much of the main file has to be parsed: all of it, or what stands before `clients`, which
+ * then come from index_take_main. */
+size_t index_match_main(const struct index_use *use, const struct tree_source *from);
 bool index_take_main(struct conf *conf, struct conf_error *error);
 /* Keeps what index_keep_client was given since the last file: all clients of the main file. */
 void index_keep_main(
-    struct index_use *use, const struct tree *tree, const char *text, size_t size);
+    struct index_use *use, const struct tree *tree, const struct tree_source *from);
+/* Whether a file was last changed so long ago that a change since we began could not be
+ * overlooked: file systems' clocks are coarse. */
+bool index_settled(const struct index_use *use, const struct stat *st);
+/* Forgets it. */
+void index_forget_nodes(struct index_use *use);
 
 /* Takes the clients of a file of clients.d that is as it was. False: it must be read. */
 bool index_take_file(

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/trusted_file.h"
 #include "conf/index_form.h"
@@ -42,6 +43,20 @@ int index_folder_open(const char *path, char why[static INDEX_WHY_BYTES])
 }
 
 /* --- Putting it together */
+
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+struct file_identity file_identity(const struct stat *st)
+{
+	return (struct file_identity){.device = st->st_dev,
+	    .inode = st->st_ino,
+	    .size = st->st_size,
+	    .modified_ns = ns_of(st->st_mtim),
+	    .changed_ns = ns_of(st->st_ctim)};
+}
 
 static bool put_u64(struct stream *s, uint64_t value)
 {
@@ -121,8 +136,7 @@ static bool write_all(int fd, const struct index_parts *p)
 	struct stream start = {NULL, 0, 0}, main = {NULL, 0, 0}, files = {NULL, 0, 0};
 	const struct stream *const parts[] = {
 	    &start, &p->keys, &main, &p->main_clients, &files, &p->files};
-	bool ok =
-	    put_start(&start, p) && put_main(&main, p) && put_u64(&files, p->files.used);
+	bool ok = put_start(&start, p) && put_main(&main, p) && put_u64(&files, p->files.used);
 	int64_t room = INDEX_BYTES_MOST - INDEX_HASH_BYTES;
 	uint8_t hash[INDEX_HASH_BYTES];
 	crypto_generichash_state state;

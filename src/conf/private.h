@@ -30,6 +30,7 @@ struct conf {
 	struct rsa_secret *openspa_secret; /* locked memory */
 	struct conf_device *devices;
 	size_t device_count;
+	size_t device_room;
 	struct conf_group *groups;
 	size_t group_count;
 	struct conf_client *clients;
@@ -72,12 +73,12 @@ struct conf *conf_load_text_using(const char *path, const char *text, size_t siz
 #define CONF_WARNINGS_MOST 64
 void conf_warn(struct conf *conf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* One entry of a map `clients`. */
+bool clients_load_one(struct conf *conf, const struct tree *tree, const struct node *key,
+    const char *file, struct conf_error *error);
 /* The entries of a map `clients`. `file` is one of conf->files. */
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error);
-/* One of them. */
-bool client_load(struct conf *conf, const struct tree *tree, const struct node *key,
-    const struct node *map, const char *file, struct conf_error *error);
 /* Forgets all but the first `count`. */
 void clients_drop(struct conf *conf, size_t count);
 /* Everything in clients.d. */
@@ -90,6 +91,9 @@ const char *conf_add_file(struct conf *conf, const char *path);
  * name it: "openspa", or "" for an original OpenSPA file, where it is the whole. */
 bool openspa_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *path, struct conf_error *error);
+/* One entry of `openspa.clients`. */
+bool devices_load_one(
+    struct conf *conf, const struct tree *tree, const struct node *key, struct conf_error *error);
 
 /* An absolute path without links, when nobody but root and the caller can put another file there.
  * False with errno 0 or the reason, and `problem` filled. */

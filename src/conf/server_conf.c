@@ -12,6 +12,8 @@
 #include "conf/section.h"
 #include "conf/values.h"
 
+#define MAIN_MOST (512U << 20) /* bytes of the main file */
+
 /* What a group's specs are made of: ports alone. */
 static const struct conf_field specs_field = {.key = "ports", .kind = CONF_KIND_PORTS};
 
@@ -186,23 +188,79 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 	return preset_group(conf, tree, root, error) && check_server(conf, tree, root, error);
 }
 
-static bool load_main(struct conf *conf, const char *text, size_t size, struct conf_error *error)
+/* Whether a key of `clients` at the top may be a device of an original file. As long as neither
+ * `server` nor `openspa` was seen, that is one by its look, or by the keys before it. */
+static bool may_be_original(const struct tree *tree, const struct node *key)
 {
-	size_t head = index_match_main(conf->index, text, size);
-	struct tree tree;
+	const struct node *root = tree_root(tree);
+	uint8_t uuid[DEVICE_UUID_BYTES];
+	const char *ignored = NULL;
+
+	return tree_find(tree, root, "server") == NULL &&
+	       tree_find(tree, root, "openspa") == NULL &&
+	       (value_uuid(uuid, key->text, &ignored) || is_original(tree, root));
+}
+
+/* Clients and devices leave the tree at once, so that any number of them needs little of it. */
+static enum tree_use take_entry(void *context, const struct tree *tree, const struct node *section,
+    const struct node *key, struct conf_error *error)
+{
+	struct conf *conf = context;
 	bool ok;
 
-	if (!tree_parse(&tree, conf->path, text, head, error))
-		return false;
-	ok = load_tree(conf, &tree, error) && (head == size || index_take_main(conf, error));
-	if (ok && head == size)
-		index_keep_main(conf->index, &tree, text, size);
+	if (section == NULL && !may_be_original(tree, key))
+		ok = clients_load_one(conf, tree, key, conf->files[0], error);
+#ifdef HAVE_OPENSPA
+	else if (section != NULL && strcmp(section->text, "openspa") == 0)
+		ok = devices_load_one(conf, tree, key, error);
+#endif
+	else
+		return TREE_KEPT;
+	return ok ? TREE_TAKEN : TREE_FAILED;
+}
+
+static bool load_main(struct conf *conf, const struct tree_source *from, struct conf_error *error)
+{
+	const struct tree_taker taker = {take_entry, conf};
+	struct tree_source head = *from;
+	struct tree tree = {.file = NULL};
+	bool ok, kept;
+
+	head.size = index_match_main(conf->index, from);
+	kept = head.size < from->size;
+	ok = tree_parse(&tree, &head, &taker, error) && load_tree(conf, &tree, error) &&
+	     (!kept || index_take_main(conf, error));
+	if (ok && !kept)
+		index_keep_main(conf->index, &tree, from);
+	else if (!ok && kept)
+		conf->index->damaged = true; /* all of the text was right once */
 	tree_free(&tree);
 	return ok;
 }
 
-static struct conf *conf_new(
-    const char *path, struct index_use *index, struct conf_error *error)
+/* OpenSPA's key stands in a file of its own. */
+static bool holds_secret(const struct conf *conf)
+{
+	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL;
+}
+
+static bool load_main_file(struct conf *conf, struct conf_error *error)
+{
+	struct file file;
+	bool ok;
+
+	if (!file_open(&file, conf->path, FILE_PUBLIC, MAIN_MOST, error))
+		return false;
+	ok =
+	    load_main(conf,
+	        &(struct tree_source){conf->path, NULL, file.fd, (size_t)file.st.st_size}, error) &&
+	    (!holds_secret(conf) || file_kept_secret(&file, error));
+	ok = file_unchanged(&file, error) && ok;
+	file_close(&file);
+	return ok;
+}
+
+static struct conf *conf_new(const char *path, struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = calloc(1, sizeof *conf);
 	char *folder = file_folder(path);
@@ -225,17 +283,25 @@ static struct conf *conf_new(
 	return NULL;
 }
 
+/* What is loaded keeps nothing of the index. */
+static struct conf *finish(struct conf *conf, bool ok)
+{
+	if (conf != NULL)
+		conf->index = NULL;
+	if (ok)
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
 struct conf *conf_load_text_using(const char *path, const char *text, size_t size,
     struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = conf_new(path, index, error);
 
-	if (conf != NULL && load_main(conf, text, size, error) && check_clients(conf, error)) {
-		conf->index = NULL;
-		return conf;
-	}
-	conf_free(conf);
-	return NULL;
+	return finish(conf,
+	    conf != NULL && load_main(conf, &(struct tree_source){path, text, -1, size}, error) &&
+	        check_clients(conf, error));
 }
 
 struct conf *conf_load_text(
@@ -244,32 +310,14 @@ struct conf *conf_load_text(
 	return conf_load_text_using(path, text, size, NULL, error);
 }
 
-/* OpenSPA's key stands in a file of its own. */
-static bool holds_secret(const struct conf *conf)
-{
-	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL;
-}
-
 struct conf *conf_load_using(const char *path, const struct conf_overlay *overlay,
     struct index_use *index, struct conf_error *error)
 {
 	struct conf *conf = conf_new(path, index, error);
-	struct file_text text = {NULL, 0};
-	struct file file = {.fd = -1};
-	bool ok = conf != NULL && file_open(&file, path, FILE_PUBLIC, FILE_MOST, error) &&
-	          file_read_all(&text, &file, error) &&
-	          load_main(conf, text.data, text.size, error) &&
-	          (!holds_secret(conf) || file_kept_secret(&file, error)) &&
-	          clients_load_folder(conf, overlay, error) && check_clients(conf, error);
 
-	file_text_free(&text);
-	file_close(&file);
-	if (ok) {
-		conf->index = NULL;
-		return conf;
-	}
-	conf_free(conf);
-	return NULL;
+	return finish(conf, conf != NULL && load_main_file(conf, error) &&
+	                        clients_load_folder(conf, overlay, error) &&
+	                        check_clients(conf, error));
 }
 
 struct conf *conf_load(const char *path, struct conf_error *error)

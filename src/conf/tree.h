@@ -10,32 +10,51 @@
 #include "conf/conf.h"
 
 #define TREE_DEPTH 8
-#define TREE_NODES (1U << 21)
+#define TREE_NODES (1U << 22)
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
-	enum node_kind kind;
-	bool quoted;      /* a scalar in quotes or a block: never null */
 	const char *text; /* of a scalar; zero-terminated, without zeros inside */
 	struct conf_place place;
 	uint32_t first; /* child; in a map, key and value by turns */
 	uint32_t next;
 	uint32_t count; /* of children */
+	uint8_t kind;   /* enum node_kind */
+	bool quoted;    /* a scalar in quotes or a block: never null */
 };
 
 struct tree {
 	const char *file; /* as in complaints */
 	struct node *nodes;
 	uint32_t count;
-	char *texts; /* locked memory */
-	size_t text_size;
-	size_t text_used;
+	uint32_t room;
+	struct tree_texts *texts; /* locked memory */
 };
 
-/* `file` must outlive the tree, `data` need not. False with *error filled. */
-bool tree_parse(
-    struct tree *out, const char *file, const char *data, size_t size, struct conf_error *error);
+/* Memory, or an open file. */
+struct tree_source {
+	const char *file; /* as in complaints; must outlive the tree */
+	const char *data; /* need not; NULL: from `fd` */
+	int fd;
+	size_t size; /* no more is read, even where the file has more */
+};
+
+/* A file of a million clients is not to be a tree of millions of nodes: each entry of a map
+ * `clients`, at the top or in a section there, is offered as soon as it is whole. What is taken
+ * leaves the tree at once. */
+enum tree_use { TREE_KEPT, TREE_TAKEN, TREE_FAILED };
+struct tree_taker {
+	/* `section` is the key of the section, NULL at the top. */
+	enum tree_use (*take)(void *context, const struct tree *tree, const struct node *section,
+	    const struct node *key, struct conf_error *error);
+	void *context;
+};
+
+/* `out` is zeroed, or what an earlier text was read into, whose memory is used again. `taker` may
+ * be NULL. False with *error filled, and the tree freed. */
+bool tree_parse(struct tree *out, const struct tree_source *from, const struct tree_taker *taker,
+    struct conf_error *error);
 /* Wipes. Safe on a zeroed one. */
 void tree_free(struct tree *tree);
 

@@ -213,7 +213,8 @@ static bool load_file(struct client_conf *conf, struct conf_error *error)
 	struct file_text text = {NULL, 0};
 	struct tree tree = {.file = NULL};
 	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
-	          tree_parse(&tree, conf->path, text.data, text.size, error);
+	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
+	              NULL, error);
 
 	file_text_free(&text);
 	ok = ok && load_tree(conf, &tree, error);

@@ -199,7 +199,8 @@ bool ospa_load(struct ospa *out, const char *path, struct conf_error *error)
 
 	*out = (struct ospa){.port = OSPA_PORT};
 	ok = file_read(&text, path, FILE_SECRET, error) &&
-	     tree_parse(&out->tree, path, text.data, text.size, error);
+	     tree_parse(
+	         &out->tree, &(struct tree_source){path, text.data, -1, text.size}, NULL, error);
 	file_text_free(&text);
 	if (!ok)
 		return false;

@@ -148,7 +148,8 @@ static bool write_client_file(struct new_file *file, const struct conf *conf, co
 	if (path == NULL || text == NULL)
 		conf_fail(error, "%s: not enough memory to write it", name);
 	else
-		ok = (next = conf_load_with(conf->path, &overlay, CONF_INDEX_DEFAULT, error)) != NULL &&
+		ok = (next = conf_load_with(conf->path, &overlay, CONF_INDEX_DEFAULT, error)) !=
+		         NULL &&
 		     file_make_folder(conf->clients_folder, error) &&
 		     ((new_file_open(file, path) &&
 		          file_write_whole(file->fd, text, strlen(text))) ||

@@ -116,9 +116,15 @@ static void a_huge_file_is_refused(void **state)
 	struct conf_error error;
 
 	(void)state;
-	assert_int_equal(truncate(path, (16 << 20) + 1), 0);
+	assert_int_equal(truncate(path, (512 << 20) + 1), 0);
 	assert_null(conf_load(path, &error));
-	assert_non_null(strstr(error.text, "larger than 16 MiB"));
+	assert_non_null(strstr(error.text, "larger than 512 MiB"));
+	write_text("config.yaml", SERVER);
+	assert_int_equal(mkdir(in_folder("clients.d"), 0755), 0);
+	path = write_text("clients.d/a.yaml", "clients: {}");
+	assert_int_equal(truncate(path, (16 << 20) + 1), 0);
+	assert_null(conf_load(in_folder("config.yaml"), &error));
+	assert_non_null(strstr(error.text, "clients.d/a.yaml: larger than 16 MiB"));
 }
 
 static void client_files_must_be_trusted_too(void **state)

@@ -76,7 +76,7 @@ static void repeated(const char *unit, size_t times)
 /* No more than so many, however small they are. */
 static void more_than_can_be_held(void **state)
 {
-	enum { MOST = 1 << 21 };
+	enum { MOST = 1 << 22 };
 	char *text = malloc(2 * MOST + 1);
 	struct conf_error error = {.text = ""};
 
