@@ -70,10 +70,12 @@ static void take_values(struct loaded *out, const struct conf *conf)
 	out->sandbox = (enum conf_sandbox)conf_server(conf)->sandbox;
 }
 
-/* With the index of clients in the state directory, which is renewed when it is worth it. */
+/* With the index of clients in the state directory, if there is one yet; it is renewed when it is
+ * worth it. */
 static struct conf *load(const struct main_options *options, struct conf_error *why)
 {
-	char *index = conf_index_path(options->state_dir);
+	char *index =
+	    access(options->state_dir, F_OK) == 0 ? conf_index_path(options->state_dir) : NULL;
 	struct conf *conf = index == NULL ? conf_load(options->config, why)
 	                                  : conf_load_prepared(options->config, index, why);
 

@@ -190,14 +190,15 @@ class RogueTest(RogueWorld):
     def test_messages_of_the_wrong_form(self):
         table = self.rogue().table
         for channel, name in (("doorman", "KNOCK"), ("desk", "SESSIONS_WANTED"),
-                              ("main", "CONFIG_KEEPER"), ("main", "STOP_KEEPER")):
+                              ("main", "CONFIG_KEEPER"), ("main", "CHECK_KEEPER"),
+                              ("main", "STOP_KEEPER")):
             number, size = table[name][2:]
             head = head_of(number)
             for body in (head, head[:4], head[:3], head + bytes(size - 1), head + bytes(size + 1),
                          head + bytes(8000)):
                 if len(body) != len(head) + size:
                     self.forbidden(channel, body)
-            most = 1 if name == "CONFIG_KEEPER" else 0
+            most = 1 if name in ("CONFIG_KEEPER", "CHECK_KEEPER") else 0
             for descriptors in (most + 1, 5, 16):
                 self.forbidden(channel, head + bytes(size), descriptors)  # that have no names
                 self.forbidden(channel, head_of(number, (1 << descriptors) - 1) + bytes(size),

@@ -929,6 +929,91 @@ static void wrong_guesses_are_limited(void **state)
 	assert_false(sodium_is_zero(l->hash_key, sizeof l->hash_key));
 }
 
+/* What main is told of it. */
+static int32_t outcome_of(enum message_type type, const void *body, struct message_fds *fds)
+{
+	struct message m;
+
+	assert_true(channel_send(&world.main, type, body, fds));
+	take_config();
+	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+	return m.body.DOORMAN_READY.error;
+}
+
+/* A sound one with so many networks, the last of them with so many bits. */
+static int large_snapshot(uint32_t networks, uint8_t bits)
+{
+	struct cidr *all = calloc(networks, sizeof *all);
+	const struct snapshot_parts parts = {.generation = ++world.generation,
+	    .settings = world.doorman.config.header->settings,
+	    .counts = {.clients = CLIENTS, .policies = 1, .ports = 1, .cidrs = networks},
+	    .clients = world.clients,
+	    .policies = world.doorman.config.policies,
+	    .ports = world.doorman.config.ports,
+	    .cidrs = all};
+	int fd;
+
+	assert_non_null(all);
+	all[networks - 1].bits = bits;
+	fd = snapshot_create(&parts);
+	free(all);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* It serves by the old one meanwhile, and takes over what it has looked at to its end. */
+static void a_large_snapshot_is_checked_in_slices(void **state)
+{
+	static const struct message_empty nothing;
+	static const enum message_type check = MESSAGE_CHECK_DOORMAN;
+	struct message_secret how = {.openspa = false};
+	struct message_fds fds = message_fds_none();
+	int32_t error = EAGAIN;
+	int slices = 1;
+
+	(void)state;
+	memcpy(how.secret, world.server_secret, sizeof how.secret);
+	fds.fd[FD_SNAPSHOT] = large_snapshot(20000, 1);
+	assert_int_equal(outcome_of(check, &nothing, &fds), EAGAIN);
+	message_fds_close(&fds);
+	for (; error == EAGAIN; slices++) {
+		assert_int_equal(outcome_of(MESSAGE_CONFIG_DOORMAN, &how, NULL), EAGAIN);
+		world.generation--;
+		knock_by(ALICE);
+		run_scan();
+		assert_int_equal(handed_on(), ALICE);
+		world.generation++;
+		error = outcome_of(check, &nothing, NULL);
+	}
+	assert_int_equal(error, 0);
+	assert_int_equal(slices, 3);
+	assert_int_equal(outcome_of(MESSAGE_CONFIG_DOORMAN, &how, NULL), 0);
+	assert_int_equal(world.doorman.config.header->generation, world.generation);
+	assert_int_equal(outcome_of(MESSAGE_CONFIG_DOORMAN, &how, NULL), EBADMSG);
+	assert_int_equal(mapped_files("postern-snapshot"), 1);
+}
+
+static void what_is_bad_in_the_last_slice_is_found(void **state)
+{
+	static const struct message_empty nothing;
+	static const enum message_type check = MESSAGE_CHECK_DOORMAN;
+	const struct message_secret how = {.openspa = false};
+	struct message_fds fds = message_fds_none();
+
+	(void)state;
+	fds.fd[FD_SNAPSHOT] = large_snapshot(10000, 129);
+	world.generation--;
+	assert_int_equal(outcome_of(check, &nothing, &fds), EAGAIN);
+	message_fds_close(&fds);
+	assert_int_equal(outcome_of(check, &nothing, NULL), EBADMSG);
+	assert_int_equal(outcome_of(check, &nothing, NULL), EBADMSG);
+	assert_int_equal(outcome_of(MESSAGE_CONFIG_DOORMAN, &how, NULL), EBADMSG);
+	assert_int_equal(mapped_files("postern-snapshot"), 1);
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+}
+
 /* One is mapped, however often it is reloaded and whether the next one is taken or not. */
 static void a_reload_without_memory_changes_nothing(void **state)
 {
@@ -1221,6 +1306,8 @@ int main(void)
 	    T(more_than_one_source_may_queue),
 	    T(nobody_to_hand_it_to),
 	    T(wrong_guesses_are_limited),
+	    T(a_large_snapshot_is_checked_in_slices),
+	    T(what_is_bad_in_the_last_slice_is_found),
 	    T(a_reload_without_memory_changes_nothing),
 	    cmocka_unit_test(no_start_by_halves),
 	    cmocka_unit_test(what_is_not_locked_is_said),

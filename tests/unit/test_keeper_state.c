@@ -85,6 +85,32 @@ static void openings_follow_their_device(void **state)
 	assert_int_equal(bench_grants(), 0);
 }
 
+/* By who they are, whether they keep their places, move together, or are mixed. */
+static void what_was_seen_follows_its_holder(void **state)
+{
+	static const unsigned int orders[][5] = {{3, 0, 1, 2}, {3, 2, 0, 1}, {2, 1, 2}, {1, 2}};
+	const struct bench_config whole = *bench_config();
+	struct bench_config *c = bench_config();
+
+	(void)state;
+	for (size_t n = 0; n < sizeof orders / sizeof *orders; n++) {
+		*c = whole;
+		assert_int_equal(bench_configure(), 0);
+		for (uint32_t i = 0; i < BENCH_CLIENTS + BENCH_DEVICES; i++)
+			bench_keeper()->state.seen[i].real_ns = i + 1;
+		c->client_count = orders[n][0];
+		for (uint32_t i = 0; i < c->client_count; i++)
+			c->clients[i] = whole.clients[orders[n][i + 1]];
+		assert_int_equal(bench_configure(), 0);
+		for (uint32_t i = 0; i < c->client_count; i++)
+			assert_int_equal(
+			    bench_keeper()->state.seen[i].real_ns, orders[n][i + 1] + 1);
+		for (uint32_t i = 0; i < BENCH_DEVICES; i++)
+			assert_int_equal(bench_keeper()->state.seen[c->client_count + i].real_ns,
+			    BENCH_CLIENTS + i + 1);
+	}
+}
+
 static void who_may_not_any_more_loses_it(void **state)
 {
 	struct bench_config *c = bench_config();
@@ -592,6 +618,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    BENCH_TEST(grants_follow_their_holder),
 	    BENCH_TEST(openings_follow_their_device),
+	    BENCH_TEST(what_was_seen_follows_its_holder),
 	    BENCH_TEST(who_may_not_any_more_loses_it),
 	    BENCH_TEST(expiry_to_the_nanosecond),
 	    BENCH_TEST(a_rule_that_is_gone_ends_what_it_allowed),
