@@ -77,7 +77,7 @@ bench: tested
 
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) $(PLACES)
-	@! grep -q '"name": "sandbox", "value": "off"' $(BUILD)/meson-info/intro-buildoptions.json || \
+	@! meson introspect --buildoptions $(BUILD) | grep -q '"name": "sandbox", "value": "off"' || \
 	{ echo '$(BUILD) is built with -Dsandbox=off, for debugging only: not installed' >&2; exit 1; }
 	ninja -C $(BUILD)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

@@ -58,9 +58,10 @@ copy_checkout() {
 }
 
 # inside COMMAND...: the tree is the root, in mount and process namespaces that end with the command,
-# however it ends. The bash in it stays as process 1, to reap. Only in the background: it execs.
+# however it ends. The bash in it stays as process 1, to reap, and is in a process group that can be
+# seen there. Only in the background: it execs.
 inside() {
-	exec unshare --mount --pid --fork --kill-child bash -euc '
+	exec unshare --mount --pid --fork --kill-child setsid bash -euc '
 		tree=$1 checkout=$2
 		shift 2
 		mount --bind "$tree" "$tree"

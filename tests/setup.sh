@@ -4,6 +4,7 @@
 #   demo    `make demo`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
+#   suite   tests that are skipped where a container, systemd or another C library is missing
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   booted  a machine of tests/booted, and building in it
@@ -20,8 +21,8 @@ test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-crypt
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
-ci='clang-format clang-tidy musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross git debootstrap
-debian-archive-keyring util-linux systemd-container'
+suite='musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross systemd-container ccache'
+ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux'
 emulated='qemu-system-x86 e2fsprogs'
 booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
 kernel='linux-image-cloud-amd64 kmod udev'
@@ -31,12 +32,13 @@ build) packages=$build ;;
 demo) packages="$build $demo" ;;
 test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
-ci) packages="$build $demo $test $clang $ci" ;;
-emulated) packages="$build $demo $test $clang $ci $emulated" ;;
+suite) packages="$build $demo $test $clang $suite" ;;
+ci) packages="$build $demo $test $clang $suite $ci" ;;
+emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|ci|emulated|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|booted|kernel' >&2
 	exit 2
 	;;
 esac

@@ -12,7 +12,7 @@
 #include "cmd/spa_left.h"
 #include "cmd/text.h"
 #include "conf/values.h"
-#include "proto/rsa_key.h"
+#include "proto/rsa_wipe.h"
 
 #define NAME_DEFAULT "SPA server"
 
@@ -235,7 +235,7 @@ static enum cli_exit generate(struct cli *cli, struct gen *gen)
 		spa_left_look(cli, client->folder);
 	if (!ask_rest(cli, gen))
 		return cli->status;
-	if (!rsa_init())
+	if (!rsa_wipe_init())
 		return cli_fail(cli, CLI_FAILED, "libcrypto cannot be set up");
 	choose_device(client->ospa.device);
 	if (!spa_client_make(cli, client))

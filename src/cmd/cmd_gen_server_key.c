@@ -12,8 +12,8 @@
 #include "cmd/outfile.h"
 #include "cmd/text.h"
 #include "conf/file.h"
-#include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
+#include "proto/rsa_wipe.h"
 
 static const struct option_syntax syntax = {
     .usage = "openspa gen-server-key [OPTION...] [DIR]",
@@ -65,7 +65,7 @@ static bool put_keys(struct cli *cli, struct pair *pair)
 	struct rsa_secret secret;
 	bool ok;
 
-	ok = rsa_init() && rsa_secret_generate(&secret) == RSA_FINE &&
+	ok = rsa_wipe_init() && rsa_secret_generate(&secret) == RSA_FINE &&
 	     rsa_pem_write_secret(text, &secret, NULL) && fputs(text, pair->key.file) >= 0 &&
 	     rsa_pem_write_public(text, &secret.public_key) && fputs(text, pair->pub.file) >= 0 &&
 	     fchmod(fileno(pair->pub.file), 0644) == 0;

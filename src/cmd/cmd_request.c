@@ -8,6 +8,7 @@
 #include "cmd/option.h"
 #include "cmd/spa_request.h"
 #include "cmd/text.h"
+#include "proto/rsa_wipe.h"
 
 #define TRIES_DEFAULT      3
 #define TIMEOUT_DEFAULT_NS (10 * NS_PER_SECOND)
@@ -203,7 +204,7 @@ static enum cli_exit run(struct cli *cli, struct asked *asked)
 	}
 	if (!check_ports(cli, asked))
 		return cli->status;
-	if (!rsa_init())
+	if (!rsa_wipe_init())
 		return cli_fail(cli, CLI_FAILED, "libcrypto cannot be set up");
 	if (spa_request_prepare(cli, &request, &asked->words)) {
 		x->ask.ports = asked->ports;

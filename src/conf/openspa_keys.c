@@ -7,8 +7,8 @@
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
-#include "proto/rsa_key.h"
 #include "proto/rsa_pem.h"
+#include "proto/rsa_wipe.h"
 
 _Static_assert(RSA_KEY_BYTES == sizeof(((struct device *)0)->modulus) &&
                    RSA_EXPONENT_BYTES == sizeof(((struct device *)0)->exponent),
@@ -69,7 +69,7 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 
 	/* Before the first use: main runs as root, and libcrypto would read a file that says what
 	 * code to load. */
-	if (!rsa_init()) {
+	if (!rsa_wipe_init()) {
 		conf_fail(error, "%s: libcrypto cannot be set up to read its keys", conf->path);
 		goto out;
 	}

@@ -8,6 +8,7 @@
 #include "files/server_files.h"
 #include "files/show.h"
 #include "proto/rsa_pem.h"
+#include "proto/rsa_wipe.h"
 
 #define DEVICE_0 "8e29c98d-cb57-40a6-8e79-4e1a21bc54dd"
 #define DEVICE_1 "ebf499d7-1eef-4895-bfdf-c1908c1d40a0"
@@ -32,6 +33,8 @@ static char public_pem[2][RSA_PEM_BYTES];
 static int make_keys(void **state)
 {
 	(void)state;
+	if (!rsa_wipe_init())
+		return -1;
 	for (size_t i = 0; i < 2; i++) {
 		if (!secret_init() || rsa_secret_generate(&secrets[i]) != RSA_FINE ||
 		    !rsa_pem_write_secret(secret_pem[i], &secrets[i], NULL) ||
