@@ -1,13 +1,12 @@
 /* The layers that are not to be had everywhere: each is tried in a way that changes nothing. */
 #include <errno.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/filters.h"
 #include "proc/sandbox.h"
 
 static const struct {
@@ -26,12 +25,13 @@ static const struct {
         "a kernel with CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets seccomp by; "
         "or server.sandbox: best, to go on without it"},
     [SANDBOX_MEMORY] = {"locked memory", "the server's private key may get to swap",
-        "a limit of 1 MiB, or 16 MiB with OpenSPA (LimitMEMLOCK=, ulimit -l, lxc.prlimit.memlock), "
-        "or CAP_IPC_LOCK, and in a container a filter that lets mlock and mlockall by; or "
-        "server.sandbox: best, to go on without it"},
+        "a limit of what is needed, or more (LimitMEMLOCK=, ulimit -l, lxc.prlimit.memlock), or "
+        "CAP_IPC_LOCK, and in a container a filter that lets mlock2 by; or server.sandbox: best, "
+        "to go on without it"},
 };
 
 static bool takes_best;
+static unsigned int without;
 
 const char *sandbox_layer_name(enum sandbox_layer layer)
 {
@@ -53,20 +53,10 @@ static int lacks_landlock(void)
 	                                                                                   : 0;
 }
 
-/* Whoever has filters looks first where this one is, which is nowhere. */
-static int lacks_seccomp(void)
-{
-	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL);
-
-	if (result == -1 && errno == ENOSYS)
-		result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
-	return result == -1 && (errno == EINVAL || errno == ENOSYS || errno == EPERM) ? errno : 0;
-}
-
 int sandbox_lacks(enum sandbox_layer layer)
 {
 	return layer == SANDBOX_LANDLOCK  ? lacks_landlock()
-	       : layer == SANDBOX_SECCOMP ? lacks_seccomp()
+	       : layer == SANDBOX_SECCOMP ? filters_lacking()
 	                                  : 0;
 }
 
@@ -75,15 +65,23 @@ bool sandbox_is_left_out(enum sandbox_layer layer)
 	return takes_best && sandbox_lacks(layer) != 0;
 }
 
-bool sandbox_goes_without(enum sandbox_layer layer, int err, sandbox_say *say)
+bool sandbox_goes_without(enum sandbox_layer layer, int err, const char *needed, sandbox_say *say)
 {
+	const char *need = needed != NULL ? "needed" : NULL;
+
 	if (takes_best)
 		say(LOG_LEVEL_WARN, "going on without a layer of the sandbox that is missing here",
 		    "layer", layers[layer].name, "error", strerror(err), "so", layers[layer].so,
-		    NULL);
+		    need, needed, NULL);
 	else
 		say(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer",
 		    layers[layer].name, "error", strerror(err), "remedy", layers[layer].remedy,
-		    NULL);
+		    need, needed, NULL);
+	without |= takes_best ? 1U << layer : 0;
 	return takes_best;
+}
+
+unsigned int sandbox_without(void)
+{
+	return without;
 }
