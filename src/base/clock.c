@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -30,6 +29,13 @@ int64_t clock_asleep_ns(void)
 	int64_t boot_ns = now(CLOCK_BOOTTIME);
 
 	return boot_ns - now(CLOCK_MONOTONIC);
+}
+
+/* Nanoseconds are a long, which may be shorter than what they are counted in here. */
+struct timespec clock_timespec(int64_t ns)
+{
+	return (struct timespec){
+	    .tv_sec = ns / NS_PER_SECOND, .tv_nsec = (long)(ns % NS_PER_SECOND)};
 }
 
 bool clock_boot_id(char id[static CLOCK_BOOT_ID_BYTES])

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_SECOND 1000000000LL
 #define NS_PER_MS     1000000LL
@@ -14,6 +15,8 @@ int64_t clock_boot_ns(void);
 /* For how long the machine has slept since it was started. CLOCK_BOOTTIME goes on meanwhile; what
  * the kernel times by its own ticks, such as elements of nftables' sets, does not. */
 int64_t clock_asleep_ns(void);
+
+struct timespec clock_timespec(int64_t ns);
 
 #define CLOCK_BOOT_ID_BYTES 40
 /* What this start of the machine is called, filled up with zeros. False with errno. */

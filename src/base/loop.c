@@ -65,11 +65,6 @@ void loop_stop(struct loop *loop)
 	loop->stopped = true;
 }
 
-static struct timespec timespec_of(int64_t ns)
-{
-	return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
-}
-
 bool loop_wait_readable(int fd, int64_t until_ns)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -77,7 +72,7 @@ bool loop_wait_readable(int fd, int64_t until_ns)
 
 	do {
 		int64_t left_ns = until_ns - clock_boot_ns();
-		struct timespec left = timespec_of(left_ns > 0 ? left_ns : 0);
+		struct timespec left = clock_timespec(left_ns > 0 ? left_ns : 0);
 
 		errno = 0;
 		count = ppoll(&ready, 1, &left, NULL);
@@ -93,7 +88,7 @@ int timer_open(void)
 bool timer_set(int fd, int64_t first_ns, int64_t interval_ns)
 {
 	struct itimerspec when = {
-	    .it_value = timespec_of(first_ns), .it_interval = timespec_of(interval_ns)};
+	    .it_value = clock_timespec(first_ns), .it_interval = clock_timespec(interval_ns)};
 
 	return timerfd_settime(fd, 0, &when, NULL) == 0;
 }

@@ -155,8 +155,7 @@ void cli_end_when_interrupted(void)
 
 void cli_sleep_until(int64_t boot_ns)
 {
-	struct timespec until = {
-	    .tv_sec = boot_ns / NS_PER_SECOND, .tv_nsec = boot_ns % NS_PER_SECOND};
+	struct timespec until = clock_timespec(boot_ns);
 
 	while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL) == EINTR)
 		;

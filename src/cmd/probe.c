@@ -109,8 +109,7 @@ static bool wait_for_answer(
 {
 	for (;;) {
 		int64_t left_ns = until_ns - clock_boot_ns();
-		struct timespec left = {
-		    .tv_sec = left_ns / NS_PER_SECOND, .tv_nsec = left_ns % NS_PER_SECOND};
+		struct timespec left = clock_timespec(left_ns);
 
 		if (left_ns <= 0 || (!probe->patient && !any_waiting(a)))
 			return false;

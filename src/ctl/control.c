@@ -50,7 +50,7 @@ static void bytes(struct wire *w, void *data, size_t size)
 /* A text of 1 to `size` - 1 bytes, its length before it. */
 static void text(struct wire *w, char *data, size_t size, size_t length_size)
 {
-	size_t length = number(w, w->reading ? 0 : strnlen(data, size), length_size);
+	size_t length = (size_t)number(w, w->reading ? 0 : strnlen(data, size), length_size);
 
 	if (length == 0 || length >= size) {
 		w->failed = true;

@@ -63,6 +63,16 @@ bool openme_well_formed(const uint8_t packet[static OPENME_PACKET_BYTES])
 	return p.ephemeral[31] < 0x80 && sodium_compare(p.signature + 32, order, sizeof order) < 0;
 }
 
+/* More than the library's functions use of the stack. Where it has no assembler for the processor
+ * they leave there what they have worked on. */
+#define LEFT_BEHIND_BYTES 8192
+
+static void wipe_behind(void *own, size_t size)
+{
+	sodium_stackzero(LEFT_BEHIND_BYTES);
+	sodium_memzero(own, size);
+}
+
 static bool shared_key(uint8_t key[static OPENME_KEY_BYTES],
     const uint8_t secret[static OPENME_SECRET_BYTES],
     const uint8_t public_key[static OPENME_PUBLIC_BYTES])
@@ -75,7 +85,7 @@ static bool shared_key(uint8_t key[static OPENME_KEY_BYTES],
 		hkdf_sha256(key, NULL, 0, shared, sizeof shared, hkdf_info, sizeof hkdf_info - 1);
 	else
 		sodium_memzero(key, OPENME_KEY_BYTES);
-	sodium_memzero(shared, sizeof shared);
+	wipe_behind(shared, sizeof shared);
 	return usable;
 }
 
@@ -103,7 +113,7 @@ bool openme_open(struct openme_knock *out, const uint8_t key[static OPENME_KEY_B
 		reader_take(&r, out->nonce, sizeof out->nonce);
 		reader_take(&r, out->target.bytes, sizeof out->target.bytes);
 	}
-	sodium_memzero(plain, sizeof plain);
+	wipe_behind(plain, sizeof plain);
 	return fits;
 }
 
@@ -127,7 +137,7 @@ static void seal_contents(uint8_t sealed[static OPENME_SEALED_BYTES],
 	writer_put(&w, ingredients->knock.target.bytes, sizeof ingredients->knock.target.bytes);
 	crypto_aead_chacha20poly1305_ietf_encrypt(
 	    sealed, NULL, plain, sizeof plain, NULL, 0, NULL, ingredients->aead_nonce, key);
-	sodium_memzero(plain, sizeof plain);
+	wipe_behind(plain, sizeof plain);
 }
 
 bool openme_seal(
@@ -156,7 +166,7 @@ bool openme_seal(
 	writer_put(&w, signature, sizeof signature);
 	ok = writer_filled(&w, OPENME_PACKET_BYTES);
 cleanup:
-	sodium_memzero(key, sizeof key);
+	wipe_behind(key, sizeof key);
 	return ok;
 }
 

@@ -13,7 +13,7 @@
 
 #define SNAPSHOT_MAGIC 0x50534e32U /* "PSN2" */
 #define SNAPSHOT_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define SNAPSHOT_MOST  (1ULL << 30) /* bytes */
+#define SNAPSHOT_MOST  (1ULL << 30) /* bytes; a size_t anywhere */
 
 /* Where the arrays stand; all offsets from the start of the file. */
 struct plan {
@@ -62,7 +62,7 @@ static struct plan plan_of(const struct snapshot_counts *n)
 	return p;
 }
 
-static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
+static bool write_at(int fd, const void *data, size_t size, uint64_t offset)
 {
 	const uint8_t *from = data;
 
@@ -74,7 +74,7 @@ static bool write_at(int fd, const void *data, uint64_t size, uint64_t offset)
 		if (written <= 0)
 			return false;
 		from += written;
-		size -= (uint64_t)written;
+		size -= (size_t)written;
 		offset += (uint64_t)written;
 	}
 	return true;
@@ -154,7 +154,7 @@ static bool header_sound(const struct snapshot_header *h, uint64_t size)
 }
 
 /* Size of the file when nobody can change it and a snapshot can have that size, else 0. */
-static uint64_t fixed_size(int fd)
+static size_t fixed_size(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
@@ -163,12 +163,12 @@ static uint64_t fixed_size(int fd)
 	    st.st_size < (off_t)sizeof(struct snapshot_header) ||
 	    (uint64_t)st.st_size > SNAPSHOT_MOST)
 		return 0;
-	return (uint64_t)st.st_size;
+	return (size_t)st.st_size;
 }
 
 bool snapshot_begin(struct snapshot *out, int fd)
 {
-	uint64_t size = fixed_size(fd);
+	size_t size = fixed_size(fd);
 	const uint8_t *base;
 	struct plan plan;
 	void *mapped;
@@ -238,7 +238,7 @@ void snapshot_unmap(struct snapshot *s)
 	} base = {.read = s->header};
 
 	if (s->header != NULL)
-		munmap(base.mapped, s->header->size);
+		munmap(base.mapped, (size_t)s->header->size);
 	memset(s, 0, sizeof *s);
 }
 

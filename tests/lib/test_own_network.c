@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,6 +241,10 @@ int main(void)
 	    cmocka_unit_test(a_private_address_is_not_told), /* last: it takes the others' away */
 	};
 
+	if (getenv("MESON_EXE_WRAPPER") != NULL) {
+		fprintf(stderr, "left out: QEMU has no netlink of addresses\n");
+		return 77;
+	}
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 &&
 	    unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) < 0)
 		return 77;

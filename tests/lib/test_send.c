@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
@@ -29,6 +30,14 @@ static struct server {
 	int v4, v6;
 	uint16_t port;
 } server;
+
+/* Which runs programs for another processor */
+static const char *runner(void)
+{
+	const char *by = getenv("MESON_EXE_WRAPPER");
+
+	return by != NULL ? by : "";
+}
 
 static int open_socket(const struct sockaddr *at, socklen_t size)
 {
@@ -319,7 +328,8 @@ static void the_example_knocks(void **state)
 	assert_int_equal(postern_key_to_base64(secret, sizeof secret, server.options.client_secret,
 	                     sizeof server.options.client_secret),
 	    POSTERN_OK);
-	snprintf(command, sizeof command, "'%s' 127.0.0.1 %d %s", example, server.port, key);
+	snprintf(command, sizeof command, "%s '%s' 127.0.0.1 %d %s", runner(), example, server.port,
+	    key);
 	child = popen(command, "w");
 	assert_non_null(child);
 	fprintf(child, "%s\n", secret);

@@ -1,6 +1,7 @@
 /* Preloaded: lets the FAULT_AT'th call of FAULT_CALL fail, in the role FAULT_ROLE of posternd
  * (`main`: also the tool), and says so on standard error; and says it when its process crashes.
  * Calls are counted by kind: memory, map, open, write, sync, rename, send, receive, socket. */
+#undef _TIME_BITS
 #undef _FILE_OFFSET_BITS /* or `open` would be another name for open64, and libraries call both */
 #include <dlfcn.h>
 #include <errno.h>

@@ -93,6 +93,11 @@ int __wrap_fsync(int fd)
 	return __real_fsync(fd);
 }
 
+/* As the C library calls it where a long is too short for a time */
+#if __SIZEOF_LONG__ == 4
+#define __real_fstat64 __real___fstat64_time64
+#define __wrap_fstat64 __wrap___fstat64_time64
+#endif
 int __real_fstat64(int fd, struct stat64 *st);
 int __wrap_fstat64(int fd, struct stat64 *st);
 int __wrap_fstat64(int fd, struct stat64 *st)

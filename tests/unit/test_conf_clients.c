@@ -284,7 +284,7 @@ static void the_snapshot_holds_no_secret(void **state)
 
 	(void)state;
 	assert_true(secret_from_base64(secret, sizeof secret, PRIVATE_KEY));
-	assert_null(memmem(s.header, s.header->size, secret, 8));
+	assert_null(memmem(s.header, (size_t)s.header->size, secret, 8));
 	snapshot_unmap(&s);
 }
 

@@ -43,6 +43,10 @@ int __wrap_socket(int domain, int type, int protocol)
 	return fails(SOCKET) ? -1 : __real_socket(domain, type, protocol);
 }
 
+#if __SIZEOF_LONG__ == 4 /* as the C library calls it there */
+#define __real_setsockopt __real___setsockopt64
+#define __wrap_setsockopt __wrap___setsockopt64
+#endif
 int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)

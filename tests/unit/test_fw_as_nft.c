@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "emulated.h"
 #include "fw_bench.h"
 
 /* Of numbers that the kernel gives, and of the boot, no text can know. */
@@ -190,5 +191,6 @@ int main(void)
 	    FW_OLD_TEST(it_is_what_nft_makes_of_the_text),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "caught_log.h"
+#include "emulated.h"
 #include "fw/hold.h"
 #include "fw/nft.h"
 #include "fw_bench.h"
@@ -645,5 +646,6 @@ int main(void)
 	    HOST_TEST(a_refusal_does_not_cost_the_owner),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
 }

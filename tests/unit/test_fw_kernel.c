@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "emulated.h"
 #include "fw_bench.h"
 
 #define PASS_RULE "postern: let granted packets by"
@@ -581,5 +582,6 @@ int main(void)
 	    FW_TEST(iptables_reads_its_chains),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
 }

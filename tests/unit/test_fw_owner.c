@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "caught_log.h"
+#include "emulated.h"
 #include "fw/hold.h"
 #include "fw/nft_rule.h"
 #include "fw_bench.h"
@@ -529,5 +530,6 @@ int main(void)
 	    FW_OLD_TEST(what_another_boot_left_is_no_grant),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
 }

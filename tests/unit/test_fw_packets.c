@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "emulated.h"
 #include "fw_bench.h"
 
 #define SERVER_4   "10.9.0.1"
@@ -400,5 +401,6 @@ int main(void)
 	    FW_TEST(packets_in_packets),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, enter, leave);
 }

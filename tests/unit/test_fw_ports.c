@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "caught_log.h"
+#include "emulated.h"
 #include "fw/nft.h"
 #include "fw_bench.h"
 
@@ -894,5 +895,6 @@ int main(void)
 	    FW_TEST(where_there_is_no_table),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, fw_bench_enter, NULL);
 }

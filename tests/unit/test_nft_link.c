@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <sys/socket.h>
 
+#include "emulated.h"
 #include "fw/nft.h"
 #include "short_memory.h"
 
@@ -586,5 +587,6 @@ int main(void)
 	    cmocka_unit_test(one_that_was_used),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

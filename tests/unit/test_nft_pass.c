@@ -15,6 +15,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include "emulated.h"
 #include "fw/nft_rule.h"
 
 #define MARK 0x40U
@@ -385,5 +386,6 @@ int main(void)
 	    cmocka_unit_test(bounds_are_kept),
 	};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, enter, leave);
 }

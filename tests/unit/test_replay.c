@@ -48,17 +48,19 @@ static bool admitted(int64_t timestamp, uint32_t n, int64_t now)
 	return verdict_of(1, timestamp, n, now) == VERDICT_PASS;
 }
 
-static const struct replay_set *set_of(uint8_t holder)
+static const struct replay_set *set_of(uint32_t holder)
 {
-	uint8_t who[32] = {holder};
+	uint8_t who[32] = {0};
 	const struct replay_packet p = {.kind = REPLAY_CLIENT, .holder = who};
-	const struct replay_set *set = replay_find(&guard, replay_holder_hash(&guard, &p));
+	const struct replay_set *set;
 
+	memcpy(who, &holder, sizeof holder);
+	set = replay_find(&guard, replay_holder_hash(&guard, &p));
 	assert_non_null(set);
 	return set;
 }
 
-static uint32_t entries_of(uint8_t holder)
+static uint32_t entries_of(uint32_t holder)
 {
 	const struct replay_set *set = set_of(holder);
 	uint32_t count = 0;

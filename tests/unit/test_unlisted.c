@@ -26,7 +26,8 @@ static bool one_goes(const void *context, uint32_t place)
 static void uuid_of(uint8_t uuid[static DEVICE_UUID_BYTES], uint32_t n)
 {
 	memset(uuid, 0, DEVICE_UUID_BYTES);
-	memcpy(uuid, &n, sizeof n);
+	for (size_t i = 0; i < sizeof n; i++)
+		uuid[i] = (uint8_t)(n >> (8 * i));
 }
 
 static void a_place_is_its_own_once_admitted(void **state)
