@@ -87,23 +87,19 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 	return true;
 }
 
-const char *conf_add_file(struct conf *conf, char *path)
+const char *conf_add_file(struct conf *conf, const char *path)
 {
-	size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
-
-	if (path != NULL && conf->file_count == conf->file_room) {
+	if (conf->file_count == conf->file_room) {
+		size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
 		char **more = reallocarray(conf->files, room, sizeof *more);
 
-		if (more == NULL) {
-			free(path);
+		if (more == NULL)
 			return NULL;
-		}
 		conf->files = more;
 		conf->file_room = room;
 	}
-	if (path != NULL)
-		conf->files[conf->file_count++] = path;
-	return path;
+	conf->files[conf->file_count] = strdup(path);
+	return conf->files[conf->file_count] == NULL ? NULL : conf->files[conf->file_count++];
 }
 
 /* A file of clients.d holds one key, `clients`; one that is empty or all comments is fine. */
@@ -129,8 +125,10 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 /* `name` in the folder, as one of conf->files. */
 static const char *add_file(struct conf *conf, const char *name, struct conf_error *error)
 {
-	const char *file = conf_add_file(conf, file_join(conf->clients_folder, name));
+	char *path = file_join(conf->clients_folder, name);
+	const char *file = path == NULL ? NULL : conf_add_file(conf, path);
 
+	free(path);
 	if (file == NULL)
 		conf_fail(error, "%s: not enough memory to read it", name);
 	return file;
