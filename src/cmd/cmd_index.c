@@ -70,10 +70,11 @@ static enum cli_exit make_index(struct cli *cli, const char *path)
 	work.took_ms = (clock_boot_ns() - began_ns) / NS_PER_MS;
 	conf_free(conf);
 	if (!work.report.written)
-		return cli_fail(cli, CLI_FAILED, "%s%s", *work.report.failed != '\0' ? "" : path,
+		return cli_fail(cli, work.report.permission ? CLI_PERMISSION : CLI_FAILED, "%s%s",
+		    *work.report.failed != '\0' ? "" : path,
 		    *work.report.failed != '\0'
 		        ? work.report.failed
-		        : ": its folder is fresh; start posternd with it first");
+		        : ": the daemon has not used its folder yet; start posternd first");
 	print_work(cli, &work);
 	return CLI_DONE;
 }

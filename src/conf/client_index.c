@@ -1,5 +1,6 @@
 #include "conf/client_index.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,10 +84,12 @@ static void write_index(struct index_use *use, const struct conf *conf, const ch
 	struct conf_index_report *report = use->report;
 	char *config = realpath(conf->path, NULL), why[INDEX_WHY_BYTES] = "not enough memory";
 
+	errno = 0;
 	use->parts.owner.config = config;
 	memcpy(use->parts.owner.server_key, conf->public_key, sizeof conf->public_key);
 	report->written = config != NULL && use->complete && put_keys(&use->parts.keys, conf) &&
 	                  index_file_write(&use->parts, index_path, why);
+	report->permission = !report->written && (errno == EACCES || errno == EPERM);
 	if (!report->written && *why != '\0')
 		snprintf(report->failed, sizeof report->failed, "%.90s: %s", index_path, why);
 	free(config);

@@ -17,9 +17,11 @@ struct conf_index_report {
 	uint32_t files;    /* of clients.d that were parsed */
 	uint32_t kept;     /* files, the main file too, that were not */
 	bool written;      /* there is a new index now */
+	bool permission;   /* there is none for want of rights */
 	char refused[600]; /* why the index that was there is not believed; "": it is, or none is */
-	char failed[600];  /* why a new one could not be written; "": it was, or none was wanted, or
-	                    * the state directory is fresh: the daemon must use it first */
+	/* Why a new one could not be written; "": it was, or none was wanted, or the state
+	 * directory is fresh or missing: the daemon must use it first. */
+	char failed[600];
 };
 
 /* As conf_load, with the help of the index, if it is there and may be read; `report` may be NULL.

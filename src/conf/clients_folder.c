@@ -1,5 +1,4 @@
 /* The clients of clients.d. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf/error.h"
@@ -31,10 +30,8 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 /* `name` in the folder, as one of conf->files. */
 static const char *add_file(struct conf *conf, const char *name, struct conf_error *error)
 {
-	char *path = file_join(conf->clients_folder, name);
-	const char *file = path == NULL ? NULL : conf_add_file(conf, path);
+	const char *file = conf_add_file(conf, file_join(conf->clients_folder, name));
 
-	free(path);
 	if (file == NULL)
 		conf_fail(error, "%s: not enough memory to read it", name);
 	return file;

@@ -40,9 +40,7 @@ struct file_text {
 	size_t size;
 };
 
-/* All of a file. False with *error filled. */
-bool file_read_all(struct file_text *out, const struct file *file, struct conf_error *error);
-/* Opens one of at most FILE_MOST bytes, too. */
+/* All of a file of at most FILE_MOST bytes, read once. False with *error filled. */
 bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error);
 /* Wipes. Safe on a zeroed one. */
@@ -63,8 +61,6 @@ bool file_folder_open(
     struct file_folder *out, const char *path, const char *suffix, struct conf_error *error);
 /* As file_open, a FILE_PUBLIC of at most FILE_MOST bytes. `path` is how complaints name it. */
 bool file_open_in(struct file *out, const struct file_folder *folder, const char *name,
-    const char *path, struct conf_error *error);
-bool file_read_in(struct file_text *out, const struct file_folder *folder, const char *name,
     const char *path, struct conf_error *error);
 /* Looks without opening it. False when file_open_in would not take it. */
 bool file_stat_in(struct stat *st, const struct file_folder *folder, const char *name);

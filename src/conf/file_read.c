@@ -170,7 +170,7 @@ void file_close(struct file *file)
 	file->fd = fd_close(file->fd);
 }
 
-bool file_read_all(struct file_text *out, const struct file *file, struct conf_error *error)
+static bool read_all(struct file_text *out, const struct file *file, struct conf_error *error)
 {
 	size_t size = (size_t)file->st.st_size;
 	ssize_t got = -1;
@@ -191,19 +191,7 @@ bool file_read(
     struct file_text *out, const char *path, enum file_secrecy secrecy, struct conf_error *error)
 {
 	struct file file = {.fd = -1};
-	bool ok =
-	    file_open(&file, path, secrecy, FILE_MOST, error) && file_read_all(out, &file, error);
-
-	file_close(&file);
-	return ok;
-}
-
-bool file_read_in(struct file_text *out, const struct file_folder *folder, const char *name,
-    const char *path, struct conf_error *error)
-{
-	struct file file = {.fd = -1};
-	bool ok =
-	    file_open_in(&file, folder, name, path, error) && file_read_all(out, &file, error);
+	bool ok = file_open(&file, path, secrecy, FILE_MOST, error) && read_all(out, &file, error);
 
 	file_close(&file);
 	return ok;

@@ -82,9 +82,9 @@ struct index_parts {
 /* Adds a file of clients.d, whose name must come behind the last one's. */
 bool index_put_file(struct stream *files, const char *name, const struct file_identity *identity,
     uint32_t count, const void *nodes, size_t size);
-/* Writes it whole or not at all, mode 0600. False with `why`, which is empty for a folder that has
- * never held a file: that it has not is how the daemon knows its first start, when nothing that was
- * granted before can be repeated. */
+/* Writes it whole or not at all, mode 0600. False with `why`, which is empty for a folder that is
+ * missing or has never held a file: that it has not is how the daemon knows its first start, when
+ * nothing that was granted before can be repeated. */
 bool index_file_write(
     const struct index_parts *parts, const char *path, char why[static INDEX_WHY_BYTES]);
 

@@ -78,14 +78,12 @@ bool index_take_file(
 	struct index_clients clients;
 	struct file_identity known;
 	struct conf_error ignored;
-	const char *file;
 	size_t before = conf->client_count;
 
 	if (use == NULL || !index_file_find(&use->old, name, &known, &clients) ||
 	    !is_same(folder, name, &known))
 		return false;
-	file = conf_add_file(conf, path);
-	if (file == NULL || !take_clients(conf, &clients, file, &ignored)) {
+	if (!take_clients(conf, &clients, path, &ignored)) {
 		/* Its file says what is right, and so do all that follow. */
 		clients_drop(conf, before);
 		use->old.files.left = 0;

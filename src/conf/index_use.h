@@ -41,7 +41,8 @@ bool index_settled(const struct index_use *use, const struct stat *st);
 /* Forgets it. */
 void index_forget_nodes(struct index_use *use);
 
-/* Takes the clients of a file of clients.d that is as it was. False: it must be read. */
+/* Takes the clients of a file of clients.d that is as it was; `path` is one of conf->files. False:
+ * it must be read. */
 bool index_take_file(
     struct conf *conf, const struct file_folder *folder, const char *name, const char *path);
 /* Keeps one that was read; `st` is from before that. */

@@ -199,7 +199,7 @@ bool index_file_write(
 	bool ok = false;
 
 	if (folder < 0) {
-		if (*why == '\0')
+		if (*why == '\0' && errno != ENOENT)
 			snprintf(why, INDEX_WHY_BYTES, "its folder: %s", strerror(errno));
 		return false;
 	}

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
 #include "conf/error.h"
 #include "conf/file.h"
@@ -38,20 +39,23 @@ static bool read_secret(struct conf *conf, const char *path, struct conf_error *
 	       fail_key(path, problem, "the server's RSA-2048 private key in PEM", error);
 }
 
-/* `folder` NULL: from `path` itself. */
-static bool read_public(struct rsa_public *out, const struct file_folder *folder, const char *name,
-    const char *path, struct conf_error *error)
+static bool take_public(struct rsa_public *out, const char *path, const char *text, size_t size,
+    struct conf_error *error)
 {
-	struct file_text text = {NULL, 0};
-	enum rsa_error problem;
+	enum rsa_error problem = rsa_pem_read_public(out, text, size);
 
-	if (folder == NULL ? !file_read(&text, path, FILE_PUBLIC, error)
-	                   : !file_read_in(&text, folder, name, path, error))
-		return false;
-	problem = rsa_pem_read_public(out, text.data, text.size);
-	file_text_free(&text);
 	return problem == RSA_FINE ||
 	       fail_key(path, problem, "an RSA-2048 public key in PEM", error);
+}
+
+static bool read_public(struct rsa_public *out, const char *path, struct conf_error *error)
+{
+	struct file_text text = {NULL, 0};
+	bool ok = file_read(&text, path, FILE_PUBLIC, error) &&
+	          take_public(out, path, text.data, text.size, error);
+
+	file_text_free(&text);
+	return ok;
 }
 
 bool openspa_read_secret(const struct openspa_source *s, struct conf_error *error)
@@ -78,7 +82,7 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 	ok = read_secret(conf, file, error);
 	if (!ok || public_file == NULL)
 		goto out;
-	ok = read_public(&public, NULL, NULL, public_file, error);
+	ok = read_public(&public, public_file, error);
 	if (ok && memcmp(&public, &conf->openspa_secret->public_key, sizeof public) != 0)
 		ok = openspa_fail(s, "public_key", error,
 		    "does not belong to private_key; correct one of them, or leave public_key out");
@@ -91,9 +95,22 @@ out:
 bool openspa_read_public(struct conf_device *device, const struct file_folder *folder,
     const char *name, const char *path, struct conf_error *error)
 {
+	char text[RSA_PEM_LIMIT + 1]; /* one more is too long */
 	struct rsa_public key;
+	struct file file;
+	ssize_t got;
+	bool ok;
 
-	if (!read_public(&key, folder, name, path, error))
+	if (!file_open_in(&file, folder, name, path, error))
+		return false;
+	got = fd_read(file.fd, text, sizeof text);
+	ok = got >= 0 ? take_public(&key, path, text, (size_t)got, error)
+	              : conf_fail_system(error, path, "read it");
+	ok = file_unchanged(&file, error) && ok;
+	file_close(&file);
+	/* Somebody may have put a private one there. */
+	secret_wipe(text, sizeof text);
+	if (!ok)
 		return false;
 	memcpy(device->modulus, key.modulus, sizeof device->modulus);
 	memcpy(device->exponent, key.exponent, sizeof device->exponent);

@@ -274,7 +274,7 @@ static struct conf *conf_new(const char *path, struct index_use *index, struct c
 		free(folder);
 	}
 	if (conf != NULL && conf->path != NULL && conf->clients_folder != NULL &&
-	    conf_add_file(conf, path) != NULL &&
+	    conf_add_file(conf, strdup(path)) != NULL &&
 	    section_defaults(&conf_server_section, &conf->server) &&
 	    section_defaults(&conf_openspa_section, &conf->openspa))
 		return conf;

@@ -310,15 +310,19 @@ static bool fail_syntax(struct builder *b, const yaml_parser_t *parser)
 	return tree_fail(b->tree, place, "", b->error, "not YAML: %s", problem);
 }
 
-/* The parser's own copies of the text, which may hold keys. */
-static void wipe_parser(yaml_parser_t *parser)
+static void wipe_front(void *start, const void *end, size_t most)
 {
-	if (parser->buffer.start != NULL)
-		secret_wipe(
-		    parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
-	if (parser->raw_buffer.start != NULL)
-		secret_wipe(parser->raw_buffer.start,
-		    (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+	size_t size = (size_t)((const char *)end - (const char *)start);
+
+	if (start != NULL)
+		secret_wipe(start, MIN(size, most));
+}
+
+/* The parser's own copies of the text, which may hold keys: of a short one the front alone. */
+static void wipe_parser(yaml_parser_t *parser, size_t size)
+{
+	wipe_front(parser->buffer.start, parser->buffer.end, size + 1);
+	wipe_front(parser->raw_buffer.start, parser->raw_buffer.end, size + 1);
 }
 
 static bool take_events(struct builder *b, yaml_parser_t *parser)
@@ -356,7 +360,7 @@ bool tree_parse(struct tree *out, const struct tree_source *from, const struct t
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input(&parser, read_source, &b);
 	ok = take_events(&b, &parser);
-	wipe_parser(&parser);
+	wipe_parser(&parser, from->size);
 	yaml_parser_delete(&parser);
 	if (!ok)
 		tree_free(out);

@@ -223,12 +223,26 @@ enum rsa_error rsa_pem_read_secret(
 	return result;
 }
 
+/* How an RSA-2048 key with the usual exponent begins; PKCS#1 follows. */
+static const uint8_t usual[] = {0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48,
+    0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00};
+#define USUAL_BYTES 294
+
+/* libcrypto takes many times as long to find out what the usual ones are. */
+static EVP_PKEY *parse_spki(const uint8_t **end, long size)
+{
+	if (size != USUAL_BYTES || memcmp(*end, usual, sizeof usual) != 0)
+		return d2i_PUBKEY(NULL, end, size);
+	*end += sizeof usual;
+	return d2i_PublicKey(EVP_PKEY_RSA, NULL, end, size - (long)sizeof usual);
+}
+
 static enum rsa_error parse_public(EVP_PKEY **out, const struct block *b)
 {
 	const uint8_t *end = b->der;
 
 	if (strcmp(b->label, PEM_STRING_PUBLIC) == 0)
-		*out = d2i_PUBKEY(NULL, &end, b->size);
+		*out = parse_spki(&end, b->size);
 	else if (strcmp(b->label, PEM_STRING_RSA_PUBLIC) == 0)
 		*out = d2i_PublicKey(EVP_PKEY_RSA, NULL, &end, b->size);
 	else
