@@ -24,7 +24,7 @@
 
 #define PROCESSOR_S 3600 /* a million keys take some minutes on small boards */
 #define IDLE_MOST   20   /* seconds without any work */
-#define NICE        10   /* knocks come first */
+#define NICE        5    /* in a reload: knocks come first */
 #define END_NS      (2 * NS_PER_SECOND)
 #define WAIT_LONGER "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -140,7 +140,7 @@ static bool tell(int fd, struct loaded *l)
 }
 
 /* Main's signals and descriptors are not its own, and it ends with main. */
-static bool leave_main(int fd, pid_t parent)
+static bool leave_main(int fd, pid_t parent, bool reload)
 {
 	sigset_t none;
 
@@ -150,7 +150,8 @@ static bool leave_main(int fd, pid_t parent)
 	       (fd == STDERR_FILENO + 1 ||
 	           close_range(STDERR_FILENO + 1, (unsigned int)fd - 1, 0) == 0) &&
 	       close_range((unsigned int)fd + 1, ~0U, 0) == 0 &&
-	       setpriority(PRIO_PROCESS, 0, NICE) == 0 && child_limit(RLIMIT_CPU, PROCESSOR_S);
+	       (!reload || setpriority(PRIO_PROCESS, 0, NICE) == 0) &&
+	       child_limit(RLIMIT_CPU, PROCESSOR_S);
 }
 
 static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t parent)
@@ -160,7 +161,7 @@ static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t pare
 	bool told;
 	char accepted;
 
-	if (l == NULL || !leave_main(fd, parent))
+	if (l == NULL || !leave_main(fd, parent, task->generation > 1))
 		child_give_up("cannot read the configuration");
 	memset(l, 0, sizeof *l);
 	l->snapshot = -1;
