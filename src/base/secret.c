@@ -1,6 +1,9 @@
 #include "base/secret.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -43,9 +46,25 @@ void *secret_alloc(size_t size)
 	return p;
 }
 
-bool secret_is_locked(const void *secret, size_t size)
+bool secret_lock_all(size_t *needed)
 {
-	return mlock(secret, size) == 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int failed = maps == NULL ? errno : 0;
+	unsigned long from, to;
+	char line[PATH_MAX + 128], mode[5];
+
+	*needed = 0;
+	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || strcmp(mode, "rw-p") != 0)
+			continue;
+		*needed += to - from;
+		if (mlock2((const void *)from, to - from, MLOCK_ONFAULT) != 0)
+			failed = errno;
+	}
+	if (maps != NULL)
+		fclose(maps);
+	errno = failed;
+	return failed == 0;
 }
 
 void secret_free(void *secret)

@@ -21,8 +21,9 @@ uint64_t secret_hash(const uint8_t key[static SECRET_HASH_BYTES], const void *da
 /* Memory between guard pages, locked where the limit allows; NULL when none is to be had.
  * secret_free wipes it. */
 void *secret_alloc(size_t size);
-/* False: it is not locked, and cannot be. */
-bool secret_is_locked(const void *secret, size_t size);
+/* Locks all memory of this process that is its own and can be written, as it is now: what libraries
+ * make of a secret may be anywhere in it. False with errno; `needed` is how much of it there is. */
+bool secret_lock_all(size_t *needed);
 void secret_free(void *secret);
 
 /* Strict base64 (RFC 4648 4, with padding) of exactly `size` bytes. On failure `out` is wiped. */

@@ -48,7 +48,7 @@ static void print_last_seen(const struct control_last_seen *seen, int64_t now_ns
 	    text_duration(now_ns - seen->when_ns, ago));
 }
 
-static void print_layers(const struct daemon_state *state)
+static void print_lacks(const struct daemon_state *state)
 {
 	char name[4 * CONTROL_NAME_BYTES];
 
@@ -56,7 +56,12 @@ static void print_layers(const struct daemon_state *state)
 		printf("%sThe daemon runs without %s%s (server.sandbox: best)\n",
 		    cli_colour(CLI_RED), text_escaped(name, sizeof name, state->without[i]),
 		    cli_colour(CLI_PLAIN));
-	if (state->without_count > 0)
+	if (state->guard == CONTROL_GUARD_GONE)
+		printf(
+		    "%spostern-guard is gone%s: when the daemon ends, nobody keeps its rules from "
+		    "others\n",
+		    cli_colour(CLI_RED), cli_colour(CLI_PLAIN));
+	if (state->without_count > 0 || state->guard == CONTROL_GUARD_GONE)
 		putchar('\n');
 }
 
@@ -67,7 +72,7 @@ static void print_text(const struct daemon_state *state, int64_t now_ns)
 	bool heading = false;
 
 	printf("Sessions as of %s\n\n", clock_text(now_ns, when));
-	print_layers(state);
+	print_lacks(state);
 	printf("%sACTIVE SESSIONS%s\n", bold, plain);
 	if (state->session_count == 0)
 		puts("  none");
@@ -119,6 +124,7 @@ static void json_session(struct json *j, const struct control_session *s, int64_
 static void print_sessions_json(const struct daemon_state *state, int64_t now_ns)
 {
 	struct json j = {.to = stdout};
+	static const char *const guards[CONTROL_GUARDS] = {"none", "there", "gone"};
 	char address[ADDR_TEXT_BYTES];
 
 	json_open(&j, NULL, '{');
@@ -139,6 +145,7 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 	for (size_t i = 0; i < state->without_count; i++)
 		json_string(&j, NULL, state->without[i]);
 	json_close(&j, ']');
+	json_string(&j, "guard", guards[state->guard]);
 	json_close(&j, '}');
 }
 

@@ -36,6 +36,10 @@ static void take_record(void *context, const struct control_record *record)
 	else if (record->type == CONTROL_LAST_SEEN &&
 	         one_more(s, &s->seen, s->seen_count, sizeof *s->seen))
 		s->seen[s->seen_count++] = record->last_seen;
+	else if (record->type == CONTROL_STAT && strcmp(record->stat.name, CONTROL_GUARD) == 0)
+		s->guard = record->stat.value < CONTROL_GUARDS
+		               ? (enum control_guard)record->stat.value
+		               : CONTROL_GUARD_NONE;
 	else if (record->type == CONTROL_STAT && s->without_count < DAEMON_LAYERS_MOST)
 		memcpy(s->without[s->without_count++], record->stat.name, CONTROL_NAME_BYTES);
 }

@@ -16,6 +16,7 @@ struct daemon_state {
 	size_t seen_count;
 	char without[DAEMON_LAYERS_MOST][CONTROL_NAME_BYTES]; /* layers of the daemon's sandbox */
 	size_t without_count;
+	enum control_guard guard;
 	bool short_of_memory;
 };
 

@@ -25,11 +25,11 @@
 
 enum control_type {
 	/* requests, without a body */
-	CONTROL_SESSIONS =
-	    1,              /* answered by SESSION for every grant, LAST_SEEN for every client, and
-	                     * STAT for every layer of the sandbox that the daemon does without */
-	CONTROL_RELOAD = 2, /* answered by STAT (what came of it) */
-	CONTROL_STATS = 3,  /* answered by STAT */
+	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client,
+	                       * and STAT: for CONTROL_GUARD, and for every layer of the sandbox
+	                       * that the daemon does without */
+	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
+	CONTROL_STATS = 3,    /* answered by STAT */
 	/* replies */
 	CONTROL_SESSION = 65,
 	CONTROL_LAST_SEEN = 66,
@@ -61,6 +61,16 @@ struct control_last_seen {
 struct control_stat {
 	char name[CONTROL_NAME_BYTES];
 	uint64_t value;
+};
+
+/* Whether postern-guard will keep the rules from others when the daemon has ended: the value of the
+ * STAT by that name. */
+#define CONTROL_GUARD "postern-guard"
+enum control_guard {
+	CONTROL_GUARD_NONE, /* there was none, or there are no rules */
+	CONTROL_GUARD_THERE,
+	CONTROL_GUARD_GONE, /* it was there */
+	CONTROL_GUARDS
 };
 
 /* Why a request was refused; the tool exits with that number. */

@@ -98,8 +98,6 @@ bool desk_begin(void *context, const struct message_begin *m, struct message_fds
 	d->health = (struct loop_source){-1, health_ready, d};
 	d->tick = (struct loop_source){timer_open(), check_times, d};
 	d->allowed_uid = m->control_uid;
-	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
-		d->without[l] = sandbox_is_left_out(l);
 	return d->counters[0] != NULL && d->counters[1] != NULL && d->tick.fd >= 0 &&
 	       loop_add(&d->process.loop, &d->tick) && loop_add(&d->process.loop, &d->control) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);

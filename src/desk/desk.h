@@ -39,7 +39,7 @@ struct desk {
 	struct snapshot config;
 	uid_t allowed_uid;
 	struct conversation conversations[DESK_CONVERSATIONS];
-	bool without[SANDBOX_LAYERS]; /* of the sandbox: left out here */
+	struct message_status status; /* as main has told it */
 	bool reload_asked;            /* of main, which has not done it yet */
 	bool keeper_asked;            /* and has not answered yet */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */

@@ -77,16 +77,31 @@ static bool send_page(struct desk *d, struct conversation *c)
 	return true;
 }
 
-static void show_layers(struct conversation *c)
+static void send_stat(struct conversation *c, const char *name, uint64_t value)
 {
-	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++) {
-		struct control_record record = {.type = CONTROL_STAT, .stat.value = 1};
+	struct control_record record = {.type = CONTROL_STAT, .stat.value = value};
 
-		if (!c->desk->without[l])
-			continue;
-		snprintf(record.stat.name, sizeof record.stat.name, "%s", sandbox_layer_name(l));
-		(void)conversation_send(c, &record);
-	}
+	snprintf(record.stat.name, sizeof record.stat.name, "%s", name);
+	(void)conversation_send(c, &record);
+}
+
+static void show_status(struct conversation *c)
+{
+	const struct message_status *s = &c->desk->status;
+
+	send_stat(c, CONTROL_GUARD, s->guard);
+	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
+		if ((s->without & 1U << l) != 0)
+			send_stat(c, sandbox_layer_name(l), 1);
+}
+
+bool desk_take_status(void *context, const struct message_status *m, struct message_fds *fds)
+{
+	struct desk *d = context;
+
+	(void)fds;
+	d->status = *m;
+	return true;
 }
 
 static void ask_keeper(struct desk *d, struct conversation *c, uint32_t next)
@@ -133,7 +148,7 @@ void request_show_sessions(struct desk *d)
 		if (c == NULL)
 			return;
 		c->state = CONVERSATION_SHOWN;
-		show_layers(c);
+		show_status(c);
 		ask_keeper(d, c, 0);
 		c = conversation_in(d, CONVERSATION_SHOWN);
 	}
@@ -160,13 +175,11 @@ static void show_stats(struct conversation *c)
 	const struct desk *d = c->desk;
 
 	for (int v = 0; v < VERDICT_COUNT; v++) {
-		struct control_record record = {.type = CONTROL_STAT};
+		uint64_t count = 0;
 
-		snprintf(
-		    record.stat.name, sizeof record.stat.name, "%s", verdict_name((enum verdict)v));
 		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
-			record.stat.value += d->counters[i]->verdicts[v];
-		(void)conversation_send(c, &record);
+			count += d->counters[i]->verdicts[v];
+		send_stat(c, verdict_name((enum verdict)v), count);
 	}
 	conversation_end_done(c);
 }
@@ -192,8 +205,6 @@ bool desk_take_reload_done(void *context, const struct message_text *m, struct m
 {
 	struct desk *d = context;
 	struct conversation *c = conversation_in(d, CONVERSATION_RELOADS);
-	const struct control_record clients = {
-	    .type = CONTROL_STAT, .stat = {.name = "clients", .value = d->config.client_count}};
 
 	(void)fds;
 	d->reload_asked = false;
@@ -205,7 +216,7 @@ bool desk_take_reload_done(void *context, const struct message_text *m, struct m
 		conversation_end_with_fault(c, (enum control_fault)m->fault, m->text);
 		return true;
 	}
-	(void)conversation_send(c, &clients);
+	send_stat(c, "clients", d->config.client_count);
 	conversation_end_done(c);
 	return true;
 }

@@ -4,6 +4,7 @@
 #include "doorman/doorman.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
@@ -170,10 +171,16 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 	return true;
 }
 
-static bool are_secrets_locked(const struct doorman *d, bool openspa)
+/* Or goes without. */
+static bool lock_memory(void)
 {
-	return secret_is_locked(d->secret, OPENME_SECRET_BYTES) &&
-	       secret_is_locked(d->hands, sizeof *d->hands) && (!openspa || answer_is_locked());
+	char needed[24];
+	size_t bytes;
+
+	if (secret_lock_all(&bytes))
+		return true;
+	snprintf(needed, sizeof needed, "%zu KiB", bytes / 1024);
+	return sandbox_goes_without(SANDBOX_MEMORY, errno, needed, log_event);
 }
 
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
@@ -185,10 +192,7 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->hands = secret_alloc(sizeof *d->hands);
 	d->held = held_map(fds->fd[FD_HELD]);
 	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
-	    (m->openspa && !answer_prepare()))
-		return false;
-	if (!are_secrets_locked(d, m->openspa) &&
-	    !sandbox_goes_without(SANDBOX_MEMORY, errno, log_event))
+	    (m->openspa && !answer_prepare()) || !lock_memory())
 		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "admit/codec.h"
 #include "base/clock.h"
@@ -29,11 +28,6 @@ bool answer_prepare(void)
 	room = malloc(LOCKED_HEAP_BYTES);
 	free(room);
 	return room != NULL;
-}
-
-bool answer_is_locked(void)
-{
-	return mlockall(MCL_CURRENT | MCL_ONFAULT) == 0;
 }
 
 bool answer_change_key(struct rsa_key **key, const struct message_secret *m)
@@ -70,11 +64,6 @@ size_t answer_build(uint8_t packet[static RECORD_BYTES_MAX], const struct messag
 bool answer_prepare(void)
 {
 	return false;
-}
-
-bool answer_is_locked(void)
-{
-	return true;
 }
 
 bool answer_change_key(struct rsa_key **key, const struct message_secret *m)

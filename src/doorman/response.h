@@ -7,11 +7,9 @@
 
 struct rsa_key;
 
-/* Before the sandbox closes: makes libcrypto ready. */
+/* Before the sandbox closes, and before memory is locked: makes libcrypto ready, which has keys in
+ * plain memory. */
 bool answer_prepare(void);
-/* After that, keeps this process out of swap, since libcrypto has keys in plain memory. False with
- * errno. */
-bool answer_is_locked(void);
 /* Puts the server's key that came with a configuration in place of *key (which may be NULL). False,
  * and *key as it was, when it is no use. */
 bool answer_change_key(struct rsa_key **key, const struct message_secret *m);

@@ -10,24 +10,45 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-bool ladder_stand(
-    char without[static LADDER_TEXT_BYTES], enum conf_sandbox wanted, sandbox_say *say)
+#include "base/notify.h"
+#include "main/processes.h"
+
+bool ladder_stand(enum conf_sandbox wanted, sandbox_say *say)
 {
 	bool stands = true;
 
-	*without = '\0';
 	sandbox_take_best(wanted == CONF_SANDBOX_BEST);
 	for (enum sandbox_layer l = 0; SANDBOXED && l < SANDBOX_MEMORY; l++) {
-		size_t used = strlen(without);
 		int err = sandbox_lacks(l);
 
-		if (err == 0)
-			continue;
-		stands = sandbox_goes_without(l, err, say) && stands;
-		snprintf(without + used, LADDER_TEXT_BYTES - used, "%s%s",
-		    used == 0 ? ", without " : ", ", sandbox_layer_name(l));
+		if (err != 0)
+			stands = sandbox_goes_without(l, err, NULL, say) && stands;
 	}
 	return stands;
+}
+
+const char *ladder_text(char text[static LADDER_TEXT_BYTES], unsigned int without)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
+		if ((without & 1U << l) != 0)
+			used += (size_t)snprintf(text + used, LADDER_TEXT_BYTES - used, "%s%s",
+			    used == 0 ? ", without " : ", ", sandbox_layer_name(l));
+	return text;
+}
+
+void main_tell_status(const struct main_process *m)
+{
+	const struct message_status status = {
+	    (uint8_t)(m->without | sandbox_without()), (uint8_t)m->guard};
+	char text[LADDER_TEXT_BYTES], line[LADDER_TEXT_BYTES + 64];
+
+	snprintf(line, sizeof line, "STATUS=Serving%s%s", ladder_text(text, status.without),
+	    m->guard == CONTROL_GUARD_GONE ? "; postern-guard is gone" : "");
+	notify_manager(line);
+	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_STATUS, &status);
 }
 
 void ladder_print(enum log_level level, const char *message, ...)

@@ -10,13 +10,14 @@
 #include "main/spawn.h"
 #include "proc/sandbox.h"
 
-#define LADDER_TEXT_BYTES 64 /* ", without " and the names of all layers */
-
 /* Whether the daemon may run here, by server.sandbox, which holds for this process from now on.
- * `without` ends a sentence: ", without landlock", or "". False, having said why. `say` is
- * log_event, or for a terminal ladder_print. */
-bool ladder_stand(
-    char without[static LADDER_TEXT_BYTES], enum conf_sandbox wanted, sandbox_say *say);
+ * False, having said why. `say` is log_event, or for a terminal ladder_print. */
+bool ladder_stand(enum conf_sandbox wanted, sandbox_say *say);
+
+#define LADDER_TEXT_BYTES 64 /* ", without " and the names of all layers */
+/* The end of a sentence about these layers, as sandbox_without has them: ", without landlock", or
+ * "". */
+const char *ladder_text(char text[static LADDER_TEXT_BYTES], unsigned int without);
 /* As log_event, to standard error. */
 void ladder_print(enum log_level level, const char *message, ...) __attribute__((sentinel));
 

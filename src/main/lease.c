@@ -24,9 +24,10 @@ static void forget(struct main_process *m)
 /* Said once for each change. */
 static void note_lease(struct main_process *m, bool leased)
 {
-	if (m->leased == leased)
+	if (leased == (m->guard == CONTROL_GUARD_THERE))
 		return;
-	m->leased = leased;
+	m->guard = leased ? CONTROL_GUARD_THERE : CONTROL_GUARD_GONE;
+	main_tell_status(m);
 	if (leased)
 		log_line(LOG_LEVEL_INFO,
 		    "postern-guard is there: it will keep the rules from others when this daemon "
@@ -83,7 +84,7 @@ bool main_take_lease(struct main_process *m)
 		    a.message.pid);
 		return false;
 	}
-	m->leased = m->lease.fd >= 0;
+	m->guard = m->lease.fd >= 0 ? CONTROL_GUARD_THERE : CONTROL_GUARD_NONE;
 	if (m->firewall < 0)
 		m->firewall = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	return true;

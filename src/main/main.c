@@ -120,17 +120,18 @@ static bool start(struct main_process *m, const struct conf *conf)
 
 static void say_ready(const struct main_process *m)
 {
-	char status[LADDER_TEXT_BYTES + 32];
+	char without[LADDER_TEXT_BYTES];
 
+	ladder_text(without, m->without | sandbox_without());
 	if (m->settings.openme)
 		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u%s",
-		    m->clients, m->settings.udp_port, m->without);
+		    m->clients, m->settings.udp_port, without);
 	if (m->settings.openspa.enabled)
 		log_line(LOG_LEVEL_INFO,
 		    "ready for OpenSPA requests of %u devices on UDP port %u%s", m->devices,
-		    m->settings.openspa.port, m->without);
-	snprintf(status, sizeof status, "READY=1\nSTATUS=Serving%s", m->without);
-	notify_manager(status);
+		    m->settings.openspa.port, without);
+	main_tell_status(m);
+	notify_manager("READY=1");
 }
 
 /* From an open control socket to the end. `conf` is freed as soon as the roles have it: only the
@@ -201,7 +202,7 @@ int role_main(const struct main_options *options)
 		return fail(&retry, true, EXIT_FAILED);
 	}
 	main_warn(conf);
-	if (!ladder_stand(m.without, (enum conf_sandbox)conf_server(conf)->sandbox, log_event)) {
+	if (!ladder_stand((enum conf_sandbox)conf_server(conf)->sandbox, log_event)) {
 		conf_free(conf);
 		executable_run_guard(options);
 		return fail(&retry, false, EXIT_FAILED);

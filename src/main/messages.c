@@ -13,8 +13,9 @@ bool main_take_ready(void *context, const struct message_outcome *m, struct mess
 	struct child *child = context;
 
 	(void)fds;
-	if (!child->ready_awaited || m->error < 0)
+	if (!child->ready_awaited || m->error < 0 || m->without >= 1 << SANDBOX_LAYERS)
 		out_of_turn(child);
+	child->main->without |= m->without;
 	child->ready_awaited = false;
 	child->error = m->error < 0 ? EPROTO : m->error;
 	return true;

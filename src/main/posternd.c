@@ -140,12 +140,12 @@ static int check_or_explain(const char *path, const struct explain_options *what
 		fprintf(stderr, "posternd: warning: %s\n", conf_warning(conf, i));
 	if (what->file != NULL)
 		status = explain(what, conf);
-	else if (!ladder_stand(
-	             without, (enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
+	else if (!ladder_stand((enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
 		status = EXIT_CONFIG;
 	else
 		printf("%s: %zu clients, %zu devices, fine%s\n", path, conf_client_count(conf),
-		    conf_has_openspa(conf) ? conf_device_count(conf) : 0, without);
+		    conf_has_openspa(conf) ? conf_device_count(conf) : 0,
+		    ladder_text(without, sandbox_without()));
 	conf_free(conf);
 	return status;
 }

@@ -3,6 +3,7 @@
 #define MAIN_PROCESSES_H
 
 #include "base/loop.h"
+#include "ctl/control.h"
 #include "main/cgroups.h"
 #include "main/ladder.h"
 #include "main/main.h"
@@ -43,11 +44,11 @@ struct main_process {
 	struct child children[ROLE_COUNT];
 	pid_t earlier[EARLIER_MOST]; /* children of whoever executed main, which are not ours */
 	size_t earlier_count;
-	struct programs programs;        /* the same from the start to the end */
-	struct cgroups cgroups;          /* of the programs */
-	struct settings settings;        /* in force */
-	char without[LADDER_TEXT_BYTES]; /* layers of the sandbox, as ladder_stand says them */
-	struct conf_text interface;      /* as the file calls it; settings has its own name */
+	struct programs programs;   /* the same from the start to the end */
+	struct cgroups cgroups;     /* of the programs */
+	struct settings settings;   /* in force */
+	unsigned int without;       /* layers of the other processes' sandboxes, by bit */
+	struct conf_text interface; /* as the file calls it; settings has its own name */
 	uint32_t clients;
 	uint32_t devices;
 	uint64_t generation;
@@ -55,7 +56,7 @@ struct main_process {
 	struct socket_store store;
 	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
 	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */
-	bool leased;              /* as the guard has said */
+	enum control_guard guard; /* THERE: it has said so */
 	int held; /* of doorman and keeper: what they have in their hands; -1: none */
 	struct interface_watch watch;
 	int exit_status;
@@ -107,6 +108,11 @@ void main_reload(struct main_process *m, bool for_desk);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */
 void main_want_reload(struct main_process *m);
 bool main_open_reload(struct main_process *m);
+
+/* --- ladder.c */
+
+/* Tells the service manager, and the desk for whoever asks it, what the daemon does without. */
+void main_tell_status(const struct main_process *m);
 
 /* --- interface_watch.c */
 

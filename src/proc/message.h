@@ -107,6 +107,7 @@ enum message_fd {
 	X(CONFIG_DESK, MAIN, DESK, RUN, CONFIG_DESK_FDS, message_empty, desk_take_config) \
 	X(PING_DESK, MAIN, DESK, RUN, NO_FDS, message_empty, process_take_ping)           \
 	X(RELOAD_DONE, MAIN, DESK, RUN, NO_FDS, message_text, desk_take_reload_done)      \
+	X(STATUS, MAIN, DESK, RUN, NO_FDS, message_status, desk_take_status)              \
 	X(SESSIONS, KEEPER, DESK, RUN, NO_FDS, message_sessions, desk_take_sessions)
 
 #define MESSAGES_TO_RUNNERS(X)                                                                \
@@ -152,7 +153,14 @@ struct message_secret {
 /* The first READY of a process: its sandbox is closed. Each later one answers a CONFIG, or the
  * doorman's STOP: it reads no more, and has handed on what it could. */
 struct message_outcome {
-	int32_t error; /* errno, 0: done */
+	int32_t error;   /* errno, 0: done */
+	uint8_t without; /* layers of its sandbox, by bit */
+};
+
+/* What the daemon does without, when it is ready and when that changes. */
+struct message_status {
+	uint8_t without; /* layers of all sandboxes, by bit */
+	uint8_t guard;   /* enum control_guard */
 };
 
 /* serverStart, before the first configuration is handed out, and serverStop, after the keeper has

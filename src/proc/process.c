@@ -85,7 +85,7 @@ bool process_take_ping(void *context, const struct message_empty *m, struct mess
 
 void process_report(const struct process *p, int error)
 {
-	const struct message_outcome outcome = {error};
+	const struct message_outcome outcome = {error, (uint8_t)sandbox_without()};
 
 	channel_send(&p->main.channel, of_role[p->main.channel.self].ready, &outcome, NULL);
 }

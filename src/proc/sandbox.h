@@ -39,10 +39,12 @@ int sandbox_lacks(enum sandbox_layer layer);
  * Otherwise no sandbox is closed without it. */
 void sandbox_take_best(bool best);
 bool sandbox_is_left_out(enum sandbox_layer layer);
-/* Says that it is missing, by which error, and what that means or what to do. True when it is to be
- * left out. `say` is as log_event. */
+/* Says that it is missing, by which error, how much of it is needed (or NULL), and what that means
+ * or what to do. True when it is to be left out. `say` is as log_event. */
 typedef void sandbox_say(enum log_level level, const char *message, ...);
-bool sandbox_goes_without(enum sandbox_layer layer, int err, sandbox_say *say);
+bool sandbox_goes_without(enum sandbox_layer layer, int err, const char *needed, sandbox_say *say);
+/* The layers that were said to be left out in this process: bit 1 << layer for each. */
+unsigned int sandbox_without(void);
 
 /* For a role that executes: takes away every way to change a file but `writable` and what stands
  * under it ("": nothing), /dev/null and /dev/full. False with errno. Before sandbox_close. */

@@ -26,12 +26,13 @@ static const struct {
         "a kernel with CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets seccomp by; "
         "or server.sandbox: best, to go on without it"},
     [SANDBOX_MEMORY] = {"locked memory", "the server's private key may get to swap",
-        "a limit of 1 MiB, or 16 MiB with OpenSPA (LimitMEMLOCK=, ulimit -l, lxc.prlimit.memlock), "
-        "or CAP_IPC_LOCK, and in a container a filter that lets mlock and mlockall by; or "
-        "server.sandbox: best, to go on without it"},
+        "a limit of what is needed, or more (LimitMEMLOCK=, ulimit -l, lxc.prlimit.memlock), or "
+        "CAP_IPC_LOCK, and in a container a filter that lets mlock2 by; or server.sandbox: best, "
+        "to go on without it"},
 };
 
 static bool takes_best;
+static unsigned int without;
 
 const char *sandbox_layer_name(enum sandbox_layer layer)
 {
@@ -75,15 +76,23 @@ bool sandbox_is_left_out(enum sandbox_layer layer)
 	return takes_best && sandbox_lacks(layer) != 0;
 }
 
-bool sandbox_goes_without(enum sandbox_layer layer, int err, sandbox_say *say)
+bool sandbox_goes_without(enum sandbox_layer layer, int err, const char *needed, sandbox_say *say)
 {
+	const char *need = needed != NULL ? "needed" : NULL;
+
 	if (takes_best)
 		say(LOG_LEVEL_WARN, "going on without a layer of the sandbox that is missing here",
 		    "layer", layers[layer].name, "error", strerror(err), "so", layers[layer].so,
-		    NULL);
+		    need, needed, NULL);
 	else
 		say(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer",
 		    layers[layer].name, "error", strerror(err), "remedy", layers[layer].remedy,
-		    NULL);
+		    need, needed, NULL);
+	without |= takes_best ? 1U << layer : 0;
 	return takes_best;
+}
+
+unsigned int sandbox_without(void)
+{
+	return without;
 }

@@ -55,13 +55,16 @@ class Notices:
         os.chmod(path, 0o777)
         self.keeps = False  # whether there is a store
         self.store = []  # of (name, descriptor)
+        self.status = None  # what was said last
 
     def receive(self):
         """The lines of the next notice, which has been obeyed; BlockingIOError without one."""
         data, beside, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(64), socket.MSG_DONTWAIT)
         sent = [fd for _, kind, what in beside if kind == socket.SCM_RIGHTS for fd in array("i", what)]
         lines = data.decode().splitlines()
-        name = dict(line.partition("=")[::2] for line in lines).get("FDNAME", "stored")
+        fields = dict(line.partition("=")[::2] for line in lines)
+        name = fields.get("FDNAME", "stored")
+        self.status = fields.get("STATUS", self.status)
         if "FDSTOREREMOVE=1" in lines:
             self.forget(name)
         if self.keeps and "FDSTORE=1" in lines:

@@ -87,6 +87,14 @@ bool desk_take_config(void *context, const struct message_empty *m, struct messa
 	return true;
 }
 
+bool desk_take_status(void *context, const struct message_status *m, struct message_fds *fds)
+{
+	(void)context;
+	(void)m;
+	(void)fds;
+	return true;
+}
+
 bool desk_take_reload_done(void *context, const struct message_text *m, struct message_fds *fds)
 {
 	(void)m;

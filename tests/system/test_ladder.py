@@ -4,7 +4,6 @@ the small places where something else is missing. The rows are those of the tabl
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,10 +18,11 @@ from spa_tool import need_openspa
 from spa_world import SpaWorldTest
 from test_process import ROLES, status
 from test_programs import ALL
-from world import WorldTest
+from world import SERVICE_PORT, WorldTest
 
 MISSING = "a layer of the sandbox is missing here"
 WITHOUT = "going on without a layer of the sandbox that is missing here"
+PAGE = os.sysconf("SC_PAGE_SIZE")
 NO_LOCKS = ("setpriv", "--bounding-set=-ipc_lock", "prlimit")
 
 # What is taken away: the layer that is missing then, by which error, and what the remedy names.
@@ -79,6 +79,21 @@ class Ladder:
         self.knock()
         self.assert_opens()
 
+    def ready(self, end):
+        return [line for line in self.daemon.lines()
+                if line["message"].startswith("ready for ") and line["message"].endswith(end)]
+
+    def assert_shown(self, *layers):
+        """Wherever the ladder is: the log, the service manager, and the tool."""
+        names = ", ".join(layers)
+        self.assertTrue(self.ready(f", without {names}"))
+        self.assertEqual(self.daemon.notices.status, f"Serving, without {names}")
+        shown = json.loads(self.postern("--json", "sessions"))
+        self.assertEqual((shown["sandbox_without"], shown["guard"]), (list(layers), "none"))
+        text = self.postern("sessions")
+        for layer in layers:
+            self.assertIn(f"\nThe daemon runs without {layer} (server.sandbox: best)\n", text)
+
 
 class LayersTest(Ladder, WorldTest):
     def test_strict_refuses(self):
@@ -102,21 +117,13 @@ class LayersTest(Ladder, WorldTest):
                 said = self.daemon.events(message=WITHOUT)
                 self.assertEqual([(line["level"], line["role"], line["layer"], line["error"])
                                   for line in said], [("warn", "main", layer, error)])
-                self.assertEqual(len(self.ready(f", without {layer}")), 1)
                 self.assert_serves()
-                self.assertEqual(json.loads(self.postern("--json", "sessions"))["sandbox_without"],
-                                 [layer])
-                self.assertIn(f"\nThe daemon runs without {layer} (server.sandbox: best)\n",
-                              self.postern("sessions"))
+                self.assert_shown(layer)
                 self.assert_closed_but(layer)
                 code, text = self.check()
                 self.assertEqual(code, 0)
                 self.assertIn(f"posternd: warning: {WITHOUT}; layer: {layer}; ", text)
                 self.assertTrue(text.endswith(f" fine, without {layer}\n"), text)
-
-    def ready(self, end):
-        return [line for line in self.daemon.lines()
-                if line["message"].startswith("ready for knocks") and line["message"].endswith(end)]
 
     def assert_closed_but(self, layer):
         """The steps that are on every rung, and seccomp unless that is what is missing. One filter
@@ -133,8 +140,8 @@ class LayersTest(Ladder, WorldTest):
         self.in_place(lacking("landlock", "seccomp"), self.configuration(sandbox="best")).start()
         self.assertEqual([line["layer"] for line in self.daemon.events(message=WITHOUT)],
                          ["landlock", "seccomp"])
-        self.assertEqual(len(self.ready(", without landlock, seccomp")), 1)
         self.assert_serves()
+        self.assert_shown("landlock", "seccomp")
 
     def test_nothing_is_missing(self):
         """Then the best is all of it."""
@@ -184,38 +191,62 @@ class MemoryTest(Ladder, SpaWorldTest):
             path.write_text(text)
             path.chmod(0o600)
 
-    def refused(self, place, openspa):
-        line = self.refuses(place, self.configured(openspa), self.put_keys)
-        self.assertEqual((line["message"], line["role"], line["layer"]),
-                         (MISSING, "doorman", "locked memory"))
-        self.assertIn("16 MiB with OpenSPA (LimitMEMLOCK=", line["remedy"])
+    @staticmethod
+    def limited(size):
+        """Addresses that are the same each time, for the size of a stack hangs on where it begins."""
+        return ("setarch", "--addr-no-randomize", *NO_LOCKS, f"--memlock={size}:{size}")
 
-    def served(self, place, openspa):
-        self.in_place(place, self.configured(openspa, sandbox="best"), self.put_keys).start()
+    def refused(self, size, openspa, error="Cannot allocate memory"):
+        """How much it takes, in bytes, as that line says."""
+        line = self.refuses(self.limited(size), self.configured(openspa), self.put_keys)
+        self.assertEqual((line["message"], line["role"], line["layer"], line["error"]),
+                         (MISSING, "doorman", "locked memory", error))
+        self.assertIn("a limit of what is needed, or more (LimitMEMLOCK=", line["remedy"])
+        return self.needed(line)
+
+    def needed(self, line):
+        self.assertRegex(line["needed"], r"\A[0-9]+ KiB\Z")
+        return int(line["needed"].split()[0]) << 10
+
+    def serves(self, openspa):
         self.assert_serves()
-        return [(line["role"], line["layer"]) for line in self.daemon.events(message=WITHOUT)]
+        if openspa:
+            self.answered()
 
-    def test_none(self):
-        place = (*NO_LOCKS, "--memlock=0:0")
-        self.refused(place, False)
-        self.assertEqual(self.served(place, False), [("doorman", "locked memory")])
+    def answered(self):
+        """A request, whose answer takes the server's RSA key."""
+        self.assertEqual(self.granted_for(self.request())[2], SERVICE_PORT)
 
     def test_too_little(self):
-        for size, openspa in ((64 << 10, False), (64 << 10, True), (1 << 20, True)):
-            with self.subTest(size=size, openspa=openspa):
-                place = (*NO_LOCKS, f"--memlock={size}:{size}")
-                self.refused(place, openspa)
-                self.assertEqual(self.served(place, openspa), [("doorman", "locked memory")])
+        for size, error in ((0, "Operation not permitted"), (64 << 10, "Cannot allocate memory")):
+            for openspa in (False, True):
+                with self.subTest(size=size, openspa=openspa):
+                    needed = self.refused(size, openspa, error)
+                    self.assertGreater(needed, size)
+                    self.in_place(self.limited(size), self.configured(openspa, sandbox="best"),
+                                  self.put_keys).start()
+                    said = self.daemon.events(message=WITHOUT)
+                    self.assertEqual([(line["role"], line["layer"]) for line in said],
+                                     [("doorman", "locked memory")])
+                    self.assertEqual(self.needed(said[0]), needed)
+                    self.assert_shown("locked memory")
+                    self.serves(openspa)
 
-    def test_enough(self):
-        """As the remedy says."""
-        for size, openspa in ((1 << 20, False), (16 << 20, True)):
-            with self.subTest(size=size, openspa=openspa):
-                if size > resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] >= 0:
-                    self.skipTest("the limit here is lower")
-                place = (*NO_LOCKS, f"--memlock={size}:{size}")
-                self.in_place(place, self.configured(openspa), self.put_keys).start()
-                self.assert_serves()
+    def test_enough_and_a_page_less(self):
+        """What the line says is needed, and with it what the manual says."""
+        for openspa, most in ((False, 2 << 20), (True, 4 << 20)):
+            with self.subTest(openspa=openspa):
+                needed = self.refused(64 << 10, openspa)
+                self.assertLessEqual(needed, most)
+                self.assertEqual(self.refused(needed - PAGE, openspa), needed)
+                self.in_place(self.limited(needed), self.configured(openspa),
+                              self.put_keys).start()
+                self.serves(openspa)
+                self.assertEqual(self.locked(), needed)
+
+    def locked(self):
+        """Of the doorman, in bytes; more than was locked first when the stack has grown."""
+        return int(status(self.daemon.roles()["doorman"])["VmLck"][0]) << 10
 
 
 class RunnersTest(ProgramsTest):
@@ -366,7 +397,8 @@ class ContainerTest(Ladder, WorldTest):
         self.assertEqual(code, "0")
         self.assertEqual([line["layer"] for line in log if line["message"] == WITHOUT],
                          ["landlock", "locked memory"])
-        self.assertTrue(any(line["message"].endswith(", without landlock") for line in log))
+        self.assertTrue(any(line["message"].endswith(", without landlock, locked memory")
+                            for line in log))
 
 
 class ManualTest(unittest.TestCase):

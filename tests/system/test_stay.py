@@ -1,6 +1,7 @@
 """The guard that stays: while no daemon runs nobody takes the rules away either, whatever happens in
 whatever order."""
 
+import json
 import os
 import signal
 import socket
@@ -271,6 +272,29 @@ class OwnerTest(StayTest):
             self.assertTrue(eventually(lambda: len(self.changes_of_the_guard()) == 2 * i + 2))
         self.assertEqual(self.changes_of_the_guard(), ["postern-guard is gone", "postern-guard is there"] * 3)
         self.assertEqual(self.daemon.events(level="error"), [])
+
+    def shown(self):
+        """What the tool says of the guard: to programs, and to people."""
+        return (json.loads(self.postern("--json", "sessions"))["guard"],
+                "postern-guard is gone: " in self.postern("sessions"))
+
+    def test_it_is_shown_that_the_guard_is_gone(self):
+        self.stay()
+        self.assertEqual(self.shown(), ("there", False))
+        for _ in range(2):
+            self.guard.kill()
+            self.assertTrue(eventually(lambda: self.shown() == ("gone", True)), self.shown())
+            self.daemon.notices.drop()
+            self.assertEqual(self.daemon.notices.status, "Serving; postern-guard is gone")
+            self.guard.start()
+            self.assertTrue(eventually(lambda: self.shown() == ("there", False)), self.shown())
+            self.daemon.notices.drop()
+            self.assertEqual(self.daemon.notices.status, "Serving")
+
+    def test_it_is_shown_that_there_is_no_guard(self):
+        """Which is no warning: not everybody has one."""
+        self.start()
+        self.assertEqual(self.shown(), ("none", False))
 
     def changes_of_the_guard(self):
         """What the daemon has said of it."""
