@@ -48,12 +48,13 @@ static int serve(const struct options *o)
 		goto out;
 	}
 	pem_forget(&pem);
-	if (!sandbox_close()) {
+	if (!sandbox_close(o->best)) {
 		code = EXIT_FAILED;
 		goto out;
 	}
-	notify_manager("READY=1");
-	log_line(LOG_LEVEL_INFO, "ready");
+	notify_manager(
+	    sandbox_without_filter() ? "READY=1\nSTATUS=Serving, without seccomp" : "READY=1");
+	log_line(LOG_LEVEL_INFO, "ready%s", sandbox_without_filter() ? ", without seccomp" : "");
 	code = server_run(&server) ? EXIT_DONE : EXIT_FAILED;
 	notify_manager("STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping");

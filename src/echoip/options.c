@@ -59,6 +59,12 @@ static bool take_log_level(void *place, const char *text)
 	return log_level_parse(place, text);
 }
 
+static bool take_sandbox(void *place, const char *text)
+{
+	*(bool *)place = strcmp(text, "best") == 0;
+	return *(bool *)place || strcmp(text, "strict") == 0;
+}
+
 static bool take_bind(void *place, const char *text)
 {
 	struct options *o = place;
@@ -105,6 +111,8 @@ static const struct row {
         "of these from one IPv4 address or IPv6 /64 (default 32)"},
     {"log-level", 0, "LEVEL", take_log_level, PLACE(log_level), "error, warn, info or debug",
         "error, warn, info (default) or debug"},
+    {"sandbox", 0, "WORD", take_sandbox, PLACE(best), "strict or best",
+        "strict (default), or best: go on without seccomp if missing"},
 #undef PLACE
 };
 

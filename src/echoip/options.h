@@ -22,6 +22,7 @@ struct options {
 	const char *user; /* NULL: the default one */
 	uint32_t max_connections, per_address;
 	enum log_level log_level;
+	bool best; /* of the sandbox, and no more */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_ANSWERED, OPTIONS_WRONG };

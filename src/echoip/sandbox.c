@@ -14,11 +14,14 @@
 #include <unistd.h>
 
 #include "base/exit.h"
+#include "base/filters.h"
 #include "base/log.h"
 #include "base/unused_uids.h"
 
 #define DEFAULT_USER    "postern-echoip"
 #define DESCRIPTORS_OWN 64 /* listeners, epoll, timer, signals, standard streams */
+
+static bool without_filter;
 
 static bool limit_is_set(int result, const char *what)
 {
@@ -108,7 +111,10 @@ int user_become(const char *name)
 		return EXIT_CONFIG;
 	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0) {
-		log_line(LOG_LEVEL_ERROR, "cannot become uid %u: %s", uid, strerror(errno));
+		log_line(LOG_LEVEL_ERROR,
+		    "cannot become uid %u: %s (it takes CAP_SETUID and CAP_SETGID, and a user "
+		    "namespace that has this uid and gid; or start it as another user than root)",
+		    uid, strerror(errno));
 		return EXIT_PERMISSION;
 	}
 	if (getuid() != uid || geteuid() != uid || getgid() != gid || getegid() != gid ||
@@ -122,8 +128,9 @@ int user_become(const char *name)
 #if SANITIZED || !SANDBOXED
 /* A debugger looks into this process's memory, and a sanitizer starts a process that does, when it
  * ends. */
-bool sandbox_close(void)
+bool sandbox_close(bool best)
 {
+	(void)best;
 	if (SANDBOXED)
 		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
 	else
@@ -208,14 +215,32 @@ static bool filter_load(void)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);
 	if (failed != 0)
-		log_line(LOG_LEVEL_ERROR,
-		    "cannot load the system call filter: %s (it takes a kernel with "
-		    "CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets seccomp by)",
-		    strerror(-failed));
+		log_event(LOG_LEVEL_ERROR, "cannot load the filter of system calls", "error",
+		    strerror(-failed), NULL);
 	return failed == 0;
 }
-bool sandbox_close(void)
+
+/* Only where there are none: one that fails is no reason to go without. */
+static bool go_without(int err, bool best)
 {
+	without_filter = best;
+	if (best)
+		log_event(LOG_LEVEL_WARN,
+		    "going on without a layer of the sandbox that is missing here", "layer",
+		    "seccomp", "error", strerror(err), "so",
+		    "only its user limits what the service may call", NULL);
+	else
+		log_event(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer",
+		    "seccomp", "error", strerror(err), "remedy",
+		    "a kernel with CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets "
+		    "seccomp by; or --sandbox best, to go on without it",
+		    NULL);
+	return best;
+}
+
+bool sandbox_close(bool best)
+{
+	int lacking = filters_lacking();
 	const struct rlimit none = {0, 0};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
@@ -223,6 +248,12 @@ bool sandbox_close(void)
 		log_line(LOG_LEVEL_ERROR, "cannot give up new privileges: %s", strerror(errno));
 		return false;
 	}
-	return limit_is_set(setrlimit(RLIMIT_NPROC, &none), "processes") && filter_load();
+	return limit_is_set(setrlimit(RLIMIT_NPROC, &none), "processes") &&
+	       (lacking != 0 ? go_without(lacking, best) : filter_load());
 }
 #endif
+
+bool sandbox_without_filter(void)
+{
+	return without_filter;
+}

@@ -14,7 +14,10 @@ bool sandbox_limits(uint32_t connections);
  */
 int user_become(const char *name);
 /* After the last file and socket has been opened: no new privileges, no new processes, and the
- * system calls of the list in sandbox.c alone. False after having logged why. */
-bool sandbox_close(void);
+ * system calls of the list in sandbox.c alone; the latter is left out where there are no filters
+ * and `best` is set. False after having logged why. */
+bool sandbox_close(bool best);
+/* Whether it was. */
+bool sandbox_without_filter(void);
 
 #endif

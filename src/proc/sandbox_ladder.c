@@ -1,13 +1,12 @@
 /* The layers that are not to be had everywhere: each is tried in a way that changes nothing. */
 #include <errno.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/filters.h"
 #include "proc/sandbox.h"
 
 static const struct {
@@ -54,20 +53,10 @@ static int lacks_landlock(void)
 	                                                                                   : 0;
 }
 
-/* Whoever has filters looks first where this one is, which is nowhere. */
-static int lacks_seccomp(void)
-{
-	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL);
-
-	if (result == -1 && errno == ENOSYS)
-		result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
-	return result == -1 && (errno == EINVAL || errno == ENOSYS || errno == EPERM) ? errno : 0;
-}
-
 int sandbox_lacks(enum sandbox_layer layer)
 {
 	return layer == SANDBOX_LANDLOCK  ? lacks_landlock()
-	       : layer == SANDBOX_SECCOMP ? lacks_seccomp()
+	       : layer == SANDBOX_SECCOMP ? filters_lacking()
 	                                  : 0;
 }
 

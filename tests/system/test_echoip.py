@@ -424,6 +424,63 @@ class Limits(unittest.TestCase):
         os.close(reader)
 
 
+class Ladder(unittest.TestCase):
+    """A kernel without filters of system calls, or a container that withholds them."""
+
+    LAYER = 'layer=seccomp error="Invalid argument"'
+    WITHOUT = "going on without a layer of the sandbox that is missing here"
+
+    @staticmethod
+    def lacking(what, *options):
+        return [BUILD / "tests/system/lacking", what, "--", PROGRAM, "--port", "0", *options]
+
+    def setUp(self):
+        with Service() as service:
+            if "no sandbox" in service.said():
+                self.skipTest("a build with sanitizers has no sandbox")
+
+    def test_strict_refuses(self):
+        for what in ("seccomp", "seccomp-call"):
+            for options in ((), ("--sandbox", "strict")):
+                done = subprocess.run(self.lacking(what, *options), capture_output=True, text=True,
+                                      timeout=PATIENT)
+                said = [line for line in done.stderr.splitlines() if " error echoip: " in line]
+                self.assertEqual((done.returncode, len(said)), (1, 1), done.stderr)
+                for words in ("a layer of the sandbox is missing here", self.LAYER,
+                              "CONFIG_SECCOMP_FILTER=y", "or --sandbox best"):
+                    self.assertIn(words, said[0])
+
+    def test_best_goes_on_and_says_so(self):
+        for what in ("seccomp", "seccomp-call"):
+            with Service(command=self.lacking(what, "--sandbox", "best")) as service:
+                self.assertEqual(service.ask()[0].status, 200)
+                said = service.said()
+                self.assertIn(f'{self.WITHOUT} {self.LAYER} so="', said)
+                self.assertTrue(said.endswith("echoip: ready, without seccomp\n"), said)
+                fields = Path(f"/proc/{service.process.pid}/status").read_text()
+                for line in ("NoNewPrivs:\t1", "Seccomp_filters:\t1", "CapPrm:\t" + "0" * 16):
+                    self.assertIn(f"{line}\n", fields)  # one filter is the test's own
+
+    def test_nothing_is_missing(self):
+        """Then the best is all of it."""
+        with Service("--sandbox", "best") as service:
+            self.assertNotIn("without", service.said())
+            fields = Path(f"/proc/{service.process.pid}/status").read_text()
+            self.assertIn("Seccomp_filters:\t1\n", fields)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_a_user_namespace_with_one_user(self):
+        done = subprocess.run(["unshare", "--user", "--map-root-user", PROGRAM, "--port", "0"],
+                              capture_output=True, text=True, timeout=PATIENT)
+        said = [line for line in done.stderr.splitlines() if " error echoip: " in line]
+        self.assertEqual((done.returncode, len(said)), (77, 1), done.stderr)
+        self.assertIn("a user namespace that has this uid and gid", said[0])
+
+    def test_no_ipv6(self):
+        with Service(command=self.lacking("ipv6")) as service:
+            self.assertEqual(service.ask()[0].status, 200)
+
+
 class Life(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

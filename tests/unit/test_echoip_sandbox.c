@@ -88,7 +88,7 @@ static int status_of(const struct call *call, bool closed)
 
 	if (pid == 0) {
 		errno = 0;
-		if (closed && !sandbox_close())
+		if (closed && !sandbox_close(true))
 			_exit(9);
 		syscall(call->number, call->a[0], call->a[1], call->a[2], 0L, 0L, 0L);
 		_exit(errno == EPERM ? 1 : 0);
