@@ -18,6 +18,14 @@ static int refuse_path(const char *path, const char *why)
 	return -1;
 }
 
+static int refuse_place(const char *path, int err)
+{
+	log_event(LOG_LEVEL_ERROR, "cannot open the control socket", "path", path, "error",
+	    strerror(err), "remedy",
+	    "a folder that can be written: --control, or a tmpfs mounted there", NULL);
+	return -1;
+}
+
 static void make_folder(const char *path)
 {
 	char folder[sizeof((struct sockaddr_un *)0)->sun_path];
@@ -60,7 +68,7 @@ int control_socket_open(const char *path)
 	}
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return refuse_path(path, strerror(errno));
+		return refuse_place(path, errno);
 	mask = umask(0177);
 	bound = bind(fd, (const struct sockaddr *)&where, sizeof where);
 	umask(mask);
@@ -68,7 +76,7 @@ int control_socket_open(const char *path)
 		int saved = errno;
 
 		close(fd);
-		return refuse_path(path, strerror(saved));
+		return refuse_place(path, saved);
 	}
 	return fd;
 }

@@ -174,7 +174,8 @@ static bool look_at_clock(struct replay_start *r, const struct settings *setting
 	r->window_ns[REPLAY_DEVICE] = settings->openspa.window_ns;
 	if (clock_boot_id(r->boot_id))
 		return true;
-	log_event(LOG_LEVEL_ERROR, "cannot read the boot id", "error", strerror(errno), NULL);
+	log_event(LOG_LEVEL_ERROR, "cannot read the boot id", "error", strerror(errno), "remedy",
+	    "a proc file system at /proc", NULL);
 	return false;
 }
 

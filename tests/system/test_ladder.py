@@ -316,12 +316,30 @@ class PlacesTest(Ladder, WorldTest):
         line = daemon.events(message="cannot make the state directory")[0]
         self.assertEqual(line["error"], "Read-only file system")
         self.assertIn("--state-dir", line["remedy"])
+        daemon = in_room("there")
+        daemon.control = room / "control"
+        daemon.start(ready=False)
+        self.assertEqual(daemon.process.wait(20), 1)
+        line = daemon.events(message="cannot open the control socket")[0]
+        self.assertEqual(line["error"], "Read-only file system")
+        self.assertIn("--control, or a tmpfs mounted there", line["remedy"])
         in_room("there").start()
         said = self.daemon.events(message="cannot use the file that the replay guard is kept in")
         self.assertEqual([line["why"] for line in said], ["Read-only file system"])
         self.knock()
         self.assertTrue(eventually(lambda: self.verdicts("not_remembered")),
                         "nothing is known of what was granted before")
+
+
+class NoIPv6Test(Ladder, WorldTest):
+    def test_turned_off(self):
+        """It is in the kernel, and no device has it."""
+        for device in ("all", "default", "lo"):
+            self.server.run("sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/{device}/disable_ipv6")
+        self.assertEqual(self.server.run("ip", "-6", "address"), "")
+        self.start()
+        self.assert_serves()
+        self.assertEqual(self.daemon.events(level="error"), [])
 
 
 # Runs a command as root of 65536 users, with a network of its own.
@@ -345,7 +363,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 UNTIL_READY = """
-import subprocess, sys
+import os, shutil, subprocess, sys
+os.umask(0o077)
+shutil.copyfile("/opt/it/config.yaml", "/run/config.yaml")
 daemon = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True)
 for line in daemon.stderr:
     sys.stdout.write(line)
@@ -362,9 +382,9 @@ class ContainerTest(Ladder, WorldTest):
                       self.configuration()).start()
         self.assertEqual(self.daemon.events(level="error"), [])
 
-    def nspawn(self, word, *options):
+    def nspawn(self, word, *options, mapped=""):
         """The daemon in a container with this host's programs; its log, and its status after it was
-        told to stop when it was ready."""
+        told to stop when it was ready. `mapped`: how owners of its files are."""
         if not shutil.which("systemd-nspawn"):
             self.skipTest("there is no systemd-nspawn here")
         folder = Path(tempfile.mkdtemp(dir=self.folder))
@@ -372,28 +392,35 @@ class ContainerTest(Ladder, WorldTest):
         done = subprocess.run(
             ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--directory=/",
              "--volatile=yes", f"--machine=ladder-{os.getpid()}", "--private-network", *options,
-             "--console=pipe", f"--bind-ro={BUILD}:/opt/build", f"--bind-ro={folder}:/opt/it",
-             sys.executable, "-ISc", UNTIL_READY, "/opt/build/posternd", "-c", "/opt/it/config.yaml",
+             "--console=pipe", f"--bind-ro={BUILD}:/opt/build", f"--bind-ro={folder}:/opt/it{mapped}",
+             "/usr/bin/python3", "-ISc", UNTIL_READY, "/opt/build/posternd", "-c", "/run/config.yaml",
              "--state-dir", "/run/state", "--control", "/run/control", "--log-format", "json"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=120)
         *log, code = done.stdout.splitlines()
         return [json.loads(line) for line in log], code
 
     def test_one_of_systemd_nspawn(self):
-        log, code = self.nspawn("strict")
+        """With its own filter, of root or of users that are nobody outside (-U)."""
+        users = ("--private-users=536870912:65536", "--private-users-ownership=off")
+        for name, options in (("root", ()), ("nobody", users)):
+            with self.subTest(who=name):
+                self.contained(options, ":idmap" if options else "")
+
+    def contained(self, options, mapped):
+        log, code = self.nspawn("strict", *options, mapped=mapped)
         line = next(line for line in log if line["level"] == "error")
         self.assertEqual((line["message"], line["layer"]), (MISSING, "landlock"))
         self.assertEqual(code, "1")
         calls = re.findall(r"landlock_\w+", line["remedy"])
         self.assertEqual(len(calls), 3)
-        let_by = f"--system-call-filter={' '.join(calls)}"
-        log, code = self.nspawn("strict", let_by)
+        options = (*options, f"--system-call-filter={' '.join(calls)}")
+        log, code = self.nspawn("strict", *options, mapped=mapped)
         self.assertEqual([line["layer"] for line in log if line["message"] == MISSING],
                          ["locked memory"])
         self.assertEqual(code, "1")
-        log, code = self.nspawn("strict", let_by, "--capability=CAP_IPC_LOCK")
+        log, code = self.nspawn("strict", *options, "--capability=CAP_IPC_LOCK", mapped=mapped)
         self.assertEqual((code, [line for line in log if line["level"] == "error"]), ("0", []))
-        log, code = self.nspawn("best")
+        log, code = self.nspawn("best", *options[:-1], mapped=mapped)
         self.assertEqual(code, "0")
         self.assertEqual([line["layer"] for line in log if line["message"] == WITHOUT],
                          ["landlock", "locked memory"])
@@ -407,7 +434,7 @@ class ManualTest(unittest.TestCase):
         text = manual("posternd.8")
         for line in (MISSING, WITHOUT, "root lacks rights here that no sandbox is made without",
                      "no process can become another user here", "cannot open the firewall",
-                     "cannot make the state directory",
+                     "cannot make the state directory", "cannot open the control socket",
                      "cannot use the file that the replay guard is kept in"):
             self.assertTrue(line in text, line)
 
