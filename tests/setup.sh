@@ -21,7 +21,7 @@ openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 ci='clang-format clang-tidy musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross git debootstrap
-debian-archive-keyring util-linux systemd-container'
+debian-archive-keyring util-linux systemd-container lxc'
 emulated='qemu-system-x86 e2fsprogs'
 booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
 kernel='linux-image-cloud-amd64 kmod udev'

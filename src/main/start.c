@@ -136,6 +136,7 @@ static bool spawn_all(struct main_process *m)
 		child->main = m;
 		child->peer.handlers = m->handlers;
 		child->peer.context = child;
+		child->ready_awaited = true; /* also while a start that failed is undone */
 		executable = executable_open(role);
 		if (executable < 0)
 			return false;

@@ -4,14 +4,12 @@ the small places where something else is missing. The rows are those of the tabl
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-from daemon import BUILD, Daemon, program
+from daemon import Daemon, program
 from netns import eventually
 from programs_world import ProgramsTest
 from spa_tool import need_openspa
@@ -340,92 +338,6 @@ class NoIPv6Test(Ladder, WorldTest):
         self.start()
         self.assert_serves()
         self.assertEqual(self.daemon.events(level="error"), [])
-
-
-# Runs a command as root of 65536 users, with a network of its own.
-CONTAINED = """
-import ctypes, os, sys
-ends, us = [os.pipe(), os.pipe()], os.getpid()
-if os.fork() == 0:
-    os.read(ends[0][0], 1)
-    for kind in ("uid", "gid"):
-        with open(f"/proc/{us}/{kind}_map", "w") as to:
-            to.write("0 0 65536")
-    os.write(ends[1][1], b"!")
-    os._exit(0)
-if ctypes.CDLL(None).unshare(0x50000000) != 0:
-    sys.exit(125)
-os.write(ends[0][1], b"!")
-os.read(ends[1][0], 1)
-os.wait()
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
-UNTIL_READY = """
-import os, shutil, subprocess, sys
-os.umask(0o077)
-shutil.copyfile("/opt/it/config.yaml", "/run/config.yaml")
-daemon = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True)
-for line in daemon.stderr:
-    sys.stdout.write(line)
-    if '"ready for ' in line:
-        daemon.terminate()
-print(daemon.wait())
-"""
-
-
-class ContainerTest(Ladder, WorldTest):
-    def test_one_of_an_unprivileged_user(self):
-        """Root has no right outside."""
-        self.in_place(("prlimit", "--memlock=8388608:8388608", sys.executable, "-ISc", CONTAINED),
-                      self.configuration()).start()
-        self.assertEqual(self.daemon.events(level="error"), [])
-
-    def nspawn(self, word, *options, mapped=""):
-        """The daemon in a container with this host's programs; its log, and its status after it was
-        told to stop when it was ready. `mapped`: how owners of its files are."""
-        if not shutil.which("systemd-nspawn"):
-            self.skipTest("there is no systemd-nspawn here")
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        Daemon(self.server, folder, self.configuration(sandbox=word)).notices.close()
-        done = subprocess.run(
-            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--directory=/",
-             "--volatile=yes", f"--machine=ladder-{os.getpid()}", "--private-network", *options,
-             "--console=pipe", f"--bind-ro={BUILD}:/opt/build", f"--bind-ro={folder}:/opt/it{mapped}",
-             "/usr/bin/python3", "-ISc", UNTIL_READY, "/opt/build/posternd", "-c", "/run/config.yaml",
-             "--state-dir", "/run/state", "--control", "/run/control", "--log-format", "json"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=120)
-        *log, code = done.stdout.splitlines()
-        return [json.loads(line) for line in log], code
-
-    def test_one_of_systemd_nspawn(self):
-        """With its own filter, of root or of users that are nobody outside (-U)."""
-        users = ("--private-users=536870912:65536", "--private-users-ownership=off")
-        for name, options in (("root", ()), ("nobody", users)):
-            with self.subTest(who=name):
-                self.contained(options, ":idmap" if options else "")
-
-    def contained(self, options, mapped):
-        log, code = self.nspawn("strict", *options, mapped=mapped)
-        line = next(line for line in log if line["level"] == "error")
-        self.assertEqual((line["message"], line["layer"]), (MISSING, "landlock"))
-        self.assertEqual(code, "1")
-        calls = re.findall(r"landlock_\w+", line["remedy"])
-        self.assertEqual(len(calls), 3)
-        options = (*options, f"--system-call-filter={' '.join(calls)}")
-        log, code = self.nspawn("strict", *options, mapped=mapped)
-        self.assertEqual([line["layer"] for line in log if line["message"] == MISSING],
-                         ["locked memory"])
-        self.assertEqual(code, "1")
-        log, code = self.nspawn("strict", *options, "--capability=CAP_IPC_LOCK", mapped=mapped)
-        self.assertEqual((code, [line for line in log if line["level"] == "error"]), ("0", []))
-        log, code = self.nspawn("best", *options[:-1], mapped=mapped)
-        self.assertEqual(code, "0")
-        self.assertEqual([line["layer"] for line in log if line["message"] == WITHOUT],
-                         ["landlock", "locked memory"])
-        self.assertTrue(any(line["message"].endswith(", without landlock, locked memory")
-                            for line in log))
 
 
 class ManualTest(unittest.TestCase):
