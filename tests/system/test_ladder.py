@@ -346,6 +346,7 @@ class ManualTest(unittest.TestCase):
         text = manual("posternd.8")
         for line in (MISSING, WITHOUT, "root lacks rights here that no sandbox is made without",
                      "no process can become another user here", "cannot open the firewall",
+                     "forbidden system call, ending",
                      "cannot make the state directory", "cannot open the control socket",
                      "cannot use the file that the replay guard is kept in"):
             self.assertTrue(line in text, line)
