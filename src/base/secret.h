@@ -22,7 +22,8 @@ uint64_t secret_hash(const uint8_t key[static SECRET_HASH_BYTES], const void *da
  * secret_free wipes it. */
 void *secret_alloc(size_t size);
 /* Locks all memory of this process that is its own and can be written, as it is now: what libraries
- * make of a secret may be anywhere in it. False with errno; `needed` is how much of it there is. */
+ * make of a secret may be anywhere in it. False with errno; `needed` is how much of it there is.
+ * That may be a page more than it takes: glibc's getrandom has one that is never in swap. */
 bool secret_lock_all(size_t *needed);
 void secret_free(void *secret);
 

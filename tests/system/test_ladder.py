@@ -66,6 +66,7 @@ class Ladder:
         said = [line for line in daemon.lines() if "remedy" in line and line["role"] != "guard"]
         self.assertEqual(len(said), 1, said)
         self.assertEqual(said[0]["level"], "error")
+        self.assertEqual(daemon.events(message="a process spoke out of turn"), [])
         return said[0]
 
     def check(self):
@@ -230,20 +231,21 @@ class MemoryTest(Ladder, SpaWorldTest):
                     self.assert_shown("locked memory")
                     self.serves(openspa)
 
-    def test_enough_and_a_page_less(self):
-        """What the line says is needed, and with it what the manual says."""
+    def test_enough_and_just_less(self):
+        """What the line says is needed, and with it what the manual says. From glibc 2.41 on, one page
+        of it is memory that is never in swap, and not locked."""
         for openspa, most in ((False, 2 << 20), (True, 4 << 20)):
             with self.subTest(openspa=openspa):
                 needed = self.refused(64 << 10, openspa)
                 self.assertLessEqual(needed, most)
-                self.assertEqual(self.refused(needed - PAGE, openspa), needed)
+                self.assertEqual(self.refused(needed - 2 * PAGE, openspa), needed)
                 self.in_place(self.limited(needed), self.configured(openspa),
                               self.put_keys).start()
                 self.serves(openspa)
-                self.assertEqual(self.locked(), needed)
+                self.assertIn(self.locked(), (needed - PAGE, needed))
 
     def locked(self):
-        """Of the doorman, in bytes; more than was locked first when the stack has grown."""
+        """Of the doorman, in bytes."""
         return int(status(self.daemon.roles()["doorman"])["VmLck"][0]) << 10
 
 
