@@ -140,6 +140,13 @@ bool sandbox_close(bool best)
 	       prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 #else
+/* Where mmap and socketcall have theirs in memory, which no filter sees */
+#if defined __i386__ || defined __s390x__
+#define HIDDEN_ARGUMENTS 1
+#else
+#define HIDDEN_ARGUMENTS 0
+#endif
+
 /* Anything else ends the process. */
 static const int allowed[] = {
     /* connections */
@@ -164,9 +171,14 @@ static const int allowed[] = {
     SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(tgkill)};
 
 /* Libraries try these and can live with the refusal. */
-static const int refused[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
-    SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(prlimit64),
-    SCMP_SYS(sysinfo), SCMP_SYS(uname)};
+static const int refused[] = {
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(readlink),
+    SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(prlimit64), SCMP_SYS(sysinfo), SCMP_SYS(uname),
+#if HIDDEN_ARGUMENTS /* of whatever kind it is, so that the service manager is not told of a stop \
+                      */
+    SCMP_SYS(socket)
+#endif
+};
 
 static int filter_fill(scmp_filter_ctx filter)
 {
@@ -177,22 +189,26 @@ static int filter_fill(scmp_filter_ctx filter)
 		struct scmp_arg_cmp arguments[2];
 	} narrow[] = {
 	/* Memory, but none that can be executed. */
-#ifndef __i386__ /* there its arguments are in memory, where no filter sees them */
-	    {SCMP_SYS(mmap), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+#if !HIDDEN_ARGUMENTS
+		{SCMP_SYS(mmap), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+#elif defined __s390x__ /* which has nothing else */
+		{SCMP_SYS(mmap), 0, {{0}}},
 #endif
-	    {SCMP_SYS(mmap2), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
-	    {SCMP_SYS(mprotect), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
-	    /* As a C library may abort */
-	    {SCMP_SYS(tkill), 1, {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)}},
-	    /* A socket only to tell the service manager that we stop. */
-	    {SCMP_SYS(socket), 2,
-	        {SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
-	            SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC, 0)}},
-	    /* Flags of a descriptor, no locks and owners. */
-	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
-	    {SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
-	    {SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
-	    {SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
+		{SCMP_SYS(mmap2), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+		{SCMP_SYS(mprotect), 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0)}},
+		/* As a C library may abort */
+		{SCMP_SYS(tkill), 1, {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)}},
+#if !HIDDEN_ARGUMENTS
+		/* A socket only to tell the service manager that we stop. */
+		{SCMP_SYS(socket), 2,
+		    {SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+		        SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC, 0)}},
+#endif
+		/* Flags of a descriptor, no locks and owners. */
+		{SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
+		{SCMP_SYS(fcntl), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
+		{SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}},
+		{SCMP_SYS(fcntl64), 1, {SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0)}},
 	};
 	int failed = 0;
 

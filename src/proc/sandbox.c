@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "proc/forbidden_call.h"
+#include "proc/socket_call.h"
 
 /* Built to be looked into, by a sanitizer or a debugger. */
 #define OPEN (SANITIZED || !SANDBOXED)
@@ -36,6 +37,9 @@
 /* Of later versions, too, and newer than some headers */
 #define TCP_BIND_AND_CONNECT               3
 #define SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS 3
+/* PR_SET_MDWE and its one flag, newer than some headers */
+#define REFUSE_CODE       65
+#define REFUSE_GAINING_IT 1UL
 /* Of them, those that a rule for a single file may name. */
 #define FILE_CHANGES (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
 
@@ -165,6 +169,17 @@ static bool add_calls(scmp_filter_ctx filter, const int *const *lists, uint32_t 
 	return true;
 }
 
+bool sandbox_hides_mmap(scmp_filter_ctx filter)
+{
+	return seccomp_arch_exist(filter, SCMP_ARCH_X86) == 0 ||
+	       seccomp_arch_exist(filter, SCMP_ARCH_S390X) == 0;
+}
+
+bool sandbox_hides_socket(scmp_filter_ctx filter)
+{
+	return sandbox_hides_mmap(filter);
+}
+
 /* What every role may do in one way only. Roles may share a uid, and neither a signal nor fcntl's
  * F_SETOWN, which sends them, is to reach another; no memory becomes code. */
 static bool allow_narrowly(scmp_filter_ctx filter)
@@ -174,25 +189,34 @@ static bool allow_narrowly(scmp_filter_ctx filter)
 	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	/* A stream asks for that before its first line. */
 	const struct scmp_arg_cmp terminal = SCMP_A1(SCMP_CMP_EQ, TCGETS, 0);
-	/* There mmap's arguments are in memory, where no filter sees them: mmap2 alone. */
-	bool mmap_hides = seccomp_arch_exist(filter, SCMP_ARCH_X86) == 0;
+	/* i386 has mmap2 for it, s390x nothing: there it is let by as it is (see refuse_code). */
+	bool hides = sandbox_hides_mmap(filter);
+	bool is_needed = seccomp_arch_exist(filter, SCMP_ARCH_X86) != 0;
 	const struct {
 		int call;
 		struct scmp_arg_cmp when;
 	} calls[] = {{SCMP_SYS(tgkill), self}, {SCMP_SYS(tkill), self}, {SCMP_SYS(fcntl), seals},
 	    {SCMP_SYS(fcntl64), seals}, {SCMP_SYS(ioctl), terminal}, {SCMP_SYS(mprotect), no_code},
-	    {SCMP_SYS(mmap2), no_code}, {SCMP_SYS(mmap), no_code}};
+	    {SCMP_SYS(mmap2), no_code}};
 
-	for (size_t i = 0; i < sizeof calls / sizeof *calls - mmap_hides; i++)
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (seccomp_rule_add_array(
 		        filter, SCMP_ACT_ALLOW, calls[i].call, 1, &calls[i].when) != 0)
 			return false;
-	return true;
+	return !is_needed || seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap),
+	                         hides ? 0 : 1, &no_code) == 0;
 }
 
 bool sandbox_allow(scmp_filter_ctx filter, const int *const *calls)
 {
 	return allow_narrowly(filter) && add_calls(filter, calls, SCMP_ACT_ALLOW);
+}
+
+/* Memory that can be written does not become code: in place of the filter where that cannot see
+ * what is mapped, and behind it elsewhere. Before Linux 6.3 there is no such thing. */
+static void refuse_code(void)
+{
+	prctl(REFUSE_CODE, REFUSE_GAINING_IT, 0, 0, 0);
 }
 
 static bool close_calls(const struct sandbox_policy *policy, bool root)
@@ -201,7 +225,7 @@ static bool close_calls(const struct sandbox_policy *policy, bool root)
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
 	bool closed = filter != NULL &&
 	              (allows ? forbidden_call_report() && sandbox_allow(filter, policy->calls)
-	                      : policy->narrow(filter, root) &&
+	                      : socket_call_prepare() && policy->narrow(filter, root) &&
 	                            add_calls(filter, policy->calls, SCMP_ACT_ERRNO(EPERM))) &&
 	              seccomp_load(filter) == 0;
 
@@ -233,6 +257,8 @@ bool sandbox_close(const struct sandbox_policy *policy, uid_t uid, gid_t gid)
 	if (!SANDBOXED)
 		log_line(
 		    LOG_LEVEL_ERROR, "built with -Dsandbox=off, for debugging only: NO SANDBOX");
+	if (!OPEN && policy->narrow == NULL)
+		refuse_code();
 	/* Changing the user makes a process dumpable again: hence twice. */
 	return step(refuse_tracing(), "core dumps") &&
 	       step(drop_user(policy, uid, gid), "user and capabilities") &&

@@ -57,6 +57,11 @@ bool sandbox_give_up(int capability);
  * architectures that it is for. sandbox_close does so. */
 bool sandbox_allow(scmp_filter_ctx filter, const int *const *calls);
 
+/* On some processors the arguments of mmap, and those of socket as C libraries call it, are in
+ * memory, where no filter sees them. */
+bool sandbox_hides_mmap(scmp_filter_ctx filter);
+bool sandbox_hides_socket(scmp_filter_ctx filter);
+
 /* Gives up, in this order and for good: core dumps and tracing, groups and user, capabilities,
  * new privileges, the file system (Landlock), system calls (seccomp). `uid` 0 keeps the user
  * (main, and a privileged runner that is to be root, which loses its capabilities all the same).

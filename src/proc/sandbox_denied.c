@@ -98,7 +98,6 @@ static const struct narrowed for_all[] = {
     {CALL(ioctl), {INT_IS(1, SETOWN_FD)}},
     {CALL(ioctl), {INT_IS(1, SETOWN_SOCKET)}},
     /* Memory that is nobody's */
-    {CALL(mmap), {HAS(3, MAP_SHARED | MAP_ANONYMOUS)}},
     {CALL(mmap2), {HAS(3, MAP_SHARED | MAP_ANONYMOUS)}},
     /* Files that make whoever executes them somebody else */
     {CALL(open), {HAS(1, O_CREAT), HAS(2, SET_UID)}},
@@ -152,13 +151,19 @@ static const int denied_for_root[] = {CALL(chmod), CALL(fchmod), CALL(fchmodat),
     CALL_FILE_SETATTR, CALL(utime), CALL(utimes), CALL(futimesat), CALL(utimensat),
     CALL(utimensat_time64), CALL(truncate), CALL(truncate64), -1};
 
-static bool narrow(scmp_filter_ctx filter, const struct narrowed *calls, size_t count)
+static bool narrow_by(
+    scmp_filter_ctx filter, uint32_t action, const struct narrowed *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), calls[i].call,
+		if (seccomp_rule_add_array(filter, action, calls[i].call,
 		        calls[i].when[1].op == 0 ? 1 : 2, calls[i].when) != 0)
 			return false;
 	return true;
+}
+
+static bool narrow(scmp_filter_ctx filter, const struct narrowed *calls, size_t count)
+{
+	return narrow_by(filter, SCMP_ACT_ERRNO(EPERM), calls, count);
 }
 
 static bool deny(scmp_filter_ctx filter, const int *calls)
@@ -187,27 +192,48 @@ static bool spare(scmp_filter_ctx filter, pid_t pid)
  * exist, and libc takes clone. */
 static bool deny_clone(scmp_filter_ctx filter)
 {
+	/* s390x takes the stack first. */
+	bool stack_first = seccomp_arch_exist(filter, SCMP_ARCH_S390X) == 0;
+	const struct narrowed clone[] = {{CALL(clone), {HAS(stack_first ? 1 : 0, CLONE_NEWUSER)}}};
+
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-	           SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) == 0;
+	       narrow(filter, clone, 1);
 }
 
 static bool narrow_main(scmp_filter_ctx filter, bool root)
 {
+	uint32_t action = sandbox_hides_socket(filter) ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM);
+
 	(void)root;
-	return deny_clone(filter) && narrow(filter, for_main, sizeof for_main / sizeof *for_main);
+	return deny_clone(filter) &&
+	       narrow_by(filter, action, for_main, sizeof for_main / sizeof *for_main);
+}
+
+/* As mmap2. i386 has that for it and can do without the one that hides what it asks for; s390x
+ * cannot, so that there such memory is to be had. */
+static bool narrow_mmap(scmp_filter_ctx filter)
+{
+	static const struct narrowed shared[] = {
+	    {CALL(mmap), {HAS(3, MAP_SHARED | MAP_ANONYMOUS)}}};
+
+	if (!sandbox_hides_mmap(filter))
+		return narrow(filter, shared, 1);
+	return seccomp_arch_exist(filter, SCMP_ARCH_X86) != 0 ||
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(mmap), 0) == 0;
 }
 
 /* Nothing that a runner starts reaches the runner or its parent, or anybody else, by signals,
  * limits, scheduling or priorities, or has memory that no limit counts and that outlives it, or
  * makes a set-uid file. As root, to whom every file and every root's service is open, it changes
- * nothing about a file that Landlock does not see, and connects to no UNIX socket. */
+ * nothing about a file that Landlock does not see, and connects to no UNIX socket: where that is
+ * asked for out of sight, to none of any kind. */
 static bool narrow_programs(scmp_filter_ctx filter, bool root)
 {
 	const pid_t group = getpgrp(); /* 0: of another PID namespace, so out of reach */
 
 	/* openat2 hides its flags; who asks for it can do without. */
-	return deny_clone(filter) && narrow(filter, for_all, sizeof for_all / sizeof *for_all) &&
+	return deny_clone(filter) && narrow_mmap(filter) &&
+	       narrow(filter, for_all, sizeof for_all / sizeof *for_all) &&
 	       spare(filter, getpid()) && spare(filter, getppid()) &&
 	       (group == 0 || spare(filter, -group)) &&
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0 &&

@@ -35,6 +35,15 @@
 
 enum end { ENDED, REFUSED, GOES_ON };
 
+/* What socketcall asks for no filter sees: there no socket is to be had, of whatever kind. */
+#ifdef SYS_socketcall
+#define ANY_SOCKET REFUSED
+#define TO_MANAGER REFUSED
+#else
+#define ANY_SOCKET ENDED
+#define TO_MANAGER GOES_ON
+#endif
+
 /* As the kernel sees them; what is 0 in the end was not given. */
 static const struct call {
 	const char *name;
@@ -46,10 +55,10 @@ static const struct call {
     {"execveat", SYS_execveat, {0}, ENDED},
     {"clone", SYS_clone, {SIGCHLD}, ENDED},
     {"clone3", SYS_clone3, {0}, ENDED},
-    {"socket inet", SYS_socket, {AF_INET, SOCK_STREAM}, ENDED},
-    {"socket unix stream", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}, ENDED},
-    {"socket netlink", SYS_socket, {AF_NETLINK, SOCK_RAW}, ENDED},
-    {"socket packet", SYS_socket, {AF_PACKET, SOCK_RAW}, ENDED},
+    {"socket inet", SYS_socket, {AF_INET, SOCK_STREAM}, ANY_SOCKET},
+    {"socket unix stream", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}, ANY_SOCKET},
+    {"socket netlink", SYS_socket, {AF_NETLINK, SOCK_RAW}, ANY_SOCKET},
+    {"socket packet", SYS_socket, {AF_PACKET, SOCK_RAW}, ANY_SOCKET},
     {"bind", SYS_bind, {-1}, ENDED},
     {"connect", SYS_connect, {-1}, ENDED},
     {"listen", SYS_listen, {-1}, ENDED},
@@ -84,7 +93,10 @@ static const struct call {
     {"ioctl", SYS_ioctl, {-1}, REFUSED},
     {"prctl", SYS_prctl, {-1}, REFUSED},
     {"prlimit64", SYS_prlimit64, {0, -1}, REFUSED},
-    {"socket to the service manager", SYS_socket, {AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC}, GOES_ON},
+    {"socket to the service manager", SYS_socket, {AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC}, TO_MANAGER},
+#ifdef SYS_socketcall
+    {"socket by socketcall", SYS_socketcall, {1, -1}, REFUSED},
+#endif
     {"getpid", SYS_getpid, {0}, GOES_ON},
 };
 

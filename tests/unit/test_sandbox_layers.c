@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -33,12 +34,13 @@
 #include "proc/role.h"
 #include "proc/sandbox.h"
 
-#define SOMEBODY   61999 /* any uid but root's */
-#define LAST_CALL  600   /* more than the kernel has */
-#define PORT       61998
-#define OTHER_ABI  0x40000000 /* x32, on x86-64 */
-#define FIRST_ROLE ROLE_DOORMAN
-#define LAST_ROLE  ROLE_DESK
+#define SOMEBODY          61999 /* any uid but root's */
+#define LAST_CALL         600   /* more than the kernel has */
+#define PORT              61998
+#define OTHER_ABI         0x40000000 /* x32, on x86-64 */
+#define WHAT_BECOMES_CODE 66         /* PR_GET_MDWE */
+#define FIRST_ROLE        ROLE_DOORMAN
+#define LAST_ROLE         ROLE_DESK
 
 static const struct sandbox_policy *const policies[] = {[ROLE_MAIN] = &sandbox_main,
     [ROLE_DOORMAN] = &sandbox_doorman,
@@ -466,6 +468,35 @@ static int unlisted_calls(const struct sandbox_policy *policy, int *last)
 	return count;
 }
 
+static bool makes_code(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
+}
+
+static bool maps_code_to_write(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	           0) != MAP_FAILED;
+}
+
+/* Without a filter, which on some processors does not see it. */
+static void code_alone(void **state)
+{
+	static const struct act acts[] = {ACT(makes_code, 0), ACT(maps_code_to_write, 0)};
+
+	(void)state;
+	if (SANITIZED || !SANDBOXED || getuid() != 0 || prctl(WHAT_BECOMES_CODE, 0, 0, 0, 0) < 0)
+		skip();
+	only(NULL);
+	for (size_t i = 0; i < COUNT(acts); i++) {
+		assert_int_equal(status_of(ROLE_MAIN, &acts[i]), DONE);
+		for (enum role role = FIRST_ROLE; role <= LAST_ROLE; role++)
+			assert_int_equal(status_of(role, &acts[i]), REFUSED_ACCESS << 8);
+	}
+}
+
 static void calls_alone(void **state)
 {
 	(void)state;
@@ -604,6 +635,7 @@ int main(void)
 	    cmocka_unit_test(rights_alone),
 	    cmocka_unit_test(rights_of_main_alone),
 	    cmocka_unit_test(rights_stay_away),
+	    cmocka_unit_test(code_alone),
 	    cmocka_unit_test(calls_alone),
 	    cmocka_unit_test(calls_of_main_alone),
 #ifdef __x86_64__
