@@ -75,12 +75,6 @@ bool clients_load_one(struct conf *conf, const struct tree *tree, const struct n
 	return true;
 }
 
-void clients_drop(struct conf *conf, size_t count)
-{
-	while (conf->client_count > count)
-		section_free(&conf_client_section, &conf->clients[--conf->client_count]);
-}
-
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error)
 {

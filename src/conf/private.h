@@ -79,8 +79,6 @@ bool clients_load_one(struct conf *conf, const struct tree *tree, const struct n
 /* The entries of a map `clients`. `file` is one of conf->files. */
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error);
-/* Forgets all but the first `count`. */
-void clients_drop(struct conf *conf, size_t count);
 /* Everything in clients.d. */
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error);
