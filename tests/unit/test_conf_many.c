@@ -167,10 +167,21 @@ static void a_client_may_be_long(void **state)
 	free(text);
 }
 
+static void write_until_killed(int fd, bool appends, int ready)
+{
+	const struct timespec pause = {0, 200000};
+
+	for (bool told = false;; told = true) {
+		if (pwrite(fd, "#", 1, appends ? lseek(fd, 0, SEEK_END) : 0) != 1 ||
+		    (!told && write(ready, "", 1) != 1))
+			_exit(1);
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* A child that writes to the file all the time: at its end, or the first byte over itself. */
 static pid_t keep_writing(const char *path, bool appends)
 {
-	const struct timespec pause = {0, 200000};
 	int fd = open(path, O_WRONLY | O_CLOEXEC), ready[2];
 	pid_t child;
 	char byte;
@@ -178,12 +189,8 @@ static pid_t keep_writing(const char *path, bool appends)
 	assert_true(fd >= 0 && pipe(ready) == 0);
 	child = fork();
 	assert_true(child >= 0);
-	for (bool told = false; child == 0; told = true) {
-		if (pwrite(fd, "#", 1, appends ? lseek(fd, 0, SEEK_END) : 0) != 1 ||
-		    (!told && write(ready[1], "", 1) != 1))
-			_exit(1);
-		nanosleep(&pause, NULL);
-	}
+	if (child == 0)
+		write_until_killed(fd, appends, ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	close(ready[1]);
