@@ -70,13 +70,16 @@ const struct conf_client *conf_client_named(const struct conf *conf, const char 
 	    name, conf->clients, conf->client_count, sizeof *conf->clients, name_and_client);
 }
 
+static int name_and_group(const void *name, const void *group)
+{
+	return strcmp(name, ((const struct conf_group *)group)->name);
+}
+
 const struct conf_group *conf_group_named(const struct conf *conf, const char *name)
 {
-	for (size_t i = 0; i < conf->group_count; i++) {
-		if (strcmp(conf->groups[i].name, name) == 0)
-			return &conf->groups[i];
-	}
-	return NULL;
+	if (conf->group_count == 0)
+		return NULL;
+	return bsearch(name, conf->groups, conf->group_count, sizeof *conf->groups, name_and_group);
 }
 
 static char default_name[] = "default";

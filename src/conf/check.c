@@ -264,12 +264,14 @@ static bool groups_known(struct conf *conf, struct conf_client *client, struct c
 
 		if (conf_knows_ports(conf, item->text))
 			continue;
+		client->skipped = true;
+		if (means_group(item->text) && conf->warning_count > CONF_WARNINGS_MOST)
+			continue; /* to guess what was meant takes long */
 		conf_unknown_ports(conf, item->text, problem, sizeof problem);
 		if (!means_group(item->text))
 			return conf_fail(error, "%s:%u:%u: clients.%s.allowed_ports: %s",
 			    client->file, item->place.line, item->place.column, client->name,
 			    problem);
-		client->skipped = true;
 		conf_warn(conf, "%s:%u:%u: clients.%s.allowed_ports: %s; the client is skipped",
 		    client->file, item->place.line, item->place.column, client->name, problem);
 	}

@@ -75,12 +75,6 @@ bool clients_load_one(struct conf *conf, const struct tree *tree, const struct n
 	return true;
 }
 
-void clients_drop(struct conf *conf, size_t count)
-{
-	while (conf->client_count > count)
-		section_free(&conf_client_section, &conf->clients[--conf->client_count]);
-}
-
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error)
 {
@@ -97,21 +91,17 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 	return true;
 }
 
-const char *conf_add_file(struct conf *conf, char *path)
+const char *conf_add_file(struct conf *conf, const char *path)
 {
-	size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
-
-	if (path != NULL && conf->file_count == conf->file_room) {
+	if (conf->file_count == conf->file_room) {
+		size_t room = conf->file_room == 0 ? 16 : conf->file_room * 2;
 		char **more = reallocarray(conf->files, room, sizeof *more);
 
-		if (more == NULL) {
-			free(path);
+		if (more == NULL)
 			return NULL;
-		}
 		conf->files = more;
 		conf->file_room = room;
 	}
-	if (path != NULL)
-		conf->files[conf->file_count++] = path;
-	return path;
+	conf->files[conf->file_count] = strdup(path);
+	return conf->files[conf->file_count] == NULL ? NULL : conf->files[conf->file_count++];
 }

@@ -1,4 +1,5 @@
 /* The clients of clients.d. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/error.h"
@@ -30,8 +31,10 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 /* `name` in the folder, as one of conf->files. */
 static const char *add_file(struct conf *conf, const char *name, struct conf_error *error)
 {
-	const char *file = conf_add_file(conf, file_join(conf->clients_folder, name));
+	char *path = file_join(conf->clients_folder, name);
+	const char *file = path == NULL ? NULL : conf_add_file(conf, path);
 
+	free(path);
 	if (file == NULL)
 		conf_fail(error, "%s: not enough memory to read it", name);
 	return file;

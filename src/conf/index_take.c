@@ -19,7 +19,7 @@ static bool take_entry(struct reader *nodes, struct tree *tree)
 	return true;
 }
 
-/* All clients of a file. */
+/* All clients of a file; else the index is known as damaged. */
 static bool take_clients(
     struct conf *conf, const struct index_clients *from, const char *file, struct conf_error *error)
 {
@@ -36,7 +36,7 @@ static bool take_clients(
 	conf->index->taking = false;
 	free(tree.nodes);
 	ok = ok && reader_done(&nodes);
-	conf->index->damaged = !ok;
+	conf->index->damaged = conf->index->damaged || !ok;
 	return ok;
 }
 
@@ -78,17 +78,13 @@ bool index_take_file(
 	struct index_clients clients;
 	struct file_identity known;
 	struct conf_error ignored;
-	size_t before = conf->client_count;
 
 	if (use == NULL || !index_file_find(&use->old, name, &known, &clients) ||
 	    !is_same(folder, name, &known))
 		return false;
-	if (!take_clients(conf, &clients, path, &ignored)) {
-		/* Its file says what is right, and so do all that follow. */
-		clients_drop(conf, before);
-		use->old.files.left = 0;
+	/* Then all of this load is thrown away. */
+	if (!take_clients(conf, &clients, path, &ignored))
 		return false;
-	}
 	use->report->kept++;
 	if (use->recording)
 		use->complete =

@@ -82,8 +82,20 @@ static bool build_policies(struct parts *p, const struct conf *conf)
 	return true;
 }
 
+static void free_wishes(struct parts *p, const struct conf *conf)
+{
+	for (size_t i = 0; p->wishes != NULL && i < conf->client_count; i++)
+		free(p->wishes[i].ports.items);
+	free(p->wishes);
+	p->wishes = NULL;
+}
+
 static bool build_clients(struct parts *p, const struct conf *conf)
 {
+	struct client server = {0}; /* what its targets are to those who name none */
+
+	if (!build_targets(p, &server.targets, &server.target_list, &conf->server.targets))
+		return false;
 	for (size_t i = 0; i < conf->client_count; i++) {
 		const struct conf_client *from = &conf->clients[i];
 		struct client *to = &p->clients[i];
@@ -95,8 +107,10 @@ static bool build_clients(struct parts *p, const struct conf *conf)
 		to->expires_ns = from->expires;
 		to->wildcard = wildcard == 1;
 		to->revoked = from->revoked.yes;
-		if (!build_targets(p, &to->targets, &to->target_list,
-		        from->targets.count > 0 ? &from->targets : &conf->server.targets))
+		to->targets = server.targets;
+		to->target_list = server.target_list;
+		if (from->targets.count > 0 &&
+		    !build_targets(p, &to->targets, &to->target_list, &from->targets))
 			return false;
 	}
 	return true;
@@ -217,6 +231,7 @@ int conf_write_snapshot(const struct conf *conf, uint64_t generation)
 	size_t count = conf->client_count;
 	struct parts p;
 	int fd = -1;
+	bool ok;
 
 	/* Zeroed with its padding: what the roles map must hold nothing else of ours. */
 	memset(&p, 0, sizeof p);
@@ -227,13 +242,13 @@ int conf_write_snapshot(const struct conf *conf, uint64_t generation)
 	if (p.wishes == NULL || p.clients == NULL || p.policies == NULL)
 		goto out;
 	build_settings(&p.settings, conf);
-	if (build_policies(&p, conf) && build_clients(&p, conf) && build_managed_ports(&p, conf) &&
+	ok = build_policies(&p, conf);
+	free_wishes(&p, conf);
+	if (ok && build_clients(&p, conf) && build_managed_ports(&p, conf) &&
 	    build_guard_allow(&p, conf) && build_own_addresses(&p) && build_openspa(&p, conf))
 		fd = create_snapshot(&p, (uint32_t)count, generation);
 out:
-	for (size_t i = 0; p.wishes != NULL && i < count; i++)
-		free(p.wishes[i].ports.items);
-	free(p.wishes);
+	free_wishes(&p, conf);
 	free(p.clients);
 	free(p.policies);
 	free(p.ports.items);

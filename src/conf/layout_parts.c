@@ -65,12 +65,16 @@ void ranges_merge(struct ranges *r)
 
 bool networks_put(struct networks *n, const struct cidr *network)
 {
-	struct cidr *more = reallocarray(n->items, n->count + 1, sizeof *more);
+	if (n->count == n->room) {
+		uint32_t room = n->room == 0 ? 8 : n->room * 2;
+		struct cidr *more = reallocarray(n->items, room, sizeof *more);
 
-	if (more == NULL)
-		return false;
-	n->items = more;
-	more[n->count++] = *network;
+		if (more == NULL)
+			return false;
+		n->items = more;
+		n->room = room;
+	}
+	n->items[n->count++] = *network;
 	return true;
 }
 

@@ -14,6 +14,7 @@ struct ranges {
 struct networks {
 	struct cidr *items;
 	uint32_t count;
+	uint32_t room;
 };
 
 /* The ports of one client, before equal ones become one policy. */

@@ -72,8 +72,10 @@ static bool build_device(struct parts *p, const struct conf *conf, const struct 
 	to->expires_ns = from->expires;
 	to->revoked = from->revoked.yes;
 	to->rules = build_rules(p, conf, from);
-	return build_targets(p, &to->targets, &to->target_list,
-	    from->targets.count > 0 ? &from->targets : &conf->openspa.targets);
+	to->targets = p->settings.openspa.targets;
+	to->target_list = p->settings.openspa.target_list;
+	return from->targets.count == 0 ||
+	       build_targets(p, &to->targets, &to->target_list, &from->targets);
 }
 
 static bool build_devices(struct parts *p, const struct conf *conf)

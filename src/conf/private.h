@@ -79,13 +79,11 @@ bool clients_load_one(struct conf *conf, const struct tree *tree, const struct n
 /* The entries of a map `clients`. `file` is one of conf->files. */
 bool clients_load(struct conf *conf, const struct tree *tree, const struct node *map,
     const char *file, struct conf_error *error);
-/* Forgets all but the first `count`. */
-void clients_drop(struct conf *conf, size_t count);
 /* Everything in clients.d. */
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error);
-/* Keeps a file's name, allocated, as one of conf->files. NULL when memory is short, or was. */
-const char *conf_add_file(struct conf *conf, char *path);
+/* Remembers a file's name as one of conf->files; NULL when memory is short. */
+const char *conf_add_file(struct conf *conf, const char *path);
 
 /* The section `openspa`, and everything it names: programs, keys, devices. `path` is how complaints
  * name it: "openspa", or "" for an original OpenSPA file, where it is the whole. */

@@ -55,6 +55,17 @@ static bool load_group(struct conf_group *group, const struct tree *tree, const 
 	return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct conf_group *)a)->name, ((const struct conf_group *)b)->name);
+}
+
+static void sort_groups(struct conf *conf)
+{
+	if (conf->group_count > 0)
+		qsort(conf->groups, conf->group_count, sizeof *conf->groups, by_name);
+}
+
 static bool load_groups(
     struct conf *conf, const struct tree *tree, const struct node *map, struct conf_error *error)
 {
@@ -71,6 +82,7 @@ static bool load_groups(
 		        &conf->groups[conf->group_count++], tree, key, tree_next(tree, key), error))
 			return false;
 	}
+	sort_groups(conf);
 	return true;
 }
 
@@ -95,6 +107,7 @@ static bool preset_group(
 	if (more->name == NULL ||
 	    (!taken_away && !list_add(&more->specs, "22/tcp", (struct conf_place){0, 0})))
 		return section_refuse(tree, root, "ports", "more memory", error);
+	sort_groups(conf);
 	if (taken_away)
 		conf_warn(conf,
 		    "%s:%u:%u: ports: found nothing, which takes away the preset default: "
@@ -274,7 +287,7 @@ static struct conf *conf_new(const char *path, struct index_use *index, struct c
 		free(folder);
 	}
 	if (conf != NULL && conf->path != NULL && conf->clients_folder != NULL &&
-	    conf_add_file(conf, strdup(path)) != NULL &&
+	    conf_add_file(conf, path) != NULL &&
 	    section_defaults(&conf_server_section, &conf->server) &&
 	    section_defaults(&conf_openspa_section, &conf->openspa))
 		return conf;

@@ -4,7 +4,7 @@
 
 #include "base/secret.h"
 
-#define TEXTS_BYTES 8192
+#define TEXTS_BYTES 8176 /* two pages, with what secret_alloc adds */
 
 struct tree_texts {
 	struct tree_texts *before;
@@ -21,8 +21,9 @@ const char *tree_texts_add(struct tree_texts **texts, const char *text, size_t l
 	if (t == NULL || length >= t->size - t->used) {
 		size_t size = TEXTS_BYTES - sizeof *t;
 
+		/* It ends where a guard page begins, so its size says how it is aligned. */
 		if (size <= length)
-			size = length + 1;
+			size = (length / sizeof *t + 1) * sizeof *t;
 		t = secret_alloc(sizeof *t + size);
 		if (t == NULL)
 			return NULL;

@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import control
 import openme
-from daemon import program
+from daemon import program, yaml
 from netns import PATIENCE, eventually
 from world import FAMILIES, LONG, SERVICE_PORT, WorldTest
 
@@ -180,3 +181,86 @@ class ReloadTest(WorldTest):
         self.by_signal(self.configuration({"alice": None}))
         self.assertTrue(eventually(
             lambda: self.address(4, self.client) not in self.postern("sessions")))
+
+
+class FolderTest(WorldTest):
+    """One thing that is no client's file among hundreds that are."""
+
+    server_settings = {"knock_timeout": LONG}
+
+    def setUp(self):
+        super().setUp()
+        self.start(prepare=self.fill)
+        self.odd = self.daemon.folder / "clients.d" / "client150x.yaml"
+        self.knock()
+        self.assert_opens()
+
+    def fill(self, folder):
+        (folder / "clients.d").mkdir(0o700)
+        for i in range(300):
+            entry = yaml({"clients": {f"client{i}": self.client_entry(openme.ClientKey())}})
+            (folder / "clients.d" / f"client{i}.yaml").write_text(entry + "\n")
+
+    def assert_refused(self, why):
+        before = len(self.daemon.lines())
+        self.daemon.reload()
+        self.assertIn(f"{self.odd}{why}", json.dumps(self.daemon.lines()[before:]))
+        self.assertTrue(self.reaches(), "the old configuration is gone")
+        self.knock(self.bob, target="203.0.113.77")
+        self.assertIn("203.0.113.77", self.settle())
+
+    def assert_taken(self):
+        """All of them; nothing was lost on the way."""
+        before = len(self.daemon.lines())
+        self.daemon.reload()
+        self.assertIn("reloaded: 303 clients", json.dumps(self.daemon.lines()[before:]))
+
+    def test_a_pipe_a_link_a_folder(self):
+        elsewhere = self.daemon.folder / "elsewhere.yaml"
+        elsewhere.write_text("clients: {}\n")
+        for make, why in ((os.mkfifo, ": not a regular file; take it out of there"),
+                          (lambda path: path.symlink_to(elsewhere),
+                           ": a link; it must be the file itself"),
+                          (os.mkdir, ": not a regular file; take it out of there")):
+            with self.subTest(why=why):
+                make(self.odd)
+                self.assert_refused(why)
+                if self.odd.is_dir() and not self.odd.is_symlink():
+                    self.odd.rmdir()
+                else:
+                    self.odd.unlink()
+                self.assert_taken()
+
+    def test_a_strangers_file(self):
+        self.odd.write_text("clients: {}\n")
+        os.chown(self.odd, 12345, 0)
+        self.assert_refused(": belongs to user 12345")
+        os.chown(self.odd, 0, 0)
+        self.assert_taken()
+
+    def test_a_file_that_grows_while_it_is_read(self):
+        self.odd.write_text("#\n" * (1 << 20))
+        stop = threading.Event()
+
+        def grow():
+            with open(self.odd, "ab", buffering=0) as file:
+                while not stop.is_set():
+                    file.write(b"#\n")
+                    time.sleep(0.0005)
+        grower = threading.Thread(target=grow)
+        grower.start()
+        try:
+            self.assert_refused(": changed while it was read; try again")
+        finally:
+            stop.set()
+            grower.join()
+        self.assert_taken()
+
+    def test_a_byte_that_is_no_text_behind_a_thousand_lines(self):
+        good = self.daemon.file.read_bytes()
+        self.odd = self.daemon.file
+        lines = good.count(b"\n")
+        self.daemon.file.write_bytes(good + b"#\n" * 50000 + b"a: \xff\n")
+        self.assert_refused(f":{lines + 50001}:4: not YAML: invalid leading UTF-8 octet")
+        self.daemon.file.write_bytes(good)
+        self.assert_taken()

@@ -198,6 +198,14 @@ static void files_that_come_between_are_read(void **state)
 	assert_int_equal(report.kept, 3);
 	prepare();
 	assert_int_equal(load().kept, 7);
+	/* one that is how another begins */
+	write_text("clients.d/z.yaml.yaml", "");
+	assert_int_equal(unlink(in_folder("clients.d/z.yaml")), 0);
+	prepare();
+	write_text("clients.d/z.yaml", "");
+	report = load();
+	assert_int_equal(report.files, 1);
+	assert_int_equal(report.kept, 7);
 }
 
 static void a_key_that_is_new_is_vetted(void **state)

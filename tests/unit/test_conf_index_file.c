@@ -9,6 +9,22 @@
 static uint8_t good[8192];
 static size_t good_size;
 
+/* Whoever has the new file locked gives it its name just before the lock is ours. */
+static bool overtaken;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
+int __wrap_flock(int fd, int operation)
+{
+	if (overtaken) {
+		overtaken = false;
+		assert_int_equal(rename(in_folder("state/." CONF_INDEX_FILE), index_path), 0);
+		assert_int_equal(pwrite(fd, good, good_size, 0), (ssize_t)good_size);
+	}
+	return __real_flock(fd, operation);
+}
+
 static void keep_good(void)
 {
 	int fd;
@@ -278,6 +294,17 @@ static void what_cannot_be_written_leaves_the_old_one(void **state)
 	assert_memory_equal(read_text(index_path), good, good_size);
 }
 
+/* Its file is the index by then, and not to be written to. */
+static void one_that_was_overtaken_begins_anew(void **state)
+{
+	(void)state;
+	keep_good();
+	overtaken = true;
+	assert_true(renew(CONF_INDEX_ALWAYS).written);
+	assert_false(overtaken);
+	assert_int_equal(load().kept, 3);
+}
+
 static void renew_for_a_while(int rounds)
 {
 	struct conf_index_report report;
@@ -335,6 +362,7 @@ int main(void)
 	    INDEX_TEST(one_that_was_refused_is_made_anew),
 	    INDEX_TEST(a_fresh_folder_stays_fresh),
 	    INDEX_TEST(what_cannot_be_written_leaves_the_old_one),
+	    INDEX_TEST(one_that_was_overtaken_begins_anew),
 	    INDEX_TEST(many_may_write_it_at_once),
 	};
 

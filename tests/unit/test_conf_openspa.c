@@ -332,6 +332,9 @@ static void bad_values_are_refused(void **state)
 		snprintf(text, sizeof text, "%s%s%s", KEYS, bad[i][0], "duration: 30s\n");
 		REFUSED(text, bad[i][1]);
 	}
+	REFUSED("openspa:\n  " KEYS "  duration: 30s\n  clients:\n    " DEVICE_0
+	        ": {name: a}\n    " DEVICE_1 ": {}\n    " DEVICE_0 ": {name: b}\n",
+	    ":7:5: found \"" DEVICE_0 "\" a second time; it stands at line 5 already");
 	REFUSED(KEYS "duration: 1500ms\n", ":2:11: duration: expected whole seconds");
 	REFUSED(KEYS "duration: 65536s\n", "expected a duration from 1s to 18h12m15s");
 	REFUSED("duration: 30s\nport: 1\n", ":1:1: private_key: not given");
