@@ -24,7 +24,7 @@
 
 #define PROCESSOR_S 3600 /* a million keys take some minutes on small boards */
 #define IDLE_MOST   20   /* seconds without any work */
-#define NICE        10   /* knocks come first */
+#define NICE        5    /* in a reload: knocks come first */
 #define END_NS      (2 * NS_PER_SECOND)
 #define WAIT_LONGER "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -139,18 +139,21 @@ static bool tell(int fd, struct loaded *l)
 	return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof *l;
 }
 
-/* Main's signals and descriptors are not its own, and it ends with main. */
-static bool leave_main(int fd, pid_t parent)
+/* Main's signals and descriptors are not its own, and it ends with main. Where its limits are
+ * narrower already they stay. */
+static bool leave_main(int fd, pid_t parent, bool reload)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
 	prctl(PR_SET_NAME, "postern-loader");
+	(void)child_limit(RLIMIT_CPU, PROCESSOR_S);
+	if (reload)
+		(void)setpriority(PRIO_PROCESS, 0, NICE);
 	return child_tie_to(parent) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
 	       (fd == STDERR_FILENO + 1 ||
 	           close_range(STDERR_FILENO + 1, (unsigned int)fd - 1, 0) == 0) &&
-	       close_range((unsigned int)fd + 1, ~0U, 0) == 0 &&
-	       setpriority(PRIO_PROCESS, 0, NICE) == 0 && child_limit(RLIMIT_CPU, PROCESSOR_S);
+	       close_range((unsigned int)fd + 1, ~0U, 0) == 0;
 }
 
 static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t parent)
@@ -160,7 +163,7 @@ static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t pare
 	bool told;
 	char accepted;
 
-	if (l == NULL || !leave_main(fd, parent))
+	if (l == NULL || !leave_main(fd, parent, task->generation > 1))
 		child_give_up("cannot read the configuration");
 	memset(l, 0, sizeof *l);
 	l->snapshot = -1;

@@ -126,8 +126,9 @@ class LoaderTest(WorldTest):
         self.assertTrue(self.daemon.events(message=f"reloaded: {CROWD + 4} clients, 0 devices"))
         self.assertTrue(eventually(lambda: self.loader() is None))
         self.settle()
-        reloads = [e for e in self.daemon.lines() if e["message"].startswith("reloaded: ")]
-        self.assertIn(len(reloads), (2, 3))  # the tool's wish may come when the second one reads
+        # The first may be refused for the change; the tool may have asked while the second one read.
+        reloads = [e for e in self.daemon.lines() if e["message"].startswith("reload")]
+        self.assertIn(len(reloads), (2, 3))
         self.assertIsNone(self.daemon.process.poll())
 
     def test_one_that_is_killed(self):
