@@ -55,8 +55,8 @@ def granted(daemon):
 
 
 class Curve:
-    """Daemons with more and more clients in the namespaces of `world`. The first client is the one that
-    knocks; where it stands plays no part once its address is known."""
+    """Daemons with more and more clients in the namespaces of `world`. The first client is the one
+    that knocks; where it stands plays no part once its address is known."""
 
     def __init__(self, world, folder, keys):
         self.world, self.folder, self.keys = world, folder, keys
@@ -72,7 +72,7 @@ class Curve:
         return configuration
 
     def prepare(self, count):
-        """All files, some time before they are used: an index takes nothing that has just changed."""
+        """All files, some time before they are used: an index takes none that has just changed."""
         daemon = Daemon(self.world.server, self.folder / f"daemon-{count}", "")
         ClientsInFile(daemon.folder).write(self.configuration(), self.keys[:count])
         self.daemons[count] = daemon
@@ -187,8 +187,8 @@ class Curve:
         return time.monotonic() - begin
 
     def longest_wait(self, daemon):
-        """Of knocks that are sent one by one while a reload goes on, from `sendto` until the daemon's
-        counters tell of the grant."""
+        """Of knocks that are sent one by one while a reload goes on, from `sendto` until the
+        daemon's counters tell of the grant."""
         waits, ready = [], False
         daemon.notices.drop()
         with self.socket(self.world.sources[0]) as s:
@@ -198,14 +198,14 @@ class Curve:
                 packet, before = self.packet(), granted(daemon)
                 begin = time.monotonic()
                 s.send(packet)
-                assert eventually(lambda n=before: granted(daemon) > n, PATIENCE), "a knock was lost"
+                assert eventually(lambda n=before: granted(daemon) > n), "a knock was lost"
                 waits.append(time.monotonic() - begin)
                 time.sleep(PAUSE)
         return max(waits)
 
     def first_knock(self, daemon, number):
-        """Of a client that is not known at its address, so that all keys are tried: seconds until the
-        verdict, and which."""
+        """Of a client that is not known at its address, so that all keys are tried: seconds until
+        the verdict, and which."""
         before = control.stats(daemon.control)
         begin = time.monotonic()
         self.knock(STRANGER, number)
@@ -254,7 +254,7 @@ def print_line(cells):
 
 def print_one(count, one, each):
     print_line([f"{count:,}", time_text(one["vet"]), time_text(one["load"]),
-                time_text(one["indexed"]), time_text(one.get("folder")), time_text(one.get("folder_indexed")),
+                *map(time_text, (one["indexed"], one.get("folder"), one.get("folder_indexed"))),
                 time_text(one["start"]), time_text(one["reload"]), time_text(one["wait"]),
                 f"{each:.0f} B" if each is not None else "-", time_text(one["known"] / 1e6),
                 time_text(one["unknown"]) if one["verdict"] == "granted" else one["verdict"]])
