@@ -97,7 +97,7 @@ class ClientsTest(LifeTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.keys = public_keys(max(SIZES))
+        cls.keys = public_keys(max(257, *SIZES))
 
     def setUp(self):
         super().setUp()
