@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import OPTIONS, apart, cpu_ns, program, proportional_kib, row, values  # first: it sets the paths
+# First: it sets the paths.
+from measure import OPTIONS, apart, cpu_ns, program, proportional_kib, row, values
 
 import echo
 import many

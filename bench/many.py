@@ -1,12 +1,11 @@
 """The curve: load, reload, memory and knocks against the number of clients."""
 
 import os
-import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
-import threading
 import time
 
 from measure import apart, program, proportional_kib, row, values
@@ -26,29 +25,9 @@ ROUNDS = 3
 SAMPLES = 100
 UNCHANGED = 2.5  # seconds, after which an index takes a file
 PAUSE = 0.005  # between two knocks while a reload goes on
+LEAST = 20  # knocks, however quick it is
 STRANGER = "10.77.1.250"
 PATIENCE = 900
-
-
-class Grants:
-    """When the kernel was given each address, as it tells itself."""
-
-    def __init__(self, space):
-        self.when = {}
-        self.process = space.popen("nft", "monitor", "elements", stdout=subprocess.PIPE, text=True)
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            now = time.monotonic()
-            if line.startswith("add"):
-                self.when.update((address, now) for address in re.findall(r"[\d.]{7,}", line))
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.thread.join()
 
 
 class Spent:
@@ -64,9 +43,20 @@ class Spent:
         self.cpu = usage.ru_utime + usage.ru_stime
 
 
+def is_ready(daemon):
+    try:
+        return "READY=1" in daemon.notices.receive()
+    except BlockingIOError:
+        return False
+
+
+def granted(daemon):
+    return control.stats(daemon.control)["granted"]
+
+
 class Curve:
-    """Daemons with more and more clients in the namespaces of `world`. The first client is the one that
-    knocks; where it stands plays no part once its address is known."""
+    """Daemons with more and more clients in the namespaces of `world`. The first client is the one
+    that knocks; where it stands plays no part once its address is known."""
 
     def __init__(self, world, folder, keys):
         self.world, self.folder, self.keys = world, folder, keys
@@ -82,7 +72,7 @@ class Curve:
         return configuration
 
     def prepare(self, count):
-        """All files, some time before they are used: an index takes nothing that has just changed."""
+        """All files, some time before they are used: an index takes none that has just changed."""
         daemon = Daemon(self.world.server, self.folder / f"daemon-{count}", "")
         ClientsInFile(daemon.folder).write(self.configuration(), self.keys[:count])
         self.daemons[count] = daemon
@@ -144,14 +134,11 @@ class Curve:
 
     def live(self, count):
         daemon = self.daemons[count]
-        grants = Grants(self.world.server)
-        try:
-            found = {"known": self.latency(daemon)}
-            found.update(self.reload(daemon, grants))
-            found["bytes"] = 1024 * proportional_kib(daemon.pids)
-            found["unknown"], found["verdict"] = self.first_knock(daemon, count - 1)
-        finally:
-            grants.close()
+        found = {"known": self.latency(daemon)}
+        found["reload"] = statistics.median(self.reload(daemon) for _ in range(ROUNDS))
+        found["wait"] = self.longest_wait(daemon)
+        found["bytes"] = 1024 * proportional_kib(daemon.pids)
+        found["unknown"], found["verdict"] = self.first_knock(daemon, count - 1)
         return found
 
     def done(self, count):
@@ -160,21 +147,29 @@ class Curve:
         for name in ("daemon", "files"):
             shutil.rmtree(self.folder / f"{name}-{count}", ignore_errors=True)
 
-    def knock(self, source, number=0):
-        """The address that it opens for."""
+    def packet(self, number=0):
+        """A knock, each for another address."""
         self.targets += 1
         target = f"203.0.{self.targets // 256}.{self.targets % 256}"
-        packet = openme.knock(client_key(number), self.world.server_key.public, target=target)
-        self.world.client.send(packet, self.world.server_address, KNOCK_PORT, source)
-        return target
+        return openme.knock(client_key(number), self.world.server_key.public, target=target)
+
+    def socket(self, source):
+        s = self.world.client.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((source, 0))
+        s.connect((self.world.server_address, KNOCK_PORT))
+        return s
+
+    def knock(self, source, number=0):
+        with self.socket(source) as s:
+            s.send(self.packet(number))
 
     def latency(self, daemon):
         """From knock to connection, in microseconds, of a client that is known at its addresses."""
         sources = self.world.sources[:SAMPLES]
-        before = control.stats(daemon.control)["granted"]
-        for i, source in enumerate(sources):
+        for source in sources:
+            before = granted(daemon)
             self.knock(source)
-            assert eventually(lambda n=i: control.stats(daemon.control)["granted"] > before + n, 5), daemon.log_path.read_text()
+            assert eventually(lambda n=before: granted(daemon) > n), "a knock was lost"
         files = self.folder / "sources", self.folder / "packets"
         files[0].write_text("\n".join(sources) + "\n")
         files[1].write_bytes(b"".join(self.world.knocks(client_key(0), SAMPLES)))
@@ -184,25 +179,33 @@ class Curve:
                 SERVICE_PORT, *files, openme.PACKET_BYTES)
         return statistics.median(map(float, text.split()))
 
-    def reload(self, daemon, grants):
-        """How long it takes, and the longest that a knock of it had to wait for its grant."""
-        source, sent = self.world.sources[0], {}
+    def reload(self, daemon):
         daemon.notices.drop()
         begin = time.monotonic()
         daemon.process.send_signal(signal.SIGHUP)
-        done = None
-        while done is None or len(sent) < 3:
-            now = time.monotonic()
-            sent[self.knock(source)] = now
-            if daemon.notices.wait_for("READY=1", daemon.process, PAUSE):
-                done = time.monotonic()
-        assert eventually(lambda: sent.keys() <= grants.when.keys()), "knocks were lost"
-        waits = [grants.when[target] - when for target, when in sent.items()]
-        return {"reload": done - begin, "wait": max(waits), "usual_wait": statistics.median(waits)}
+        assert daemon.notices.wait_for("READY=1", daemon.process, PATIENCE), "no reload"
+        return time.monotonic() - begin
+
+    def longest_wait(self, daemon):
+        """Of knocks that are sent one by one while a reload goes on, from `sendto` until the
+        daemon's counters tell of the grant."""
+        waits, ready = [], False
+        daemon.notices.drop()
+        with self.socket(self.world.sources[0]) as s:
+            daemon.process.send_signal(signal.SIGHUP)
+            while not ready or len(waits) < LEAST:
+                ready = ready or is_ready(daemon)
+                packet, before = self.packet(), granted(daemon)
+                begin = time.monotonic()
+                s.send(packet)
+                assert eventually(lambda n=before: granted(daemon) > n), "a knock was lost"
+                waits.append(time.monotonic() - begin)
+                time.sleep(PAUSE)
+        return max(waits)
 
     def first_knock(self, daemon, number):
-        """Of a client that is not known at its address, so that all keys are tried: seconds until the
-        verdict, and which."""
+        """Of a client that is not known at its address, so that all keys are tried: seconds until
+        the verdict, and which."""
         before = control.stats(daemon.control)
         begin = time.monotonic()
         self.knock(STRANGER, number)
@@ -251,7 +254,7 @@ def print_line(cells):
 
 def print_one(count, one, each):
     print_line([f"{count:,}", time_text(one["vet"]), time_text(one["load"]),
-                time_text(one["indexed"]), time_text(one.get("folder")), time_text(one.get("folder_indexed")),
+                *map(time_text, (one["indexed"], one.get("folder"), one.get("folder_indexed"))),
                 time_text(one["start"]), time_text(one["reload"]), time_text(one["wait"]),
                 f"{each:.0f} B" if each is not None else "-", time_text(one["known"] / 1e6),
                 time_text(one["unknown"]) if one["verdict"] == "granted" else one["verdict"]])

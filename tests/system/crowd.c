@@ -19,8 +19,8 @@ static void print_public(unsigned long number)
 
 	crypto_hash_sha256(seed, (const unsigned char *)text, (unsigned long long)size);
 	crypto_sign_seed_keypair(public, secret, seed);
-	puts(sodium_bin2base64(line, sizeof line, public, sizeof public,
-	    sodium_base64_VARIANT_ORIGINAL));
+	puts(sodium_bin2base64(
+	    line, sizeof line, public, sizeof public, sodium_base64_VARIANT_ORIGINAL));
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@ from daemon import program, yaml
 
 SEED = b"Postern's key for tests "
 RULE = "1-65535/tcp"  # what a device may ask for
-NO_KEY = base64.b64encode(bytes(32)).decode()  # 32 bytes, but of small order: any vetting refuses it
+NO_KEY = base64.b64encode(bytes(32)).decode()  # of small order: vetting refuses it
 
 
 def some(count):
@@ -96,8 +96,8 @@ class ClientsInFolder:
 
 
 class Devices:
-    """Their keys in devices.d and, with `entries`, what they may ask for in the main file. The first,
-    the one in the middle and the last have keys of their own, all others the same one."""
+    """Their keys in devices.d and, with `entries`, what they may ask for in the main file. The
+    first, the one in the middle and the last have keys of their own, all others the same one."""
 
     def __init__(self, folder, own, other, entries):
         self.file = folder / "config.yaml"

@@ -25,8 +25,8 @@ TIME_LIMIT = 900 + max(SIZES) // 50
 PAUSE = 0.02  # seconds; of a device's requests of one second 64 are remembered, and no more served
 UNCHANGED = 2.1  # seconds
 SLOW = 10_000  # vetting so many keys takes longer than many knocks
-# Trying all of a million keys on a knock takes 77 s, longer than a knock is good for by default, and
-# on a busy machine so does a restart.
+# Trying all of a million keys on a knock takes 77 s, longer than a knock is good for by default,
+# and on a busy machine so does a restart.
 WINDOW = "1h"
 
 
@@ -97,7 +97,7 @@ class ClientsTest(LifeTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.keys = public_keys(max(SIZES))
+        cls.keys = public_keys(max(257, *SIZES))
 
     def setUp(self):
         super().setUp()
