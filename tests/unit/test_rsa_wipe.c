@@ -81,7 +81,11 @@ static void reverse(uint8_t *to, const uint8_t *from, size_t size)
 static int make_key(void **state)
 {
 	(void)state;
-	if (!rsa_wipe_init() || !rsa_wipe_init() || rsa_secret_generate(&key) != RSA_FINE)
+	for (int times = 0; times < 2; times++) {
+		if (!rsa_wipe_init())
+			return -1;
+	}
+	if (rsa_secret_generate(&key) != RSA_FINE)
 		return -1;
 	reverse(reversed.exponent, key.exponent, sizeof key.exponent);
 	reverse(reversed.p, key.p, sizeof key.p);
