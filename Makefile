@@ -70,6 +70,11 @@ emulated:
 	tests/setup.sh emulated
 	tests/emulated
 
+# Builds for other processors, and their unit tests.
+processors:
+	tests/setup.sh processors
+	tests/processors
+
 bench: tested
 	ninja -C $(BUILD) benchmarks
 	$(PYTHON) bench/bench.py --build $(BUILD)
@@ -90,4 +95,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo tested test check fuzz mutants coverage emulated bench install uninstall clean
+.PHONY: all demo tested test check fuzz mutants coverage emulated processors bench install uninstall clean

@@ -6,6 +6,7 @@
 #   clang   building with clang, and with its sanitizers
 #   ci      .ci/run
 #   emulated  tests/emulated
+#   processors  tests/processors
 #   booted  a machine of tests/booted, and building in it
 #   kernel  one of tests/emulated, likewise
 # Each but the last two needs what stands above it as well; those, what building needs. All names are
@@ -21,8 +22,10 @@ openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 ci='clang-format clang-tidy musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross git debootstrap
-debian-archive-keyring util-linux systemd-container'
+debian-archive-keyring util-linux systemd-container gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
+processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
+qemu-user git util-linux debian-archive-keyring'
 booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
 kernel='linux-image-cloud-amd64 kmod udev'
 
@@ -33,10 +36,11 @@ test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
 ci) packages="$build $demo $test $clang $ci" ;;
 emulated) packages="$build $demo $test $clang $ci $emulated" ;;
+processors) packages="$build $demo $test $processors" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|ci|emulated|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|test|clang|ci|emulated|processors|booted|kernel' >&2
 	exit 2
 	;;
 esac
