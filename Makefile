@@ -70,6 +70,11 @@ emulated:
 	tests/setup.sh emulated
 	tests/emulated
 
+# Builds for other processors, and their unit tests.
+processors:
+	tests/setup.sh processors
+	tests/processors
+
 # With BENCH='--sizes 100000 1000000' the curve against so many clients, and nothing else.
 bench: tested
 	ninja -C $(BUILD) benchmarks
@@ -91,4 +96,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo tested test check fuzz mutants coverage emulated bench install uninstall clean
+.PHONY: all demo tested test check fuzz mutants coverage emulated processors bench install uninstall clean

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by tests/debian13 and tests/booted: Debian systems in folders, made by debootstrap, one for
+# Sourced by tests/debian13, tests/booted and tests/processors: Debian systems in folders, made by debootstrap, one for
 # each release, which stay for the next time. They lie in $POSTERN_CACHE, or else in
 # /var/cache/postern-tests; remove one to have it made anew. Packages come from where apt here has its
 # own, or from $POSTERN_MIRROR.

@@ -7,6 +7,7 @@
 #   suite   tests that are skipped where a container, systemd or another C library is missing
 #   ci      .ci/run
 #   emulated  tests/emulated
+#   processors  tests/processors
 #   booted  a machine of tests/booted, and building in it
 #   kernel  one of tests/emulated, likewise
 # Each but the last two needs what stands above it as well; those, what building needs. All names are
@@ -22,8 +23,11 @@ openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 suite='musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross systemd-container lxc ccache'
-ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux'
+ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux
+gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
+processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
+qemu-user git util-linux debian-archive-keyring'
 booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
 kernel='linux-image-cloud-amd64 kmod udev'
 
@@ -38,8 +42,7 @@ emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|booted|kernel' >&2
-	exit 2
+	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|booted|kernel' >&2	exit 2
 	;;
 esac
 

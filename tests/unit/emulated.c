@@ -14,6 +14,11 @@ bool is_emulated(const char *lacking)
 	return is;
 }
 
+size_t emulated_step(void)
+{
+	return getenv("MESON_EXE_WRAPPER") != NULL ? 13 : 1;
+}
+
 void not_when_emulated(const char *lacking)
 {
 	if (is_emulated(lacking))

@@ -4,10 +4,13 @@
 #define TESTS_EMULATED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Says what is left out, and why: QEMU has no `lacking`. False where this processor runs it. */
 bool is_emulated(const char *lacking);
 /* The same, and then ends the whole program as one that was not run. */
 void not_when_emulated(const char *lacking);
+/* Of many cases alike, which cost much there, QEMU runs every 13th. */
+size_t emulated_step(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "emulated.h"
 #include "proto/openme.h"
 #include "vectors.h"
 
@@ -206,19 +207,20 @@ static void only_one_size_is_right(void **state)
 
 static void no_flipped_bit_is_accepted(void **state)
 {
+	const size_t step = emulated_step();
 	size_t tried = 0;
 
 	(void)state;
 	for (size_t i = 0; i < KNOCKS; i++) {
 		assert_true(accepted(knocks[i].packet, knocks[i].server_secret));
-		for (size_t bit = 0; bit < 8 * sizeof knocks[i].packet; bit++, tried++) {
+		for (size_t bit = 0; bit < 8 * sizeof knocks[i].packet; bit += step, tried++) {
 			struct knock bent = knocks[i];
 
 			bent.packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
 			assert_false(accepted(bent.packet, bent.server_secret));
 		}
 	}
-	assert_int_equal(tried, 26400);
+	assert_int_equal(tried, step == 1 ? 26400 : 2040);
 }
 
 static void another_server_cannot_open(void **state)

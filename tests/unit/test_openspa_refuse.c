@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "emulated.h"
 #include "openspa_case.h"
 
 #define APPENDED 2 /* cipher blocks */
@@ -48,7 +49,7 @@ static void every_flipped_bit_of_a_request_is_refused(void **state)
 	(void)state;
 	openspa_case_open(&c, 0);
 	memcpy(packet, c.vector->request, sizeof packet);
-	for (size_t bit = 0; bit < 8 * sizeof packet; bit++) {
+	for (size_t bit = 0; bit < 8 * sizeof packet; bit += emulated_step()) {
 		packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
 		accepted += openspa_case_accepts(&c, packet, sizeof packet, &got);
 		packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -69,7 +70,7 @@ static void every_flipped_bit_of_a_response_is_refused(void **state)
 	(void)state;
 	openspa_case_open(&c, 0);
 	memcpy(packet, c.vector->response, sizeof packet);
-	for (size_t bit = 0; bit < 8 * sizeof packet; bit++) {
+	for (size_t bit = 0; bit < 8 * sizeof packet; bit += emulated_step()) {
 		packet[bit / 8] ^= (uint8_t)(1U << bit % 8);
 		memset(&got, 1, sizeof got);
 		accepted += openspa_case_answers(&c, packet, sizeof packet, &got);
