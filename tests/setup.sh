@@ -39,10 +39,12 @@ clang) packages="$build $demo $test $clang" ;;
 suite) packages="$build $demo $test $clang $suite" ;;
 ci) packages="$build $demo $test $clang $suite $ci" ;;
 emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
+processors) packages="$build $demo $test $processors" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|booted|kernel' >&2	exit 2
+	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
+	exit 2
 	;;
 esac
 
