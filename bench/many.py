@@ -43,13 +43,6 @@ class Spent:
         self.cpu = usage.ru_utime + usage.ru_stime
 
 
-def is_ready(daemon):
-    try:
-        return "READY=1" in daemon.notices.receive()
-    except BlockingIOError:
-        return False
-
-
 def granted(daemon):
     return control.stats(daemon.control)["granted"]
 
@@ -194,7 +187,7 @@ class Curve:
         with self.socket(self.world.sources[0]) as s:
             daemon.process.send_signal(signal.SIGHUP)
             while not ready or len(waits) < LEAST:
-                ready = ready or is_ready(daemon)
+                ready = daemon.notices.has_come("READY=1") or ready
                 packet, before = self.packet(), granted(daemon)
                 begin = time.monotonic()
                 s.send(packet)

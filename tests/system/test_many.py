@@ -71,17 +71,11 @@ class LifeTest(SpaWorldTest):
         served = 0
         self.daemon.notices.drop()
         self.daemon.process.send_signal(signal.SIGHUP)
-        while not self.reloaded():
+        while not self.daemon.notices.has_come("READY=1"):
             ask_once()
             served += 1
             time.sleep(PAUSE)
         return served - 1  # the last one may have been served right after it
-
-    def reloaded(self):
-        try:
-            return "READY=1" in self.daemon.notices.receive()
-        except BlockingIOError:
-            return False
 
     def restart(self):
         self.assertEqual(self.daemon.stop(), 0)
@@ -173,7 +167,7 @@ class ClientsTest(LifeTest):
         meanwhile = self.serve_during_a_reload(ask_once)
         self.assertLessEqual(set(asked), self.granted())
         if slow:
-            self.assertGreater(meanwhile, 0, "no knock was served during the reload")
+            self.assertGreater(meanwhile, 2, "no knocks were served during the reload")
 
     def fewer_and_more(self, place, count):
         if count == 1:
