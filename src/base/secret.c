@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -46,16 +47,28 @@ void *secret_alloc(size_t size)
 	return p;
 }
 
+/* Of a line of /proc/self/maps: memory that is ours alone and can be written. */
+static bool is_own(const char *line, unsigned long *from, unsigned long *to)
+{
+	char *end;
+
+	*from = strtoul(line, &end, 16);
+	if (*end != '-')
+		return false;
+	*to = strtoul(end + 1, &end, 16);
+	return strncmp(end, " rw-p ", strlen(" rw-p ")) == 0 && *from < *to;
+}
+
 bool secret_lock_all(size_t *needed)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	int failed = maps == NULL ? errno : 0;
 	unsigned long from, to;
-	char line[PATH_MAX + 128], mode[5];
+	char line[PATH_MAX + 128];
 
 	*needed = 0;
 	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-		if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || strcmp(mode, "rw-p") != 0)
+		if (!is_own(line, &from, &to))
 			continue;
 		*needed += to - from;
 		if (mlock2((const void *)from, to - from, MLOCK_ONFAULT) != 0)

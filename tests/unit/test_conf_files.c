@@ -153,8 +153,8 @@ static void only_files_of_clients_stand_in_their_folder(void **state)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)state;
-	strcpy(path, write_text("config.yaml", SERVER));
-	strcpy(odd, in_folder("clients.d/m.yaml"));
+	snprintf(path, sizeof path, "%s", write_text("config.yaml", SERVER));
+	snprintf(odd, sizeof odd, "%s", in_folder("clients.d/m.yaml"));
 	assert_int_equal(mkdir(in_folder("clients.d"), 0755), 0);
 	write_bytes("clients.d/a.yaml", "clients: {}", 11, 0644);
 	write_bytes("clients.d/z.yaml", "clients: {}", 11, 0644);

@@ -182,7 +182,7 @@ static void write_until_killed(int fd, bool appends, int ready)
 /* A child that writes to the file all the time: at its end, or the first byte over itself. */
 static pid_t keep_writing(const char *path, bool appends)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ready[2];
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ready[2] = {-1, -1};
 	pid_t child;
 	char byte;
 
@@ -205,7 +205,7 @@ static void changes_while_read(const char *name, bool appends)
 	struct conf *conf;
 	pid_t child;
 
-	strcpy(changed, in_folder(name));
+	snprintf(changed, sizeof changed, "%s", in_folder(name));
 	child = keep_writing(changed, appends);
 	conf = conf_load(in_folder("config.yaml"), &error);
 	kill(child, SIGKILL);
