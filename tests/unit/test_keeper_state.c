@@ -96,7 +96,7 @@ static void what_was_seen_follows_its_holder(void **state)
 	for (size_t n = 0; n < sizeof orders / sizeof *orders; n++) {
 		*c = whole;
 		assert_int_equal(bench_configure(), 0);
-		for (uint32_t i = 0; i < BENCH_CLIENTS + BENCH_DEVICES; i++)
+		for (uint32_t i = 0; i < (uint32_t)BENCH_CLIENTS + BENCH_DEVICES; i++)
 			bench_keeper()->state.seen[i].real_ns = i + 1;
 		c->client_count = orders[n][0];
 		for (uint32_t i = 0; i < c->client_count; i++)
