@@ -217,6 +217,7 @@ void loader_check(struct loader *l)
 	kill(l->pid, SIGKILL);
 }
 
+/* Whether there is something; otherwise with errno, which is 0 when the other end is closed. */
 static bool receive(int fd, struct loaded *out)
 {
 	union with_snapshot control = {.bytes = {0}};
@@ -231,6 +232,8 @@ static bool receive(int fd, struct loaded *out)
 	out->snapshot = -1;
 	if (head != NULL && head->cmsg_type == SCM_RIGHTS)
 		memcpy(&out->snapshot, CMSG_DATA(head), sizeof out->snapshot);
+	if (got >= 0)
+		errno = got == 0 ? 0 : EBADMSG;
 	return got == (ssize_t)sizeof *out;
 }
 
@@ -249,15 +252,22 @@ static void say_how_it_ended(struct loader *l, struct conf_error *why)
 struct loaded *loader_take(struct loader *l)
 {
 	struct loaded *loaded = secret_alloc(sizeof *loaded);
+	int reason;
 
 	if (loaded == NULL)
 		return NULL;
 	memset(loaded, 0, sizeof *loaded);
 	if (receive(l->source.fd, loaded))
 		return loaded;
+	reason = errno;
 	loaded->fault = CONTROL_FAULT_FAILED;
 	loaded->snapshot = fd_close(loaded->snapshot);
-	say_how_it_ended(l, &loaded->why);
+	/* It waits for our word as long as it lives: no end of it to wait for. */
+	if (reason != 0)
+		snprintf(loaded->why.text, sizeof loaded->why.text,
+		    "cannot hear the process that reads it: %s", strerror(reason));
+	else
+		say_how_it_ended(l, &loaded->why);
 	return loaded;
 }
 
