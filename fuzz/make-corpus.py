@@ -41,15 +41,20 @@ def runner(vectors):
         yield f"helper-{i}", json.dumps({"id": 1, "ok": True, "publicKey": key}).encode()
 
 
-def one_file(name):
-    return lambda vectors: [(name, (vectors / name).read_bytes())]
+def files(name, corpus):
+    """A file that was captured, and those of tests/corpus that are of its kind."""
+    def found(vectors):
+        yield name, (vectors / name).read_bytes()
+        for path in (vectors.parent / "corpus").glob(corpus):
+            yield f"corpus-{path.name}", path.read_bytes()
+    return found
 
 
 def main():
     seeds = {"openme": openme, "openspa": openspa, "rsa_pem": rsa_pem, "runner": runner,
-             "conf": one_file("openme-server.yaml"),
-             "client_conf": one_file("openme-client.yaml"),
-             "ospa": one_file("client.ospa")}[sys.argv[1]]
+             "conf": files("openme-server.yaml", "open*/*.yaml"),
+             "client_conf": files("openme-client.yaml", "openme-client/*"),
+             "ospa": files("client.ospa", "openspa/*.ospa")}[sys.argv[1]]
     out, stamp, vectors = map(pathlib.Path, sys.argv[2:])
     out.mkdir(parents=True, exist_ok=True)
     for name, data in seeds(vectors):

@@ -52,6 +52,20 @@ def run(*words, **more):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, **more)
 
 
+def converted(file):
+    """What `postern config convert` prints for a file of openme, None when it refuses."""
+    done = run(program("postern"), "config", "convert", file)
+    return done.stdout if done.returncode == 0 else None
+
+
+def beside(file, text):
+    """The name of another file with that text."""
+    other = file.with_suffix(".converted")
+    other.touch(0o600)
+    other.write_text(text)
+    return other
+
+
 def ports(text):
     """A set of (protocol, number) for ports in text, as both programs print them."""
     found = set()

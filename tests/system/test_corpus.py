@@ -15,6 +15,7 @@ from tool import CONFIG
 
 WORDS = ("same", "better", "different")
 VERDICTS = {"no_ports": "skipped"}  # in the words of the table
+CONVERT = "`postern config convert`"  # what an error names as the remedy
 LEAST = {"openme-server": 120, "openme-client": 40, "openspa": 30}
 
 
@@ -84,12 +85,26 @@ class OpenmeServerTest(CorpusTest):
         self.assertEqual(served.code, CONFIG if ours == "refused" else 0, served.said)
         if ours != "refused":
             self.assert_served(served, row, ours)
+        elif CONVERT in served.said:
+            self.check_converted(file, row.get("converted", row["original"]))
 
-    def assert_served(self, served, row, ours):
+    def check_converted(self, file, wanted):
+        """What the error promises: the file as `config convert` prints it is served."""
+        text = corpus.converted(file)
+        self.assertEqual(text is None, wanted == "refused", text)
+        if text is not None:
+            served = corpus.Served(corpus.beside(file, text), set(wanted) - {"seconds"})
+            self.assertEqual(served.code, 0, served.said)
+            self.assert_gets(served, wanted)
+
+    def assert_gets(self, served, ours):
         for client, gets in served.gets.items():
             self.assertEqual(self.value(gets), self.value(ours[client]), client)
         if served.seconds is not None:
             self.assertEqual(served.seconds, ours.get("seconds", 30))
+
+    def assert_served(self, served, row, ours):
+        self.assert_gets(served, ours)
         self.assertEqual(served.names(), set(row.get("names", served.gets)))
         self.assertIn(row.get("shows", "udp_port: 54154"), served.shown())
 
@@ -121,12 +136,22 @@ class OpenmeClientTest(CorpusTest):
             self.assert_said(knocked.said, row)
             self.assertNotEqual(knocked.code, 0, knocked.said)
             self.assertEqual(knocked.sent, set())
+            if CONVERT in knocked.said:
+                self.check_converted(file, row)
             return
         self.assert_profiles(corpus.profiles(file), row, ours)
         if ours["knock"] != "to a name":
             self.assert_said(knocked.said, row)
             self.assertEqual(knocked.sent, {ours["knock"]}, knocked.said)
             self.assertEqual(knocked.ports, {ours.get("port", corpus.KNOCK_PORTS[0])})
+
+    def check_converted(self, file, row):
+        text, wanted = corpus.converted(file), row.get("converted", row["original"])
+        self.assertEqual(text is None, wanted == "refused", text)
+        if text is not None:
+            knocked = corpus.Knocked(corpus.beside(file, text), row.get("profile", "default"), self.wires)
+            self.assertEqual((knocked.sent, knocked.ports),
+                             ({wanted["knock"]}, {wanted.get("port", corpus.KNOCK_PORTS[0])}), knocked.said)
 
     def assert_profiles(self, profiles, row, ours):
         self.assertEqual(set(profiles), set(row.get("names", ["default"])))
