@@ -12,6 +12,7 @@
 #include "conf/section.h"
 #include "conf/tree.h"
 #include "conf/values.h"
+#include "files/post_knock.h"
 #include "proto/openme.h"
 
 _Static_assert(CLIENT_SECRET_BYTES == OPENME_SIGN_BYTES, "seed and public half");
@@ -98,6 +99,7 @@ static bool fail_at(const struct reading *r, const char *key, const char *proble
 /* A seed becomes seed and public half; a whole key must fit together. */
 static bool complete_secret(const struct reading *r)
 {
+	static const uint8_t none[CLIENT_SECRET_BYTES / 2]; /* as apps take it for a seed */
 	struct conf_secret *secret = &r->profile->private_key;
 	uint8_t *whole = secret_alloc(CLIENT_SECRET_BYTES);
 	bool ok = true;
@@ -107,6 +109,7 @@ static bool complete_secret(const struct reading *r)
 	openme_client_expand(whole, secret->bytes);
 	if (secret->size == CLIENT_SECRET_BYTES)
 		ok = secret_equal(whole, secret->bytes, CLIENT_SECRET_BYTES) ||
+		     secret_equal(secret->bytes + sizeof none, none, sizeof none) ||
 		     fail_at(r, "private_key",
 		         "found 64 bytes whose second half is not the public key of the first; "
 		         "expected an Ed25519 key as `postern add` printed it");
@@ -214,10 +217,12 @@ static bool load_file(struct client_conf *conf, struct conf_error *error)
 	struct tree tree = {.file = NULL};
 	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
 	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
-	              NULL, error);
+	              NULL, error) &&
+	          load_tree(conf, &tree, error);
 
+	if (!ok && text.data != NULL)
+		post_knock_advise(conf->path, text.data, text.size, error);
 	file_text_free(&text);
-	ok = ok && load_tree(conf, &tree, error);
 	tree_free(&tree);
 	return ok;
 }
