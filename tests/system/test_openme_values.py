@@ -138,3 +138,20 @@ class ExpiresTest(ToolTest):
                 done = self.run_tool("add", "a", f"--expires={words}")
                 self.assertEqual(done.returncode, USAGE, done.stderr)
                 self.assertIn(said, done.stderr)
+
+
+class ProfilesTest(ToolTest):
+    def test_one_that_makes_no_sense(self):
+        key = openme.ClientKey()
+        file = self.room / "client.yaml"
+        file.write_text("profiles:\n  home:\n    server_host: gate\n"
+                        f"    server_pubkey: {openme.text(openme.ServerKey().public)}\n"
+                        f"    private_key: {openme.text(key.secret)}\n  work:\n")
+        file.chmod(0o600)
+        done = self.run_tool("profiles")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("home", done.stdout)
+        self.assertNotIn("work", done.stdout)
+        self.assertIn("client.yaml:6:3: profiles.work.server_host: not given", done.stderr)
+        self.assertIn("gate", self.tool("profiles", "home"))
+        self.assertIn("profiles.work.server_host", self.run_tool("knock", "work").stderr)

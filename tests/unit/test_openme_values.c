@@ -400,6 +400,41 @@ static void apps_profiles_are_read(void **state)
 	    "add` printed it");
 }
 
+/* As openme looks at the profile alone that is used. */
+static void one_profile_is_not_in_anothers_way(void **state)
+{
+	static const char more[] = "  default:\n    server_host: gate\n    server_pubkey: \"\"\n"
+	                           "  work:\n";
+	struct conf_error error = {.text = ""};
+	struct client_conf *conf;
+	const char *path;
+	char text[1000];
+
+	(void)state;
+	snprintf(text, sizeof text, "%s%s", PROFILE, more);
+	path = write_text("config.yaml", text);
+	conf = client_conf_load(path, &error);
+	assert_string_equal(error.text, "");
+	assert_int_equal(client_conf_count(conf), 1);
+	assert_non_null(client_conf_named(conf, "home", &error));
+	assert_null(client_conf_named(conf, "work", &error));
+	assert_string_equal(error.text + strlen(path),
+	    ":9:3: profiles.work.server_host: not given; expected the server's name or address");
+	/* `default` is meant, so it is not the only one that there is */
+	assert_null(client_conf_named(conf, NULL, &error));
+	assert_string_equal(error.text + strlen(path),
+	    ":8:20: profiles.default.server_pubkey: not given; expected the server's public key, "
+	    "32 bytes in base64");
+	assert_int_equal(client_conf_broken_count(conf), 2);
+	assert_string_equal(client_conf_broken(conf, 0), error.text);
+	client_conf_free(conf);
+	snprintf(text, sizeof text, "%s  work:\n", PROFILE);
+	conf = client_conf_load(write_text("config.yaml", text), &error);
+	assert_null(client_conf_named(conf, NULL, &error));
+	assert_non_null(strstr(error.text, "no profile \"default\""));
+	client_conf_free(conf);
+}
+
 static void commands_without_quotes_are_named(void **state)
 {
 	static const char *const pairs[][2] = {
@@ -452,6 +487,7 @@ int main(void)
 	    TEST(a_folders_files_are_read_alike),
 	    TEST(other_encodings_are_named),
 	    TEST(apps_profiles_are_read),
+	    TEST(one_profile_is_not_in_anothers_way),
 	    TEST(commands_without_quotes_are_named),
 	};
 
