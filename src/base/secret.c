@@ -90,7 +90,7 @@ bool secret_from_base64(void *out, size_t size, const char *text)
 	const char *end = NULL;
 	size_t length = 0;
 
-	if (sodium_base642bin(out, size, text, strlen(text), NULL, &length, &end,
+	if (sodium_base642bin(out, size, text, strlen(text), "\r\n", &length, &end,
 	        sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	    length == size && *end == '\0')
 		return true;

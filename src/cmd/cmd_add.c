@@ -1,3 +1,5 @@
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,7 +21,8 @@ static const struct option_syntax syntax = {
         "                    \"default\")\n"
         "  --targets WORDS   addresses its knocks may open for: source, any, or networks, several as\n"
         "                    above (default: as the server's configuration says)\n"
-        "  --expires DATE    refuse it from then on: 2027-01-01 or 2027-01-01T12:00:00Z\n"
+        "  --expires WHEN    refuse it from then on: 2027-01-01, 2027-01-01T12:00:00Z, or\n"
+        "                    12h, 30d or 2w from now\n"
         "  --profile NAME    name of the profile (the server's default_profile)\n"
         "  --qr              draw the profile as a QR code, for a phone\n"
         "  --qr-out FILE     write that code as a PNG\n"
@@ -63,13 +66,38 @@ static bool take_words(struct cli *cli, const struct option_row *row, char *list
 	return true;
 }
 
+/* "30d" and "2w", and what value_duration takes. */
+static bool from_now(int64_t *out, const char *text)
+{
+	size_t length = strlen(text), digits = strspn(text, "0123456789");
+	const char *ignored = NULL;
+	int64_t number = 0;
+	char days[16];
+
+	if (digits > 0 && digits < sizeof days && digits + 1 == length &&
+	    strchr("dw", text[digits]) != NULL) {
+		snprintf(days, sizeof days, "%.*s", (int)digits, text);
+		number = strtoll(days, NULL, 10) * (text[digits] == 'w' ? 7 : 1);
+		if (__builtin_mul_overflow(number, 86400 * NS_PER_SECOND, &number))
+			return false;
+	} else if (!value_duration(&number, text, &ignored)) {
+		return false;
+	}
+	return !__builtin_add_overflow(clock_real_ns(), number, out);
+}
+
 static bool take_expires(struct cli *cli, const struct option_row *row, char *text)
 {
 	int64_t *expires_ns = row->place;
 	const char *expected = NULL;
+	char zoned[64];
 
-	if (!value_time(expires_ns, text, &expected))
-		return option_refuse(cli, row, text, expected);
+	if (!value_time(expires_ns, text, &expected) && !from_now(expires_ns, text))
+		return option_refuse(cli, row, text,
+		    value_lacks_zone(text, sizeof zoned, zoned)
+		        ? "the time zone with it, such as 2027-01-01T12:00:00Z"
+		        : "a time such as 2027-01-01 or 2027-01-01T12:00:00Z, or for how long: 12h, "
+		          "30d or 2w");
 	if (*expires_ns <= clock_real_ns())
 		cli_warn(cli, "--expires %s is in the past: every knock will be refused", text);
 	return true;

@@ -115,6 +115,8 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 	} else if ((conf = client_conf_load(cli->client_config, &error)) == NULL) {
 		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
 	} else {
+		for (size_t i = 0; i < client_conf_broken_count(conf); i++)
+			cli_warn(cli, "%s", client_conf_broken(conf, i));
 		print_list(cli, conf);
 	}
 	client_conf_free(conf);

@@ -1,6 +1,7 @@
 /* Rules that no key can be checked against alone. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "base/secret.h"
 #include "conf/error.h"
@@ -56,6 +57,41 @@ static bool check_server_keys(
 	return true;
 }
 
+/* As openme takes any duration, one that we cannot have becomes the nearest that we can. With 0 it
+ * shuts at once what it opens, which nobody can want. */
+static bool bound_duration(struct conf *conf, const struct conf_field *field,
+    const struct tree *tree, const struct node *root, struct conf_error *error)
+{
+	int64_t *value = (int64_t *)(void *)((char *)&conf->server + field->offset);
+	struct conf_place place = server_place(tree, root, field->key);
+	int64_t found = *value;
+	char taken[64];
+
+	if (found == 0)
+		return fail_server(tree, root, field->key, error,
+		    "found 0, which opens nothing; expected a duration such as 30s");
+	*value = MIN(MAX(found, field->least), field->most);
+	if (*value == found)
+		return true;
+	duration_text(*value, taken, sizeof taken);
+	conf_warn(conf, "%s:%u:%u: server.%s: taken for %s, the %s that there is", tree->file,
+	    place.line, place.column, field->key, taken, found < *value ? "least" : "most");
+	return true;
+}
+
+static bool bound_durations(
+    struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
+{
+	for (size_t i = 0; i < conf_server_section.count; i++) {
+		const struct conf_field *field = &conf_server_section.fields[i];
+
+		if (field->kind == CONF_KIND_BOUNDED &&
+		    !bound_duration(conf, field, tree, root, error))
+			return false;
+	}
+	return true;
+}
+
 bool check_server(
     struct conf *conf, const struct tree *tree, const struct node *root, struct conf_error *error)
 {
@@ -79,7 +115,8 @@ bool check_server(
 	if (conf->has_openspa && s->private_key.bytes != NULL && conf->openspa.port == s->udp_port)
 		return fail_server(
 		    tree, root, "udp_port", error, "found the port of openspa; expected another");
-	return check_server_keys(conf, tree, root, error);
+	return bound_durations(conf, tree, root, error) &&
+	       check_server_keys(conf, tree, root, error);
 }
 
 static bool fail_client(const struct conf_client *client, const char *key, struct conf_error *error,
@@ -120,18 +157,18 @@ static bool is_override(const struct conf *conf, const struct conf_client *clien
 }
 
 /* The entry of `count` with one name that the others speak about: the first with a key, best one
- * that is no override. */
+ * that is no override. Without a key none but that can be one. */
 static struct conf_client *standing_entry(
     const struct conf *conf, struct conf_client *entries, size_t count)
 {
 	struct conf_client *best = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!entries[i].ed25519_pubkey.given)
-			continue;
-		if (!is_override(conf, &entries[i]))
+		bool given = entries[i].ed25519_pubkey.given;
+
+		if (given && !is_override(conf, &entries[i]))
 			return &entries[i];
-		if (best == NULL)
+		if (best == NULL && (given || !is_override(conf, &entries[i])))
 			best = &entries[i];
 	}
 	return best;
@@ -196,29 +233,72 @@ static bool merge_names(struct conf *conf, struct conf_error *error)
 	return true;
 }
 
-static int by_key(const void *a, const void *b)
+static void set_aside(struct conf *conf, struct conf_client *client, const char *problem)
 {
-	return memcmp((*(const struct conf_client *const *)a)->ed25519_pubkey.bytes,
-	    (*(const struct conf_client *const *)b)->ed25519_pubkey.bytes, CONF_KEY_BYTES);
+	struct conf_error warning;
+
+	client->aside = client->skipped = true;
+	fail_client(client, ".ed25519_pubkey", &warning, problem);
+	conf_warn(conf, "%s", warning.text);
 }
 
-static bool keys_differ(const struct conf *conf, struct conf_error *error)
+static bool same_key(const struct conf_client *a, const struct conf_client *b)
 {
-	const struct conf_client **sorted = calloc(conf->client_count + 1, sizeof *sorted);
-	bool ok = true;
+	return memcmp(a->ed25519_pubkey.bytes, b->ed25519_pubkey.bytes, CONF_KEY_BYTES) == 0;
+}
+
+/* Of one key in the order of the names, which is that of the array. */
+static int by_key(const void *a, const void *b)
+{
+	const struct conf_client *x = *(const struct conf_client *const *)a,
+	                         *y = *(const struct conf_client *const *)b;
+
+	return same_key(x, y)
+	           ? (x > y) - (x < y)
+	           : memcmp(x->ed25519_pubkey.bytes, y->ed25519_pubkey.bytes, CONF_KEY_BYTES);
+}
+
+/* To openme it is chance which of them a knock is from. Here it is always the first, and never for
+ * longer than for any of them. */
+static void join_twin(struct conf *conf, struct conf_client *first, struct conf_client *twin)
+{
+	char problem[600];
+
+	if (twin->revoked.yes && !first->revoked.yes)
+		first->revoked = twin->revoked;
+	first->expires = MIN(first->expires, twin->expires);
+	snprintf(problem, sizeof problem,
+	    "found the key of client \"%s\" (%s:%u:%u), whose rights count for both, up to when "
+	    "the first of them expires or is revoked; expected one of its own",
+	    first->name, first->file, first->place.line, first->place.column);
+	set_aside(conf, twin, problem);
+}
+
+/* Each key stands for one client; one without a key, whose knocks there cannot be, is skipped. */
+static bool settle_keys(struct conf *conf, struct conf_error *error)
+{
+	struct conf_client **sorted = calloc(conf->client_count + 1, sizeof *sorted);
+	size_t count = 0, first = 0;
 
 	if (sorted == NULL)
 		return conf_fail(error, "%s: not enough memory to check it", conf->path);
-	for (size_t i = 0; i < conf->client_count; i++)
-		sorted[i] = &conf->clients[i];
-	qsort(sorted, conf->client_count, sizeof *sorted, by_key);
-	for (size_t i = 1; i < conf->client_count && ok; i++) {
-		if (by_key(&sorted[i - 1], &sorted[i]) == 0)
-			ok = fail_twin(sorted[i], sorted[i - 1], ".ed25519_pubkey",
-			    "the key of client", error);
+	for (size_t i = 0; i < conf->client_count; i++) {
+		if (conf->clients[i].ed25519_pubkey.given)
+			sorted[count++] = &conf->clients[i];
+		else
+			set_aside(conf, &conf->clients[i],
+			    "not given; expected the client's public key, 32 bytes in base64; the "
+			    "client is skipped");
+	}
+	qsort(sorted, count, sizeof *sorted, by_key);
+	for (size_t i = 1; i < count; i++) {
+		if (same_key(sorted[first], sorted[i]))
+			join_twin(conf, sorted[first], sorted[i]);
+		else
+			first = i;
 	}
 	free(sorted);
-	return ok;
+	return true;
 }
 
 static bool means_group(const char *text)
@@ -280,7 +360,7 @@ static bool groups_known(struct conf *conf, struct conf_client *client, struct c
 
 bool check_clients(struct conf *conf, struct conf_error *error)
 {
-	if (!merge_names(conf, error) || !keys_differ(conf, error))
+	if (!merge_names(conf, error) || !settle_keys(conf, error))
 		return false;
 	if (conf->client_count > 0 && !conf_has_openme(conf))
 		return fail_client(&conf->clients[0], "", error,

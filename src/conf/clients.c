@@ -43,10 +43,23 @@ static bool check_key(const struct conf *conf, const struct conf_client *client,
 		    "found 32 bytes that are not a usable Ed25519 public key; expected the key "
 		    "that `postern add` or the client printed");
 	}
-	if (client->revoked.yes && client->file != conf->files[0])
-		return true; /* takes its key from where the client stands otherwise */
-	return tree_fail(tree, key->place, full, error,
-	    "not given; expected the client's public key, 32 bytes in base64");
+	return true; /* to be found elsewhere, or the client is skipped */
+}
+
+/* It is taken for UTC, as by openme. */
+static void warn_of_zone(
+    struct conf *conf, const struct tree *tree, const struct node *map, const char *path)
+{
+	const struct node *value = map->kind == NODE_MAP ? tree_find(tree, map, "expires") : NULL;
+	char zoned[64], found[80];
+
+	if (value != NULL && value->kind == NODE_SCALAR &&
+	    value_lacks_zone(value->text, sizeof zoned, zoned))
+		conf_warn(conf,
+		    "%s:%u:%u: %s.expires: found %s without its time zone, taken for UTC; "
+		    "expected %s",
+		    tree->file, value->place.line, value->place.column, path,
+		    value_quoted(found, sizeof found, value->text, 64), zoned);
 }
 
 bool clients_load_one(struct conf *conf, const struct tree *tree, const struct node *key,
@@ -71,6 +84,7 @@ bool clients_load_one(struct conf *conf, const struct tree *tree, const struct n
 	if (!section_load(&conf_client_section, client, tree, map, path, error) ||
 	    !check_key(conf, client, tree, key, map, path, error))
 		return false;
+	warn_of_zone(conf, tree, map, path);
 	index_keep_client(conf->index, tree, key);
 	return true;
 }

@@ -34,7 +34,8 @@ struct conf_client {
 	char name[CLIENT_NAME_BYTES];
 	const char *file; /* where it stands */
 	struct conf_place place;
-	bool skipped; /* names ports that do not exist: opens nothing, see conf_warning */
+	bool skipped; /* opens nothing, see conf_warning */
+	bool aside;   /* skipped, and has no key of its own: does not stand in the snapshot */
 #define X(key, kind, ...) CONF_TYPE_##kind key;
 	CONF_CLIENT_KEYS(X)
 #undef X
@@ -115,7 +116,8 @@ void conf_keep_interface(struct conf *conf, const char *name);
 const char *conf_interface(const struct conf *conf);
 
 /* What roles may see, in a memory file that nobody can change (snapshot.h). The descriptor is the
- * caller's; -1 with errno. Clients stand in it in the order of conf_client. */
+ * caller's; -1 with errno. Clients stand in it in the order of conf_client,
+ * without those that are set aside. */
 int conf_write_snapshot(const struct conf *conf, uint64_t generation);
 
 /* Everything below is read-only and lives until conf_free. */

@@ -49,7 +49,10 @@ static bool read_command(
 	(void)field;
 	if (strlen(text) > 4096)
 		return say(expected, "a command of at most 4096 bytes");
-	return keep_copy(member, text, expected);
+	if (*text != '\0')
+		return keep_copy(member, text, expected);
+	drop_command(member); /* as if it were not there */
+	return true;
 }
 
 static bool read_integer(
@@ -74,11 +77,14 @@ static bool read_duration(
 
 	if (!value_duration(value, text, &phrase))
 		return say(expected, phrase);
-	if (*value >= field->least && *value <= field->most)
+	if (field->kind == CONF_KIND_BOUNDED || (*value >= field->least && *value <= field->most))
 		return true;
 	duration_text(field->least, least, sizeof least);
 	duration_text(field->most, most, sizeof most);
-	snprintf(expected, EXPECTED_BYTES, "a duration from %s to %s", least, most);
+	if (field->most == INT64_MAX)
+		snprintf(expected, EXPECTED_BYTES, "a duration of %s or more", least);
+	else
+		snprintf(expected, EXPECTED_BYTES, "a duration from %s to %s", least, most);
 	return false;
 }
 
@@ -86,9 +92,16 @@ static bool read_time(
     const struct conf_field *field, void *member, const char *text, char *expected)
 {
 	const char *phrase = NULL;
+	char zoned[64];
 
 	(void)field;
-	return value_time(member, text, &phrase) || say(expected, phrase);
+	if (value_time(member, text, &phrase))
+		return true;
+	if (!value_lacks_zone(text, sizeof zoned, zoned))
+		return say(expected, phrase);
+	snprintf(expected, EXPECTED_BYTES,
+	    "the time zone with it: %s, or another one in place of the Z, such as +01:00", zoned);
+	return false;
 }
 
 static bool read_revoked(
@@ -138,8 +151,8 @@ static bool read_key(const struct conf_field *field, void *member, const char *t
 	const char *phrase = NULL;
 
 	(void)field;
-	key->given = value_key(key->bytes, sizeof key->bytes, text, &phrase);
-	return key->given || say(expected, phrase);
+	key->given = *text != '\0' && value_key(key->bytes, sizeof key->bytes, text, &phrase);
+	return key->given || *text == '\0' || say(expected, phrase);
 }
 
 static bool read_secret(
@@ -150,6 +163,9 @@ static bool read_secret(
 	const char *phrase = NULL;
 
 	secret_free(secret->bytes);
+	*secret = (struct conf_secret){NULL, 0};
+	if (*text == '\0')
+		return true; /* as if it were not there */
 	secret->bytes = secret_alloc(sizes[1]);
 	if (secret->bytes == NULL)
 		return say(expected, "more memory to keep it in");
@@ -315,6 +331,7 @@ static const struct kind kinds[] = {
     KIND(COMMAND, "a command", .read = read_command, .drop = drop_command),
     KIND(INTEGER, "a whole number", .read = read_integer, .clear = clear_integer),
     KIND(DURATION, "a duration", .read = read_duration),
+    KIND(BOUNDED, "a duration", .read = read_duration),
     KIND(TIME, "a time", .read = read_time, .clear = clear_time),
     KIND(REVOKED, "a time, true or false", .read = read_revoked),
     KIND(SWITCH, "true or false", .read = read_switch, .clear = clear_number),

@@ -27,12 +27,12 @@ static bool ranges_add_list(struct ranges *r, const struct conf *conf, const str
 	return true;
 }
 
-static bool wish_for(struct wish *wish, const struct conf *conf, uint32_t index)
+static bool wish_for(
+    struct wish *wish, const struct conf *conf, const struct conf_client *client, uint32_t number)
 {
-	const struct conf_client *client = &conf->clients[index];
 	uint16_t health = (uint16_t)conf->server.health_port;
 
-	wish->client = index;
+	wish->client = number;
 	if (client->skipped)
 		return true;
 	if (!ranges_add_list(&wish->ports, conf, conf_client_ports(client)))
@@ -62,12 +62,16 @@ static int by_ports(const void *a, const void *b)
 /* Clients with equal ports stand side by side once sorted: each run is one policy. */
 static bool build_policies(struct parts *p, const struct conf *conf)
 {
-	uint32_t count = (uint32_t)conf->client_count;
+	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (!wish_for(&p->wishes[i], conf, i))
+	for (size_t i = 0; i < conf->client_count; i++) {
+		if (conf->clients[i].aside)
+			continue;
+		if (!wish_for(&p->wishes[count], conf, &conf->clients[i], count))
 			return false;
+		count++;
 	}
+	p->client_count = count;
 	qsort(p->wishes, count, sizeof *p->wishes, by_ports);
 	for (uint32_t i = 0; i < count; i++) {
 		if (i == 0 || by_ports(&p->wishes[i - 1], &p->wishes[i]) != 0) {
@@ -93,15 +97,19 @@ static void free_wishes(struct parts *p, const struct conf *conf)
 static bool build_clients(struct parts *p, const struct conf *conf)
 {
 	struct client server = {0}; /* what its targets are to those who name none */
+	uint32_t number = 0;
 
 	if (!build_targets(p, &server.targets, &server.target_list, &conf->server.targets))
 		return false;
 	for (size_t i = 0; i < conf->client_count; i++) {
 		const struct conf_client *from = &conf->clients[i];
-		struct client *to = &p->clients[i];
+		struct client *to = &p->clients[number];
 		int wildcard =
 		    from->wildcard == CONF_NOT_GIVEN ? conf->server.wildcard : from->wildcard;
 
+		if (from->aside)
+			continue;
+		number++;
 		memcpy(to->name, from->name, sizeof to->name);
 		memcpy(to->public_key, from->ed25519_pubkey.bytes, sizeof to->public_key);
 		to->expires_ns = from->expires;
@@ -208,12 +216,12 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->client_quota = (uint32_t)from->client_quota;
 }
 
-static int create_snapshot(const struct parts *p, uint32_t client_count, uint64_t generation)
+static int create_snapshot(const struct parts *p, uint64_t generation)
 {
 	struct snapshot_parts parts = {
 	    .generation = generation,
 	    .settings = p->settings,
-	    .counts = {client_count, p->policy_count, p->ports.count, p->networks.count,
+	    .counts = {p->client_count, p->policy_count, p->ports.count, p->networks.count,
 	        p->device_count, p->rule_count},
 	    .clients = p->clients,
 	    .policies = p->policies,
@@ -246,7 +254,7 @@ int conf_write_snapshot(const struct conf *conf, uint64_t generation)
 	free_wishes(&p, conf);
 	if (ok && build_clients(&p, conf) && build_managed_ports(&p, conf) &&
 	    build_guard_allow(&p, conf) && build_own_addresses(&p) && build_openspa(&p, conf))
-		fd = create_snapshot(&p, (uint32_t)count, generation);
+		fd = create_snapshot(&p, generation);
 out:
 	free_wishes(&p, conf);
 	free(p.clients);

@@ -27,6 +27,7 @@ struct wish {
 struct parts {
 	struct wish *wishes;
 	struct client *clients;
+	uint32_t client_count;
 	struct policy *policies;
 	uint32_t policy_count;
 	struct ranges ports;

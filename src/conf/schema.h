@@ -65,6 +65,7 @@ struct conf_word {
 #define CONF_TYPE_COMMAND   char *              /* for the shell; NULL when not given */
 #define CONF_TYPE_INTEGER   int64_t             /* least..most; decimal or 0x */
 #define CONF_TYPE_DURATION  int64_t             /* Go syntax, least..most nanoseconds */
+#define CONF_TYPE_BOUNDED   int64_t             /* any of them, made the nearest of least..most */
 #define CONF_TYPE_TIME      int64_t             /* RFC 3339 and shorter; ns since 1970, NEVER_NS */
 #define CONF_TYPE_REVOKED   struct conf_revoked /* a time, or true or false */
 #define CONF_TYPE_SWITCH    int                 /* true, yes, on: 1; false, no, off: 0 */
@@ -87,6 +88,7 @@ enum conf_kind {
 	CONF_KIND_COMMAND,
 	CONF_KIND_INTEGER,
 	CONF_KIND_DURATION,
+	CONF_KIND_BOUNDED,
 	CONF_KIND_TIME,
 	CONF_KIND_REVOKED,
 	CONF_KIND_SWITCH,
@@ -123,7 +125,7 @@ extern const struct conf_word conf_answer_words[];
 	X(health_port, INTEGER, NULL, 0, 65535, NULL,                                             \
 	    "TCP port opened with every grant; 0: none; as udp_port when not given")              \
 	X(firewall, WORD, "nft", 0, 0, conf_firewall_words, "what rules are made with")           \
-	X(knock_timeout, DURATION, "30s", NS_PER_SECOND, 86400 * NS_PER_SECOND, NULL,             \
+	X(knock_timeout, BOUNDED, "30s", NS_PER_SECOND, 86400 * NS_PER_SECOND, NULL,              \
 	    "how long a knock opens the ports")                                                   \
 	X(replay_window, DURATION, "60s", 1, INT64_MAX, NULL,                                     \
 	    "how far a knock's timestamp may be from now")                                        \

@@ -1,6 +1,7 @@
 #include "conf/section.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/kinds.h"
@@ -9,6 +10,7 @@
 #define PATH_BYTES  192
 #define FOUND_BYTES 200
 #define FIELDS_MOST 64
+#define BLANKS      " \t\r\n"
 
 static void *member_of(void *owner, const struct conf_field *field)
 {
@@ -92,6 +94,27 @@ bool section_unknown(const struct tree *tree, const struct node *key, const char
 	return tree_fail(tree, key->place, path, error, "unknown key %s", quoted);
 }
 
+/* Blanks around it do not count, as with openme. */
+static bool load_item(
+    struct conf_list *list, const struct kind *kind, const struct node *item, const char **expected)
+{
+	const char *start = item->text + strspn(item->text, BLANKS);
+	size_t length = strlen(start);
+	char *text;
+	bool ok;
+
+	while (length > 0 && strchr(BLANKS, start[length - 1]) != NULL)
+		length--;
+	text = strndup(start, length);
+	ok = text != NULL && kind->item(text, expected);
+	if (text == NULL || (ok && !list_add(list, text, item->place))) {
+		*expected = "more memory";
+		ok = false;
+	}
+	free(text);
+	return ok;
+}
+
 bool section_load_list(struct conf_list *list, const struct conf_field *field,
     const struct tree *tree, const struct node *node, const char *path, struct conf_error *error)
 {
@@ -103,10 +126,10 @@ bool section_load_list(struct conf_list *list, const struct conf_field *field,
 	if (node->kind == NODE_MAP)
 		return refuse_value(tree, node, path, field, expected, error);
 	for (; item != NULL; item = node->kind == NODE_LIST ? tree_next(tree, item) : NULL) {
-		if (item->kind != NODE_SCALAR || !kind->item(item->text, &expected))
+		if (node->kind == NODE_LIST && node_is_null(item))
+			continue; /* openme drops it, too */
+		if (item->kind != NODE_SCALAR || !load_item(list, kind, item, &expected))
 			return refuse_value(tree, item, path, field, expected, error);
-		if (!list_add(list, item->text, item->place))
-			return refuse_value(tree, item, path, field, "more memory", error);
 	}
 	if (kind->whole != NULL && !kind->whole(list, &expected))
 		return refuse_value(tree, node, path, field, expected, error);

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/secret.h"
 #include "conf/error.h"
+#include "conf/tree_syntax.h"
 #include "conf/tree_texts.h"
 #include "conf/values.h"
 
@@ -245,7 +246,9 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 		return refuse_event(b, place, "found an alias (*); expected the value itself");
 	case YAML_DOCUMENT_START_EVENT:
 		return b->documents++ == 0 ||
-		       refuse_event(b, place, "found a second document (---); expected one");
+		       refuse_event(b, place,
+		           "found a second document (---), which openme does not read; remove it, "
+		           "or the --- before it");
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:
@@ -274,42 +277,6 @@ static int read_source(void *context, unsigned char *to, size_t room, size_t *go
 	return taken >= 0;
 }
 
-/* Where the byte at `offset` stands. The source is read anew from its beginning. */
-static struct conf_place place_of_offset(struct builder *b, size_t offset)
-{
-	struct conf_place place = {1, 1};
-	unsigned char block[4096];
-	size_t got = 1;
-
-	b->read = 0;
-	if (b->from->data == NULL && lseek(b->from->fd, 0, SEEK_SET) != 0)
-		return place;
-	while (offset > 0 && got > 0 && read_source(b, block, MIN(offset, sizeof block), &got)) {
-		for (size_t i = 0; i < got; i++) {
-			place.line += block[i] == '\n';
-			place.column = block[i] == '\n' ? 1 : place.column + 1;
-		}
-		offset -= got;
-	}
-	secret_wipe(block, sizeof block);
-	return place;
-}
-
-/* What the scanner and the parser know as a mark, the byte reader knows as an offset only. */
-static bool fail_syntax(struct builder *b, const yaml_parser_t *parser)
-{
-	struct conf_place place = place_of_mark(parser->problem_mark);
-	const char *problem = parser->problem == NULL ? "no memory" : parser->problem;
-
-	if (b->failed != 0) {
-		errno = b->failed;
-		return conf_fail_system(b->error, b->from->file, "read it");
-	}
-	if (parser->error == YAML_READER_ERROR)
-		place = place_of_offset(b, parser->problem_offset);
-	return tree_fail(b->tree, place, "", b->error, "not YAML: %s", problem);
-}
-
 static void wipe_front(void *start, const void *end, size_t most)
 {
 	size_t size = (size_t)((const char *)end - (const char *)start);
@@ -332,8 +299,12 @@ static bool take_events(struct builder *b, yaml_parser_t *parser)
 	while (more && ok) {
 		yaml_event_t event;
 
-		if (!yaml_parser_parse(parser, &event))
-			return fail_syntax(b, parser);
+		if (!yaml_parser_parse(parser, &event) && b->failed != 0) {
+			errno = b->failed;
+			return conf_fail_system(b->error, b->from->file, "read it");
+		}
+		if (parser->error != YAML_NO_ERROR)
+			return tree_fail_syntax(b->tree, b->from, parser, b->error);
 		more = event.type != YAML_STREAM_END_EVENT;
 		ok = take_event(b, &event);
 		if (event.type == YAML_SCALAR_EVENT)
@@ -357,10 +328,9 @@ bool tree_parse(struct tree *out, const struct tree_source *from, const struct t
 		tree_free(out);
 		return conf_fail(error, "%s: not enough memory to read it", from->file);
 	}
-	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input(&parser, read_source, &b);
 	ok = take_events(&b, &parser);
-	wipe_parser(&parser, from->size);
+	wipe_parser(&parser, 2 * from->size); /* UTF-16 grows when it becomes UTF-8 */
 	yaml_parser_delete(&parser);
 	if (!ok)
 		tree_free(out);

@@ -146,7 +146,7 @@ static bool take_clock(const char **text, struct when *w)
 	    !take_number(text, 1, 2, &w->minute) || !take_char(text, ':') ||
 	    !take_number(text, 1, 2, &w->second))
 		return false;
-	if (take_char(text, '.')) {
+	if (take_char(text, '.') || take_char(text, ',')) {
 		size_t length = strspn(*text, DIGITS);
 		int64_t worth = NS_PER_SECOND;
 
@@ -214,6 +214,23 @@ bool value_time(int64_t *out, const char *text, const char **expected)
 	if (!take_when(text, &w))
 		return false;
 	*out = nanoseconds_of(&w);
+	return true;
+}
+
+bool value_lacks_zone(const char *text, size_t size, char *zoned)
+{
+	struct line l = {.text = zoned, .size = size};
+	struct when w = {0};
+
+	if (!take_date(&text, &w) ||
+	    !(take_char(&text, ' ') || take_char(&text, 'T') || take_char(&text, 't')) ||
+	    !take_clock(&text, &w) || *text != '\0')
+		return false;
+	line_add(&l, "%04d-%02d-%02dT%02d:%02d:%02d", w.year, w.month, w.day, w.hour, w.minute,
+	    w.second);
+	if (w.nanosecond != 0)
+		line_add(&l, ".%09" PRId64, w.nanosecond);
+	line_add(&l, "Z");
 	return true;
 }
 

@@ -1,5 +1,6 @@
 #include "conf/values.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +11,23 @@
 #include "snapshot/snapshot.h"
 
 #define DIGITS  "0123456789"
+#define BLANKS  " \t"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* Steps over 1 to 5 digits that make a port. */
+/* Steps over 1 to 5 digits that make a port, and blanks around them, as openme does. */
 static bool take_port_number(const char **text, uint16_t *out)
 {
-	size_t length = strspn(*text, DIGITS);
 	unsigned long value;
+	size_t length;
+
+	*text += strspn(*text, BLANKS);
+	length = strspn(*text, DIGITS);
 
 	if (length < 1 || length > 5)
 		return false;
 	value = strtoul(*text, NULL, 10);
 	*text += length;
+	*text += strspn(*text, BLANKS);
 	*out = (uint16_t)value;
 	return value >= 1 && value <= UINT16_MAX;
 }
@@ -57,23 +63,74 @@ bool value_key(uint8_t *out, size_t size, const char *text, const char **expecte
 {
 	*expected = size == 64 ? "64 bytes in base64: 88 characters, the last two `==`"
 	                       : "32 bytes in base64: 44 characters, the last one `=`";
-	return secret_from_base64(out, size, text);
+	if (secret_from_base64(out, size, text))
+		return true;
+	if (strlen(text) == (size + 2) / 3 * 4)
+		*expected = "base64 of A-Z, a-z, 0-9, + and /: a character of it is wrong, so take "
+		            "it again from where it came from";
+	return false;
+}
+
+/* Copies a number without its underscores and without zeros behind its point. False when it has no
+ * room. */
+static bool plain_number(char *out, size_t size, const char *text)
+{
+	const char *point = strchr(text, '.');
+	size_t length = 0;
+
+	if (point != NULL && point[1 + strspn(point + 1, "0")] != '\0')
+		return false;
+	for (; *text != '\0' && text != point; text++) {
+		if (*text == '_' && length > 0)
+			continue;
+		if (length + 1 >= size)
+			return false;
+		out[length++] = *text;
+	}
+	out[length] = '\0';
+	return true;
+}
+
+/* The base that YAML reads a number in, and steps over what says so. */
+static int take_base(const char **digits)
+{
+	static const struct {
+		char letter;
+		int base;
+	} marks[] = {{'x', 16}, {'o', 8}, {'b', 2}};
+
+	if (**digits != '0')
+		return 10;
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+		if (((*digits)[1] | 0x20) == marks[i].letter) {
+			*digits += 2;
+			return marks[i].base;
+		}
+	}
+	return strpbrk(*digits, "89") == NULL ? 8 : 10;
 }
 
 bool value_integer(int64_t *out, const char *text, const char **expected)
 {
-	const char *digits = text + (*text == '-');
-	bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
-	size_t length;
+	char plain[72], *end = NULL;
+	const char *digits = plain;
+	bool negative;
+	int base;
 
 	*expected = "a whole number";
-	digits += hex ? 2 : 0;
-	length = strspn(digits, hex ? DIGITS "abcdefABCDEF" : DIGITS);
-	if (length == 0 || digits[length] != '\0')
+	if (!plain_number(plain, sizeof plain, text))
+		return false;
+	negative = *digits == '-';
+	digits += negative || *digits == '+';
+	base = take_base(&digits);
+	if (!(base == 16 ? isxdigit((unsigned char)*digits) : isdigit((unsigned char)*digits)) ||
+	    (base == 16 && digits[1] == 'x'))
 		return false;
 	errno = 0;
-	*out = strtoll(text, NULL, hex ? 16 : 10);
-	return errno == 0;
+	*out = strtoll(digits, &end, base);
+	if (negative)
+		*out = -*out;
+	return errno == 0 && *end == '\0';
 }
 
 bool value_switch(int *out, const char *text, const char **expected)

@@ -37,9 +37,13 @@ void duration_text(int64_t ns, char *out, size_t size);
 /* "2026-12-31", "2026-12-31 23:59:59" (both UTC), "2026-12-31T23:59:59.5+01:00", as nanoseconds
  * since 1970. What lies outside 64 bits becomes INT64_MIN or INT64_MAX, which is "never". */
 bool value_time(int64_t *out, const char *text, const char **expected);
-/* Exactly `size` bytes (32 or 64) in base64 with padding. */
+/* Whether that is a time of day without its zone; then `zoned` is the same in UTC, as RFC 3339 has
+ * it. */
+bool value_lacks_zone(const char *text, size_t size, char *zoned);
+/* Exactly `size` bytes (32 or 64) in base64 with padding; line breaks in it do not count. */
 bool value_key(uint8_t *out, size_t size, const char *text, const char **expected);
-/* Decimal or 0x and hexadecimal, with an optional minus. */
+/* As YAML has them: decimal, 0x, 0o or 0 and octal, 0b, with an optional sign, underscores between
+ * the digits, and a point with nothing but zeros behind it. */
 bool value_integer(int64_t *out, const char *text, const char **expected);
 /* true/yes/on, false/no/off in any case. */
 bool value_switch(int *out, const char *text, const char **expected);

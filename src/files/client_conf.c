@@ -12,6 +12,7 @@
 #include "conf/section.h"
 #include "conf/tree.h"
 #include "conf/values.h"
+#include "files/post_knock.h"
 #include "proto/openme.h"
 
 _Static_assert(CLIENT_SECRET_BYTES == OPENME_SIGN_BYTES, "seed and public half");
@@ -28,10 +29,18 @@ static const struct conf_section profile_section = {.name = "profiles",
     .fields = profile_fields,
     .count = sizeof profile_fields / sizeof *profile_fields};
 
+/* A profile that cannot be used, and why. */
+struct broken {
+	char *name;
+	char *problem;
+};
+
 struct client_conf {
 	char *path;
 	struct client_profile *profiles;
 	size_t count;
+	struct broken *broken;
+	size_t broken_count;
 };
 
 static const char *home_folder(void)
@@ -98,6 +107,7 @@ static bool fail_at(const struct reading *r, const char *key, const char *proble
 /* A seed becomes seed and public half; a whole key must fit together. */
 static bool complete_secret(const struct reading *r)
 {
+	static const uint8_t none[CLIENT_SECRET_BYTES / 2]; /* as apps take it for a seed */
 	struct conf_secret *secret = &r->profile->private_key;
 	uint8_t *whole = secret_alloc(CLIENT_SECRET_BYTES);
 	bool ok = true;
@@ -107,6 +117,7 @@ static bool complete_secret(const struct reading *r)
 	openme_client_expand(whole, secret->bytes);
 	if (secret->size == CLIENT_SECRET_BYTES)
 		ok = secret_equal(whole, secret->bytes, CLIENT_SECRET_BYTES) ||
+		     secret_equal(secret->bytes + sizeof none, none, sizeof none) ||
 		     fail_at(r, "private_key",
 		         "found 64 bytes whose second half is not the public key of the first; "
 		         "expected an Ed25519 key as `postern add` printed it");
@@ -166,6 +177,20 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
 	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
 }
 
+/* As with openme, a profile that makes no sense does not matter to who uses another one. */
+static bool set_aside(struct client_conf *conf, const char *name, struct conf_error *error)
+{
+	struct broken *b = &conf->broken[conf->broken_count];
+
+	section_free(&profile_section, &conf->profiles[conf->count]);
+	memset(&conf->profiles[conf->count], 0, sizeof *conf->profiles);
+	*b = (struct broken){strdup(name), strdup(error->text)};
+	conf->broken_count++;
+	*error = (struct conf_error){.text = ""};
+	return (b->name != NULL && b->problem != NULL) ||
+	       conf_fail(error, "%s: not enough memory to read it", conf->path);
+}
+
 static int by_profile_name(const void *a, const void *b)
 {
 	return strcmp(
@@ -181,14 +206,19 @@ static bool load_profiles(struct client_conf *conf, const struct tree *tree, con
 		return section_refuse(
 		    tree, map, "profiles", "profile names with their servers and keys", error);
 	conf->profiles = calloc(map->count / 2 + 1, sizeof *conf->profiles);
-	if (conf->profiles == NULL)
+	conf->broken = calloc(map->count / 2 + 1, sizeof *conf->broken);
+	if (conf->profiles == NULL || conf->broken == NULL)
 		return section_refuse(tree, map, "profiles", "more memory", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_profile(
-		        &conf->profiles[conf->count++], tree, key, tree_next(tree, key), error))
+		if (load_profile(
+		        &conf->profiles[conf->count], tree, key, tree_next(tree, key), error))
+			conf->count++;
+		else if (!set_aside(conf, key->text, error))
 			return false;
 	}
+	if (conf->count == 0 && conf->broken_count > 0)
+		return conf_fail(error, "%s", conf->broken[0].problem);
 	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_profile_name);
 	return true;
 }
@@ -214,10 +244,12 @@ static bool load_file(struct client_conf *conf, struct conf_error *error)
 	struct tree tree = {.file = NULL};
 	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
 	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
-	              NULL, error);
+	              NULL, error) &&
+	          load_tree(conf, &tree, error);
 
+	if (!ok && text.data != NULL)
+		post_knock_advise(conf->path, text.data, text.size, error);
 	file_text_free(&text);
-	ok = ok && load_tree(conf, &tree, error);
 	tree_free(&tree);
 	return ok;
 }
@@ -264,6 +296,11 @@ void client_conf_free(struct client_conf *conf)
 		return;
 	for (size_t i = 0; i < conf->count; i++)
 		section_free(&profile_section, &conf->profiles[i]);
+	for (size_t i = 0; i < conf->broken_count; i++) {
+		free(conf->broken[i].name);
+		free(conf->broken[i].problem);
+	}
+	free(conf->broken);
 	free(conf->profiles);
 	free(conf->path);
 	free(conf);
@@ -277,6 +314,16 @@ size_t client_conf_count(const struct client_conf *conf)
 const struct client_profile *client_conf_profile(const struct client_conf *conf, size_t index)
 {
 	return &conf->profiles[index];
+}
+
+size_t client_conf_broken_count(const struct client_conf *conf)
+{
+	return conf->broken_count;
+}
+
+const char *client_conf_broken(const struct client_conf *conf, size_t index)
+{
+	return conf->broken[index].problem;
 }
 
 static void fail_profile(const struct client_conf *conf, const char *name, struct conf_error *error)
@@ -304,7 +351,13 @@ const struct client_profile *client_conf_named(
 		if (strcmp(conf->profiles[i].name, wanted) == 0)
 			return &conf->profiles[i];
 	}
-	if (name == NULL && conf->count == 1)
+	for (size_t i = 0; i < conf->broken_count; i++) {
+		if (strcmp(conf->broken[i].name, wanted) == 0) {
+			conf_fail(error, "%s", conf->broken[i].problem);
+			return NULL;
+		}
+	}
+	if (name == NULL && conf->count == 1 && conf->broken_count == 0)
 		return &conf->profiles[0];
 	fail_profile(conf, wanted, error);
 	return NULL;

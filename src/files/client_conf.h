@@ -41,9 +41,12 @@ struct client_conf *client_conf_load(const char *path, struct conf_error *error)
 void client_conf_free(struct client_conf *conf);
 
 /* Everything below is read-only and lives until client_conf_free. */
-/* In the order of their names. */
+/* What can be used, in the order of their names. */
 size_t client_conf_count(const struct client_conf *conf);
 const struct client_profile *client_conf_profile(const struct client_conf *conf, size_t index);
+/* Why others cannot: a profile that makes no sense is in nobody's way who uses another one. */
+size_t client_conf_broken_count(const struct client_conf *conf);
+const char *client_conf_broken(const struct client_conf *conf, size_t index);
 /* `name` NULL: "default", or the only one there is. NULL with *error filled (the nearest name is
  * suggested). */
 const struct client_profile *client_conf_named(

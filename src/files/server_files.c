@@ -218,6 +218,15 @@ static bool check_new_client(
 		    "or take that one out first",
 		    client->name, twin->file, twin->place.line,
 		    twin->revoked.yes ? ", revoked" : "");
+	for (size_t i = 0; i < conf_client_count(conf); i++) {
+		twin = conf_client(conf, i);
+		if (twin->ed25519_pubkey.given &&
+		    memcmp(twin->ed25519_pubkey.bytes, client->public_key, CLIENT_KEY_BYTES) == 0)
+			return conf_fail(error,
+			    "the key is that of client \"%s\" (%s:%u) already%s; expected another",
+			    twin->name, twin->file, twin->place.line,
+			    twin->revoked.yes ? ", revoked" : "");
+	}
 	for (size_t i = 0; i < client->port_count; i++) {
 		char problem[400];
 

@@ -90,8 +90,6 @@ class CommandTest(WorldTest):
             "word": with_server(firewall="pf"), "switch": with_server(drop_ports="perhaps"),
             "short key": with_server(private_key="AAAA"),
             "foreign public key": with_server(public_key="A" * 42 + "E="),
-            "no clients' key": {**base, "clients": {"alice": {"allowed_ports": ["default"]}}},
-            "same key twice": {**base, "clients": {"alice": alice, "twin": alice}},
             "zero key": {**base, "clients": {"alice": {**alice, "ed25519_pubkey": "A" * 43 + "="}}},
             "client's ports": {**base, "clients": {"alice": {**alice, "allowed_ports": ["22/tpc"]}}},
             "reversed range": {**base, "ports": {"default": ["90-80/tcp"]}},

@@ -261,6 +261,6 @@ class FolderTest(WorldTest):
         self.odd = self.daemon.file
         lines = good.count(b"\n")
         self.daemon.file.write_bytes(good + b"#\n" * 50000 + b"a: \xff\n")
-        self.assert_refused(f":{lines + 50001}:4: not YAML: invalid leading UTF-8 octet")
+        self.assert_refused(f":{lines + 50001}:4: found the byte 0xff, which is not UTF-8")
         self.daemon.file.write_bytes(good)
         self.assert_taken()

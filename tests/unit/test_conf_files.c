@@ -323,7 +323,7 @@ static void a_bad_addition_changes_nothing(void **state)
 
 	(void)state;
 	assert_false(add_client(path, &client, &error));
-	assert_non_null(strstr(error.text, "found the key of client"));
+	assert_non_null(strstr(error.text, "the key is that of client \"alice\""));
 	client = new_client("alice", CLIENT_1);
 	assert_false(add_client(path, &client, &error));
 	assert_non_null(strstr(error.text, "config.yaml:5 already"));

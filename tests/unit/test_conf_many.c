@@ -136,7 +136,9 @@ static void a_byte_that_is_no_text_is_found(void **state)
 	char *text = many(SERVER, "ports: {\"a\xff\": [1]}\n", MANY, MANY), complaint[200];
 
 	(void)state;
-	snprintf(complaint, sizeof complaint, ":%u:11: not YAML: invalid leading UTF-8 octet",
+	snprintf(complaint, sizeof complaint,
+	    ":%u:11: found the byte 0xff, which is not UTF-8, as of a letter in Latin-1; save the "
+	    "file in UTF-8: `iconv -f WINDOWS-1252 -t UTF-8`",
 	    4 + 3 * MANY);
 	refused(text, complaint);
 	free(text);

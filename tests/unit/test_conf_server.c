@@ -137,14 +137,12 @@ static void complaints_say_where_what_and_instead(void **state)
 	    ":3:13: server.udp_port: found a list; expected a whole number");
 	refused(SERVER "  firewall: pf\n",
 	    ":3:13: server.firewall: found \"pf\"; expected nft, iptables or none");
-	refused(SERVER "  knock_timeout: 500ms\n",
-	    ":3:18: server.knock_timeout: found \"500ms\"; expected a duration from 1s to 24h");
 	refused(SERVER "  knock_timeout: 30\n",
 	    ":3:18: server.knock_timeout: found \"30\"; expected a duration with its unit, such as "
 	    "30s or 5m");
 	refused(SERVER "  replay_window: 0s\n",
-	    ":3:18: server.replay_window: found \"0s\"; expected a duration from 0.000000001s to "
-	    "2562047h47m16.854775807s");
+	    ":3:18: server.replay_window: found \"0s\"; expected a duration of 0.000000001s or "
+	    "more");
 	refused(SERVER "  drop_ports: maybe\n",
 	    ":3:15: server.drop_ports: found \"maybe\"; expected true or false");
 	refused(SERVER "  mark: 3\n",
@@ -238,12 +236,14 @@ static void yaml_tricks_are_refused(void **state)
 	refused(SERVER "  host: !!str a\n", ":3:9: found a tag (!); expected a value without one");
 	refused(SERVER "  host: !x a\n", ":3:9: found a tag (!); expected a value without one");
 	refused(SERVER "  ? [a]\n  : b\n", ":3:5: found a list or a map; expected a key");
-	refused(SERVER "---\na: b\n", ":3:1: found a second document (---); expected one");
+	refused(SERVER "---\na: b\n", ":3:1: found a second document (---), which openme does "
+	                              "not read; remove it, or the --- before it");
 	refused("[[[[[[[[[[[[[[[[[[[[[[[[[[[", ":1:9: nested too deeply");
 	refused(SERVER "  host: \"a\\0b\"\n", ":3:9: found a zero byte in a value");
-	refused(SERVER "\thost: a\n",
-	    ":3:1: not YAML: found a tab character that violates indentation");
-	refused("server:\n  host: \xff\n", ":2:9: not YAML: invalid leading UTF-8 octet");
+	refused(SERVER "\thost: a\n", ":3:1: not YAML: found a tab; expected spaces before a key");
+	refused("server:\n  host: \xff\n",
+	    ":2:9: found the byte 0xff, which is not UTF-8, as of a letter in Latin-1; save the file "
+	    "in UTF-8: `iconv -f WINDOWS-1252 -t UTF-8`");
 	refused("server: \"", ":1:10: not YAML: found unexpected end of stream");
 }
 

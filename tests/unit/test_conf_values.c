@@ -26,11 +26,12 @@ static void port_specs(void **state)
 	    {"80-82", {true, true, 80, 82}},
 	    {"1-65535/Tcp", {true, false, 1, 65535}},
 	    {"5-5/udp", {false, true, 5, 5}},
+	    {" 80 - 82 /tcp", {true, false, 80, 82}},
 	};
 	static const char *const bad[] = {"", "0", "65536", "99999", "100000", "0/tcp", "22/",
 	    "22/tc", "22/tcpx", "22/sctp", "/tcp", "-22", "22-", "22-/tcp", "90-80", "90-80/tcp",
-	    "1-2-3", "22 ", " 22", "22 /tcp", "22/tcp ", "+22", "0x16", "22.0", "a", "22/tcp\n",
-	    "1-65536", "0-5", "000022", "4294967318"};
+	    "1-2-3", "22/ tcp", "2 2", "22/tcp ", "+22", "0x16", "22.0", "a", "22/tcp\n", "1-65536",
+	    "0-5", "000022", "4294967318"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -159,8 +160,7 @@ static void keys(void **state)
 {
 	static const char *const bad[] = {"", "AAAA", "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8",
 	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8==",
-	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8= ",
-	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8=\n",
+	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8= ", "\n",
 	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl9=",
 	    "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBw-_8="};
 	uint8_t key[64];
@@ -168,6 +168,8 @@ static void keys(void **state)
 	(void)state;
 	assert_true(value_key(key, 32, "AAcgVLPynXVltMalNRjyuHE9lZ4UoS1b3kPfUYBwrl8=", &expected));
 	assert_int_equal(key[1], 7);
+	assert_true(value_key(
+	    key, 32, "AAcgVLPynXVltMal\nNRjyuHE9lZ4UoS1b3kPfUYBwrl8\r\n=\n\n", &expected));
 	assert_true(value_key(key, 64,
 	    "rW2jvaXxM8wtrI1Mvx5Cl5TI/u+jBtTbDXMUCjPolXEcey7STCyfXq8shPyUG6y0RCUN1eYKAE0ZfydoieUbKA==",
 	    &expected));
@@ -179,15 +181,22 @@ static void keys(void **state)
 
 static void integers_switches_words(void **state)
 {
-	static const char *const bad[] = {"", "-", "0x", "1a", "0xg", "+1", " 1", "1 ", "1.0",
-	    "1_000", "9223372036854775808", "0xffffffffffffffffff", "--1"};
+	static const char *const bad[] = {"", "-", "0x", "1a", "0xg", "0x0x1", "0b2", "0o8", "0x-1",
+	    "0x 1", "+-1", " 1", "1 ", "1.5", ".0", "_1", "1.0.0", "1e3", "9223372036854775808",
+	    "0xffffffffffffffffff", "--1",
+	    "000000000000000000000000000000000000000000000000000000000000000000000000001"};
 	int64_t value;
 	int number;
 
 	(void)state;
 	assert_true(value_integer(&value, "-10", &expected) && value == -10);
 	assert_true(value_integer(&value, "0x40000000", &expected) && value == 0x40000000);
-	assert_true(value_integer(&value, "010", &expected) && value == 10);
+	assert_true(value_integer(&value, "010", &expected) && value == 8);
+	assert_true(value_integer(&value, "0o600", &expected) && value == 0600);
+	assert_true(value_integer(&value, "0b101", &expected) && value == 5);
+	assert_true(value_integer(&value, "090", &expected) && value == 90);
+	assert_true(value_integer(&value, "+1_000.0", &expected) && value == 1000);
+	assert_true(value_integer(&value, "0", &expected) && value == 0);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		if (value_integer(&value, bad[i], &expected))
 			fail_msg("took \"%s\"", bad[i]);

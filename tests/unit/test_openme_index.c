@@ -1,0 +1,37 @@
+/* What is said of a file of the original openme is said again when the index spares reading it. */
+#include "index_help.h"
+
+static void warnings_come_by_the_index(void **state)
+{
+	(void)state;
+	write_text("config.yaml",
+	    SERVER "clients:\n" ALICE "  dora: {ed25519_pubkey: " CLIENT_0 "}\n"
+	           "  erik: {}\n");
+	write_text("clients.d/carol.yaml",
+	    "clients:\n  carol: {ed25519_pubkey: " CLIENT_2 ", expires: 2030-01-01 10:00:00}\n");
+	prepare();
+	for (int i = 0; i < 2; i++) {
+		struct conf_index_report report = {.clients = 5};
+		struct conf_error error = {.text = ""};
+		struct conf *conf = i == 0 ? conf_load(config, &error)
+		                           : conf_load_indexed(config, index_path, &report, &error);
+
+		assert_string_equal(error.text, "");
+		assert_int_equal(report.clients, i == 0 ? 5 : 0);
+		/* one for carol, dora, erik, and alice's group that is not there */
+		assert_int_equal(conf_warning_count(conf), 4);
+		assert_true(conf_client_named(conf, "dora")->aside);
+		assert_true(conf_client_named(conf, "erik")->aside);
+		conf_free(conf);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+	        warnings_come_by_the_index, index_setup, conf_help_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
