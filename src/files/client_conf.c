@@ -24,7 +24,7 @@ static const struct conf_field profile_fields[] = {
 #undef X
 };
 
-static const struct conf_section profile_section = {.name = "profiles",
+const struct conf_section client_profile_section = {.name = "profiles",
     .fields = profile_fields,
     .count = sizeof profile_fields / sizeof *profile_fields};
 
@@ -161,9 +161,10 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
 	snprintf(profile->name, sizeof profile->name, "%s", key->text);
 	profile->place = key->place;
 	snprintf(path, sizeof path, "profiles.%s", key->text);
-	return (section_defaults(&profile_section, profile) ||
+	return (section_defaults(&client_profile_section, profile) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
+	       section_load(&client_profile_section, profile, tree, map, path, error) &&
+	       check_profile(&r);
 }
 
 static int by_profile_name(const void *a, const void *b)
@@ -263,7 +264,7 @@ void client_conf_free(struct client_conf *conf)
 	if (conf == NULL)
 		return;
 	for (size_t i = 0; i < conf->count; i++)
-		section_free(&profile_section, &conf->profiles[i]);
+		section_free(&client_profile_section, &conf->profiles[i]);
 	free(conf->profiles);
 	free(conf->path);
 	free(conf);

@@ -219,6 +219,11 @@ static bool (*const shows[])(const struct conf_field *field, const void *member,
     [CONF_KIND_TARGETS] = show_list,
 };
 
+bool field_show(const struct conf_field *field, const void *from, FILE *to)
+{
+	return shows[field->kind](field, (const char *)from + field->offset, to);
+}
+
 void section_show(
     const struct conf_section *section, const void *from, const char *indent, FILE *to)
 {
@@ -230,8 +235,7 @@ void section_show(
 
 		if (line == NULL)
 			return;
-		if (shows[field->kind](field, (const char *)from + field->offset, line) &&
-		    fflush(line) == 0)
+		if (field_show(field, from, line) && fflush(line) == 0)
 			fprintf(to, "%s%s: %s\n", indent, field->key, text);
 		fclose(line);
 		free(text);
