@@ -177,7 +177,7 @@ static bool put_client(struct server *s, const struct node *key)
 	char path[PATH_BYTES];
 
 	snprintf(path, sizeof path, "clients.%s", key->text);
-	if (map->kind != NODE_MAP)
+	if (map->kind != NODE_MAP && !node_is_null(map))
 		return section_refuse(s->c.tree, map, path, "keys with their values", s->error);
 	fputs("  ", s->c.to);
 	convert_scalar(&s->c, key);
@@ -215,6 +215,12 @@ static void note_unknown_sections(
 	}
 }
 
+static bool is_map(const struct server *s, const struct node *section, const char *name)
+{
+	return section == NULL || section->kind == NODE_MAP || node_is_null(section) ||
+	       section_refuse(s->c.tree, section, name, "keys with their values", s->error);
+}
+
 /* Clients last, as an index of them wants it. */
 static bool put_server_file(struct server *s)
 {
@@ -223,6 +229,9 @@ static bool put_server_file(struct server *s)
 	const struct node *clients = tree_find(s->c.tree, s->root, "clients");
 	const struct node *openspa = find(s, s->root, "openspa");
 
+	if (!is_map(s, server, "server") || !is_map(s, openspa, "openspa") ||
+	    !is_map(s, clients, "clients"))
+		return false;
 	look(s);
 	note_unknown_sections(s, known, sizeof known / sizeof *known, s->defaults != NULL);
 	if (s->old)
@@ -243,7 +252,7 @@ static bool put_profiles(struct server *s, const struct node *profiles, bool ope
 	static const char *const known[] = {"profiles"};
 
 	note_unknown_sections(s, known, 1, false);
-	fputs("profiles:\n", s->c.to);
+	fputs(profiles->count == 0 ? "profiles: {}\n" : "profiles:\n", s->c.to);
 	for (const struct node *key = tree_first(s->c.tree, profiles); key != NULL;
 	     key = tree_next_key(s->c.tree, key)) {
 		const struct node *map = tree_next(s->c.tree, key);
@@ -251,7 +260,7 @@ static bool put_profiles(struct server *s, const struct node *profiles, bool ope
 		char path[PATH_BYTES];
 
 		snprintf(path, sizeof path, "profiles.%s", key->text);
-		if (map->kind != NODE_MAP)
+		if (map->kind != NODE_MAP && !node_is_null(map))
 			return section_refuse(
 			    s->c.tree, map, path, "keys with their values", s->error);
 		fputs("  ", s->c.to);

@@ -44,13 +44,25 @@ void convert_unknown(const struct converted *c, const struct node *key, const ch
 		    quoted, nearest);
 }
 
+static bool is_one_line(const char *text)
+{
+	static const char *const breaks[] = {
+	    "\n", "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+
+	for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+		if (strstr(text, breaks[i]) != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* What was no string without quotes must have none now. It was fit to stand there, but for what was
  * on several lines. */
 void convert_scalar(const struct converted *c, const struct node *node)
 {
 	if (node_is_null(node))
 		fputs("null", c->to);
-	else if (!node->quoted && strpbrk(node->text, "\n\r") == NULL)
+	else if (!node->quoted && is_one_line(node->text))
 		fputs(node->text, c->to);
 	else
 		show_string(node->text, c->to);

@@ -6,6 +6,7 @@ import resource
 import stat
 import subprocess
 import unittest
+from random import Random
 
 import yaml
 
@@ -174,6 +175,21 @@ class ConvertTest(ToolTest):
         text = self.head("x-notes: {}\n")
         new = self.convert("-", input=text)
         self.assertEqual(set(new), {"server"})
+
+    def test_texts_stay_what_they_were(self):
+        """Whatever stands in a text, in each style that YAML has for it."""
+        random = Random(4)
+        signs = " \t\n\r'\"#:-?[]{}&*!|>%@`,\\~=<.0123eExabyn\u00e9\u0085\u2028\u2029\ufeff\U0001f511\x1b"
+        for style in (None, "'", '"', "|", ">"):
+            texts = {f"p{i}": {"post_knock": "".join(random.choices(signs, k=random.randrange(200)))}
+                     for i in range(200)}
+            texts |= {f"w{i}": {"post_knock": word} for i, word in enumerate(
+                ("yes", "null", "~", "", "1_000", "0o7", "1e5", "2026-01-02", "=", "<<", ".inf", "-"))}
+            with self.subTest(style=style):
+                text = yaml.dump({"profiles": texts}, Dumper=yaml.SafeDumper, default_style=style,
+                                 allow_unicode=True, width=40)
+                before, after = yaml.safe_load(text), self.convert("-", input=text)
+                self.assertEqual(after, before)
 
     def test_what_was_left_out_is_said(self):
         self.written(self.head("".join(f"key{i}: 1\n" for i in range(70))))
