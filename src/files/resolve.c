@@ -306,9 +306,9 @@ static bool read_document(struct resolver *r)
 		if (!next_event(r))
 			return false;
 	}
-	if (!next_event(r) || read_node(r, 0) == NONE || !next_event(r))
+	if (!next_event(r) || read_node(r, 0) == NONE || !next_event(r) || !next_event(r))
 		return false;
-	r->to->more = !next_event(r) || r->event.type != YAML_STREAM_END_EVENT;
+	r->to->more = r->event.type != YAML_STREAM_END_EVENT;
 	return true;
 }
 

@@ -6,7 +6,7 @@
 #include "conf/tree.h"
 
 #define RESOLVE_DEPTH 32 /* of a file, and of what its aliases make of it */
-#define RESOLVE_NODES (1U << 20)
+#define RESOLVE_NODES TREE_NODES
 
 struct resolved {
 	struct tree tree; /* nodes that an alias names stand in several places */

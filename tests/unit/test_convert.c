@@ -151,6 +151,7 @@ static void unknown_keys_are_left_out(void **state)
 	becomes("profiles:\n  a b: {server_host: g, \"color\\x1b\": 1}\n",
 	    "profiles:\n  a b:\n    server_host: g\n", "unknown key \"color\\x1b\"");
 	becomes(SERVER "---\n}{\n", SERVER, "behind the first document");
+	fails(" server:\n  host: a\nports: {}\n", ":3:1: not YAML: ");
 	fails(SERVER "  host: a\n  host: b\n", "as converted: ");
 	fails("", "empty");
 	fails("- a\n", "found a list; expected a configuration");
