@@ -62,7 +62,7 @@ _postern()
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch" ;;
 	release) options+=" --yes" ;;
-	config) options+=" --file" ;;
+	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
 	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;
@@ -78,7 +78,7 @@ _postern()
 	esac
 	if [[ -n $command && $current != -* ]]; then
 		case $command in
-		config) options="check show" ;;
+		config) options="check show convert" ;;
 		revoke) options=$(_postern_names list) ;;
 		knock | connect | status | profiles) options=$(_postern_names profiles) ;;
 		openspa) options="gen-server-key gen-client" ;;

@@ -56,7 +56,10 @@ complete -c postern -n '__fish_seen_subcommand_from add revoke' -l no-reload -d 
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
 complete -c postern -n '__fish_seen_subcommand_from index' -l state-dir -r -F -d 'the state directory of posternd'
-complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show'
+complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
+complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'
+complete -c postern -n '__fish_seen_subcommand_from convert' -s o -l output -r -F -d 'write there'
+complete -c postern -n '__fish_seen_subcommand_from convert' -l force -d 'replace the file'
 complete -c postern -n '__fish_seen_subcommand_from config' -s f -l file -r -F -d 'the configuration'
 
 set -l knock '__fish_seen_subcommand_from knock connect'

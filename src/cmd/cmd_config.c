@@ -9,10 +9,12 @@
 #include "files/show.h"
 
 static const struct option_syntax syntax = {
-    .usage = "config check|show [OPTION...]",
+    .usage = "config check|show|convert [OPTION...]",
     .help = "check  reads the server configuration and the clients beside it as the daemon would,\n"
             "       and changes nothing (exit code 78 when it is not in order)\n"
             "show   prints the configuration in force, defaults included, keys left out\n"
+            "convert prints a file that openme reads and the daemon refuses as one that both\n"
+            "       read; `postern config convert --help`\n"
             "\n"
             "  -f, --file FILE  the same as --config FILE\n"
             "\n"
@@ -56,14 +58,16 @@ enum cli_exit cmd_config(struct cli *cli, int argc, char **argv)
 	const struct option_row options[] = {
 	    {"file", 'f', .take = option_text, .place = &cli->config}, {0}};
 
+	if (argc > 1 && strcmp(argv[1], "convert") == 0)
+		return cmd_convert(cli, argc - 1, argv + 1);
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
 	if (cli->operand == NULL)
-		return cli_misuse(cli, "say what to do: check or show");
+		return cli_misuse(cli, "say what to do: check, show or convert");
 	word = cli->operand;
 	show = strcmp(word, "show") == 0;
 	if (!show && strcmp(word, "check") != 0)
-		return cli_misuse(cli, "cannot do \"%s\"; expected check or show", word);
+		return cli_misuse(cli, "cannot do \"%s\"; expected check, show or convert", word);
 	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;

@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "conf/error.h"
+#include "conf/old_schema.h"
 #include "conf/private.h"
 #include "conf/section.h"
 #include "conf/values.h"
@@ -330,7 +331,7 @@ bool conf_knows_ports(const struct conf *conf, const char *text)
 	struct port_spec spec;
 
 	return conf_group_named(conf, text) != NULL || value_port_spec(&spec, text, &ignored) ||
-	       strcmp(text, "default") == 0;
+	       strcmp(text, "default") == 0 || strcmp(text, OLD_NO_PORTS) == 0;
 }
 
 /* As openme does, a client that names a group which does not exist is skipped and the others are

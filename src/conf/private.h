@@ -69,6 +69,9 @@ struct conf *conf_load_text(
 struct conf *conf_load_text_using(const char *path, const char *text, size_t size,
     struct index_use *index, struct conf_error *error);
 
+/* Whether it is an original OpenSPA server's file, whose keys stand at the top. */
+bool conf_is_original(const struct tree *tree, const struct node *root);
+
 /* Keeps a sentence for conf_warning, CONF_WARNINGS_MOST of them. */
 #define CONF_WARNINGS_MOST 64
 void conf_warn(struct conf *conf, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "conf/kinds.h"
+#include "conf/old_schema.h"
 #include "conf/values.h"
 
 #define PATH_BYTES  192
 #define FOUND_BYTES 200
 #define FIELDS_MOST 64
 #define BLANKS      " \t\r\n"
+#define LEFT_OUT    " (`postern config convert` leaves unknown keys out)"
 
 static void *member_of(void *owner, const struct conf_field *field)
 {
@@ -90,8 +92,8 @@ bool section_unknown(const struct tree *tree, const struct node *key, const char
 	value_quoted(quoted, sizeof quoted, key->text, 64);
 	if (nearest != NULL)
 		return tree_fail(tree, key->place, path, error,
-		    "unknown key %s; did you mean \"%s\"?", quoted, nearest);
-	return tree_fail(tree, key->place, path, error, "unknown key %s", quoted);
+		    "unknown key %s; did you mean \"%s\"?" LEFT_OUT, quoted, nearest);
+	return tree_fail(tree, key->place, path, error, "unknown key %s" LEFT_OUT, quoted);
 }
 
 /* Blanks around it do not count, as with openme. */
@@ -123,6 +125,9 @@ bool section_load_list(struct conf_list *list, const struct conf_field *field,
 	const char *expected = kind->name;
 
 	list_free(list); /* of the default */
+	if (node->kind == NODE_MAP && strcmp(field->key, "allowed_ports") == 0)
+		return old_allowed_ports(
+		    &(struct old_source){tree, path, false, error}, list, node);
 	if (node->kind == NODE_MAP)
 		return refuse_value(tree, node, path, field, expected, error);
 	for (; item != NULL; item = node->kind == NODE_LIST ? tree_next(tree, item) : NULL) {

@@ -9,6 +9,7 @@
 #include "conf/file.h"
 #include "conf/index_use.h"
 #include "conf/kinds.h"
+#include "conf/old_schema.h"
 #include "conf/section.h"
 #include "conf/values.h"
 
@@ -146,7 +147,7 @@ static const struct {
 	bool (*load)(struct conf *conf, const struct tree *tree, const struct node *map,
 	    struct conf_error *error);
 } sections[] = {{"server", load_server}, {"ports", load_groups}, {"clients", load_clients},
-    {"openspa", load_openspa}};
+    {"openspa", load_openspa}, {"defaults", old_defaults_load}};
 
 #define SECTION_COUNT (sizeof sections / sizeof *sections)
 
@@ -163,8 +164,7 @@ static bool load_section(
 	return section_unknown(tree, key, "", known, SECTION_COUNT, error);
 }
 
-/* An original OpenSPA server's file, whose keys stand at the top. */
-static bool is_original(const struct tree *tree, const struct node *root)
+bool conf_is_original(const struct tree *tree, const struct node *root)
 {
 	static const char *const keys[] = {"public_key", "private_key", "extension_scripts", "bind",
 	    "port", "server_ip", "echo_ipv4_server", "echo_ipv6_server"};
@@ -190,7 +190,7 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 	if (root->kind != NODE_MAP)
 		return section_refuse(
 		    tree, root, "", "the sections server, ports, clients and openspa", error);
-	if (is_original(tree, root))
+	if (conf_is_original(tree, root))
 		return load_original(conf, tree, root, "", error) &&
 		       check_server(conf, tree, root, error);
 	for (const struct node *key = tree_first(tree, root); key != NULL;
@@ -211,7 +211,7 @@ static bool may_be_original(const struct tree *tree, const struct node *key)
 
 	return tree_find(tree, root, "server") == NULL &&
 	       tree_find(tree, root, "openspa") == NULL &&
-	       (value_uuid(uuid, key->text, &ignored) || is_original(tree, root));
+	       (value_uuid(uuid, key->text, &ignored) || conf_is_original(tree, root));
 }
 
 /* Clients and devices leave the tree at once, so that any number of them needs little of it. */

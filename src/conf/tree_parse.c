@@ -11,11 +11,13 @@
 #include "base/fd.h"
 #include "base/secret.h"
 #include "conf/error.h"
+#include "conf/parser_wipe.h"
 #include "conf/tree_syntax.h"
 #include "conf/tree_texts.h"
 #include "conf/values.h"
 
-#define NONE UINT32_MAX
+#define NONE     UINT32_MAX
+#define CONVERTS ": `postern config convert` prints the file so"
 
 /* The nodes that are open while their children arrive. */
 struct builder {
@@ -216,9 +218,10 @@ static bool is_bare(
     struct builder *b, struct conf_place place, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		return refuse_event(b, place, "found an anchor (&); expected the value itself");
+		return refuse_event(
+		    b, place, "found an anchor (&); expected the value itself" CONVERTS);
 	return tag == NULL ||
-	       refuse_event(b, place, "found a tag (!); expected a value without one");
+	       refuse_event(b, place, "found a tag (!); expected a value without one" CONVERTS);
 }
 
 static bool take_event(struct builder *b, const yaml_event_t *event)
@@ -243,12 +246,13 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 	case YAML_MAPPING_END_EVENT:
 		return close_map(b) && offer(b);
 	case YAML_ALIAS_EVENT:
-		return refuse_event(b, place, "found an alias (*); expected the value itself");
+		return refuse_event(
+		    b, place, "found an alias (*); expected the value itself" CONVERTS);
 	case YAML_DOCUMENT_START_EVENT:
 		return b->documents++ == 0 ||
 		       refuse_event(b, place,
-		           "found a second document (---), which openme does not read; remove it, "
-		           "or the --- before it");
+		           "found a second document (---), which the original does not read; "
+		           "remove it" CONVERTS);
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:
@@ -275,21 +279,6 @@ static int read_source(void *context, unsigned char *to, size_t room, size_t *go
 	*got = taken < 0 ? 0 : (size_t)taken;
 	b->read += *got;
 	return taken >= 0;
-}
-
-static void wipe_front(void *start, const void *end, size_t most)
-{
-	size_t size = (size_t)((const char *)end - (const char *)start);
-
-	if (start != NULL)
-		secret_wipe(start, MIN(size, most));
-}
-
-/* The parser's own copies of the text, which may hold keys: of a short one the front alone. */
-static void wipe_parser(yaml_parser_t *parser, size_t size)
-{
-	wipe_front(parser->buffer.start, parser->buffer.end, size + 1);
-	wipe_front(parser->raw_buffer.start, parser->raw_buffer.end, size + 1);
 }
 
 static bool take_events(struct builder *b, yaml_parser_t *parser)
@@ -330,7 +319,7 @@ bool tree_parse(struct tree *out, const struct tree_source *from, const struct t
 	}
 	yaml_parser_set_input(&parser, read_source, &b);
 	ok = take_events(&b, &parser);
-	wipe_parser(&parser, 2 * from->size); /* UTF-16 grows when it becomes UTF-8 */
+	parser_wipe(&parser, 2 * from->size); /* UTF-16 grows when it becomes UTF-8 */
 	yaml_parser_delete(&parser);
 	if (!ok)
 		tree_free(out);

@@ -25,7 +25,7 @@ static const struct conf_field profile_fields[] = {
 #undef X
 };
 
-static const struct conf_section profile_section = {.name = "profiles",
+const struct conf_section client_profile_section = {.name = "profiles",
     .fields = profile_fields,
     .count = sizeof profile_fields / sizeof *profile_fields};
 
@@ -172,9 +172,10 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
 	snprintf(profile->name, sizeof profile->name, "%s", key->text);
 	profile->place = key->place;
 	snprintf(path, sizeof path, "profiles.%s", key->text);
-	return (section_defaults(&profile_section, profile) ||
+	return (section_defaults(&client_profile_section, profile) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
+	       section_load(&client_profile_section, profile, tree, map, path, error) &&
+	       check_profile(&r);
 }
 
 /* As with openme, a profile that makes no sense does not matter to who uses another one. */
@@ -182,7 +183,7 @@ static bool set_aside(struct client_conf *conf, const char *name, struct conf_er
 {
 	struct broken *b = &conf->broken[conf->broken_count];
 
-	section_free(&profile_section, &conf->profiles[conf->count]);
+	section_free(&client_profile_section, &conf->profiles[conf->count]);
 	memset(&conf->profiles[conf->count], 0, sizeof *conf->profiles);
 	*b = (struct broken){strdup(name), strdup(error->text)};
 	conf->broken_count++;
@@ -295,7 +296,7 @@ void client_conf_free(struct client_conf *conf)
 	if (conf == NULL)
 		return;
 	for (size_t i = 0; i < conf->count; i++)
-		section_free(&profile_section, &conf->profiles[i]);
+		section_free(&client_profile_section, &conf->profiles[i]);
 	for (size_t i = 0; i < conf->broken_count; i++) {
 		free(conf->broken[i].name);
 		free(conf->broken[i].problem);

@@ -29,6 +29,8 @@ struct client_profile {
 #undef X
 };
 
+extern const struct conf_section client_profile_section;
+
 struct client_conf;
 
 /* The file to read when none is named: $XDG_CONFIG_HOME/postern/config.yaml (with ~/.config when

@@ -13,6 +13,8 @@ bool conf_show(const struct conf *conf, FILE *to);
 /* One line a member that is given, each with `indent` before it. */
 void section_show(
     const struct conf_section *section, const void *from, const char *indent, FILE *to);
+/* The value alone; false and nothing for one that is not given. Secrets are redacted. */
+bool field_show(const struct conf_field *field, const void *from, FILE *to);
 /* `[a, b]` */
 void list_show(const struct conf_list *list, FILE *to);
 /* `text` as a YAML string, in quotes where it needs them. */

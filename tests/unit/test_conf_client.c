@@ -72,8 +72,8 @@ static void bad_profiles_are_refused(void **state)
 {
 	(void)state;
 	client_refused("", ": expected the section \"profiles\"");
-	client_refused(
-	    "profile: {}\n", ":1:1: unknown key \"profile\"; did you mean \"profiles\"?");
+	client_refused("profile: {}\n",
+	    ":1:1: unknown key \"profile\"; did you mean \"profiles\"? (`postern config convert` leaves unknown keys out)");
 	client_refused(PROFILE,
 	    ":2:3: profiles.home.private_key: not given; expected an Ed25519 key, "
 	    "64 or 32 bytes in base64");
@@ -97,7 +97,7 @@ static void bad_profiles_are_refused(void **state)
 	    ":2:100: profiles.home.server_pubkey: found 32 bytes that are not a usable X25519 public "
 	    "key; expected the key that the server printed");
 	client_refused(PROFILE "    server_prot: 1\n",
-	    ":5:5: profiles.home: unknown key \"server_prot\"; did you mean \"server_host\"?");
+	    ":5:5: profiles.home: unknown key \"server_prot\"; did you mean \"server_host\"? (`postern config convert` leaves unknown keys out)");
 }
 
 static void others_must_not_read_it(void **state)

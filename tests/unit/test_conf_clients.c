@@ -60,7 +60,7 @@ static void bad_clients_are_refused(void **state)
 	    ":4:23: clients.a.ed25519_pubkey: found 32 bytes that are not a usable Ed25519 public "
 	    "key; expected the key that `postern add` or the client printed");
 	refused(SERVER ALICE "  bob: {ed25519_pubkey: " CLIENT_1 ", alowed_ports: [22]}\n",
-	    ":5:71: clients.bob: unknown key \"alowed_ports\"; did you mean \"allowed_ports\"?");
+	    ":5:71: clients.bob: unknown key \"alowed_ports\"; did you mean \"allowed_ports\"? (`postern config convert` leaves unknown keys out)");
 	refused(SERVER ALICE "  bob: {ed25519_pubkey: " CLIENT_1 ", expires: soon}\n",
 	    ":5:80: clients.bob.expires: found \"soon\"; expected a time such as "
 	    "2026-12-31T23:59:59Z, 2026-12-31T23:59:59+01:00 or 2026-12-31");
@@ -131,11 +131,12 @@ static void bad_client_files_are_refused(void **state)
 
 	(void)state;
 	make_clients_folder();
-	refused_there("clients.d/x.yaml", "server: {}\n", ":1:1: unknown key \"server\"");
-	refused_there(
-	    "clients.d/x.yaml", "clients: {}\nports: {}\n", ":2:1: unknown key \"ports\"");
+	refused_there("clients.d/x.yaml", "server: {}\n",
+	    ":1:1: unknown key \"server\" (`postern config convert` leaves unknown keys out)");
+	refused_there("clients.d/x.yaml", "clients: {}\nports: {}\n",
+	    ":2:1: unknown key \"ports\" (`postern config convert` leaves unknown keys out)");
 	refused_there("clients.d/x.yaml", "client: {}\n",
-	    ":1:1: unknown key \"client\"; did you mean \"clients\"?");
+	    ":1:1: unknown key \"client\"; did you mean \"clients\"? (`postern config convert` leaves unknown keys out)");
 	refused_there("clients.d/x.yaml", "clients: {bob: {revoked: true}}\n",
 	    ":1:11: clients.bob: revoked here, but stands nowhere with its key; put the client back "
 	    "or remove this file");

@@ -156,8 +156,8 @@ static void keys_are_told_apart_as_the_original_does(void **state)
 	refused(KEYS "duration: 30s\nExtensionScripts: {}\nextension_scripts: {}\n",
 	    ":4:1: extension_scripts: stands here for the second time, in another spelling; "
 	    "expected it once");
-	refused(
-	    KEYS "durations: 30s\n", ":2:1: unknown key \"durations\"; did you mean \"duration\"?");
+	refused(KEYS "durations: 30s\n",
+	    ":2:1: unknown key \"durations\"; did you mean \"duration\"? (`postern config convert` leaves unknown keys out)");
 }
 
 /* openme's preset of 22/tcp is for those who serve openme. */
@@ -683,7 +683,8 @@ static void scripts_and_helpers_exclude_each_other(void **state)
 	             "helpers: {authorization: es/authorization.py}\n",
 	    ":3:26: helpers.authorization: found a script for this, too");
 	REFUSED(KEYS "extensionScripts: {ruleAd: a}\n",
-	    ":2:20: extension_scripts: unknown key \"ruleAd\"");
+	    ":2:20: extension_scripts: unknown key \"ruleAd\"; did you mean \"rule_add\"? "
+	    "(`postern config convert` leaves unknown keys out)");
 }
 
 static void what_is_shown_loads_again(void **state)

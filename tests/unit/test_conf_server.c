@@ -125,10 +125,11 @@ static void complaints_say_where_what_and_instead(void **state)
 	    ":1:1: server.private_key: not given; expected the server's X25519 key, 32 bytes in "
 	    "base64: `postern init` makes one");
 	refused(SERVER "  udp_prot: 1\n",
-	    ":3:3: server: unknown key \"udp_prot\"; did you mean \"udp_port\"?");
-	refused(SERVER "  zzzzzzzzzz: 1\n", ":3:3: server: unknown key \"zzzzzzzzzz\"");
-	refused(
-	    SERVER "client:\n  a: 1\n", ":3:1: unknown key \"client\"; did you mean \"clients\"?");
+	    ":3:3: server: unknown key \"udp_prot\"; did you mean \"udp_port\"? (`postern config convert` leaves unknown keys out)");
+	refused(SERVER "  zzzzzzzzzz: 1\n",
+	    ":3:3: server: unknown key \"zzzzzzzzzz\" (`postern config convert` leaves unknown keys out)");
+	refused(SERVER "client:\n  a: 1\n",
+	    ":3:1: unknown key \"client\"; did you mean \"clients\"? (`postern config convert` leaves unknown keys out)");
 	refused(SERVER "  udp_port: 0\n",
 	    ":3:13: server.udp_port: found \"0\"; expected a whole number from 1 to 65535");
 	refused(SERVER "  udp_port: 65536\n",
@@ -231,13 +232,17 @@ static void yaml_tricks_are_refused(void **state)
 	(void)state;
 	refused(SERVER "  host: a\n  host: b\n",
 	    ":4:3: found \"host\" a second time; it stands at line 3 already: remove one of them");
-	refused(SERVER "  host: &x a\n", ":3:9: found an anchor (&); expected the value itself");
-	refused("a: *x\n", ":1:4: found an alias (*); expected the value itself");
-	refused(SERVER "  host: !!str a\n", ":3:9: found a tag (!); expected a value without one");
-	refused(SERVER "  host: !x a\n", ":3:9: found a tag (!); expected a value without one");
+	refused(SERVER "  host: &x a\n",
+	    ":3:9: found an anchor (&); expected the value itself: `postern config convert` prints the file so");
+	refused("a: *x\n",
+	    ":1:4: found an alias (*); expected the value itself: `postern config convert` prints the file so");
+	refused(SERVER "  host: !!str a\n",
+	    ":3:9: found a tag (!); expected a value without one: `postern config convert` prints the file so");
+	refused(SERVER "  host: !x a\n",
+	    ":3:9: found a tag (!); expected a value without one: `postern config convert` prints the file so");
 	refused(SERVER "  ? [a]\n  : b\n", ":3:5: found a list or a map; expected a key");
-	refused(SERVER "---\na: b\n", ":3:1: found a second document (---), which openme does "
-	                              "not read; remove it, or the --- before it");
+	refused(SERVER "---\na: b\n", ":3:1: found a second document (---), which the original does not "
+	                              "read; remove it: `postern config convert` prints the file so");
 	refused("[[[[[[[[[[[[[[[[[[[[[[[[[[[", ":1:9: nested too deeply");
 	refused(SERVER "  host: \"a\\0b\"\n", ":3:9: found a zero byte in a value");
 	refused(SERVER "\thost: a\n", ":3:1: not YAML: found a tab; expected spaces before a key");

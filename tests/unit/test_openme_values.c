@@ -305,8 +305,8 @@ static void other_layouts_are_read(void **state)
 		conf_free(conf);
 	}
 	refused(SERVER "---\n",
-	    ":3:1: found a second document (---), which openme does not read; remove it, or the --- "
-	    "before it");
+	    ":3:1: found a second document (---), which the original does not read; remove it: "
+	    "`postern config convert` prints the file so");
 }
 
 static void a_folders_files_are_read_alike(void **state)
@@ -463,9 +463,11 @@ static void commands_without_quotes_are_named(void **state)
 	}
 	/* other mistakes keep their own complaint */
 	client_refused(PROFILE "    post_knock: ssh gate\n    post_knok: a\n",
-	    ":7:5: profiles.home: unknown key \"post_knok\"; did you mean \"post_knock\"?");
+	    ":7:5: profiles.home: unknown key \"post_knok\"; did you mean \"post_knock\"? "
+	    "(`postern config convert` leaves unknown keys out)");
 	client_refused(PROFILE "    post_knock: \"a\n      b\"\n    post_knok: a\n",
-	    ":8:5: profiles.home: unknown key \"post_knok\"; did you mean \"post_knock\"?");
+	    ":8:5: profiles.home: unknown key \"post_knok\"; did you mean \"post_knock\"? "
+	    "(`postern config convert` leaves unknown keys out)");
 	client_refused(PROFILE "    post_knock: echo J\xfcrgen\n",
 	    ":6:23: found the byte 0xfc, which is not UTF-8, as of a letter in Latin-1; save the file "
 	    "in UTF-8: `iconv -f WINDOWS-1252 -t UTF-8`");
