@@ -45,7 +45,7 @@ static bool accepted(struct openspa_request *said, const uint8_t *data, size_t s
 	if (!openspa_right_size(size) || !openspa_right_header(data))
 		return false;
 	openspa_unseal(key, server, data);
-	return openspa_open(said, &proof, key, data) &&
+	return openspa_open(said, &proof, key, data) && said->known &&
 	       openspa_verify(&proof, rsa_key_public(client));
 }
 

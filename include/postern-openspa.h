@@ -103,7 +103,7 @@ struct postern_openspa_request {
 	uint8_t device[POSTERN_OPENSPA_DEVICE_BYTES]; /* whose public key verifies the request */
 	uint8_t nonce[POSTERN_OPENSPA_NONCE_BYTES];   /* random */
 	uint8_t protocol;                             /* enum postern_openspa_protocol */
-	uint16_t first_port; /* TCP and UDP: 1 <= first <= last; the others: both 0 */
+	uint16_t first_port; /* TCP, UDP: 1 <= first <= last; others: no meaning, <= last */
 	uint16_t last_port;
 	bool behind_nat;
 	uint8_t client_address[POSTERN_ADDRESS_BYTES]; /* to open for; when read: any value */

@@ -123,10 +123,14 @@ enum postern_error postern_openspa_request_open(struct postern_openspa_request *
 	/* Both stay zeros, or are zeroed, where it fails. */
 	bool opened = openspa_right_size(size) && openspa_open(&inner, &inner_proof, key, packet);
 
+	if (!inner.known) {
+		memset(&inner, 0, sizeof inner);
+		memset(&inner_proof, 0, sizeof inner_proof);
+	}
 	request_out(request, &inner);
 	memcpy(proof->statement, inner_proof.statement, sizeof proof->statement);
 	memcpy(proof->signature, inner_proof.signature, sizeof proof->signature);
-	return opened ? POSTERN_OK : POSTERN_BAD_PACKET;
+	return opened && inner.known ? POSTERN_OK : POSTERN_BAD_PACKET;
 }
 
 enum postern_error postern_openspa_request_verify(

@@ -157,6 +157,8 @@ static enum verdict allow_device(
 	    (enum conf_targets)device->targets, device->target_list, true};
 	enum verdict v;
 
+	if (!holds(a, k, CHECK_CONTENTS, k->packet.asked.known))
+		return VERDICT_BAD_CONTENTS;
 	if (!holds(a, k, CHECK_SERVER, policy_is_our_address(a->config, &k->packet.asked.server)))
 		return VERDICT_WRONG_SERVER;
 	if (!holds(a, k, CHECK_REVOKED, !device->revoked))

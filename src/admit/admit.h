@@ -34,6 +34,7 @@ struct program_result {
 	X(SIGNATURE, "signature") \
 	X(TIME, "time")           \
 	X(REPLAY, "replay")       \
+	X(CONTENTS, "contents")   \
 	X(SERVER, "server")       \
 	X(REVOKED, "revoked")     \
 	X(EXPIRY, "expiry")       \

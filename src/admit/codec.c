@@ -51,6 +51,7 @@ static bool open_openspa(struct codec_packet *p)
 	p->asked.target = request.client_address;
 	p->asked.server = request.server_address;
 	p->asked.ports = request.ports;
+	p->asked.known = request.known;
 	p->asked.behind_nat = request.behind_nat;
 	secret_wipe(&request, sizeof request);
 	return true;

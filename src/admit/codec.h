@@ -21,6 +21,7 @@ struct asked {
 	struct addr server; /* that the sender means */
 	uint8_t device[DEVICE_UUID_BYTES];
 	struct ports ports; /* protocol 0: the client's ports are the server's to know */
+	bool known;         /* OpenSPA: all of it is such as there is */
 	bool behind_nat;
 };
 

@@ -21,6 +21,7 @@
 	X(REPLAYED, "replayed", WARN, "seen before")                                              \
 	X(NOT_REMEMBERED, "not_remembered", WARN, "may have been seen before, that is not known") \
 	X(TOO_MANY_AHEAD, "too_many_ahead", WARN, "too many stamped ahead of the clock")          \
+	X(BAD_CONTENTS, "bad_contents", WARN, "has ports or flags that there are not")            \
 	X(REVOKED, "revoked", WARN, "client is revoked")                                          \
 	X(EXPIRED, "expired", WARN, "client has expired")                                         \
 	X(WILDCARD_REFUSED, "wildcard_refused", WARN, "client must name its address")             \

@@ -2,30 +2,31 @@
 
 #include <netinet/in.h>
 
-static bool has_ports(const struct ports *p)
+bool ports_numbered(const struct ports *p)
 {
 	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
 }
 
 bool ports_fit(const struct ports *p)
 {
-	if (has_ports(p))
-		return p->first > 0 && p->first <= p->last;
-	return (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6 ||
-	           p->protocol == IPPROTO_IPIP) &&
-	       p->first == 0 && p->last == 0;
+	bool without = p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6 ||
+	               p->protocol == IPPROTO_IPIP;
+
+	return (without || (ports_numbered(p) && p->first > 0)) && p->first <= p->last;
 }
 
 bool ports_equal(const struct ports *a, const struct ports *b)
 {
-	return a->protocol == b->protocol && a->first == b->first && a->last == b->last;
+	return a->protocol == b->protocol &&
+	       (!ports_numbered(a) || (a->first == b->first && a->last == b->last));
 }
 
 bool ports_contain(const struct ports *outer, const struct ports *inner)
 {
 	if (outer->protocol != 0 && outer->protocol != inner->protocol)
 		return false;
-	return !has_ports(inner) || (outer->first <= inner->first && inner->last <= outer->last);
+	return !ports_numbered(inner) ||
+	       (outer->first <= inner->first && inner->last <= outer->last);
 }
 
 bool ports_suit(const struct ports *p, const struct addr *address)

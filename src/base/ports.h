@@ -7,8 +7,8 @@
 
 #include "base/addr.h"
 
-/* Both ends included; TCP and UDP have ports, of the others both ends are 0. No padding, for it
- * stands in memory that processes share. */
+/* Both ends included. Only TCP and UDP have ports: with others both ends are what somebody wrote
+ * there, and mean nothing. No padding, for it stands in memory that processes share. */
 struct ports {
 	uint8_t protocol; /* IP protocol number */
 	uint8_t zero;
@@ -16,8 +16,12 @@ struct ports {
 	uint16_t last;
 };
 
-/* TCP and UDP: 1 <= first <= last. ICMP, ICMPv6, IPv4 in IP: both 0. Other protocols: false. */
+/* Whether its protocol has ports. */
+bool ports_numbered(const struct ports *p);
+/* TCP and UDP: 1 <= first <= last. ICMP, ICMPv6, IPv4 in IP: first <= last. Other protocols: false.
+ */
 bool ports_fit(const struct ports *p);
+/* True when both are one and the same to open. */
 bool ports_equal(const struct ports *a, const struct ports *b);
 /* `outer` with protocol 0 holds everything. */
 bool ports_contain(const struct ports *outer, const struct ports *inner);

@@ -21,7 +21,8 @@ static const struct option_syntax syntax = {
         "over the file.\n"
         "\n"
         "      --protocol NAME         tcp (default), udp, icmp, icmpv6 or ipv4\n"
-        "  -p, --port N                the port, or the first of several\n"
+        "  -p, --port N                the port, or the first of several; means nothing for\n"
+        "                              protocols without ports\n"
         "      --end-port N            the last of several\n"
         "  -s, --server-ip HOST        address or name of the server; also --server\n"
         "      --server-port N         its UDP port (22211)\n"
@@ -110,9 +111,7 @@ static bool check_ports(struct cli *cli, struct asked *asked)
 	asked->ports.protocol = asked->protocol->number;
 	if (ports_fit(&asked->ports))
 		return true;
-	if (!asked->protocol->ports)
-		return cli_stop(cli, cli_misuse(cli, "%s has no ports", name));
-	if (asked->ports.first == 0)
+	if (asked->protocol->ports && asked->ports.first == 0)
 		return cli_stop(cli, cli_misuse(cli, "%s needs a --port", name));
 	return cli_stop(cli, cli_misuse(cli, "--port %u is behind --end-port %u",
 	                         asked->ports.first, asked->ports.last));

@@ -52,6 +52,12 @@ const char *text_protocol(uint8_t protocol, char text[static 4])
 		return "tcp";
 	if (protocol == IPPROTO_UDP)
 		return "udp";
+	if (protocol == IPPROTO_ICMP)
+		return "icmp";
+	if (protocol == IPPROTO_ICMPV6)
+		return "icmpv6";
+	if (protocol == IPPROTO_IPIP)
+		return "ipv4";
 	snprintf(text, 4, "%u", protocol);
 	return text;
 }
@@ -61,6 +67,8 @@ static int one_range(char *out, size_t size, const struct ports *range)
 	char number[4];
 	const char *protocol = text_protocol(range->protocol, number);
 
+	if (!ports_numbered(range))
+		return snprintf(out, size, "%s", protocol);
 	if (range->first == range->last)
 		return snprintf(out, size, "%u/%s", range->first, protocol);
 	return snprintf(out, size, "%u-%u/%s", range->first, range->last, protocol);

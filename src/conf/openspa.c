@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "conf/error.h"
 #include "conf/file.h"
+#include "conf/original.h"
 #include "conf/private.h"
 #include "conf/section.h"
 
@@ -50,7 +51,8 @@ static bool take_program(const struct openspa_source *s, const struct job *job,
 		    "found a script for this, too; expected the one or the other");
 		return false;
 	}
-	file = openspa_file(s->conf, path);
+	*problem = '\0';
+	file = original_find(s, path, problem);
 	ok = file != NULL && program_resolve(program->path, file, problem);
 	error->permission = !ok && file != NULL && errno == EACCES;
 	free(file);
@@ -175,6 +177,7 @@ bool openspa_load(struct conf *conf, const struct tree *tree, const struct node 
 		return true;
 	conf->has_openspa = true;
 	return section_load(&conf_openspa_section, &conf->openspa, tree, map, path, error) &&
+	       original_apply_flags(&conf->openspa, error) &&
 	       load_programs(&s, &script_section, error) &&
 	       load_programs(&s, &helper_section, error) && devices_load(&s, error) &&
 	       check_openspa(&s, error) && openspa_read_secret(&s, error) &&

@@ -7,6 +7,7 @@
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/openspa.h"
+#include "conf/original.h"
 #include "proto/rsa_pem.h"
 #include "proto/rsa_wipe.h"
 
@@ -62,8 +63,10 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 {
 	struct conf *conf = s->conf;
 	const char *public_key = conf->openspa.public_key;
-	char *file = openspa_file(conf, conf->openspa.private_key);
-	char *public_file = public_key == NULL ? NULL : openspa_file(conf, public_key);
+	char problem[TRUSTED_TEXT_BYTES] = "";
+	char *file = original_find(s, conf->openspa.private_key, problem);
+	char *public_file =
+	    public_key == NULL || file == NULL ? NULL : original_find(s, public_key, problem);
 	struct rsa_public public;
 	bool ok = false;
 
@@ -73,9 +76,12 @@ bool openspa_read_secret(const struct openspa_source *s, struct conf_error *erro
 		conf_fail(error, "%s: libcrypto cannot be set up to read its keys", conf->path);
 		goto out;
 	}
+	if (*problem != '\0') {
+		openspa_fail(s, file == NULL ? "private_key" : "public_key", error, problem);
+		goto out;
+	}
 	conf->openspa_secret = secret_alloc(sizeof *conf->openspa_secret);
-	if (file == NULL || conf->openspa_secret == NULL ||
-	    (public_key != NULL && public_file == NULL)) {
+	if (conf->openspa_secret == NULL) {
 		conf_fail(error, "%s: not enough memory to read its keys", conf->path);
 		goto out;
 	}

@@ -10,6 +10,7 @@
 #include "conf/index_use.h"
 #include "conf/kinds.h"
 #include "conf/old_schema.h"
+#include "conf/original.h"
 #include "conf/section.h"
 #include "conf/values.h"
 
@@ -178,7 +179,7 @@ bool conf_is_original(const struct tree *tree, const struct node *root)
 	return false;
 }
 
-static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_error *error)
+static bool load_tree(struct conf *conf, struct tree *tree, struct conf_error *error)
 {
 	const struct node *root = tree_root(tree);
 
@@ -191,8 +192,9 @@ static bool load_tree(struct conf *conf, const struct tree *tree, struct conf_er
 		return section_refuse(
 		    tree, root, "", "the sections server, ports, clients and openspa", error);
 	if (conf_is_original(tree, root))
-		return load_original(conf, tree, root, "", error) &&
-		       check_server(conf, tree, root, error);
+		return original_prepare(conf, tree, error) &&
+		       load_original(conf, tree, tree_root(tree), "", error) &&
+		       check_server(conf, tree, tree_root(tree), error);
 	for (const struct node *key = tree_first(tree, root); key != NULL;
 	     key = tree_next_key(tree, key)) {
 		if (!load_section(conf, tree, key, error))

@@ -33,7 +33,7 @@ static void place_by_ports(struct nft_place *p, const struct opening *o)
 	}
 	e->key[e->key_bytes] = o->ports.protocol;
 	e->key_bytes += 4;
-	if (o->ports.first == 0) {
+	if (!ports_numbered(&o->ports)) {
 		use_set(p, v4 ? NFT_PROTOCOLS_4 : NFT_PROTOCOLS_6);
 		return;
 	}

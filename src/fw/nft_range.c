@@ -12,7 +12,7 @@ _Static_assert(sizeof "opened_tcp_65535_65535_4" <= 32, "set name");
 
 bool nft_is_range(const struct opening *o)
 {
-	return o->ports.first != o->ports.last;
+	return ports_numbered(&o->ports) && o->ports.first != o->ports.last;
 }
 
 struct nft_range nft_range_of(const struct opening *o)

@@ -14,7 +14,7 @@ static bool all_ports_fit(const struct snapshot *s, struct span span)
 	const struct ports *p = snapshot_ports(s, span);
 
 	for (uint32_t i = 0; i < span.count; i++) {
-		if (p[i].first == 0 || !ports_fit(&p[i]))
+		if (!ports_numbered(&p[i]) || !ports_fit(&p[i]))
 			return false;
 	}
 	return true;

@@ -27,7 +27,7 @@ static void print_ports(const struct ports *p)
 	    [IPPROTO_ICMPV6] = "icmpv6"};
 	const char *name = names[p->protocol] == NULL ? "?" : names[p->protocol];
 
-	if (p->first == 0)
+	if (!ports_numbered(p))
 		fputs(name, stdout);
 	else if (p->first == p->last)
 		printf("%u/%s", p->first, name);
@@ -40,7 +40,7 @@ void explain_ports(const struct snapshot *s, const struct knock *k)
 	const struct asked *asked = &k->packet.asked;
 	struct span span;
 
-	if (asked->ports.protocol != 0) {
+	if (k->packet.record.protocol == RECORD_OPENSPA) {
 		print_ports(&asked->ports);
 		return;
 	}
@@ -120,6 +120,11 @@ static int64_t expiry_of(const struct snapshot *s, const struct knock *k)
 	                                       : NEVER_NS;
 }
 
+static void print_quota(const struct settings *s)
+{
+	printf("at most %u at once; the running daemon knows what is open", s->client_quota);
+}
+
 static void print_value(
     const struct explanation *x, enum check check, bool passed, const struct knock *k)
 {
@@ -164,6 +169,7 @@ static void print_value(
 	case CHECK_EXPIRY:
 		explain_time(expiry_of(x->config, k));
 		break;
+	case CHECK_CONTENTS:
 	case CHECK_PORTS:
 	case CHECK_FAMILY:
 	case CHECK_AUTHORIZED:
@@ -173,8 +179,7 @@ static void print_value(
 		print_target(k, passed);
 		break;
 	case CHECK_QUOTA:
-		printf("at most %u at once; the running daemon knows what is open",
-		    x->config->settings->client_quota);
+		print_quota(x->config->settings);
 		break;
 	case CHECK_COUNT:
 		break;

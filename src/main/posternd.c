@@ -14,6 +14,7 @@
 #include "main/explain.h"
 #include "main/ladder.h"
 #include "main/main.h"
+#include "main/openspa_words.h"
 
 static const char usage[] =
     "Usage: posternd [-c FILE] [--check | --explain FILE] [options]\n"
@@ -37,6 +38,7 @@ static const char usage[] =
     "Signals: HUP reads the configuration again; TERM and INT stop.\n"
     "Exit status: 0 fine, 1 failed, 2 usage, 77 no permission, 78 configuration;\n"
     "--explain: 0 granted, 3 refused, 4 a script or helper decides.\n"
+    "As an OpenSPA server it takes \"start\" and its flags, and reads ./config.yaml then.\n"
     "Example: posternd -c config.yaml --check && posternd -c config.yaml\n"
     "         posternd --explain knocks.pcap --packet 3\n";
 
@@ -175,6 +177,7 @@ int main(int argc, char *argv[])
 	bool check;
 
 	environment_clean();
+	argc = openspa_words(argc, argv);
 	check = parse(&options, &to_explain, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);

@@ -30,7 +30,7 @@ static bool response_fits(const struct openspa_response *response)
 	return ports_fit(&response->ports) && response->duration_s != 0;
 }
 
-static bool request_read(
+static void request_read(
     struct openspa_request *out, const uint8_t payload[static OPENSPA_REQUEST_PAYLOAD_BYTES])
 {
 	struct reader r = reader_of(payload, OPENSPA_REQUEST_PAYLOAD_BYTES);
@@ -50,8 +50,8 @@ static bool request_read(
 	reader_take(&r, out->client_address.bytes, sizeof out->client_address.bytes);
 	reader_take(&r, out->server_address.bytes, sizeof out->server_address.bytes);
 	out->behind_nat = flags == FLAG_BEHIND_NAT;
-	return reader_done(&r) && method == SIGNATURE_RSA_SHA256 &&
-	       (flags & ~FLAG_BEHIND_NAT) == 0 && reserved == 0 && ports_fit(&out->ports);
+	out->known = reader_done(&r) && method == SIGNATURE_RSA_SHA256 &&
+	             (flags & ~FLAG_BEHIND_NAT) == 0 && reserved == 0 && ports_fit(&out->ports);
 }
 
 static void request_write(struct writer *w, const struct openspa_request *request)
@@ -130,20 +130,19 @@ bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
 	uint8_t payload[OPENSPA_REQUEST_PAYLOAD_BYTES];
 	bool ours = openspa_right_header(packet);
 	bool opened = envelope_open(hidden, sizeof hidden, key, packet + OPENSPA_HEADER_BYTES);
-	bool known = false;
 
 	reader_take(&r, payload, sizeof payload);
 	reader_take(&r, proof->signature, sizeof proof->signature);
 	writer_put(&w, request_header, sizeof request_header);
 	writer_put(&w, payload, sizeof payload);
-	known = request_read(out, payload);
+	request_read(out, payload);
 	secret_wipe(hidden, sizeof hidden);
 	secret_wipe(payload, sizeof payload);
-	if (!ours || !opened || !known) {
+	if (!ours || !opened) {
 		memset(out, 0, sizeof *out);
 		memset(proof, 0, sizeof *proof);
 	}
-	return ours && opened && known;
+	return ours && opened;
 }
 
 bool openspa_verify(const struct openspa_proof *proof, const struct rsa_public *client)

@@ -52,6 +52,9 @@ struct openspa_request {
 	uint8_t device[OPENSPA_DEVICE_BYTES];
 	uint8_t nonce[OPENSPA_NONCE_BYTES];
 	struct ports ports; /* enum openspa_protocol */
+	/* Of what was opened: signature method, flags, reserved bytes and ports are such as there
+	 * are. Judged by whoever has verified the signature. */
+	bool known;
 	bool behind_nat;
 	struct addr client_address; /* any; nothing but the signature vouches for it */
 	struct addr server_address;
@@ -80,9 +83,8 @@ bool openspa_right_header(const uint8_t packet[static OPENSPA_REQUEST_BYTES]);
  * nothing is told from a good one by openspa_open alone (see envelope_unseal). */
 void openspa_unseal(uint8_t key[static OPENSPA_KEY_BYTES], const struct rsa_key *server,
     const uint8_t packet[static OPENSPA_REQUEST_BYTES]);
-/* Opens the request with `key`. False, and *out and *proof zeroed, for a wrong header, a wrong key,
- * damage, and every value that the format does not know (protocol, ports that do not fit it,
- * signature method, flags, reserved bytes). The signature is not checked. */
+/* Opens the request with `key`. False, and *out and *proof zeroed, for a wrong header, a wrong key
+ * and damage. Neither the signature nor out->known is checked. */
 bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
     const uint8_t key[static OPENSPA_KEY_BYTES],
     const uint8_t packet[static OPENSPA_REQUEST_BYTES]);

@@ -71,8 +71,7 @@ static bool client_sound(const struct snapshot_header *h, const struct client *c
 
 static bool range_sound(const struct ports *r)
 {
-	return (r->protocol == IPPROTO_TCP || r->protocol == IPPROTO_UDP) && r->zero == 0 &&
-	       ports_fit(r);
+	return ports_numbered(r) && r->zero == 0 && ports_fit(r);
 }
 
 static bool rule_sound(const struct openspa_rule *r)
@@ -80,7 +79,7 @@ static bool rule_sound(const struct openspa_rule *r)
 	static const struct ports any = {.last = UINT16_MAX};
 
 	return r->ports.zero == 0 && r->duration_s > 0 &&
-	       (ports_equal(&r->ports, &any) || ports_fit(&r->ports));
+	       (memcmp(&r->ports, &any, sizeof any) == 0 || ports_fit(&r->ports));
 }
 
 /* 2048 bits, odd; an odd exponent of at least 65537. */

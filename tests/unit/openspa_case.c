@@ -50,7 +50,12 @@ bool openspa_case_accepts(
 	if (!openspa_right_size(size) || !openspa_right_header(packet))
 		return false;
 	openspa_unseal(key, c->server, packet);
-	return openspa_open(out, &proof, key, packet) && openspa_verify(&proof, &c->client_public);
+	if (!openspa_open(out, &proof, key, packet) || !openspa_verify(&proof, &c->client_public))
+		return false;
+	if (out->known)
+		return true;
+	memset(out, 0, sizeof *out);
+	return false;
 }
 
 bool openspa_case_answers(

@@ -44,7 +44,7 @@ static void nothing_is_sealed_that_would_be_refused(void **state)
 	static const struct {
 		uint8_t protocol;
 		uint16_t first, last;
-	} bad[] = {{6, 0, 0}, {6, 2, 1}, {17, 0, 1}, {1, 1, 1}, {4, 0, 1}, {58, 1, 2}, {0, 0, 0},
+	} bad[] = {{6, 0, 0}, {6, 2, 1}, {17, 0, 1}, {1, 2, 1}, {4, 1, 0}, {58, 2, 1}, {0, 0, 0},
 	    {132, 1, 1}};
 	struct spa_sides s = spa_sides_of(one);
 	struct postern_openspa_randomness randomness = spa_some_dice();

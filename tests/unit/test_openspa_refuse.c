@@ -151,9 +151,9 @@ static void unknown_values_are_refused_though_signed(void **state)
 	static const struct change changes[] = {
 	    {"unchanged", 27, 6, true},
 	    {"UDP", 27, 17, true},
-	    {"ICMP with ports", 27, 1, false},
-	    {"IPv4 with ports", 27, 4, false},
-	    {"ICMPv6 with ports", 27, 58, false},
+	    {"ICMP with ports", 27, 1, true},
+	    {"IPv4 with ports", 27, 4, true},
+	    {"ICMPv6 with ports", 27, 58, true},
 	    {"protocol 0", 27, 0, false},
 	    {"SCTP", 27, 132, false},
 	    {"first port 0", 29, 0, false},
@@ -216,7 +216,7 @@ static void unknown_values_of_a_response_are_refused_though_signed(void **state)
 	static const struct change changes[] = {
 	    {"unchanged", 11, 6, true},
 	    {"UDP", 11, 17, true},
-	    {"ICMP with ports", 11, 1, false},
+	    {"ICMP with ports", 11, 1, true},
 	    {"first port 0", 13, 0, false},
 	    {"last before first", 15, 21, false},
 	    {"one second", 17, 1, true},
@@ -251,16 +251,16 @@ static void ports_must_fit_the_protocol(void **state)
 	for (unsigned int protocol = 0; protocol <= UINT8_MAX; protocol++) {
 		bool with_ports = protocol == 6 || protocol == 17;
 		bool without = protocol == 1 || protocol == 4 || protocol == 58;
+		bool either = with_ports || without; /* those without carry whatever was typed */
 
 		assert_int_equal(ports_fit(&(struct ports){(uint8_t)protocol, 0, 0, 0}), without);
+		assert_int_equal(ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, 1}), either);
 		assert_int_equal(
-		    ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, 1}), with_ports);
-		assert_int_equal(
-		    ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, UINT16_MAX}), with_ports);
+		    ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, UINT16_MAX}), either);
 		assert_int_equal(
 		    ports_fit(&(struct ports){(uint8_t)protocol, 0, UINT16_MAX, UINT16_MAX}),
-		    with_ports);
-		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 0, 1}));
+		    either);
+		assert_int_equal(ports_fit(&(struct ports){(uint8_t)protocol, 0, 0, 1}), without);
 		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 2, 1}));
 		assert_false(ports_fit(&(struct ports){(uint8_t)protocol, 0, 1, 0}));
 	}

@@ -582,7 +582,7 @@ static void every_device_and_rule_is_checked(void **state)
 	REFUSED(u[0].ports.first = 0);
 	REFUSED(u[0].ports.last = 21);
 	REFUSED(u[0].ports.protocol = 2);
-	REFUSED(u[1].ports.last = 1);
+	REFUSED(u[1].ports.first = 1);
 	REFUSED(u[2].ports.first = 1);
 	REFUSED(u[2].ports.last = 1);
 	REFUSED(memset(&parts.settings.openme, 2, 1));
