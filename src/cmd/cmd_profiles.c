@@ -99,7 +99,6 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 {
 	const struct client_profile *profile = NULL;
 	struct client_conf *conf = NULL;
-	struct conf_error error = {0};
 	struct json j = {.to = stdout};
 
 	if (!option_read(cli, &syntax, NULL, argc, argv))
@@ -112,9 +111,7 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 		} else if (profile != NULL) {
 			print_profile(profile);
 		}
-	} else if ((conf = client_conf_load(cli->client_config, &error)) == NULL) {
-		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
-	} else {
+	} else if ((conf = knocking_conf(cli)) != NULL) {
 		print_list(cli, conf);
 	}
 	client_conf_free(conf);

@@ -7,16 +7,30 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
+struct client_conf *knocking_conf(struct cli *cli)
+{
+	struct conf_error error = {0};
+	struct client_conf *conf = client_conf_load(cli->client_config, &error);
+
+	if (conf == NULL)
+		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
+	else if (client_conf_warning(conf) != NULL)
+		cli_warn(cli, "%s", client_conf_warning(conf));
+	return conf;
+}
+
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf)
 {
-	const struct client_profile *profile;
+	const struct client_profile *profile = NULL;
 	struct conf_error error = {0};
 
-	*conf = client_conf_load(cli->client_config, &error);
-	profile = *conf != NULL ? client_conf_named(*conf, name, &error) : NULL;
+	*conf = knocking_conf(cli);
+	if (*conf == NULL)
+		return NULL;
+	profile = client_conf_named(*conf, name, &error);
 	if (profile == NULL)
-		cli->status = cli_fail_conf(cli, *conf == NULL ? CLI_CONFIG : CLI_FAILED, &error);
+		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
 	return profile;
 }
 

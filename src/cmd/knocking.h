@@ -20,6 +20,9 @@ struct knocking {
 	int64_t timeout_ns; /* of a look at the port */
 };
 
+/* The user's profiles, with a warning where others can read the keys. NULL, reported, with
+ * cli->status set. */
+struct client_conf *knocking_conf(struct cli *cli);
 /* The profile of that name; `name` NULL: the default one. *conf is the caller's to free, whatever
  * comes of it. NULL with cli->status set. */
 const struct client_profile *knocking_profile(

@@ -60,22 +60,47 @@ static char *trusted_place(const char *path, struct conf_error *error)
 	return real;
 }
 
-bool file_kept_secret(const struct file *file, struct conf_error *error)
+/* Others may look at it, and that does no harm: then `file` has a note. */
+static bool readers_fine(
+    struct file *file, const struct stat *st, char why[static TRUSTED_TEXT_BYTES])
 {
-	const struct stat st = {.st_mode = file->st.st_mode, .st_uid = geteuid()};
+	struct trusted unwritten = secret_file;
+	char reason[TRUSTED_TEXT_BYTES];
+	size_t used = strlen(why);
+
+	unwritten.denied &= (mode_t)~044;
+	if (!trusted_stat(&unwritten, st, file->path, reason))
+		return false;
+	if (secret_readers_fine(file->fd, st, file->note))
+		return true;
+	if (*file->note != '\0')
+		snprintf(why + used, TRUSTED_TEXT_BYTES - used, " (%s)", file->note);
+	*file->note = '\0';
+	return false;
+}
+
+static bool kept_secret(
+    struct file *file, const struct stat *st, char why[static TRUSTED_TEXT_BYTES])
+{
+	return trusted_stat(&secret_file, st, file->path, why) || readers_fine(file, st, why);
+}
+
+bool file_kept_secret(struct file *file, struct conf_error *error)
+{
+	struct stat st = file->st;
 	char why[TRUSTED_TEXT_BYTES];
 
-	return trusted_stat(&secret_file, &st, file->path, why) ||
-	       conf_fail(error, "%s: %s", file->path, why);
+	st.st_uid = st.st_uid == 0 ? 0 : geteuid(); /* that was judged when it was opened */
+	return kept_secret(file, &st, why) || conf_fail(error, "%s: %s", file->path, why);
 }
 
 static bool file_trusted(
-    const struct file *file, enum file_secrecy secrecy, size_t most, struct conf_error *error)
+    struct file *file, enum file_secrecy secrecy, size_t most, struct conf_error *error)
 {
 	char why[TRUSTED_TEXT_BYTES];
 
-	if (!trusted_stat(
-	        secrecy == FILE_SECRET ? &secret_file : &public_file, &file->st, file->path, why))
+	if (!(secrecy == FILE_SECRET ? kept_secret(file, &file->st, why)
+	                             : trusted_stat(&public_file, &file->st, file->path, why)))
 		return conf_fail(error, "%s: %s", file->path, why);
 	if (file->st.st_size > (off_t)most)
 		return conf_fail(error, "%s: larger than %zu MiB", file->path, most >> 20);
@@ -176,7 +201,8 @@ static bool read_all(struct file_text *out, const struct file *file, struct conf
 	ssize_t got = -1;
 	bool ok;
 
-	*out = (struct file_text){secret_alloc(size + 1), size};
+	*out = (struct file_text){.data = secret_alloc(size + 1), .size = size};
+	memcpy(out->note, file->note, sizeof out->note);
 	if (out->data != NULL)
 		got = fd_read(file->fd, out->data, size);
 	ok = got < 0 ? conf_fail_system(error, file->path, "read it") : file_unchanged(file, error);
@@ -200,5 +226,5 @@ bool file_read(
 void file_text_free(struct file_text *text)
 {
 	secret_free(text->data);
-	*text = (struct file_text){NULL, 0};
+	*text = (struct file_text){.data = NULL};
 }

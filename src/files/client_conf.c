@@ -12,6 +12,8 @@
 #include "conf/section.h"
 #include "conf/tree.h"
 #include "conf/values.h"
+#include "files/client_qr.h"
+#include "files/given_file.h"
 #include "proto/openme.h"
 
 _Static_assert(CLIENT_SECRET_BYTES == OPENME_SIGN_BYTES, "seed and public half");
@@ -30,6 +32,7 @@ static const struct conf_section profile_section = {.name = "profiles",
 
 struct client_conf {
 	char *path;
+	char *warning; /* NULL: none */
 	struct client_profile *profiles;
 	size_t count;
 };
@@ -82,15 +85,20 @@ struct reading {
 	const struct node *map;
 	struct client_profile *profile;
 	struct conf_error *error;
+	bool qr;
 };
 
 static bool fail_at(const struct reading *r, const char *key, const char *problem)
 {
+	const char *name = r->qr ? client_qr_key(key) : key;
 	const struct node *value =
-	    r->map->kind == NODE_MAP ? tree_find(r->tree, r->map, key) : NULL;
+	    r->map->kind == NODE_MAP ? tree_find(r->tree, r->map, name) : NULL;
 	char path[160];
 
-	snprintf(path, sizeof path, "profiles.%s.%s", r->profile->name, key);
+	if (r->qr)
+		snprintf(path, sizeof path, "%s", name);
+	else
+		snprintf(path, sizeof path, "profiles.%s.%s", r->profile->name, key);
 	return tree_fail(r->tree, value == NULL ? r->profile->place : value->place, path, r->error,
 	    "%s", problem);
 }
@@ -145,25 +153,28 @@ static bool check_profile(const struct reading *r)
 		    "the server printed");
 	if (p->private_key.bytes == NULL)
 		return fail_at(r, "private_key",
-		    "not given; expected an Ed25519 key, 64 or 32 bytes in base64");
+		    r->qr ? "not given; this code was made for a device that has the key itself"
+		          : "not given; expected an Ed25519 key, 64 or 32 bytes in base64");
 	return complete_secret(r) && check_public(r);
 }
 
 static bool load_profile(struct client_profile *profile, const struct tree *tree,
-    const struct node *key, const struct node *map, struct conf_error *error)
+    const struct node *key, const struct node *map, bool qr, struct conf_error *error)
 {
-	struct reading r = {tree, map, profile, error};
-	const char *expected = NULL;
-	char path[96];
+	const struct conf_section *section = qr ? &client_qr_section : &profile_section;
+	struct reading r = {tree, map, profile, error, qr};
+	const char *expected = "a name";
+	char path[96] = "";
 
-	if (!value_name(key->text, &expected))
-		return section_refuse(tree, key, "profiles", expected, error);
+	if (key->kind != NODE_SCALAR || !value_name(key->text, &expected))
+		return section_refuse(tree, key, qr ? "profile" : "profiles", expected, error);
 	snprintf(profile->name, sizeof profile->name, "%s", key->text);
 	profile->place = key->place;
-	snprintf(path, sizeof path, "profiles.%s", key->text);
+	if (!qr)
+		snprintf(path, sizeof path, "profiles.%s", key->text);
 	return (section_defaults(&profile_section, profile) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
+	       section_load(section, profile, tree, map, path, error) && check_profile(&r);
 }
 
 static int by_profile_name(const void *a, const void *b)
@@ -185,12 +196,23 @@ static bool load_profiles(struct client_conf *conf, const struct tree *tree, con
 		return section_refuse(tree, map, "profiles", "more memory", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_profile(
-		        &conf->profiles[conf->count++], tree, key, tree_next(tree, key), error))
+		if (!load_profile(&conf->profiles[conf->count++], tree, key, tree_next(tree, key),
+		        false, error))
 			return false;
 	}
 	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_profile_name);
 	return true;
+}
+
+static bool load_code(struct client_conf *conf, const struct tree *tree, const struct node *root,
+    struct conf_error *error)
+{
+	const struct node name = client_qr_name(tree, root);
+
+	conf->profiles = calloc(1, sizeof *conf->profiles);
+	if (conf->profiles == NULL)
+		return section_refuse(tree, root, "", "more memory", error);
+	return load_profile(&conf->profiles[conf->count++], tree, &name, root, true, error);
 }
 
 static bool load_tree(struct client_conf *conf, const struct tree *tree, struct conf_error *error)
@@ -198,6 +220,8 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 	static const char *const known[] = {"profiles"};
 	const struct node *root = tree_root(tree), *key;
 
+	if (client_qr_is(tree, root))
+		return load_code(conf, tree, root, error);
 	if (root == NULL || root->kind != NODE_MAP || root->count == 0)
 		return conf_fail(error, "%s: expected the section \"profiles\"", tree->file);
 	key = tree_first(tree, root);
@@ -208,14 +232,16 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 	return load_profiles(conf, tree, tree_next(tree, key), error);
 }
 
-static bool load_file(struct client_conf *conf, struct conf_error *error)
+static bool load_file(struct client_conf *conf, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0};
+	struct file_text text = {.data = NULL};
 	struct tree tree = {.file = NULL};
-	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
+	bool ok = given_read(&text, path, FILE_SECRET, error) &&
 	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
 	              NULL, error);
 
+	if (*text.note != '\0' && asprintf(&conf->warning, "%s: %s", conf->path, text.note) < 0)
+		conf->warning = NULL;
 	file_text_free(&text);
 	ok = ok && load_tree(conf, &tree, error);
 	tree_free(&tree);
@@ -249,10 +275,10 @@ struct client_conf *client_conf_load(const char *path, struct conf_error *error)
 	}
 	conf = calloc(1, sizeof *conf);
 	if (conf != NULL)
-		conf->path = strdup(path);
+		conf->path = strdup(given_name(path));
 	if (conf == NULL || conf->path == NULL)
 		conf_fail(error, "%s: not enough memory to read it", path);
-	else if (load_file(conf, error))
+	else if (load_file(conf, path, error))
 		return conf;
 	client_conf_free(conf);
 	return NULL;
@@ -265,8 +291,14 @@ void client_conf_free(struct client_conf *conf)
 	for (size_t i = 0; i < conf->count; i++)
 		section_free(&profile_section, &conf->profiles[i]);
 	free(conf->profiles);
+	free(conf->warning);
 	free(conf->path);
 	free(conf);
+}
+
+const char *client_conf_warning(const struct client_conf *conf)
+{
+	return conf->warning;
 }
 
 size_t client_conf_count(const struct client_conf *conf)
