@@ -93,7 +93,7 @@ static void complaints_have_a_place(void **state)
 	code_refused("{\"host\":[\"gate\"]}", ":1:9: host: found a list; expected a host");
 	code_refused("{\"client_pubkey\":\"" CLIENT_0 "\"}",
 	    ":1:1: host: not given; expected the server's name or address");
-	code_refused(CODE CODE, ":1:202: not YAML: did not find expected <document start>");
+	code_refused(CODE CODE, ":1:220: not YAML: did not find expected <document start>");
 }
 
 static int pipe_with(const char *text, size_t size)
