@@ -30,10 +30,11 @@ static bool is_container(char *why)
 	struct stat st;
 
 	snprintf(own, sizeof own, "%d", (int)getpid());
-	if (readlink("/proc/self", self, sizeof self - 1) < 0 || strcmp(self, own) != 0 ||
-	    stat("/proc/1", &st) != 0 || stat("/proc/self/ns/pid", &st) != 0)
-		return refuse(why, "/proc does not show who else is here");
-	return st.st_ino != HOST_PIDS || refuse(why, "this is no container");
+	if (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == HOST_PIDS)
+		return refuse(why, "this is no container");
+	return (readlink("/proc/self", self, sizeof self - 1) > 0 && strcmp(self, own) == 0 &&
+	           stat("/proc/1", &st) == 0) ||
+	       refuse(why, "/proc does not show who else is here");
 }
 
 struct residents {

@@ -1,6 +1,7 @@
 """Profiles, OSPA files and keys that come by standard input or a descriptor, and profiles that are
 the JSON of a QR code. Knocks are taken from the wire and opened by other code."""
 
+import base64
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import spa_server
 import yaml
 from netns import PATIENCE
 from spa_tool import DEVICE, SpaTest, need_openspa
+from test_tool import decoded
 from test_tool_knock import opened
 from tool import CLOSED, CONFIG, ToolTest
 
@@ -103,6 +105,20 @@ class ProfileTest(ToolTest):
         self.assertIn("default", self.tool("--client-config", path, "profiles"))
         path.chmod(0o644)
         self.tool("--client-config", path, "knock", code=CONFIG)
+
+    def test_our_own_code(self):
+        """As it is drawn, but for the server, which is this test."""
+        self.tool("init", "--server", "127.0.0.1", "--port", self.port)
+        picture = self.room / "code.png"
+        printed = yaml.safe_load(self.tool("add", "alice", "--qr-out", picture))["profiles"]
+        text = json.dumps(decoded(picture))
+        shown = json.loads(self.given("-", text, "profiles", "--json"))["profiles"]
+        self.assertEqual([profile["name"] for profile in shown], list(printed))
+        [profile] = printed.values()
+        self.given("-", text, "knock")
+        secret = yaml.safe_load(self.config.read_text())["server"]["private_key"]
+        opened(self.wire.recv(1000), base64.b64decode(secret),
+               base64.b64decode(profile["public_key"]))
 
     def test_a_code_without_the_private_key(self):
         text = self.code()
