@@ -57,6 +57,7 @@ struct file_folder {
 	char *path;
 	char **names; /* of its files, sorted */
 	size_t count;
+	bool mounted; /* into a container of ours: links into its ..data are followed */
 };
 
 /* Lists the names that end with `suffix` and do not start like somebody's scratch file. A missing

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,11 +108,13 @@ static bool file_trusted(
 	return true;
 }
 
-/* `name` from `folder`, or a path without links. Not blocking, so that a FIFO cannot hold us. */
-static bool open_file(struct file *out, int folder, const char *name, const char *path)
+/* `name` from `folder`, or a path without links but those that may be followed. Not blocking, so
+ * that a FIFO cannot hold us. */
+static bool open_file(struct file *out, int folder, const char *name, const char *path, bool follow)
 {
 	*out = (struct file){.path = path};
-	out->fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	out->fd = openat(
+	    folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
 	if (out->fd >= 0 && fstat(out->fd, &out->st) != 0)
 		out->fd = fd_close(out->fd);
 	return out->fd >= 0;
@@ -126,12 +129,21 @@ bool file_open(struct file *out, const char *path, enum file_secrecy secrecy, si
 	*out = (struct file){.fd = -1};
 	if (real == NULL)
 		return false;
-	ok = open_file(out, AT_FDCWD, real, path) ? file_trusted(out, secrecy, most, error)
-	                                          : conf_fail_system(error, path, "open it");
+	ok = open_file(out, AT_FDCWD, real, path, false) ? file_trusted(out, secrecy, most, error)
+	                                                 : conf_fail_system(error, path, "open it");
 	if (!ok)
 		file_close(out);
 	free(real);
 	return ok;
+}
+
+/* Kubernetes' links in a volume. */
+static bool leads_into_volume(const struct file_folder *folder, const char *name)
+{
+	char target[PATH_MAX] = "";
+
+	return folder->mounted && readlinkat(folder->fd, name, target, sizeof target - 1) > 0 &&
+	       strncmp(target, "..data/", strlen("..data/")) == 0 && strstr(target, "/..") == NULL;
 }
 
 bool file_open_in(struct file *out, const struct file_folder *folder, const char *name,
@@ -140,7 +152,7 @@ bool file_open_in(struct file *out, const struct file_folder *folder, const char
 	struct stat st;
 	bool ok;
 
-	if (!open_file(out, folder->fd, name, path)) {
+	if (!open_file(out, folder->fd, name, path, leads_into_volume(folder, name))) {
 		int reason = errno;
 
 		if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {

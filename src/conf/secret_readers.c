@@ -32,12 +32,13 @@ static bool group_is_of_services(const struct stat *st, char text[static READERS
 	return true;
 }
 
-/* What is mounted read-only and root's: its rights are not for those who use it to change. */
-static bool is_mounted(int fd, const struct stat *st)
+/* Its rights are not for those who use it to change. */
+bool secret_mounted_for_us(int fd, const struct stat *st, char why[static READERS_TEXT_BYTES])
 {
 	struct statvfs mount;
 
-	return st->st_uid == 0 && fstatvfs(fd, &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
+	return st->st_uid == 0 && fstatvfs(fd, &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0 &&
+	       secret_container_is_ours(geteuid(), why);
 }
 
 bool secret_readers_fine(int fd, const struct stat *st, char text[static READERS_TEXT_BYTES])
@@ -51,7 +52,7 @@ bool secret_readers_fine(int fd, const struct stat *st, char text[static READERS
 	}
 	if (group_alone && group_is_of_services(st, text))
 		return true;
-	if (!is_mounted(fd, st) || !secret_container_is_ours(geteuid(), text))
+	if (!secret_mounted_for_us(fd, st, text))
 		return false;
 	snprintf(text, READERS_TEXT_BYTES,
 	    "mode %04o lets everybody in this container at the private key; it is mounted "

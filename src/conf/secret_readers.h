@@ -12,6 +12,10 @@
  * what to warn of. False: it says what stands against it, or is "". */
 bool secret_readers_fine(int fd, const struct stat *st, char text[static READERS_TEXT_BYTES]);
 
+/* Whether an open file or folder is mounted into a container of ours: root's, read-only. False:
+ * `why` says what stands against it, or is "" where it is not so mounted. */
+bool secret_mounted_for_us(int fd, const struct stat *st, char why[static READERS_TEXT_BYTES]);
+
 /* Whether this process is in a container where nobody but root, `self` and this daemon's own
  * processes runs, and no account of people is. False: `why` says what stands against it. */
 bool secret_container_is_ours(uid_t self, char why[static READERS_TEXT_BYTES]);

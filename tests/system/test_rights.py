@@ -61,6 +61,16 @@ def read_only(folder):
     return f"mount --bind {folder} {folder}; mount -o remount,bind,ro {folder};"
 
 
+def volume(folder, *files):
+    """The files, moved into it, behind Kubernetes' two links."""
+    (folder / "..2026_11_26").mkdir(parents=True)
+    (folder / "..data").symlink_to("..2026_11_26")
+    for file in files:
+        shutil.move(file, folder / "..data" / file.name)
+        (folder / file.name).symlink_to(f"..data/{file.name}")
+    folder.chmod(0o1777)
+
+
 class ServedTest(WorldTest):
     """The daemon itself."""
 
@@ -106,23 +116,12 @@ class ServedTest(WorldTest):
         self.daemon.reload()
         self.assertEqual(self.daemon.file.stat().st_mode & 0o777, 0o640)
 
-    def kubernetes(self, folder):
-        """A volume of one secret: what is written is the file behind two links."""
-        volume = folder / "volume"
-        (volume / "..2026_11_26").mkdir(parents=True)
-        (volume / "..data").symlink_to("..2026_11_26")
-        (volume / "config.yaml").symlink_to("..data/config.yaml")
-        shutil.move(folder / "config.yaml", volume / "..data/config.yaml")
-        (volume / "config.yaml").chmod(0o644)
-        volume.chmod(0o1777)
-        self.daemon.file = volume / "config.yaml"
-        return read_only(volume)
-
     def test_a_secret_of_kubernetes(self):
         """Its own processes, under uids of their own, are nobody else; another one is."""
-        self.daemon_with(Contained, "mount --bind {folder}/volume {folder}/volume; "
-                         "mount -o remount,bind,ro {folder}/volume;", pids=True, passwd=NOT_ALICE)
-        self.kubernetes(self.daemon.folder)
+        self.daemon_with(Contained, read_only("{folder}/volume"), pids=True, passwd=NOT_ALICE)
+        self.daemon.file.chmod(0o644)
+        volume(self.daemon.folder / "volume", self.daemon.file)
+        self.daemon.file = self.daemon.folder / "volume/config.yaml"
         warning = self.served()
         self.assertIn("mode 0644 lets everybody in this container at the private key; it is "
                       "mounted read-only, and nobody else is here", warning)
@@ -226,6 +225,55 @@ class CheckedTest(ToolTest):
         self.host.write("passwd", NOT_ALICE)
         self.assert_taken(self.check(mounts=self.mounted(), pids=True),
                           "mode 0444 lets everybody in this container at the private key")
+
+    def test_a_secret_of_docker(self):
+        """One file, mounted by itself."""
+        self.rights(0o444, group=0)
+        self.host.write("passwd", NOT_ALICE)
+        place = self.room / "postern"
+        place.touch()
+        self.assert_taken(self.check(
+            program("posternd"), "-c", place, "--check", pids=True,
+            mounts=f"mount --bind {self.secret} {place}; mount -o remount,bind,ro {place};"),
+            "mode 0444 lets everybody in this container at the private key")
+
+    def clients_in_volumes(self):
+        """Two folders of clients: one is a link into its volume, the other a volume."""
+        for name in ("one", "two"):
+            folder = self.room / name
+            folder.mkdir()
+            shutil.copyfile(self.config, folder / "config.yaml")
+            (folder / "config.yaml").chmod(0o600)
+            subprocess.run([program("postern"), "--config", folder / "config.yaml", "add", "carol"],
+                           check=True, stdout=subprocess.PIPE)
+            (folder / "clients.d/carol.yaml").chmod(0o644)
+            (folder / "clients.d").chmod(0o755)
+        volume(self.room / "one/v", self.room / "one/clients.d", self.room / "one/config.yaml")
+        shutil.move(self.room / "two/clients.d", self.room / "two/old")
+        volume(self.room / "two/clients.d", self.room / "two/old/carol.yaml")
+        return self.room / "one/v", self.room / "two"
+
+    def test_clients_in_a_volume(self):
+        """Links of Kubernetes are followed there, and nowhere else; others are not."""
+        self.host.write("passwd", NOT_ALICE)
+        for folder in self.clients_in_volumes():
+            with self.subTest(folder.name):
+                words = program("posternd"), "-c", folder / "config.yaml", "--check"
+                mounts = read_only(folder) + read_only(folder / "clients.d")
+                status, said = self.check(*words, mounts=mounts, pids=True)
+                self.assertEqual(status, 0, said)
+                self.assertIn("1 clients", said)
+                for place in ({"mounts": mounts}, {"pids": True}):
+                    status, said = self.check(*words, **place)
+                    self.assertEqual(status, CONFIG, said)
+                    self.assertRegex(said, "clients.d: a link; it must|lets others add clients")
+        link = folder / "clients.d/dave.yaml"
+        for target in (self.config, "..data/../../old/dave.yaml"):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+            status, said = self.check(*words, mounts=mounts, pids=True)
+            self.assertEqual(status, CONFIG, said)
+            self.assertIn("dave.yaml: a link; it must be the file itself", said)
 
     def test_where_it_is_not(self):
         """On the host; not read-only; where people have accounts; where /proc is another's; where it
