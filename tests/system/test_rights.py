@@ -38,9 +38,11 @@ class Host:
     def write(self, name, text):
         (self.folder / name).write_text(text)
 
-    def before(self, more="", pids=False):
-        """`more` is a shell's, and mounts what the test is about."""
-        return ["unshare", "-m", *(["-pf", "--mount-proc", "--kill-child"] if pids else []),
+    def before(self, more="", pids=False, proc=True):
+        """`more` is a shell's, and mounts what the test is about. `pids`: as in a container; without
+        `proc`, it sees the host's processes."""
+        return ["unshare", "-m", *(["-pf", "--kill-child"] if pids else []),
+                *(["--mount-proc"] if pids and proc else []),
                 "sh", "-ec", self.mounts + more + ' exec "$@"', "sh"]
 
 
@@ -150,10 +152,10 @@ class CheckedTest(ToolTest):
         self.host = Host(self.room / "etc")
         self.secret = self.config
 
-    def check(self, *words, mounts="", pids=False):
+    def check(self, *words, mounts="", **how):
         """Exit status and what is said, of posternd or another program."""
         words = words or (program("posternd"), "-c", self.secret, "--check")
-        done = subprocess.run([*self.host.before(mounts, pids), *map(str, words)], text=True,
+        done = subprocess.run([*self.host.before(mounts, **how), *map(str, words)], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE,
                               check=False)
         return done.returncode, done.stdout
@@ -244,8 +246,11 @@ class CheckedTest(ToolTest):
             folder.mkdir()
             shutil.copyfile(self.config, folder / "config.yaml")
             (folder / "config.yaml").chmod(0o600)
-            subprocess.run([program("postern"), "--config", folder / "config.yaml", "add", "carol"],
-                           check=True, stdout=subprocess.PIPE)
+            for person in ("carol", "dave"):
+                subprocess.run([program("postern"), "--config", folder / "config.yaml", "--quiet",
+                                "add", person], check=True, stdout=subprocess.PIPE)
+            shutil.move(folder / "clients.d/dave.yaml", folder / "dave.yaml")
+            (folder / "dave.yaml").chmod(0o644)
             (folder / "clients.d/carol.yaml").chmod(0o644)
             (folder / "clients.d").chmod(0o755)
         volume(self.room / "one/v", self.room / "one/clients.d", self.room / "one/config.yaml")
@@ -267,8 +272,10 @@ class CheckedTest(ToolTest):
                     status, said = self.check(*words, **place)
                     self.assertEqual(status, CONFIG, said)
                     self.assertRegex(said, "clients.d: a link; it must|lets others add clients")
+        (folder / "clients.d").chmod(0o755)
+        self.assertIn("carol.yaml: a link; it must be the file itself", self.check(*words)[1])
         link = folder / "clients.d/dave.yaml"
-        for target in (self.config, "..data/../../old/dave.yaml"):
+        for target in (folder / "dave.yaml", "..data/../../dave.yaml"):
             link.unlink(missing_ok=True)
             link.symlink_to(target)
             status, said = self.check(*words, mounts=mounts, pids=True)
@@ -284,6 +291,8 @@ class CheckedTest(ToolTest):
         self.assert_refused(self.check(pids=True), "mode 0444 lets others at a private key")
         other_proc = self.mounted() + "umount -l /proc; mount --bind / /proc || true;"
         self.assert_refused(self.check(mounts=other_proc, pids=True),
+                            "/proc does not show who else is here")
+        self.assert_refused(self.check(mounts=self.mounted(), pids=True, proc=False),
                             "/proc does not show who else is here")
         self.host.write("passwd", SERVICES)
         self.assert_refused(self.check(mounts=self.mounted(), pids=True), "alice has an account")
@@ -338,6 +347,11 @@ class CheckedTest(ToolTest):
         self.assert_taken(self.check(*words), "its group, openme, can read the private key")
         self.rights(0o444, group=0)
         self.assert_refused(self.check(*words), "mode 0444 lets others at a private key")
+        for mode in (0o666, 0o555):
+            self.rights(mode, group=0)
+            self.assert_refused(self.check(*words, mounts=self.mounted(), pids=True),
+                                f"mode {mode:04o} lets others at a private key")
+        self.rights(0o444, group=0)
         user = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", *words)
         self.assert_taken(self.check(*user, mounts=self.mounted(), pids=True),
                           "mode 0444 lets everybody in this container at the private key")
