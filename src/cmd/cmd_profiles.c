@@ -99,6 +99,7 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 {
 	const struct client_profile *profile = NULL;
 	struct client_conf *conf = NULL;
+	struct conf_error error = {0};
 	struct json j = {.to = stdout};
 
 	if (!option_read(cli, &syntax, NULL, argc, argv))
@@ -111,9 +112,13 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 		} else if (profile != NULL) {
 			print_profile(profile);
 		}
-	} else if ((conf = knocking_conf(cli)) != NULL) {
+	} else if ((conf = client_conf_load(cli->client_config, &error)) == NULL) {
+		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
+	} else {
 		print_list(cli, conf);
 	}
+	if (cli->operand == NULL)
+		knocking_warn(cli, conf);
 	client_conf_free(conf);
 	return cli->status;
 }

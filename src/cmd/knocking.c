@@ -7,30 +7,23 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
-struct client_conf *knocking_conf(struct cli *cli)
+void knocking_warn(const struct cli *cli, const struct client_conf *conf)
 {
-	struct conf_error error = {0};
-	struct client_conf *conf = client_conf_load(cli->client_config, &error);
-
-	if (conf == NULL)
-		cli->status = cli_fail_conf(cli, CLI_CONFIG, &error);
-	else if (client_conf_warning(conf) != NULL)
+	if (conf != NULL && client_conf_warning(conf) != NULL)
 		cli_warn(cli, "%s", client_conf_warning(conf));
-	return conf;
 }
 
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf)
 {
-	const struct client_profile *profile = NULL;
+	const struct client_profile *profile;
 	struct conf_error error = {0};
 
-	*conf = knocking_conf(cli);
-	if (*conf == NULL)
-		return NULL;
-	profile = client_conf_named(*conf, name, &error);
+	*conf = client_conf_load(cli->client_config, &error);
+	knocking_warn(cli, *conf);
+	profile = *conf != NULL ? client_conf_named(*conf, name, &error) : NULL;
 	if (profile == NULL)
-		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
+		cli->status = cli_fail_conf(cli, *conf == NULL ? CLI_CONFIG : CLI_FAILED, &error);
 	return profile;
 }
 

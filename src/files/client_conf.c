@@ -85,20 +85,15 @@ struct reading {
 	const struct node *map;
 	struct client_profile *profile;
 	struct conf_error *error;
-	bool qr;
 };
 
 static bool fail_at(const struct reading *r, const char *key, const char *problem)
 {
-	const char *name = r->qr ? client_qr_key(key) : key;
 	const struct node *value =
-	    r->map->kind == NODE_MAP ? tree_find(r->tree, r->map, name) : NULL;
+	    r->map->kind == NODE_MAP ? tree_find(r->tree, r->map, key) : NULL;
 	char path[160];
 
-	if (r->qr)
-		snprintf(path, sizeof path, "%s", name);
-	else
-		snprintf(path, sizeof path, "profiles.%s.%s", r->profile->name, key);
+	snprintf(path, sizeof path, "profiles.%s.%s", r->profile->name, key);
 	return tree_fail(r->tree, value == NULL ? r->profile->place : value->place, path, r->error,
 	    "%s", problem);
 }
@@ -153,28 +148,25 @@ static bool check_profile(const struct reading *r)
 		    "the server printed");
 	if (p->private_key.bytes == NULL)
 		return fail_at(r, "private_key",
-		    r->qr ? "not given; this code was made for a device that has the key itself"
-		          : "not given; expected an Ed25519 key, 64 or 32 bytes in base64");
+		    "not given; expected an Ed25519 key, 64 or 32 bytes in base64");
 	return complete_secret(r) && check_public(r);
 }
 
 static bool load_profile(struct client_profile *profile, const struct tree *tree,
-    const struct node *key, const struct node *map, bool qr, struct conf_error *error)
+    const struct node *key, const struct node *map, struct conf_error *error)
 {
-	const struct conf_section *section = qr ? &client_qr_section : &profile_section;
-	struct reading r = {tree, map, profile, error, qr};
-	const char *expected = "a name";
-	char path[96] = "";
+	struct reading r = {tree, map, profile, error};
+	const char *expected = NULL;
+	char path[96];
 
-	if (key->kind != NODE_SCALAR || !value_name(key->text, &expected))
-		return section_refuse(tree, key, qr ? "profile" : "profiles", expected, error);
+	if (!value_name(key->text, &expected))
+		return section_refuse(tree, key, "profiles", expected, error);
 	snprintf(profile->name, sizeof profile->name, "%s", key->text);
 	profile->place = key->place;
-	if (!qr)
-		snprintf(path, sizeof path, "profiles.%s", key->text);
+	snprintf(path, sizeof path, "profiles.%s", key->text);
 	return (section_defaults(&profile_section, profile) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
-	       section_load(section, profile, tree, map, path, error) && check_profile(&r);
+	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
 }
 
 static int by_profile_name(const void *a, const void *b)
@@ -196,23 +188,12 @@ static bool load_profiles(struct client_conf *conf, const struct tree *tree, con
 		return section_refuse(tree, map, "profiles", "more memory", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_profile(&conf->profiles[conf->count++], tree, key, tree_next(tree, key),
-		        false, error))
+		if (!load_profile(
+		        &conf->profiles[conf->count++], tree, key, tree_next(tree, key), error))
 			return false;
 	}
 	qsort(conf->profiles, conf->count, sizeof *conf->profiles, by_profile_name);
 	return true;
-}
-
-static bool load_code(struct client_conf *conf, const struct tree *tree, const struct node *root,
-    struct conf_error *error)
-{
-	const struct node name = client_qr_name(tree, root);
-
-	conf->profiles = calloc(1, sizeof *conf->profiles);
-	if (conf->profiles == NULL)
-		return section_refuse(tree, root, "", "more memory", error);
-	return load_profile(&conf->profiles[conf->count++], tree, &name, root, true, error);
 }
 
 static bool load_tree(struct client_conf *conf, const struct tree *tree, struct conf_error *error)
@@ -220,8 +201,6 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 	static const char *const known[] = {"profiles"};
 	const struct node *root = tree_root(tree), *key;
 
-	if (client_qr_is(tree, root))
-		return load_code(conf, tree, root, error);
 	if (root == NULL || root->kind != NODE_MAP || root->count == 0)
 		return conf_fail(error, "%s: expected the section \"profiles\"", tree->file);
 	key = tree_first(tree, root);
@@ -238,7 +217,8 @@ static bool load_file(struct client_conf *conf, const char *path, struct conf_er
 	struct tree tree = {.file = NULL};
 	bool ok = given_read(&text, path, FILE_SECRET, error) &&
 	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
-	              NULL, error);
+	              NULL, error) &&
+	          client_qr_unfold(&tree, error);
 
 	if (*text.note != '\0' && asprintf(&conf->warning, "%s: %s", conf->path, text.note) < 0)
 		conf->warning = NULL;

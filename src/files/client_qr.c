@@ -1,58 +1,103 @@
 #include "files/client_qr.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "files/client_conf.h"
+#include "conf/section.h"
+#include "conf/tree.h"
 
-/* key in a code     in profiles      kind     default  least most */
-#define QR_KEYS(X)                                               \
-	X(host, server_host, HOST, NULL, 0, 0)                   \
-	X(udp_port, server_udp_port, INTEGER, "54154", 1, 65535) \
-	X(server_pubkey, server_pubkey, KEY, NULL, 0, 0)         \
-	X(client_privkey, private_key, SECRET, NULL, 32, 64)     \
-	X(client_pubkey, public_key, KEY, NULL, 0, 0)
+#define NONE  UINT32_MAX
+#define ADDED 4 /* nodes */
 
-static const struct conf_field fields[] = {
-#define X(key, member, kind, fallback, least, most)                                              \
-	{#key, CONF_KIND_##kind, offsetof(struct client_profile, member), fallback, least, most, \
-	    NULL, ""},
-    QR_KEYS(X)
-#undef X
-};
+/* What a code calls the keys of a profile. */
+static const char *const keys[] = {
+    "host", "udp_port", "server_pubkey", "client_privkey", "client_pubkey", "profile"};
 static const char *const in_profiles[] = {
-#define X(key, member, ...) #member,
-    QR_KEYS(X)
-#undef X
-};
-static const char *const beside[] = {"profile", NULL};
+    "server_host", "server_udp_port", "server_pubkey", "private_key", "public_key", NULL};
 
-const struct conf_section client_qr_section = {
-    "", fields, sizeof fields / sizeof *fields, false, beside};
+#define KEYS (sizeof keys / sizeof *keys)
 
-bool client_qr_is(const struct tree *tree, const struct node *root)
+_Static_assert(sizeof keys == sizeof in_profiles, "one for each");
+
+static bool is_code(const struct tree *tree)
 {
+	const struct node *root = tree_root(tree);
+
 	return root != NULL && root->kind == NODE_MAP &&
 	       tree_find(tree, root, "profiles") == NULL &&
 	       (tree_find(tree, root, "host") != NULL ||
 	           tree_find(tree, root, "client_pubkey") != NULL);
 }
 
-struct node client_qr_name(const struct tree *tree, const struct node *root)
+static size_t number_of(const char *key)
 {
-	const struct node *name = tree_find(tree, root, "profile");
-	struct node unnamed = {.text = "default", .place = root->place, .kind = NODE_SCALAR};
+	size_t i = 0;
 
-	return name == NULL || node_is_null(name) ||
-	               (name->kind == NODE_SCALAR && *name->text == '\0')
-	           ? unnamed
-	           : *name;
+	while (i < KEYS && strcmp(keys[i], key) != 0)
+		i++;
+	return i;
 }
 
-const char *client_qr_key(const char *key)
+/* Gives the keys their other names, and takes `profile` out; *name is its value. */
+static bool rename_keys(struct tree *tree, struct node *name, struct conf_error *error)
 {
-	for (size_t i = 0; i < client_qr_section.count; i++) {
-		if (strcmp(in_profiles[i], key) == 0)
-			return fields[i].key;
+	struct node *root = &tree->nodes[0];
+	uint32_t *link = &root->first;
+
+	while (*link != NONE) {
+		struct node *key = &tree->nodes[*link], *value = &tree->nodes[key->next];
+		size_t number = number_of(key->text);
+
+		if (number == KEYS)
+			return section_unknown(tree, key, "", keys, KEYS, error);
+		if (in_profiles[number] != NULL) {
+			key->text = in_profiles[number];
+			link = &value->next;
+			continue;
+		}
+		if (value->kind != NODE_SCALAR)
+			return section_refuse(tree, value, "profile", "a name", error);
+		if (!node_is_null(value) && *value->text != '\0')
+			name->text = value->text;
+		name->place = value->place;
+		*link = value->next;
+		root->count -= 2;
 	}
-	return key;
+	return true;
+}
+
+/* "profiles" with one entry: all that there was. */
+static bool wrap(struct tree *tree, struct node name, struct conf_error *error)
+{
+	const struct node old = tree->nodes[0];
+	uint32_t at = tree->count;
+	struct node *n = reallocarray(tree->nodes, at + ADDED, sizeof *n);
+
+	if (n == NULL)
+		return section_refuse(tree, &old, "", "more memory", error);
+	tree->nodes = n;
+	tree->count = tree->room = at + ADDED;
+	n[0] = (struct node){
+	    .kind = NODE_MAP, .place = old.place, .first = at, .next = NONE, .count = 2};
+	n[at] =
+	    (struct node){.text = "profiles", .place = old.place, .first = NONE, .next = at + 1};
+	n[at + 1] = n[0];
+	n[at + 1].first = at + 2;
+	n[at + 2] = name;
+	n[at + 2].next = at + 3;
+	n[at + 3] = old;
+	return true;
+}
+
+bool client_qr_unfold(struct tree *tree, struct conf_error *error)
+{
+	struct node name = {.text = "default", .first = NONE, .quoted = true};
+
+	if (!is_code(tree))
+		return true;
+	name.place = tree_root(tree)->place;
+	if (tree_find(tree, tree_root(tree), "client_privkey") == NULL)
+		return tree_fail(tree, name.place, "client_privkey", error,
+		    "not given; this code was made for a device that has the key itself");
+	return rename_keys(tree, &name, error) && wrap(tree, name, error);
 }

@@ -84,7 +84,7 @@ class ProfileTest(ToolTest):
     def test_what_is_wrong_is_said_with_its_name(self):
         for text, why in (("", 'standard input: expected the section "profiles"'),
                           ("profiles:\n  a:\n    host: b\n", "standard input:3:5: profiles.a: unknown"),
-                          ('{"host": "a",\n"x": 1}', 'standard input:2:1: unknown key "x"')):
+                          ('{"host": "a", "client_privkey": "b",\n"x": 1}', 'standard input:2:1: unknown key "x"')):
             with self.subTest(text):
                 done = self.run_tool("--client-config", "-", "knock", input=text)
                 self.assertEqual(done.returncode, CONFIG)

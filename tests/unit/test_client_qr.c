@@ -80,19 +80,25 @@ static void complaints_have_a_place(void **state)
 	code_refused("{\"host\":\"gate\"," SERVER_KEY "}",
 	    ":1:1: client_privkey: not given; this code was made for a device that has the key "
 	    "itself");
-	code_refused("{\"host\":\"gate\",\"port\":22}",
+	code_refused("{\"host\":\"gate\",\"port\":22," SECRET_KEY "}",
 	    ":1:16: unknown key \"port\"; did you mean \"host\"?");
 	code_refused("{\"host\":\"gate\",\n\"udp_port\":0," SERVER_KEY "," SECRET_KEY "}",
-	    ":2:12: udp_port: found \"0\"; expected a whole number from 1 to 65535");
+	    ":2:12: profiles.default.server_udp_port: found \"0\"; expected a whole number from 1 to 65535");
 	code_refused("{\"host\":\"gate\",\n \"host\":\"b\"}",
 	    ":2:2: found \"host\" a second time; it stands at line 1 already: remove one of them");
 	code_refused("{\"host\":\"gate\"," SERVER_KEY "," SECRET_KEY
 	             ",\n\"client_pubkey\":\"" CLIENT_1 "\"}",
-	    ":2:17: client_pubkey: does not belong to private_key; correct one of them, or leave "
+	    ":2:17: profiles.default.public_key: does not belong to private_key; correct one of them, or leave "
 	    "public_key out");
-	code_refused("{\"host\":[\"gate\"]}", ":1:9: host: found a list; expected a host");
-	code_refused("{\"client_pubkey\":\"" CLIENT_0 "\"}",
-	    ":1:1: host: not given; expected the server's name or address");
+	code_refused("{\"host\":[\"gate\"]," SECRET_KEY "}",
+	    ":1:9: profiles.default.server_host: found a list; expected a host");
+	code_refused("{\"profile\":{},\"host\":\"gate\"," SECRET_KEY "}",
+	    ":1:12: profile: found a map; expected a name");
+	code_refused("{\"client_pubkey\":\"" CLIENT_0 "\"," SECRET_KEY "}",
+	    ":1:1: profiles.default.server_host: not given; expected the server's name or "
+	    "address");
+	code_refused("{\"host\":\"gate\",\"post_knock\":\"true\"," SECRET_KEY "}",
+	    ":1:16: unknown key \"post_knock\"");
 	code_refused(CODE CODE, ":1:220: not YAML: did not find expected <document start>");
 }
 
