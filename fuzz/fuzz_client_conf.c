@@ -1,5 +1,5 @@
-/* Any text as a client's file of profiles. What is accepted is whole: each profile has a name by
- * which it is found, a server and keys. */
+/* Any text as a client's file of profiles, or as the JSON of a QR code, which is one. What is
+ * accepted is whole: each profile has a name by which it is found, a server and keys. */
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +11,7 @@ static void use(const struct client_conf *conf)
 {
 	struct conf_error error;
 
+	must(client_conf_warning(conf) == NULL);
 	for (size_t i = 0; i < client_conf_count(conf); i++) {
 		const struct client_profile *p = client_conf_profile(conf, i);
 

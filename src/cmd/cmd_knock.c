@@ -30,6 +30,7 @@ static const struct option_syntax syntax = {
         "Examples:\n"
         "  postern knock && ssh me@server.example.com\n"
         "  postern knock --check home\n"
+        "  pass show gate | postern knock --client-config -\n"
         "  postern knock --continuous --interval 20s --quiet &\n",
     .operands = 1,
 };

@@ -119,6 +119,8 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 			cli_warn(cli, "%s", client_conf_broken(conf, i));
 		print_list(cli, conf);
 	}
+	if (cli->operand == NULL)
+		knocking_warn(cli, conf);
 	client_conf_free(conf);
 	return cli->status;
 }

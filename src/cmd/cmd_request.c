@@ -43,6 +43,7 @@ static const struct option_syntax syntax = {
         "Examples:\n"
         "  postern request client.ospa --port 22 && ssh me@server.example.com\n"
         "  postern request client.ospa --protocol icmp\n"
+        "  pass show gate | postern request - --port 22\n"
         "  postern request client.ospa -p 8000 --end-port 8010 --auto-mode --quiet &\n",
     .operands = 1,
 };

@@ -7,6 +7,12 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
+void knocking_warn(const struct cli *cli, const struct client_conf *conf)
+{
+	if (conf != NULL && client_conf_warning(conf) != NULL)
+		cli_warn(cli, "%s", client_conf_warning(conf));
+}
+
 const struct client_profile *knocking_profile(
     struct cli *cli, const char *name, struct client_conf **conf)
 {
@@ -14,6 +20,7 @@ const struct client_profile *knocking_profile(
 	struct conf_error error = {0};
 
 	*conf = client_conf_load(cli->client_config, &error);
+	knocking_warn(cli, *conf);
 	profile = *conf != NULL ? client_conf_named(*conf, name, &error) : NULL;
 	if (profile == NULL)
 		cli->status = cli_fail_conf(cli, *conf == NULL ? CLI_CONFIG : CLI_FAILED, &error);

@@ -20,6 +20,8 @@ struct knocking {
 	int64_t timeout_ns; /* of a look at the port */
 };
 
+/* Where others can read the keys. */
+void knocking_warn(const struct cli *cli, const struct client_conf *conf);
 /* The profile of that name; `name` NULL: the default one. *conf is the caller's to free, whatever
  * comes of it. NULL with cli->status set. */
 const struct client_profile *knocking_profile(

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "files/given_file.h"
 
 #define GUESSES 3
 
@@ -21,8 +22,10 @@ static const char *text_of(struct cli *cli, struct file_text *file,
 	*file = (struct file_text){.data = NULL};
 	if (from->path == NULL)
 		return from->pem;
-	if (!file_read(file, from->path, secrecy, &error))
+	if (!given_read(file, from->path, secrecy, &error))
 		cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
+	if (*file->note != '\0')
+		cli_warn(cli, "%s: %s", from->path, file->note);
 	return file->data;
 }
 

@@ -18,6 +18,8 @@ static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
 		return true;
 	if (!ospa_load(ospa, path, &error))
 		return cli_stop(cli, cli_fail_conf(cli, CLI_CONFIG, &error));
+	if (*ospa->note != '\0')
+		cli_warn(cli, "%s: %s", path, ospa->note);
 	if (ospa->unknown[0] != '\0')
 		cli_warn(cli, "%s: %s means nothing to this client", path, ospa->unknown);
 	return true;

@@ -6,22 +6,25 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#include "conf/secret_readers.h"
+
 struct conf_error;
 
 /* Bytes. What is read into memory as a whole, and each file in a folder of many. */
 #define FILE_MOST (16U << 20)
 
 enum file_secrecy {
-	FILE_SECRET, /* nobody but the owner may read it */
+	FILE_SECRET, /* nobody but the owner may read it, and those of secret_readers.h */
 	FILE_PUBLIC, /* nobody but the owner may write it */
 };
 
 /* A regular file that belongs to root or to the caller, in a folder where others cannot replace
  * it. */
 struct file {
-	int fd;           /* -1: none */
-	const char *path; /* as in complaints; the caller's */
-	struct stat st;   /* when it was opened */
+	int fd;                        /* -1: none */
+	const char *path;              /* as in complaints; the caller's */
+	struct stat st;                /* when it was opened */
+	char note[READERS_TEXT_BYTES]; /* a warning about who can read a secret; "" for none */
 };
 
 /* Opens one of at most `most` bytes. False with *error filled. */
@@ -31,13 +34,14 @@ bool file_open(struct file *out, const char *path, enum file_secrecy secrecy, si
 bool file_unchanged(const struct file *file, struct conf_error *error);
 /* For a FILE_PUBLIC whose text turned out to hold a secret: false with *error filled when others
  * may read it. */
-bool file_kept_secret(const struct file *file, struct conf_error *error);
+bool file_kept_secret(struct file *file, struct conf_error *error);
 void file_close(struct file *file);
 
 /* `data` is locked memory with a zero byte behind it. */
 struct file_text {
 	char *data;
 	size_t size;
+	char note[READERS_TEXT_BYTES]; /* as in struct file */
 };
 
 /* All of a file of at most FILE_MOST bytes, read once. False with *error filled. */
@@ -53,6 +57,7 @@ struct file_folder {
 	char *path;
 	char **names; /* of its files, sorted */
 	size_t count;
+	bool mounted; /* into a container of ours: links into its ..data are followed */
 };
 
 /* Lists the names that end with `suffix` and do not start like somebody's scratch file. A missing

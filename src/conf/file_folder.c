@@ -85,6 +85,21 @@ static bool place_trusted(const char *path, struct conf_error *error)
 	                  : conf_fail_system(error, path, "open it");
 }
 
+/* A folder of a volume, which may be a link into it, and which others could write if it were not
+ * mounted read-only. */
+static bool open_mounted(struct file_folder *out, const char *path)
+{
+	char why[READERS_TEXT_BYTES];
+	struct stat st;
+
+	out->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	out->mounted =
+	    out->fd >= 0 && fstat(out->fd, &st) == 0 && secret_mounted_for_us(out->fd, &st, why);
+	if (!out->mounted)
+		out->fd = fd_close(out->fd);
+	return out->mounted;
+}
+
 bool file_folder_open(
     struct file_folder *out, const char *path, const char *suffix, struct conf_error *error)
 {
@@ -93,8 +108,9 @@ bool file_folder_open(
 	char why[TRUSTED_TEXT_BYTES];
 	struct stat st;
 
-	*out = (struct file_folder){
-	    .fd = trusted_folder_open(&wanted, path, O_RDONLY | O_NOFOLLOW, why)};
+	*out = (struct file_folder){.fd = -1};
+	if (!open_mounted(out, path))
+		out->fd = trusted_folder_open(&wanted, path, O_RDONLY | O_NOFOLLOW, why);
 	if (out->fd < 0 && errno == 0)
 		return conf_fail(error, "%s: %s", path, why);
 	if (out->fd < 0 && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,33 +61,60 @@ static char *trusted_place(const char *path, struct conf_error *error)
 	return real;
 }
 
-bool file_kept_secret(const struct file *file, struct conf_error *error)
+/* Others may look at it, and that does no harm: then `file` has a note. */
+static bool readers_fine(
+    struct file *file, const struct stat *st, char why[static TRUSTED_TEXT_BYTES])
 {
-	const struct stat st = {.st_mode = file->st.st_mode, .st_uid = geteuid()};
+	struct trusted unwritten = secret_file;
+	char reason[TRUSTED_TEXT_BYTES];
+	size_t used = strlen(why);
+
+	unwritten.denied &= (mode_t)~044;
+	if (!trusted_stat(&unwritten, st, file->path, reason))
+		return false;
+	if (secret_readers_fine(file->fd, st, file->note))
+		return true;
+	if (*file->note != '\0')
+		snprintf(why + used, TRUSTED_TEXT_BYTES - used, " (%s)", file->note);
+	*file->note = '\0';
+	return false;
+}
+
+static bool kept_secret(
+    struct file *file, const struct stat *st, char why[static TRUSTED_TEXT_BYTES])
+{
+	return trusted_stat(&secret_file, st, file->path, why) || readers_fine(file, st, why);
+}
+
+bool file_kept_secret(struct file *file, struct conf_error *error)
+{
+	struct stat st = file->st;
 	char why[TRUSTED_TEXT_BYTES];
 
-	return trusted_stat(&secret_file, &st, file->path, why) ||
-	       conf_fail(error, "%s: %s", file->path, why);
+	st.st_uid = st.st_uid == 0 ? 0 : geteuid(); /* that was judged when it was opened */
+	return kept_secret(file, &st, why) || conf_fail(error, "%s: %s", file->path, why);
 }
 
 static bool file_trusted(
-    const struct file *file, enum file_secrecy secrecy, size_t most, struct conf_error *error)
+    struct file *file, enum file_secrecy secrecy, size_t most, struct conf_error *error)
 {
 	char why[TRUSTED_TEXT_BYTES];
 
-	if (!trusted_stat(
-	        secrecy == FILE_SECRET ? &secret_file : &public_file, &file->st, file->path, why))
+	if (!(secrecy == FILE_SECRET ? kept_secret(file, &file->st, why)
+	                             : trusted_stat(&public_file, &file->st, file->path, why)))
 		return conf_fail(error, "%s: %s", file->path, why);
 	if (file->st.st_size > (off_t)most)
 		return conf_fail(error, "%s: larger than %zu MiB", file->path, most >> 20);
 	return true;
 }
 
-/* `name` from `folder`, or a path without links. Not blocking, so that a FIFO cannot hold us. */
-static bool open_file(struct file *out, int folder, const char *name, const char *path)
+/* `name` from `folder`, or a path without links but those that may be followed. Not blocking, so
+ * that a FIFO cannot hold us. */
+static bool open_file(struct file *out, int folder, const char *name, const char *path, bool follow)
 {
 	*out = (struct file){.path = path};
-	out->fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	out->fd = openat(
+	    folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
 	if (out->fd >= 0 && fstat(out->fd, &out->st) != 0)
 		out->fd = fd_close(out->fd);
 	return out->fd >= 0;
@@ -101,12 +129,21 @@ bool file_open(struct file *out, const char *path, enum file_secrecy secrecy, si
 	*out = (struct file){.fd = -1};
 	if (real == NULL)
 		return false;
-	ok = open_file(out, AT_FDCWD, real, path) ? file_trusted(out, secrecy, most, error)
-	                                          : conf_fail_system(error, path, "open it");
+	ok = open_file(out, AT_FDCWD, real, path, false) ? file_trusted(out, secrecy, most, error)
+	                                                 : conf_fail_system(error, path, "open it");
 	if (!ok)
 		file_close(out);
 	free(real);
 	return ok;
+}
+
+/* Kubernetes' links in a volume. */
+static bool leads_into_volume(const struct file_folder *folder, const char *name)
+{
+	char target[PATH_MAX] = "";
+
+	return folder->mounted && readlinkat(folder->fd, name, target, sizeof target - 1) > 0 &&
+	       strncmp(target, "..data/", strlen("..data/")) == 0 && strstr(target, "/..") == NULL;
 }
 
 bool file_open_in(struct file *out, const struct file_folder *folder, const char *name,
@@ -115,7 +152,7 @@ bool file_open_in(struct file *out, const struct file_folder *folder, const char
 	struct stat st;
 	bool ok;
 
-	if (!open_file(out, folder->fd, name, path)) {
+	if (!open_file(out, folder->fd, name, path, leads_into_volume(folder, name))) {
 		int reason = errno;
 
 		if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -176,7 +213,8 @@ static bool read_all(struct file_text *out, const struct file *file, struct conf
 	ssize_t got = -1;
 	bool ok;
 
-	*out = (struct file_text){secret_alloc(size + 1), size};
+	*out = (struct file_text){.data = secret_alloc(size + 1), .size = size};
+	memcpy(out->note, file->note, sizeof out->note);
 	if (out->data != NULL)
 		got = fd_read(file->fd, out->data, size);
 	ok = got < 0 ? conf_fail_system(error, file->path, "read it") : file_unchanged(file, error);
@@ -200,5 +238,5 @@ bool file_read(
 void file_text_free(struct file_text *text)
 {
 	secret_free(text->data);
-	*text = (struct file_text){NULL, 0};
+	*text = (struct file_text){.data = NULL};
 }

@@ -29,12 +29,14 @@ static bool fail_key(
 
 static bool read_secret(struct conf *conf, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0};
+	struct file_text text = {.data = NULL};
 	enum rsa_error problem;
 
 	if (!file_read(&text, path, FILE_SECRET, error))
 		return false;
 	problem = rsa_pem_read_secret(conf->openspa_secret, text.data, text.size, NULL);
+	if (*text.note != '\0')
+		conf_warn(conf, "%s: %s", path, text.note);
 	file_text_free(&text);
 	return problem == RSA_FINE ||
 	       fail_key(path, problem, "the server's RSA-2048 private key in PEM", error);
@@ -51,7 +53,7 @@ static bool take_public(struct rsa_public *out, const char *path, const char *te
 
 static bool read_public(struct rsa_public *out, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0};
+	struct file_text text = {.data = NULL};
 	bool ok = file_read(&text, path, FILE_PUBLIC, error) &&
 	          take_public(out, path, text.data, text.size, error);
 

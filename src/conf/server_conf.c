@@ -271,6 +271,8 @@ static bool load_main_file(struct conf *conf, struct conf_error *error)
 	        &(struct tree_source){conf->path, NULL, file.fd, (size_t)file.st.st_size}, error) &&
 	    (!holds_secret(conf) || file_kept_secret(&file, error));
 	ok = file_unchanged(&file, error) && ok;
+	if (*file.note != '\0')
+		conf_warn(conf, "%s: %s", conf->path, file.note);
 	file_close(&file);
 	return ok;
 }

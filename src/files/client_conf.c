@@ -12,6 +12,8 @@
 #include "conf/section.h"
 #include "conf/tree.h"
 #include "conf/values.h"
+#include "files/client_qr.h"
+#include "files/given_file.h"
 #include "files/post_knock.h"
 #include "proto/openme.h"
 
@@ -37,6 +39,7 @@ struct broken {
 
 struct client_conf {
 	char *path;
+	char *warning; /* NULL: none */
 	struct client_profile *profiles;
 	size_t count;
 	struct broken *broken;
@@ -239,15 +242,17 @@ static bool load_tree(struct client_conf *conf, const struct tree *tree, struct 
 	return load_profiles(conf, tree, tree_next(tree, key), error);
 }
 
-static bool load_file(struct client_conf *conf, struct conf_error *error)
+static bool load_file(struct client_conf *conf, const char *path, struct conf_error *error)
 {
-	struct file_text text = {NULL, 0};
+	struct file_text text = {.data = NULL};
 	struct tree tree = {.file = NULL};
-	bool ok = file_read(&text, conf->path, FILE_SECRET, error) &&
+	bool ok = given_read(&text, path, FILE_SECRET, error) &&
 	          tree_parse(&tree, &(struct tree_source){conf->path, text.data, -1, text.size},
 	              NULL, error) &&
-	          load_tree(conf, &tree, error);
+	          client_qr_unfold(&tree, error) && load_tree(conf, &tree, error);
 
+	if (*text.note != '\0' && asprintf(&conf->warning, "%s: %s", conf->path, text.note) < 0)
+		conf->warning = NULL;
 	if (!ok && text.data != NULL)
 		post_knock_advise(conf->path, text.data, text.size, error);
 	file_text_free(&text);
@@ -282,10 +287,10 @@ struct client_conf *client_conf_load(const char *path, struct conf_error *error)
 	}
 	conf = calloc(1, sizeof *conf);
 	if (conf != NULL)
-		conf->path = strdup(path);
+		conf->path = strdup(given_name(path));
 	if (conf == NULL || conf->path == NULL)
 		conf_fail(error, "%s: not enough memory to read it", path);
-	else if (load_file(conf, error))
+	else if (load_file(conf, path, error))
 		return conf;
 	client_conf_free(conf);
 	return NULL;
@@ -303,8 +308,14 @@ void client_conf_free(struct client_conf *conf)
 	}
 	free(conf->broken);
 	free(conf->profiles);
+	free(conf->warning);
 	free(conf->path);
 	free(conf);
+}
+
+const char *client_conf_warning(const struct client_conf *conf)
+{
+	return conf->warning;
 }
 
 size_t client_conf_count(const struct client_conf *conf)

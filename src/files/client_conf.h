@@ -37,10 +37,14 @@ struct client_conf;
  * that is not set), else ~/.openme/config.yaml; of two that are missing, the first. False when
  * there is no home, or the path does not fit. */
 bool client_conf_default_path(char *out, size_t size);
-/* `path` NULL: the default one. NULL with *error filled. secret_init must have been called. */
+/* `path` NULL: the default one; it may be a descriptor (given_file.h). The JSON of a QR code is a
+ * profile, too. NULL with *error filled. secret_init must have been called. */
 struct client_conf *client_conf_load(const char *path, struct conf_error *error);
 /* Wipes the secrets. Safe on NULL. */
 void client_conf_free(struct client_conf *conf);
+
+/* "PATH: " and who else can read the keys; NULL when nobody can. */
+const char *client_conf_warning(const struct client_conf *conf);
 
 /* Everything below is read-only and lives until client_conf_free. */
 /* What can be used, in the order of their names. */

@@ -7,6 +7,7 @@
 #include "conf/error.h"
 #include "conf/file.h"
 #include "conf/values.h"
+#include "files/given_file.h"
 #include "files/show.h"
 #include "files/write_file.h"
 
@@ -198,9 +199,10 @@ bool ospa_load(struct ospa *out, const char *path, struct conf_error *error)
 	bool ok;
 
 	*out = (struct ospa){.port = OSPA_PORT};
-	ok = file_read(&text, path, FILE_SECRET, error) &&
-	     tree_parse(
-	         &out->tree, &(struct tree_source){path, text.data, -1, text.size}, NULL, error);
+	ok = given_read(&text, path, FILE_SECRET, error) &&
+	     tree_parse(&out->tree,
+	         &(struct tree_source){given_name(path), text.data, -1, text.size}, NULL, error);
+	memcpy(out->note, text.note, sizeof out->note);
 	file_text_free(&text);
 	if (!ok)
 		return false;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "conf/secret_readers.h"
 #include "conf/tree.h"
 
 #define OSPA_PORT         22211
@@ -24,11 +25,12 @@ struct ospa {
 	const char *public_key;
 	const char *server_public_key;
 	char unknown[OSPA_NAME_BYTES]; /* in quotes, a key that means nothing to us; "" for none */
+	char note[READERS_TEXT_BYTES]; /* as in struct file_text */
 	struct tree tree;              /* locked memory with the keys */
 };
 
-/* The file must be its owner's alone. Keys that we do not know are passed over, as the original
- * does. False with *error filled; nothing is to be freed then. */
+/* The file, or what given_descriptor means, must be its owner's alone. Keys that we do not know are
+ * passed over, as the original does. False with *error filled; nothing is to be freed then. */
 bool ospa_load(struct ospa *out, const char *path, struct conf_error *error);
 /* Wipes. Safe on a zeroed one. */
 void ospa_free(struct ospa *ospa);

@@ -95,7 +95,7 @@ class Asking(SpaTest):
         for lacking in (keys, identity + keys[:2], identity + keys[2:]):
             self.tool(*words, *lacking, code=USAGE)
         self.tool(*words, *keys, *identity, "--public-key", of_server, code=CONFIG)
-        private.chmod(0o640)
+        private.chmod(0o644)
         self.tool(*words, *keys, *identity, code=CONFIG)
 
     def test_mistakes(self):

@@ -29,7 +29,7 @@ def setUpModule():
 class Files(SpaTest):
     def test_others_may_not_read_it(self):
         server = self.serve()
-        for mode in (0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o777):
+        for mode in (0o650, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o777):
             with self.subTest(mode=oct(mode)):
                 self.ospa.chmod(mode)
                 done = self.run_tool(*self.words(server, "-p", 22))

@@ -17,7 +17,7 @@ static bool add_client(
 
 static void others_must_not_read_or_write_it(void **state)
 {
-	static const mode_t unsafe[] = {0604, 0640, 0644, 0620, 0602, 0666, 0601};
+	static const mode_t unsafe[] = {0604, 0650, 0644, 0620, 0602, 0666, 0601};
 	struct conf_error error;
 
 	(void)state;
