@@ -64,7 +64,7 @@ _postern()
 	release) options+=" --yes" ;;
 	config) options+=" --file" ;;
 	index) options+=" --state-dir" ;;
-	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
+	knock | connect) options+=" --ip --own-address --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;
 	request) options+=" --protocol --port --end-port --server-ip --server --server-port --client-ip
 		--nat --private-key --public-key --server-public-key --retry-count --auto-mode

@@ -62,6 +62,7 @@ complete -c postern -n '__fish_seen_subcommand_from config' -s f -l file -r -F -
 set -l knock '__fish_seen_subcommand_from knock connect'
 set -l ports '__fish_seen_subcommand_from knock connect status'
 complete -c postern -n $knock -l ip -x -d 'open for this address'
+complete -c postern -n $knock -l own-address -d 'name the own address of this host'
 complete -c postern -n $knock -l continuous -d 'again and again'
 complete -c postern -n $knock -l interval -x -d 'how often'
 complete -c postern -n $knock -l check -d 'wait until the port is open'
