@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
@@ -25,8 +26,9 @@ static const struct option_syntax syntax = {
         "      --end-port N            the last of several\n"
         "  -s, --server-ip HOST        address or name of the server; also --server\n"
         "      --server-port N         its UDP port (22211)\n"
-        "  -c, --client-ip ADDR        open for ADDR; by default for the address of this host,\n"
-        "                              which is asked of Echo-IP where it is not known\n"
+        "  -c, --client-ip ADDR        open for ADDR; by default for the address of this host that\n"
+        "                              Echo-IP sees; source: that the server sees (Postern\n"
+        "                              alone)\n"
         "  -n, --nat                   say that this host is behind NAT; with --client-ip\n"
         "      --echo-ipv4-server URL  ask this Echo-IP service, in any case\n"
         "      --echo-ipv6-server URL  the same for IPv6\n"
@@ -97,8 +99,11 @@ static bool take_client(struct cli *cli, const struct option_row *row, char *tex
 {
 	struct addr *client = row->place;
 
-	return (addr_parse(client, text) && !addr_is_wildcard(client)) ||
-	       option_refuse(cli, row, text, "an address");
+	if (strcmp(text, "source") == 0)
+		*client = (struct addr){.bytes = {0}};
+	else if (!addr_parse(client, text) || addr_is_wildcard(client))
+		return option_refuse(cli, row, text, "an address, or source");
+	return true;
 }
 
 static bool check_ports(struct cli *cli, struct asked *asked)
@@ -131,12 +136,14 @@ static const char *ports_text(const struct asked *asked, char text[static 32])
 static void print_granted(
     const struct cli *cli, const struct asked *asked, const struct exchange *x)
 {
+	const struct addr *asked_for = &x->ask.client_address;
 	char ports[32], client[ADDR_TEXT_BYTES], duration[TEXT_DURATION_BYTES];
 
 	if (cli->quiet)
 		return;
 	printf("%s%s%s granted to %s for %s.%s\n", cli_colour(CLI_GREEN), asked->protocol->name,
-	    ports_text(asked, ports), addr_text(&x->ask.client_address, client),
+	    ports_text(asked, ports),
+	    addr_is_wildcard(asked_for) ? "this host" : addr_text(asked_for, client),
 	    text_duration(x->granted.duration_s * NS_PER_SECOND, duration), cli_colour(CLI_PLAIN));
 }
 
@@ -151,7 +158,9 @@ static void print_request_json(const struct asked *asked, const struct exchange 
 	json_string(&j, "server", addr_text(&x->server, server));
 	json_number(&j, "server_port", x->port);
 	json_string(&j, "device", uuid_text(device, x->ask.device));
-	json_string(&j, "client", addr_text(&x->ask.client_address, client));
+	json_string(&j, "client",
+	    addr_is_wildcard(&x->ask.client_address) ? "source"
+	                                             : addr_text(&x->ask.client_address, client));
 	json_bool(&j, "behind_nat", x->ask.behind_nat);
 	json_string(&j, "protocol", asked->protocol->name);
 	json_number(&j, "first_port", asked->ports.first);

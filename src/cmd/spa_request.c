@@ -108,7 +108,8 @@ static bool take_server(
 	else if (words->family != AF_UNSPEC && addr_is_v4(&x->server) != (words->family == AF_INET))
 		cli->status = cli_misuse(cli, "the server's address is not IPv%d, as -%d wants",
 		    words->family == AF_INET ? 4 : 6, words->family == AF_INET ? 4 : 6);
-	else if (words->client_given && addr_is_v4(&words->client) != addr_is_v4(&x->server))
+	else if (words->client_given && !addr_is_wildcard(&words->client) &&
+	         addr_is_v4(&words->client) != addr_is_v4(&x->server))
 		cli->status = cli_misuse(
 		    cli, "--client-ip and the server's address are not of the same family");
 	else

@@ -45,22 +45,22 @@ class Translated:
         cls.box.nft("table inet nat { chain out { type nat hook postrouting priority srcnat; "
                     'oifname "far" masquerade; }; }')
 
-    def setUp(self):
-        super().setUp()
-        for space in (self.box, self.inside):
-            space.ip("address", "flush", "dev", "near", "scope", "global")
-            space.run("conntrack", "-F", check=False)
-
     def inside_has(self, own, gateway, bits):
         """IPv4 in the box's network."""
+        self.inside_has_nothing()
         add_address(self.box, "near", gateway, bits)
         add_address(self.inside, "near", own, bits)
         self.inside.ip("route", "replace", "default", "via", gateway)
+
+    def inside_has_nothing(self):
+        for space in (self.box, self.inside):
+            space.ip("address", "flush", "dev", "near", "scope", "global")
 
     def inside_has_ipv6_alone(self):
         """And a translator in the box."""
         if shutil.which("tayga") is None:
             raise unittest.SkipTest("tayga is not installed")
+        self.inside_has_nothing()
         add_address(self.box, "near", BOX_6, 64)
         add_address(self.inside, "near", INSIDE_6, 64)
         self.inside.ip("-6", "route", "replace", "default", "via", BOX_6)
