@@ -78,6 +78,8 @@ set -l asks '__fish_seen_subcommand_from request get-ip'
 set -l openspa '__fish_seen_subcommand_from openspa'
 set -l both '__fish_seen_subcommand_from request openspa'
 complete -c postern -n $request -F
+complete -c postern -n $asks -s v -d 'say more'
+complete -c postern -n $asks -l verbose-split -d 'changes nothing'
 complete -c postern -n '__fish_seen_subcommand_from get-ip' -l public -d 'the public address alone'
 complete -c postern -n $request -l protocol -x -a 'tcp udp icmp icmpv6 ipv4' -d 'protocol'
 complete -c postern -n $request -s p -l port -x -d 'port, or the first'

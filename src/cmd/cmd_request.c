@@ -6,6 +6,7 @@
 #include "base/uuid.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/openspa_name.h"
 #include "cmd/option.h"
 #include "cmd/spa_request.h"
 #include "cmd/text.h"
@@ -39,6 +40,8 @@ static const struct option_syntax syntax = {
         "      --client-device-id UUID, --private-key FILE, --public-key FILE,\n"
         "      --server-public-key FILE\n"
         "                              instead of the OSPA file, or of what is in it\n"
+        "  -v, --verbose               say what is sent and what comes back; --verbose-split\n"
+        "                              changes nothing, for errors never go to standard output\n"
         "      --passphrase-fd N       read the private key's passphrase from descriptor N\n"
         "\n"
         "Examples:\n"
@@ -182,6 +185,7 @@ static enum cli_exit ask_once(
 
 	if (!spa_request_locate(cli, request, &asked->words))
 		return cli->status;
+	openspa_name_step(cli, OPENSPA_STEP_EXCHANGE);
 	status = exchange_run(cli, x);
 	if (cli->json)
 		print_request_json(asked, x, status == CLI_DONE);
@@ -235,6 +239,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	    .timeout_ns = TIMEOUT_DEFAULT_NS,
 	};
 	struct spa_words *words = &asked.words;
+	bool unused = false;
 	const struct option_row options[] = {
 	    {"client-device-id", .take = option_text, .place = &words->device},
 	    {"protocol", .take = take_protocol, .place = &asked.protocol},
@@ -256,6 +261,8 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	    {"echo-ipv6-server", .take = own_address_take_url, .place = words->echo_ipv6},
 	    {"timeout", .take = option_duration, .place = &asked.timeout_ns, .least = 1,
 	        .most = 24 * 3600 * NS_PER_SECOND},
+	    {"verbose", 'v', .flag = &cli->verbose},
+	    {"verbose-split", .flag = &unused},
 	    {"passphrase-fd", .take = passphrase_take_fd, .place = &words->passphrase.fd},
 	    {"ipv4", '4', .choice = &words->family, .number = AF_INET},
 	    {"ipv6", '6', .choice = &words->family, .number = AF_INET6},
@@ -266,6 +273,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
 	words->ospa_file = cli->operand;
+	openspa_name_step(cli, OPENSPA_STEP_PARAMETERS);
 	status = run(cli, &asked);
 	passphrase_free(&words->passphrase);
 	return status;
