@@ -177,9 +177,13 @@ POSTERN_CHECKED enum postern_error postern_knock_verify(
 
 #define POSTERN_IPV4 0x1U
 #define POSTERN_IPV6 0x2U
-/* Where `target` is all zeros: name our own address, if it is a global one, so that a knock caught
- * on the way cannot be used from elsewhere. Behind NAT it is not global, and stays unnamed. */
+/* Where `target` is all zeros: name our own address, if it is a global one. Only for a host whose
+ * address is known to be the one that the server sees: behind translation (NAT64, or NAT of
+ * addresses that are public elsewhere) it looks global, too, and the server then opens for an
+ * address that nobody has. */
 #define POSTERN_OWN_ADDRESS 0x4U
+
+#define POSTERN_ADDRESSES_MOST 16 /* of a name, that get a knock */
 
 struct postern_options {
 	size_t size;        /* of this struct, set by the caller */
@@ -189,19 +193,22 @@ struct postern_options {
 	uint8_t target[POSTERN_ADDRESS_BYTES]; /* as in struct postern_contents */
 };
 
-/* What became of one address family. */
+/* What became of one address, or of one address family. */
 struct postern_outcome {
 	enum postern_error error; /* OK: sent. NO_ADDRESS: the name has none, or not asked for */
 	int system_error;         /* errno, with SYSTEM_FAILED */
-	uint8_t server[POSTERN_ADDRESS_BYTES]; /* sent to; or the last one tried */
+	uint8_t server[POSTERN_ADDRESS_BYTES]; /* sent to; or tried */
 	uint8_t target[POSTERN_ADDRESS_BYTES]; /* as in the knock */
 };
 
 struct postern_report {
 	size_t size;       /* of this struct, set by the caller */
 	int resolve_error; /* of getaddrinfo, with NO_NAME; else 0 */
+	/* Of each family, the first that was sent to; else the last one tried. */
 	struct postern_outcome ipv4;
 	struct postern_outcome ipv6;
+	size_t count; /* of `each`: every address that was tried, in the resolver's order */
+	struct postern_outcome each[POSTERN_ADDRESSES_MOST];
 };
 
 /* An IPv4 or IPv6 address from text; IPv4 is mapped. NO_ADDRESS: it is neither. */
@@ -209,7 +216,8 @@ POSTERN_CHECKED enum postern_error postern_address_from_text(
     uint8_t address[POSTERN_AT_LEAST(POSTERN_ADDRESS_BYTES)], const char *text);
 
 /* The address from which this host reaches `server`, if it is global: not private (RFC 1918,
- * RFC 4193, RFC 6598), loopback, link-local and the like. Sends nothing.
+ * RFC 4193, RFC 6598), of the IETF's own (192.0.0.0/24), loopback, link-local and the like. The
+ * server may see another all the same. Sends nothing.
  * server: AF_INET or AF_INET6, `size` bytes, with any port but 0.
  * BAD_ARGUMENT: another family or size. NO_ADDRESS: ours is not global.
  * SYSTEM_FAILED: errno says why, ENETUNREACH for instance. */
@@ -230,8 +238,9 @@ POSTERN_CHECKED enum postern_error postern_knock_send(
     const uint8_t knock[POSTERN_AT_LEAST(POSTERN_KNOCK_BYTES)], const struct sockaddr *to,
     socklen_t size);
 
-/* Resolves `host` and sends a fresh knock to its first reachable address in every family wanted, so
- * that whichever the connection takes is open. Resolving may block for seconds and allocates.
+/* Resolves `host` and sends a fresh knock to each of its addresses in every family wanted, at most
+ * POSTERN_ADDRESSES_MOST, so that whichever the connection takes is open. Resolving may block for
+ * seconds and allocates.
  * host:   a name or the text of an address.
  * port:   UDP, of the host's byte order; not 0.
  * report: may be NULL.

@@ -8,7 +8,7 @@
 
 int main(int argc, char **argv)
 {
-	struct postern_options options = {.size = sizeof options, .flags = POSTERN_OWN_ADDRESS};
+	struct postern_options options = {.size = sizeof options};
 	char line[128] = "";
 	long port = argc == 4 ? strtol(argv[2], NULL, 10) : 0;
 	enum postern_error error = POSTERN_BAD_ARGUMENT;

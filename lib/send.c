@@ -156,30 +156,50 @@ cleanup:
 	secret_wipe(&own, sizeof own);
 }
 
-/* Tries the addresses of one family in the resolver's order until one can be sent to. */
-static struct postern_outcome knock_family(
-    const struct postern_options *options, int family, const struct addrinfo *list, uint16_t port)
+/* The address with `port`, as a socket address and as ours. False: a family that we do not know. */
+static bool address_of(struct sockaddr_storage *to, struct postern_outcome *out,
+    const struct addrinfo *from, uint16_t port)
 {
-	struct postern_outcome out = {.error = POSTERN_NO_ADDRESS};
+	struct addr server;
+	uint16_t unused;
 
-	for (; list != NULL && out.error != POSTERN_OK; list = list->ai_next) {
-		struct sockaddr_storage to = {0};
-		struct addr server;
-		uint16_t unused;
+	if (from->ai_addrlen > sizeof *to || !addr_from_sockaddr(&server, &unused, from->ai_addr))
+		return false;
+	memcpy(to, from->ai_addr, from->ai_addrlen);
+	if (from->ai_family == AF_INET)
+		((struct sockaddr_in *)to)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)to)->sin6_port = htons(port);
+	memcpy(out->server, server.bytes, sizeof out->server);
+	return true;
+}
 
-		if (list->ai_family != family || list->ai_addrlen > sizeof to)
-			continue;
-		memcpy(&to, list->ai_addr, list->ai_addrlen);
-		if (!addr_from_sockaddr(&server, &unused, &to))
-			continue;
-		if (family == AF_INET)
-			((struct sockaddr_in *)&to)->sin_port = htons(port);
-		else
-			((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
-		memcpy(out.server, server.bytes, sizeof out.server);
-		knock_address(&out, options, (struct sockaddr *)&to, list->ai_addrlen);
+static bool is_listed(const struct postern_report *report, const uint8_t server[static ADDR_BYTES])
+{
+	for (size_t i = 0; i < report->count; i++) {
+		if (memcmp(report->each[i].server, server, ADDR_BYTES) == 0)
+			return true;
 	}
-	return out;
+	return false;
+}
+
+/* One knock at each address; of each family the first that could be sent to stands for it. */
+static void knock_all(struct postern_report *report, const struct postern_options *options,
+    const struct addrinfo *list, uint16_t port)
+{
+	for (; list != NULL && report->count < POSTERN_ADDRESSES_MOST; list = list->ai_next) {
+		struct postern_outcome out = {.error = POSTERN_OK};
+		struct postern_outcome *family =
+		    list->ai_family == AF_INET ? &report->ipv4 : &report->ipv6;
+		struct sockaddr_storage to = {0};
+
+		if (!address_of(&to, &out, list, port) || is_listed(report, out.server))
+			continue;
+		knock_address(&out, options, (struct sockaddr *)&to, list->ai_addrlen);
+		report->each[report->count++] = out;
+		if (family->error != POSTERN_OK)
+			*family = out;
+	}
 }
 
 static int wanted_family(unsigned int flags)
@@ -224,8 +244,7 @@ enum postern_error postern_knock(const struct postern_options *options, const ch
 		error = POSTERN_NO_NAME;
 		goto cleanup;
 	}
-	mine.ipv4 = knock_family(options, AF_INET, list, port);
-	mine.ipv6 = knock_family(options, AF_INET6, list, port);
+	knock_all(&mine, options, list, port);
 	freeaddrinfo(list);
 	error = summary(&mine);
 cleanup:

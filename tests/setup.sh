@@ -18,7 +18,7 @@ build='meson ninja-build gcc binutils libc6-dev pkg-config make
 libsodium-dev libmnl-dev libyaml-dev libqrencode-dev libpng-dev
 libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
-test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
+test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack tayga python3-cryptography python3-yaml
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'

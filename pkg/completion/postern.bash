@@ -64,13 +64,14 @@ _postern()
 	release) options+=" --yes" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
-	knock | connect) options+=" --ip --continuous --interval --check --ipv4 --ipv6 --both
+	knock | connect) options+=" --ip --own-address --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;
 	request) options+=" --protocol --port --end-port --server-ip --server --server-port --client-ip
-		--nat --private-key --public-key --server-public-key --retry-count --auto-mode
+		--nat --private-key --public-key --server-public-key --retry-count --auto-mode --verbose-split
 		--echo-ipv4-server --echo-ipv6-server --timeout --passphrase-fd --client-device-id --ipv4
 		--ipv6" ;;
-	get-ip) options+=" --echo-ipv4-server --echo-ipv6-server --timeout --public --ipv4 --ipv6" ;;
+	get-ip) options+=" --echo-ipv4-server --echo-ipv6-server --timeout --public --ipv4 --ipv6
+		--verbose-split" ;;
 	openspa) options+=" --key-file --pub-file --force --name --client-device-id --server-ip
 		--server-port --echo-ip --private-key --public-key --server-public-key --output-dir --out
 		--devices --encrypt --passphrase-fd" ;;

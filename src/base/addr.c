@@ -95,6 +95,7 @@ static const struct cidr unusable[] = {
 static const struct cidr private_networks[] = {
     {V4(10, 0, 0, 0), 96 + 8}, {V4(172, 16, 0, 0), 96 + 12}, {V4(192, 168, 0, 0), 96 + 16},
     {V4(100, 64, 0, 0), 96 + 10}, /* RFC 6598 */
+    {V4(192, 0, 0, 0), 96 + 24},  /* RFC 6890, and 7335: the client's side of a CLAT */
     {{{0xfc}}, 7},                /* RFC 4193 */
 };
 

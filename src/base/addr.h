@@ -31,7 +31,7 @@ bool addr_is_wildcard(const struct addr *a);
 /* Can be the far end of a connection from outside: not loopback, link-local, multicast,
  * broadcast, 0.0.0.0/8, 240.0.0.0/4, IPv4-compatible or unspecified. */
 bool addr_is_usable_target(const struct addr *a);
-/* Global: usable and not private (RFC 1918, RFC 6598, RFC 4193). */
+/* Global: usable and not private (RFC 1918, RFC 6598, RFC 4193), nor in 192.0.0.0/24. */
 bool addr_is_global(const struct addr *a);
 bool addr_in(const struct addr *a, const struct cidr *network);
 bool addr_in_any(const struct addr *a, const struct cidr *networks, size_t count);

@@ -28,8 +28,10 @@ struct cli {
 	bool json;
 	bool quiet;
 	bool verbose;
-	bool no_input;        /* ask nobody anything */
-	enum cli_exit status; /* for functions that return bool or NULL */
+	bool no_input;          /* ask nobody anything */
+	enum cli_exit status;   /* for functions that return bool or NULL */
+	bool as_openspa_client; /* the name that we are called by: cmd/openspa_name.h */
+	int openspa_step;
 };
 
 /* "postern knock: ..." with the message, and where help is; returns CLI_USAGE. */

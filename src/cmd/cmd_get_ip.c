@@ -15,6 +15,7 @@ static const struct option_syntax syntax = {
             "      --echo-ipv6-server URL  instead of " OWN_ADDRESS_ECHO_IPV6 "\n"
             "      --timeout D             how long to wait for each (5s)\n"
             "      --public                print the address it is seen to come from, no more\n"
+            "  -v, --verbose-split         the original's: they change nothing here\n"
             "  -4, --ipv4, -6, --ipv6      only this family\n"
             "\n"
             "Examples:\n"
@@ -119,11 +120,14 @@ enum cli_exit cmd_get_ip(struct cli *cli, int argc, char **argv)
 	    .timeout_ns = OWN_ADDRESS_TIMEOUT_NS,
 	};
 	struct own_address own[2] = {0};
+	bool unused = false;
 	const struct option_row options[] = {
 	    {"echo-ipv4-server", .take = own_address_take_url, .place = wanted.urls[0]},
 	    {"echo-ipv6-server", .take = own_address_take_url, .place = wanted.urls[1]},
 	    {"timeout", .take = option_duration, .place = &wanted.timeout_ns, .least = 1,
 	        .most = INT64_MAX},
+	    {"verbose", 'v', .flag = &cli->verbose},
+	    {"verbose-split", .flag = &unused},
 	    {"public", .flag = &wanted.public_only},
 	    {"ipv4", '4', .choice = &wanted.only, .number = AF_INET},
 	    {"ipv6", '6', .choice = &wanted.only, .number = AF_INET6},

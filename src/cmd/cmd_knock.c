@@ -16,11 +16,13 @@ static const struct option_syntax syntax = {
     .usage = "knock [OPTION...] [PROFILE]",
     .help =
         "Asks the server of a profile (\"default\", or the only one) to open its ports for this\n"
-        "host. A name with IPv4 and IPv6 addresses gets one knock by each, so that whichever the\n"
-        "connection takes is open. Then runs the profile's post_knock, if there is one; its exit\n"
+        "host: for the address that it sees the knock come from. Each address of its name gets a\n"
+        "knock, IPv4 and IPv6, so that whichever the connection takes is open. Then runs the profile's post_knock, if there is one; its exit\n"
         "status is then ours.\n"
         "\n"
         "      --ip ADDR       open for ADDR instead of this host\n"
+        "      --own-address   name this host's own address, where it is a global one that the\n"
+        "                      server sees, too: not behind NAT, NAT64 or the like\n"
         "      --continuous    knock again and again until interrupted; post_knock is started once\n"
         "      --interval D    how often, with --continuous (25s)\n"
         "      --check         wait until the port is open; exit code 3 when it stays shut\n"
@@ -92,8 +94,10 @@ static enum cli_exit knock_once(
 		print_host(knock->how.profile);
 	status = knocking_send(cli, &knock->how, report);
 	sent = status == CLI_DONE;
-	if (sent && talk)
+	if (sent && talk) {
 		puts("Knock sent.");
+		knocking_tell_each(report);
+	}
 	if (sent && knock->check)
 		status = check(cli, knock, report);
 	if (cli->json)
@@ -227,6 +231,7 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 	    .how.timeout_ns = KNOCKING_TIMEOUT_NS, .interval_ns = DEFAULT_INTERVAL_NS};
 	const struct option_row options[] = {
 	    {"ip", .take = knocking_take_target, .place = &knock.how.target},
+	    {"own-address", .flag = &knock.how.own_address},
 	    {"continuous", .flag = &knock.continuous},
 	    {"interval", .take = option_duration, .place = &knock.interval_ns,
 	        .least = NS_PER_SECOND, .most = INT64_MAX},

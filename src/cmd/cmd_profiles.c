@@ -37,6 +37,7 @@ static void json_profile(struct json *j, const struct client_profile *p)
 	json_string(j, "server_pubkey", key_text(&p->server_pubkey, key));
 	json_string(j, "public_key", key_text(&p->public_key, key));
 	json_string(j, "fingerprint", text_fingerprint(p->public_key.bytes, fingerprint));
+	json_bool(j, "own_address", p->own_address == 1);
 	json_string(j, "post_knock", p->post_knock);
 	json_close(j, '}');
 }

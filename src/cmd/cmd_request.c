@@ -1,10 +1,12 @@
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
+#include "cmd/openspa_name.h"
 #include "cmd/option.h"
 #include "cmd/spa_request.h"
 #include "cmd/text.h"
@@ -26,8 +28,9 @@ static const struct option_syntax syntax = {
         "      --end-port N            the last of several\n"
         "  -s, --server-ip HOST        address or name of the server; also --server\n"
         "      --server-port N         its UDP port (22211)\n"
-        "  -c, --client-ip ADDR        open for ADDR; by default for the address of this host,\n"
-        "                              which is asked of Echo-IP where it is not known\n"
+        "  -c, --client-ip ADDR        open for ADDR; by default for the address of this host that\n"
+        "                              Echo-IP sees; source: that the server sees (Postern\n"
+        "                              alone)\n"
         "  -n, --nat                   say that this host is behind NAT; with --client-ip\n"
         "      --echo-ipv4-server URL  ask this Echo-IP service, in any case\n"
         "      --echo-ipv6-server URL  the same for IPv6\n"
@@ -38,6 +41,8 @@ static const struct option_syntax syntax = {
         "      --client-device-id UUID, --private-key FILE, --public-key FILE,\n"
         "      --server-public-key FILE\n"
         "                              instead of the OSPA file, or of what is in it\n"
+        "  -v, --verbose               say what is sent and what comes back; --verbose-split\n"
+        "                              changes nothing, for errors never go to standard output\n"
         "      --passphrase-fd N       read the private key's passphrase from descriptor N\n"
         "\n"
         "Examples:\n"
@@ -99,8 +104,11 @@ static bool take_client(struct cli *cli, const struct option_row *row, char *tex
 {
 	struct addr *client = row->place;
 
-	return (addr_parse(client, text) && !addr_is_wildcard(client)) ||
-	       option_refuse(cli, row, text, "an address");
+	if (strcmp(text, "source") == 0)
+		*client = (struct addr){.bytes = {0}};
+	else if (!addr_parse(client, text) || addr_is_wildcard(client))
+		return option_refuse(cli, row, text, "an address, or source");
+	return true;
 }
 
 static bool check_ports(struct cli *cli, struct asked *asked)
@@ -131,12 +139,14 @@ static const char *ports_text(const struct asked *asked, char text[static 32])
 static void print_granted(
     const struct cli *cli, const struct asked *asked, const struct exchange *x)
 {
+	const struct addr *asked_for = &x->ask.client_address;
 	char ports[32], client[ADDR_TEXT_BYTES], duration[TEXT_DURATION_BYTES];
 
 	if (cli->quiet)
 		return;
 	printf("%s%s%s granted to %s for %s.%s\n", cli_colour(CLI_GREEN), asked->protocol->name,
-	    ports_text(asked, ports), addr_text(&x->ask.client_address, client),
+	    ports_text(asked, ports),
+	    addr_is_wildcard(asked_for) ? "this host" : addr_text(asked_for, client),
 	    text_duration(x->granted.duration_s * NS_PER_SECOND, duration), cli_colour(CLI_PLAIN));
 }
 
@@ -151,7 +161,9 @@ static void print_request_json(const struct asked *asked, const struct exchange 
 	json_string(&j, "server", addr_text(&x->server, server));
 	json_number(&j, "server_port", x->port);
 	json_string(&j, "device", uuid_text(device, x->ask.device));
-	json_string(&j, "client", addr_text(&x->ask.client_address, client));
+	json_string(&j, "client",
+	    addr_is_wildcard(&x->ask.client_address) ? "source"
+	                                             : addr_text(&x->ask.client_address, client));
 	json_bool(&j, "behind_nat", x->ask.behind_nat);
 	json_string(&j, "protocol", asked->protocol->name);
 	json_number(&j, "first_port", asked->ports.first);
@@ -173,6 +185,7 @@ static enum cli_exit ask_once(
 
 	if (!spa_request_locate(cli, request, &asked->words))
 		return cli->status;
+	openspa_name_step(cli, OPENSPA_STEP_EXCHANGE);
 	status = exchange_run(cli, x);
 	if (cli->json)
 		print_request_json(asked, x, status == CLI_DONE);
@@ -226,6 +239,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	    .timeout_ns = TIMEOUT_DEFAULT_NS,
 	};
 	struct spa_words *words = &asked.words;
+	bool unused = false;
 	const struct option_row options[] = {
 	    {"client-device-id", .take = option_text, .place = &words->device},
 	    {"protocol", .take = take_protocol, .place = &asked.protocol},
@@ -247,6 +261,8 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	    {"echo-ipv6-server", .take = own_address_take_url, .place = words->echo_ipv6},
 	    {"timeout", .take = option_duration, .place = &asked.timeout_ns, .least = 1,
 	        .most = 24 * 3600 * NS_PER_SECOND},
+	    {"verbose", 'v', .flag = &cli->verbose},
+	    {"verbose-split", .flag = &unused},
 	    {"passphrase-fd", .take = passphrase_take_fd, .place = &words->passphrase.fd},
 	    {"ipv4", '4', .choice = &words->family, .number = AF_INET},
 	    {"ipv6", '6', .choice = &words->family, .number = AF_INET6},
@@ -257,6 +273,7 @@ enum cli_exit cmd_request(struct cli *cli, int argc, char **argv)
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
 	words->ospa_file = cli->operand;
+	openspa_name_step(cli, OPENSPA_STEP_PARAMETERS);
 	status = run(cli, &asked);
 	passphrase_free(&words->passphrase);
 	return status;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -62,22 +63,44 @@ static enum cli_exit report_failure(const struct cli *cli, const struct knocking
 	    cli, CLI_FAILED, "cannot send a knock to %s: %s", host, postern_strerror(error));
 }
 
+static const char *server_text(const struct postern_outcome *outcome, char text[ADDR_TEXT_BYTES])
+{
+	struct addr server = addr_from_bytes(outcome->server, sizeof outcome->server);
+
+	return addr_text(&server, text);
+}
+
+static const char *reason(const struct postern_outcome *outcome)
+{
+	return outcome->error == POSTERN_SYSTEM_FAILED ? strerror(outcome->system_error)
+	                                               : postern_strerror(outcome->error);
+}
+
+void knocking_tell_each(const struct postern_report *report)
+{
+	char server[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; report->count > 1 && i < report->count; i++) {
+		const struct postern_outcome *one = &report->each[i];
+		bool sent = one->error == POSTERN_OK;
+
+		printf("  %s %s%s%s\n", sent ? "to" : "not to", server_text(one, server),
+		    sent ? "" : ": ", sent ? "" : reason(one));
+	}
+}
+
 static void tell_outcome(const struct cli *cli, const struct postern_outcome *outcome)
 {
 	char server[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES];
-	struct addr from, to;
+	struct addr from = addr_from_bytes(outcome->target, sizeof outcome->target);
 
-	if (outcome->error != POSTERN_OK && outcome->error != POSTERN_SYSTEM_FAILED)
-		return;
-	memcpy(to.bytes, outcome->server, ADDR_BYTES);
-	memcpy(from.bytes, outcome->target, ADDR_BYTES);
+	server_text(outcome, server);
 	if (outcome->error == POSTERN_OK)
-		cli_detail(cli, "sent to %s, to open for %s", addr_text(&to, server),
+		cli_detail(cli, "sent to %s, to open for %s", server,
 		    addr_is_wildcard(&from) ? "the address it comes from"
 		                            : addr_text(&from, target));
 	else
-		cli_detail(cli, "not sent to %s: %s", addr_text(&to, server),
-		    strerror(outcome->system_error));
+		cli_detail(cli, "not sent to %s: %s", server, reason(outcome));
 }
 
 enum cli_exit knocking_send(
@@ -87,7 +110,8 @@ enum cli_exit knocking_send(
 	enum postern_error error;
 
 	*report = (struct postern_report){.size = sizeof *report};
-	options.flags = POSTERN_OWN_ADDRESS;
+	if (k->own_address || k->profile->own_address)
+		options.flags = POSTERN_OWN_ADDRESS;
 	if (k->family != AF_UNSPEC)
 		options.flags |= k->family == AF_INET ? POSTERN_IPV4 : POSTERN_IPV6;
 	memcpy(options.server_public, k->profile->server_pubkey.bytes, POSTERN_KEY_BYTES);
@@ -97,23 +121,22 @@ enum cli_exit knocking_send(
 	error = postern_knock(
 	    &options, k->profile->server_host.text, (uint16_t)k->profile->server_udp_port, report);
 	secret_wipe(&options, sizeof options);
-	tell_outcome(cli, &report->ipv4);
-	tell_outcome(cli, &report->ipv6);
+	for (size_t i = 0; i < report->count; i++)
+		tell_outcome(cli, &report->each[i]);
 	return error == POSTERN_OK ? CLI_DONE : report_failure(cli, k, error, report);
-}
-
-static void add_address(struct probe *probe, const uint8_t address[static ADDR_BYTES])
-{
-	memcpy(probe->addresses[probe->count++].bytes, address, ADDR_BYTES);
 }
 
 void knocking_addresses(struct probe *probe, const struct postern_report *report)
 {
+	_Static_assert(POSTERN_ADDRESSES_MOST <= PROBE_ADDRESSES, "each is looked at");
 	probe->count = 0;
-	if (report->ipv6.error == POSTERN_OK)
-		add_address(probe, report->ipv6.server);
-	if (report->ipv4.error == POSTERN_OK)
-		add_address(probe, report->ipv4.server);
+	for (size_t i = 0; i < report->count; i++) {
+		const struct postern_outcome *one = &report->each[i];
+
+		if (one->error == POSTERN_OK)
+			probe->addresses[probe->count++] =
+			    addr_from_bytes(one->server, sizeof one->server);
+	}
 }
 
 enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, struct probe *probe)
@@ -145,24 +168,19 @@ enum cli_exit knocking_look(
 	return CLI_CLOSED;
 }
 
-static void json_outcome(struct json *j, const char *family, const struct postern_outcome *outcome)
+static void json_outcome(struct json *j, const struct postern_outcome *outcome)
 {
 	char server[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES];
-	struct addr to, from;
+	struct addr to = addr_from_bytes(outcome->server, sizeof outcome->server);
+	struct addr from = addr_from_bytes(outcome->target, sizeof outcome->target);
 
-	if (outcome->error == POSTERN_NO_ADDRESS)
-		return;
-	memcpy(to.bytes, outcome->server, ADDR_BYTES);
-	memcpy(from.bytes, outcome->target, ADDR_BYTES);
 	json_open(j, NULL, '{');
-	json_string(j, "family", family);
+	json_string(j, "family", addr_is_v4(&to) ? "ipv4" : "ipv6");
 	json_string(j, "server", addr_text(&to, server));
 	json_string(j, "target", addr_is_wildcard(&from) ? "source" : addr_text(&from, target));
 	json_bool(j, "sent", outcome->error == POSTERN_OK);
-	if (outcome->error == POSTERN_SYSTEM_FAILED)
-		json_string(j, "error", strerror(outcome->system_error));
-	else if (outcome->error != POSTERN_OK)
-		json_string(j, "error", postern_strerror(outcome->error));
+	if (outcome->error != POSTERN_OK)
+		json_string(j, "error", reason(outcome));
 	json_close(j, '}');
 }
 
@@ -175,7 +193,7 @@ void knocking_json(struct json *j, const struct knocking *k, const struct poster
 	if (report == NULL)
 		return;
 	json_open(j, "knocks", '[');
-	json_outcome(j, "ipv4", &report->ipv4);
-	json_outcome(j, "ipv6", &report->ipv6);
+	for (size_t i = 0; i < report->count; i++)
+		json_outcome(j, &report->each[i]);
 	json_close(j, ']');
 }

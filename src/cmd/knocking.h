@@ -16,7 +16,8 @@
 struct knocking {
 	const struct client_profile *profile;
 	int family;         /* AF_INET, AF_INET6, or AF_UNSPEC for both */
-	struct addr target; /* all zeros: our own address, or the packet's */
+	struct addr target; /* all zeros: the address that the knock comes from */
+	bool own_address;   /* name the one that it leaves with; the profile can say so, too */
 	int64_t timeout_ns; /* of a look at the port */
 };
 
@@ -30,10 +31,12 @@ const struct client_profile *knocking_profile(
 /* Place: struct addr. */
 option_fn knocking_take_target;
 
-/* Sends one knock to each family; `report` says what became of it. Failures are reported. */
+/* Sends one knock to each address; `report` says what became of it. Failures are reported. */
 enum cli_exit knocking_send(
     const struct cli *cli, const struct knocking *k, struct postern_report *report);
 
+/* For the person, where there were several: which of them. */
+void knocking_tell_each(const struct postern_report *report);
 /* The addresses that were knocked at, for knocking_look. */
 void knocking_addresses(struct probe *probe, const struct postern_report *report);
 /* The first address of each family that is wanted. Failures are reported. */

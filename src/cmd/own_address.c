@@ -52,14 +52,14 @@ bool own_address_find(
 	struct echo_answer answer;
 	char why[ECHO_WHY_BYTES];
 	struct addr outbound;
-	bool near = !addr_is_global(search->server);
+	bool near = !addr_is_global(search->server), likely;
 
 	*behind_nat = false;
 	if (!address_towards(&outbound, search->server))
 		return cli_stop(cli, cli_fail_errno(cli, "there is no way to the server"));
 	*out = outbound;
-	if (!search->echo_named &&
-	    (addr_is_global(&outbound) || (near && echo_is_well_known(search))))
+	likely = !search->echo_named && (near || addr_is_global(&outbound));
+	if (likely && near && echo_is_well_known(search))
 		return true;
 	cli_detail(cli, "asking %s for the address of this host", search->echo.url);
 	if (echo_ask(&answer, &search->echo, why)) {
@@ -67,8 +67,10 @@ bool own_address_find(
 		*behind_nat = !addr_equal(&outbound, out);
 		return true;
 	}
-	if (near && !search->echo_named) {
-		cli_warn(cli, "cannot learn the address of this host from %s: %s; naming its own",
+	if (likely) {
+		cli_warn(cli,
+		    "cannot learn the address of this host from %s: %s; naming its own, which opens "
+		    "nothing behind NAT (see --client-ip)",
 		    search->echo.url, why);
 		return true;
 	}

@@ -29,10 +29,11 @@ struct own_search {
 	bool echo_named; /* by the user of the command: it is asked, whatever else is known */
 };
 
-/* The outbound address where that is global, else what Echo-IP says. A server that is not global
- * itself sees the outbound one, as far as we know: so it is when the well-known Echo-IP service,
- * which knows of global addresses alone, is all there is to ask, or no answer comes. Failures are
- * reported, with cli->status set. */
+/* What Echo-IP says: a global outbound address may be translated on the way, too. A server that is
+ * not global itself sees the outbound one, as far as we know: so it is when the well-known Echo-IP
+ * service, which knows of global addresses alone, is all there is to ask. When no answer comes, the
+ * outbound one is named where it may be right, with a warning. Failures are reported, with
+ * cli->status set. */
 bool own_address_find(
     struct cli *cli, const struct own_search *search, struct addr *out, bool *behind_nat);
 

@@ -6,6 +6,7 @@
 #include "base/environment.h"
 #include "base/secret.h"
 #include "cmd/cmd.h"
+#include "cmd/openspa_name.h"
 #include "cmd/option.h"
 #include "conf/conf.h"
 #include "ctl/control.h"
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
 	struct rlimit core;
 
 	environment_clean();
+	openspa_name_begin(&cli, &argc, &argv);
 	setlocale(LC_CTYPE, "");
 	/* Private keys pass through here; the hard limit stays, for the children of post_knock. */
 	if (getrlimit(RLIMIT_CORE, &core) == 0) {
@@ -80,5 +82,5 @@ int main(int argc, char **argv)
 	}
 	if (!secret_init())
 		return (int)cli_fail(&cli, CLI_FAILED, "this system gives no random numbers");
-	return (int)cli_flush(&cli, option_run(&cli, &all, argc, argv));
+	return openspa_name_exit(&cli, cli_flush(&cli, option_run(&cli, &all, argc, argv)));
 }

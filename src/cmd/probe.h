@@ -10,7 +10,7 @@
 
 #include "base/addr.h"
 
-#define PROBE_ADDRESSES 2
+#define PROBE_ADDRESSES 16
 
 enum probe_result {
 	PROBE_OPEN,

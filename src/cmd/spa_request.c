@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "cmd/openspa_name.h"
 #include "cmd/probe.h"
 #include "cmd/spa_key.h"
 #include "conf/values.h"
@@ -13,6 +14,7 @@ static bool load_ospa(struct cli *cli, struct ospa *ospa, const char *path)
 {
 	struct conf_error error = {0};
 
+	openspa_name_step(cli, OPENSPA_STEP_OSPA);
 	*ospa = (struct ospa){.port = OSPA_PORT};
 	if (path == NULL)
 		return true;
@@ -43,8 +45,10 @@ static bool take_device(struct cli *cli, struct openspa_request *ask, const stru
 
 /* --- Keys */
 
-static bool is_there(struct cli *cli, const struct spa_key_place *key, const char *option)
+static bool is_there(
+    struct cli *cli, const struct spa_key_place *key, const char *option, enum openspa_step step)
 {
+	openspa_name_key_step(cli, step, key->path);
 	return key->path != NULL || key->pem != NULL ||
 	       cli_stop(cli, cli_misuse(cli, "name an OSPA file, or give %s", option));
 }
@@ -60,11 +64,12 @@ static bool open_keys(
 	/* Only needed to find mistakes: it follows from the private key. */
 	bool check = half.path != NULL || (half.pem != NULL && own.path == NULL);
 	struct rsa_secret secret = {0};
-	bool ok = is_there(cli, &server, "--server-public-key") &&
+	bool ok = is_there(cli, &server, "--server-public-key", OPENSPA_STEP_SERVER_KEY) &&
 	          spa_key_public(cli, &out->server_key, &server, "server's public key") &&
-	          is_there(cli, &own, "--private-key") &&
+	          is_there(cli, &own, "--private-key", OPENSPA_STEP_PRIVATE_KEY) &&
 	          spa_key_secret(cli, &secret, &own, &words->passphrase) &&
-	          (!check || spa_key_belongs(cli, &secret, &half));
+	          (!check || (is_there(cli, &half, "--public-key", OPENSPA_STEP_PUBLIC_KEY) &&
+	                         spa_key_belongs(cli, &secret, &half)));
 
 	passphrase_free(&words->passphrase);
 	if (ok) {
@@ -96,6 +101,7 @@ static bool resolve(struct cli *cli, struct addr *out, const char *name, int fam
 static bool take_server(
     struct cli *cli, struct exchange *x, const struct spa_words *words, const struct ospa *ospa)
 {
+	openspa_name_step(cli, OPENSPA_STEP_SERVER_NAME);
 	x->port = words->server_port != 0 ? words->server_port : ospa->port;
 	x->server = ospa->server;
 	if (words->server != NULL && !addr_parse(&x->server, words->server) &&
@@ -110,7 +116,8 @@ static bool take_server(
 	else if (words->family != AF_UNSPEC && addr_is_v4(&x->server) != (words->family == AF_INET))
 		cli->status = cli_misuse(cli, "the server's address is not IPv%d, as -%d wants",
 		    words->family == AF_INET ? 4 : 6, words->family == AF_INET ? 4 : 6);
-	else if (words->client_given && addr_is_v4(&words->client) != addr_is_v4(&x->server))
+	else if (words->client_given && !addr_is_wildcard(&words->client) &&
+	         addr_is_v4(&words->client) != addr_is_v4(&x->server))
 		cli->status = cli_misuse(
 		    cli, "--client-ip and the server's address are not of the same family");
 	else
@@ -158,6 +165,7 @@ bool spa_request_locate(struct cli *cli, struct spa_request *r, const struct spa
 	struct openspa_request *ask = &r->exchange.ask;
 	struct own_search search = {.server = &r->exchange.server, .echo_named = r->echo_named};
 
+	openspa_name_step(cli, OPENSPA_STEP_OWN_ADDRESS);
 	ask->client_address = words->client;
 	ask->behind_nat = words->behind_nat;
 	if (words->client_given)

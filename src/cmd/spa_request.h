@@ -19,7 +19,7 @@ struct spa_words {
 	const char *server_public_key;
 	char echo_ipv4[OSPA_URL_BYTES]; /* "" as well */
 	char echo_ipv6[OSPA_URL_BYTES];
-	struct addr client;
+	struct addr client; /* all zeros: the one that the server sees */
 	bool client_given;
 	bool behind_nat; /* with client_given */
 	int family;      /* AF_INET, AF_INET6, or AF_UNSPEC */

@@ -17,6 +17,7 @@
 	X(private_key, SECRET, NULL, 32, 64, NULL, "Ed25519 seed, or seed and public key, base64") \
 	X(public_key, KEY, NULL, 0, 0, NULL, "Ed25519, base64; only compared with private_key")    \
 	X(post_knock, COMMAND, NULL, 0, 0, NULL, "run by the shell after the knock")               \
+	X(own_address, SWITCH, "no", 0, 0, NULL, "name this host's own address in the knock")      \
 	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; as in the server's file")
 
 /* One of `profiles`, as in CONF_PROFILE_KEYS. private_key is always CLIENT_SECRET_BYTES long: a
