@@ -153,15 +153,12 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
     const struct node *key, const struct node *map, struct conf_error *error)
 {
 	struct reading r = {tree, map, profile, error};
-	const char *expected = NULL;
 	char path[96];
 
-	if (!value_name(key->text, &expected))
-		return section_refuse(tree, key, "profiles", expected, error);
-	snprintf(profile->name, sizeof profile->name, "%s", key->text);
+	profile->name = strdup(key->text);
 	profile->place = key->place;
 	snprintf(path, sizeof path, "profiles.%s", key->text);
-	return (section_defaults(&profile_section, profile) ||
+	return ((profile->name != NULL && section_defaults(&profile_section, profile)) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
 	       section_load(&profile_section, profile, tree, map, path, error) && check_profile(&r);
 }
@@ -262,8 +259,10 @@ void client_conf_free(struct client_conf *conf)
 {
 	if (conf == NULL)
 		return;
-	for (size_t i = 0; i < conf->count; i++)
+	for (size_t i = 0; i < conf->count; i++) {
 		section_free(&profile_section, &conf->profiles[i]);
+		free(conf->profiles[i].name);
+	}
 	free(conf->profiles);
 	free(conf->path);
 	free(conf);

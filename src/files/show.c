@@ -45,15 +45,17 @@ void show_string(const char *text, FILE *to)
 		return;
 	}
 	fputc('"', to);
-	for (; *text != '\0'; text++) {
-		uint8_t c = (uint8_t)*text;
+	while (*text != '\0') {
+		const char *from = text;
 
-		if (c == '"' || c == '\\')
-			fprintf(to, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(to, "\\x%02x", c);
-		else
-			fputc(c, to); /* the reader has seen to it that this is UTF-8 */
+		if (*text == '"' || *text == '\\')
+			fprintf(to, "\\%c", *text++);
+		else if (value_character(&text) != 0)
+			fwrite(from, 1, (size_t)(text - from), to);
+		else if ((uint8_t)*text < 0x80)
+			fprintf(to, "\\x%02x", *text++);
+		else /* the reader has seen to it that this is UTF-8 */
+			fprintf(to, "\\U%08x", value_any_character(&text));
 	}
 	fputc('"', to);
 }
