@@ -226,9 +226,11 @@ static bool whole_rules(const struct conf_list *list, const char **expected)
 /* What is no port may name a group: that is seen when all of them are known. */
 static bool item_port(const char *text, const char **expected)
 {
-	(void)text;
-	(void)expected;
-	return true;
+	struct port_spec spec;
+	const char *ignored = NULL;
+
+	return value_port_spec(&spec, text, expected) || value_name(text, &ignored) ||
+	       strchr(text, '/') == NULL;
 }
 
 static bool item_allow(const char *text, const char **expected)
