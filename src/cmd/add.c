@@ -215,7 +215,10 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 		    "%s says no server.host, and clients need to know where to knock", cli->config);
 	else if (make_keys(cli, add, &secret)) {
 		p = (struct provision){
-		    .profile = add->profile != NULL ? add->profile : server->default_profile.text,
+		    .profile = add->profile != NULL ? add->profile
+		               : server->default_profile.text[0] != '\0'
+		                   ? server->default_profile.text
+		                   : "default",
 		    .host = server->host.text,
 		    .udp_port = (uint16_t)server->udp_port,
 		    .server_public = conf_server_public(conf),

@@ -312,7 +312,7 @@ static void drop_list(void *member)
 static const struct kind kinds[] = {
     KIND(HOST, "a host", .read = read_text, .item = value_host, .or_empty = true),
     KIND(INTERFACE, "an interface", .read = read_text, .item = value_interface, .or_empty = true),
-    KIND(NAME, "a name", .read = read_text, .item = value_name),
+    KIND(NAME, "a name", .read = read_text, .item = value_name, .or_empty = true),
     KIND(COMMAND, "a command", .read = read_command, .drop = drop_command),
     KIND(INTEGER, "a whole number", .read = read_integer, .clear = clear_integer),
     KIND(DURATION, "a duration", .read = read_duration),

@@ -117,6 +117,8 @@ class SkippedTest(WorldTest):
                 self.assert_opens()
                 self.daemon.reload()
                 self.assertEqual(len(self.daemon.events(message=IN_FORCE)), 2)
+                told = json.loads(self.postern("--json", "config", "check"))
+                self.assertEqual((told["valid"], len(told["warnings"])), (True, 1))
 
     def test_the_index_keeps_them_skipped(self):
         name, key, text = next(self.odd())
@@ -201,6 +203,12 @@ class ToolNamesTest(ToolTest):
         for name in ('a "b" \\c', "J\u00fcrgen's"):
             self.assertEqual(json.loads(self.tool("--json", "add", "--profile", name, name))["profile"],
                              name)
+
+    def test_an_empty_default_profile(self):
+        self.init()
+        self.config.write_text(self.config.read_text().replace(
+            "server:\n", "server:\n  default_profile: ''\n", 1))
+        self.assertEqual(list(yaml.safe_load(self.tool("add", "alice"))["profiles"]), ["default"])
 
     def test_what_cannot_be_seen_is_refused(self):
         self.init()

@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "conf/values.h"
 #include "files/client_conf.h"
+#ifdef HAVE_OPENSPA
+#include "files/ospa.h"
+#endif
 #include "files/server_files.h"
 #include "files/write_file.h"
 
@@ -280,6 +283,24 @@ static void profiles_have_any_name(void **state)
 	client_conf_free(conf);
 }
 
+#ifdef HAVE_OPENSPA
+static void the_name_in_an_ospa_file_may_be_long(void **state)
+{
+	struct conf_error error = {.text = ""};
+	struct ospa ospa;
+
+	(void)state;
+	if (!ospa_load(&ospa,
+	        write_text("client.ospa", "version: 0.1.0\nname: " LONG_255 "\nserverPort: 1\n"
+	                                  "clientDeviceId: 8e29c98d-cb57-40a6-8e79-4e1a21bc54dd\n"
+	                                  "privateKey: a\npublicKey: b\nserverPublicKey: c\n"),
+	        &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(strlen(ospa.name), OSPA_NAME_BYTES - 1);
+	ospa_free(&ospa);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +314,9 @@ int main(void)
 	    TEST(groups_have_any_name),
 	    TEST(files_are_named_by_labels),
 	    TEST(profiles_have_any_name),
+#ifdef HAVE_OPENSPA
+	    TEST(the_name_in_an_ospa_file_may_be_long),
+#endif
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);
