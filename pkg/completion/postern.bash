@@ -28,10 +28,16 @@ _postern_value() # OPTION CURRENT
 	esac
 }
 
-# The names in the first column of a list, whose first line is a heading; devices have one, too.
-_postern_names() # COMMAND
+# Names may hold blanks and quotes: one a line, and written as the shell wants them.
+_postern_names() # COMMAND CURRENT
 {
-	"${COMP_WORDS[0]}" "$1" 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
+	local name current=$2
+
+	[[ $current == [\"\']* ]] || current=${current//\\/}
+	current=${current#[\"\']}
+	while IFS= read -r name; do
+		[[ $name == "$current"* ]] && COMPREPLY+=("$(printf %q "$name")")
+	done < <("${COMP_WORDS[0]}" "$1" --names 2>/dev/null)
 }
 
 _postern()
@@ -59,6 +65,7 @@ _postern()
 	init) options+=" --server --port --firewall --interface --force" ;;
 	add) options+=" --ports --targets --expires --profile --qr --qr-out --no-privkey --public-key
 		--no-reload" ;;
+	list | profiles) options+=" --names" ;;
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch" ;;
 	release) options+=" --yes" ;;
@@ -80,8 +87,14 @@ _postern()
 	if [[ -n $command && $current != -* ]]; then
 		case $command in
 		config) options="check show convert" ;;
-		revoke) options=$(_postern_names list) ;;
-		knock | connect | status | profiles) options=$(_postern_names profiles) ;;
+		revoke)
+			_postern_names list "$current"
+			return
+			;;
+		knock | connect | status | profiles)
+			_postern_names profiles "$current"
+			return
+			;;
 		openspa) options="gen-server-key gen-client" ;;
 		request)
 			compopt -o filenames

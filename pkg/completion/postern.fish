@@ -3,7 +3,7 @@
 set -l commands init add list revoke sessions reload release config index knock connect status profiles request get-ip openspa
 
 function __postern_names
-    postern $argv[1] 2>/dev/null | awk 'NR > 1 && NF && $1 != "DEVICE" { print $1 }'
+    postern $argv[1] --names 2>/dev/null
 end
 
 complete -c postern -f
@@ -53,6 +53,7 @@ complete -c postern -n $add -l qr-out -r -F -d 'write the code as a PNG'
 complete -c postern -n $add -l no-privkey -d 'leave the private key out of the code'
 complete -c postern -n $add -l public-key -x -d 'register this key'
 complete -c postern -n '__fish_seen_subcommand_from add revoke' -l no-reload -d 'leave the daemon as it is'
+complete -c postern -n '__fish_seen_subcommand_from list profiles' -l names -d 'the names alone'
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
 complete -c postern -n '__fish_seen_subcommand_from index' -l state-dir -r -F -d 'the state directory of posternd'

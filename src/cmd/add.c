@@ -20,8 +20,9 @@
 
 /* --- What the client needs, as texts */
 
-#define PUBLIC_BYTES  32
-#define PRIVATE_BYTES 64
+#define PUBLIC_BYTES           32
+#define PRIVATE_BYTES          64
+#define PROVISION_QUOTED_BYTES (2 * CONF_TEXT_BYTES + 3)
 
 static void put_key(
     struct line *s, const char *before, const uint8_t *key, size_t size, const char *after)
@@ -38,7 +39,7 @@ static void put_key(
 bool provision_yaml(char *out, size_t size, const struct provision *p)
 {
 	struct line s = {.text = out, .size = size};
-	char quoted[512];
+	char quoted[PROVISION_QUOTED_BYTES];
 
 	line_add(&s, "profiles:\n    %s:\n", text_yaml(quoted, sizeof quoted, p->profile));
 	line_add(&s, "        server_host: %s\n", text_yaml(quoted, sizeof quoted, p->host));
@@ -50,13 +51,14 @@ bool provision_yaml(char *out, size_t size, const struct provision *p)
 	return !s.cut;
 }
 
-/* Names, hosts and base64 hold nothing that JSON would escape. */
 bool provision_json(char *out, size_t size, const struct provision *p)
 {
 	struct line s = {.text = out, .size = size};
+	char quoted[PROVISION_QUOTED_BYTES];
 
-	line_add(&s, "{\"profile\":\"%s\",\"host\":\"%s\",\"udp_port\":%u", p->profile, p->host,
-	    p->udp_port);
+	/* Hosts and base64 hold nothing that JSON would escape. */
+	line_add(&s, "{\"profile\":%s,\"host\":\"%s\",\"udp_port\":%u",
+	    text_json(quoted, sizeof quoted, p->profile), p->host, p->udp_port);
 	put_key(&s, ",\"server_pubkey\":\"", p->server_public, PUBLIC_BYTES, "\"");
 	put_key(&s, ",\"client_privkey\":\"", p->client_secret, PRIVATE_BYTES, "\"");
 	put_key(&s, ",\"client_pubkey\":\"", p->client_public, PUBLIC_BYTES, "\"}");
@@ -213,7 +215,10 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 		    "%s says no server.host, and clients need to know where to knock", cli->config);
 	else if (make_keys(cli, add, &secret)) {
 		p = (struct provision){
-		    .profile = add->profile != NULL ? add->profile : server->default_profile.text,
+		    .profile = add->profile != NULL ? add->profile
+		               : server->default_profile.text[0] != '\0'
+		                   ? server->default_profile.text
+		                   : "default",
 		    .host = server->host.text,
 		    .udp_port = (uint16_t)server->udp_port,
 		    .server_public = conf_server_public(conf),

@@ -43,7 +43,8 @@ static bool check_port(const char *text, const char **expected)
 
 	/* What is no spec may be the name of a group; whether there is one, conf finds out. */
 	return value_port_spec(&spec, text, expected) ||
-	       (strspn(text, "0123456789") == 0 && value_name(text, &unused));
+	       ((strspn(text, "0123456789") == 0 || strpbrk(text, " .") != NULL) &&
+	           value_name(text, &unused));
 }
 
 /* `row->check` tells whether a word is one. */
@@ -55,7 +56,8 @@ static bool take_words(struct cli *cli, const struct option_row *row, char *list
 
 	while ((one = strsep(&list, ",")) != NULL) {
 		one += strspn(one, " ");
-		one[strcspn(one, " ")] = '\0';
+		for (size_t end = strlen(one); end > 0 && one[end - 1] == ' '; end--)
+			one[end - 1] = '\0';
 		if (!row->check(one, &expected))
 			return option_refuse(cli, row, one, expected);
 		if (words->count == ADD_WORDS_MOST)

@@ -19,6 +19,8 @@ static const struct option_syntax syntax = {
         "when the client last was let in. Then the OpenSPA devices: UUID, name, whether a request\n"
         "would be heard, expiry, when it last was, and what it may ask for.\n"
         "\n"
+        "  --names  the names alone, one a line\n"
+        "\n"
         "Examples:\n"
         "  postern list\n"
         "  postern list --json | jq '.clients[] | select(.status == \"expired\").name'\n",
@@ -26,7 +28,7 @@ static const struct option_syntax syntax = {
 
 /* What clients and devices have in common. */
 struct row {
-	bool skipped; /* its groups are not there */
+	bool skipped; /* for its name, or for groups that are not there */
 	bool revoked;
 	int64_t expires_ns;
 	int64_t now_ns;
@@ -45,11 +47,13 @@ static const char *status_of(const struct row *row)
 static const char *join(char *out, size_t size, const struct conf_list *list, const char *none)
 {
 	struct line l = {.text = out, .size = size};
+	char item[128];
 
 	if (list->count == 0)
 		line_add(&l, "%s", none);
 	for (size_t i = 0; i < list->count; i++)
-		line_add(&l, "%s%s", i > 0 ? "," : "", list->items[i].text);
+		line_add(&l, "%s%s", i > 0 ? "," : "",
+		    text_name(item, sizeof item, list->items[i].text));
 	return out;
 }
 
@@ -90,11 +94,12 @@ static void json_list(
 /* `j` NULL: as text. */
 static void show_client(struct json *j, const struct conf_client *client, const struct row *row)
 {
-	char text[TEXT_FINGERPRINT_BYTES], ports[128];
+	char text[TEXT_FINGERPRINT_BYTES], name[4 * CONF_TEXT_BYTES], ports[128];
 	const char *fingerprint = text_fingerprint(client->ed25519_pubkey.bytes, text);
 
 	if (j == NULL) {
-		printf("%-20s %-17s ", client->name, fingerprint);
+		text_column(text_name(name, sizeof name, client->name), 20);
+		printf("%-17s ", fingerprint);
 		print_common(row);
 		puts(join(ports, sizeof ports, &client->allowed_ports, "default"));
 		return;
@@ -114,8 +119,8 @@ static void show_device(struct json *j, const struct conf_device *device, const 
 
 	uuid_text(uuid, device->uuid);
 	if (j == NULL) {
-		printf("%-36s %-20s ", uuid,
-		    strcmp(device->name.text, uuid) == 0 ? "-" : device->name.text);
+		printf("%-36s ", uuid);
+		text_column(strcmp(device->name.text, uuid) == 0 ? "-" : device->name.text, 20);
 		print_common(row);
 		puts(join(rules, sizeof rules, &device->rules, "any"));
 		return;
@@ -184,22 +189,43 @@ static void json_all(const struct conf *conf, const struct daemon_state *state, 
 	json_close(&j, '}');
 }
 
-enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
+static void print_names(const struct conf *conf)
+{
+	char name[4 * CONF_TEXT_BYTES];
+
+	for (size_t i = 0; i < conf_client_count(conf); i++)
+		puts(text_name(name, sizeof name, conf_client(conf, i)->name));
+	for (size_t i = 0; i < conf_device_count(conf); i++)
+		puts(conf_device(conf, i)->name.text);
+}
+
+static void show_all(const struct cli *cli, const struct conf *conf)
 {
 	struct control_error error = {0};
 	struct daemon_state state;
-	struct conf *conf = NULL;
 
-	if (!option_read(cli, &syntax, NULL, argc, argv))
-		return cli->status;
-	conf = cli_load_conf(cli);
-	if (conf == NULL)
-		return cli->status;
 	if (daemon_state_ask(cli, &state, &error) != CTL_DONE)
 		cli_detail(cli, "posternd does not answer at %s: not known when clients were seen",
 		    cli->control);
 	(cli->json ? json_all : print_all)(conf, &state, clock_real_ns());
 	daemon_state_free(&state);
+}
+
+enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
+{
+	bool names = false;
+	const struct option_row options[] = {{"names", .flag = &names}, {0}};
+	struct conf *conf = NULL;
+
+	if (!option_read(cli, &syntax, options, argc, argv))
+		return cli->status;
+	conf = cli_load_conf(cli);
+	if (conf == NULL)
+		return cli->status;
+	if (names)
+		print_names(conf);
+	else
+		show_all(cli, conf);
 	conf_free(conf);
 	return CLI_DONE;
 }

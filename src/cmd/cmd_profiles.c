@@ -12,6 +12,8 @@ static const struct option_syntax syntax = {
     .help = "Lists the profiles of the client configuration, or shows one. Private keys are never\n"
             "shown.\n"
             "\n"
+            "  --names  the names alone, one a line\n"
+            "\n"
             "Examples:\n"
             "  postern profiles\n"
             "  postern profiles home --json\n",
@@ -45,7 +47,7 @@ static void json_profile(struct json *j, const struct client_profile *p)
 static void print_profile(const struct client_profile *p)
 {
 	char server[KEY_TEXT_BYTES], own[KEY_TEXT_BYTES], fingerprint[TEXT_FINGERPRINT_BYTES];
-	char command[512] = "(none)";
+	char command[512] = "(none)", name[4 * CONF_TEXT_BYTES];
 
 	if (p->post_knock != NULL)
 		text_escaped(command, sizeof command, p->post_knock);
@@ -57,26 +59,32 @@ static void print_profile(const struct client_profile *p)
 	       "Fingerprint:   %s\n"
 	       "Private key:   (redacted)\n"
 	       "Post-knock:    %s\n",
-	    p->name, p->server_host.text, (int)p->server_udp_port,
+	    text_name(name, sizeof name, p->name), p->server_host.text, (int)p->server_udp_port,
 	    key_text(&p->server_pubkey, server), key_text(&p->public_key, own),
 	    text_fingerprint(p->public_key.bytes, fingerprint), command);
 }
 
 static void print_row(const struct client_profile *p)
 {
-	char command[40] = "-";
+	char command[40] = "-", name[4 * CONF_TEXT_BYTES];
 
 	if (p->post_knock != NULL)
 		text_escaped(command, sizeof command, p->post_knock);
-	printf("%-20s %-30s %-6d %s\n", p->name, p->server_host.text, (int)p->server_udp_port,
-	    command);
+	text_column(text_name(name, sizeof name, p->name), 20);
+	printf("%-30s %-6d %s\n", p->server_host.text, (int)p->server_udp_port, command);
 }
 
-static void print_list(const struct cli *cli, const struct client_conf *conf)
+static void print_list(const struct cli *cli, const struct client_conf *conf, bool names)
 {
 	size_t count = client_conf_count(conf);
+	char name[4 * CONF_TEXT_BYTES];
 	struct json j = {.to = stdout};
 
+	if (names) {
+		for (size_t i = 0; i < count; i++)
+			puts(text_name(name, sizeof name, client_conf_profile(conf, i)->name));
+		return;
+	}
 	if (cli->json) {
 		json_open(&j, NULL, '{');
 		json_open(&j, "profiles", '[');
@@ -102,8 +110,10 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 	struct client_conf *conf = NULL;
 	struct conf_error error = {0};
 	struct json j = {.to = stdout};
+	bool names = false;
+	const struct option_row options[] = {{"names", .flag = &names}, {0}};
 
-	if (!option_read(cli, &syntax, NULL, argc, argv))
+	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
 	cli->status = CLI_DONE;
 	if (cli->operand != NULL) {
@@ -118,7 +128,7 @@ enum cli_exit cmd_profiles(struct cli *cli, int argc, char **argv)
 	} else {
 		for (size_t i = 0; i < client_conf_broken_count(conf); i++)
 			cli_warn(cli, "%s", client_conf_broken(conf, i));
-		print_list(cli, conf);
+		print_list(cli, conf, names);
 	}
 	if (cli->operand == NULL)
 		knocking_warn(cli, conf);

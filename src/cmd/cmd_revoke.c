@@ -7,6 +7,7 @@
 #include "cmd/daemon.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
+#include "cmd/text.h"
 #include "conf/conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
@@ -29,7 +30,7 @@ static enum cli_exit unknown_client(
     const struct cli *cli, const struct conf *conf, const char *name)
 {
 	struct value_guess guess = {.text = name};
-	char quoted[128];
+	char quoted[128], meant[4 * CONF_TEXT_BYTES];
 
 	for (size_t i = 0; i < conf_client_count(conf); i++)
 		value_consider(&guess, conf_client(conf, i)->name);
@@ -38,7 +39,7 @@ static enum cli_exit unknown_client(
 	value_quoted(quoted, sizeof quoted, name, 64);
 	if (guess.best != NULL)
 		return cli_fail(cli, CLI_FAILED, "no client or device %s; did you mean \"%s\"?",
-		    quoted, guess.best);
+		    quoted, text_name(meant, sizeof meant, guess.best));
 	return cli_fail(cli, CLI_FAILED, "no client or device %s; see 'postern list'", quoted);
 }
 
@@ -46,6 +47,7 @@ static enum cli_exit unknown_client(
 static void print_revoked(const struct cli *cli, const char *kind, const char *name, bool before)
 {
 	struct json j = {.to = stdout};
+	char text[4 * CONF_TEXT_BYTES];
 
 	if (cli->json) {
 		json_open(&j, NULL, '{');
@@ -54,8 +56,8 @@ static void print_revoked(const struct cli *cli, const char *kind, const char *n
 		json_bool(&j, "was_revoked", before);
 		json_close(&j, '}');
 	} else if (!cli->quiet) {
-		printf("%c%s \"%s\" %s.\n", toupper((unsigned char)*kind), kind + 1, name,
-		    before ? "was revoked before" : "revoked");
+		printf("%c%s \"%s\" %s.\n", toupper((unsigned char)*kind), kind + 1,
+		    text_name(text, sizeof text, name), before ? "was revoked before" : "revoked");
 	}
 }
 

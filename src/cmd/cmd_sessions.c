@@ -5,6 +5,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/names.h"
 #include "cmd/option.h"
 #include "cmd/text.h"
 
@@ -26,26 +27,33 @@ static int64_t remaining_ns(const struct control_session *s)
 	                                               : (int64_t)s->remaining_ms * NS_PER_MS;
 }
 
-static void print_session(const struct control_session *s)
+static void print_client(struct names *names, const char *label)
 {
-	char client[4 * CLIENT_NAME_BYTES], ports[256], address[ADDR_TEXT_BYTES];
+	fputs("  ", stdout);
+	text_column(names_of(names, label), 18);
+}
+
+static void print_session(struct names *names, const struct control_session *s)
+{
+	char ports[256], address[ADDR_TEXT_BYTES];
 	char opened[CLOCK_TEXT_BYTES], left[TEXT_DURATION_BYTES];
 
-	printf("  %-18s %-28s %s%-10s%s %-21s %s\n", text_escaped(client, sizeof client, s->client),
-	    addr_text(&s->address, address), cli_colour(s->overdue ? CLI_RED : CLI_GREEN),
+	print_client(names, s->client);
+	printf("%-28s %s%-10s%s %-21s %s\n", addr_text(&s->address, address),
+	    cli_colour(s->overdue ? CLI_RED : CLI_GREEN),
 	    s->overdue ? "overdue" : text_duration(remaining_ns(s), left), cli_colour(CLI_PLAIN),
 	    s->overdue ? "-" : clock_text(s->opened_ns, opened),
 	    text_ports(ports, sizeof ports, s->ports, s->port_count, s->more));
 }
 
-static void print_last_seen(const struct control_last_seen *seen, int64_t now_ns)
+static void print_last_seen(
+    struct names *names, const struct control_last_seen *seen, int64_t now_ns)
 {
-	char client[4 * CLIENT_NAME_BYTES], address[ADDR_TEXT_BYTES];
-	char when[CLOCK_TEXT_BYTES], ago[TEXT_DURATION_BYTES];
+	char address[ADDR_TEXT_BYTES], when[CLOCK_TEXT_BYTES], ago[TEXT_DURATION_BYTES];
 
-	printf("  %-18s %-28s %-21s %s ago\n", text_escaped(client, sizeof client, seen->client),
-	    addr_text(&seen->address, address), clock_text(seen->when_ns, when),
-	    text_duration(now_ns - seen->when_ns, ago));
+	print_client(names, seen->client);
+	printf("%-28s %-21s %s ago\n", addr_text(&seen->address, address),
+	    clock_text(seen->when_ns, when), text_duration(now_ns - seen->when_ns, ago));
 }
 
 static void print_lacks(const struct daemon_state *state)
@@ -65,7 +73,7 @@ static void print_lacks(const struct daemon_state *state)
 		putchar('\n');
 }
 
-static void print_text(const struct daemon_state *state, int64_t now_ns)
+static void print_text(struct names *names, const struct daemon_state *state, int64_t now_ns)
 {
 	const char *bold = cli_colour(CLI_BOLD), *plain = cli_colour(CLI_PLAIN);
 	char when[CLOCK_TEXT_BYTES];
@@ -80,7 +88,7 @@ static void print_text(const struct daemon_state *state, int64_t now_ns)
 		printf("  %-18s %-28s %-10s %-21s %s\n", "CLIENT", "ADDRESS", "EXPIRES IN",
 		    "OPENED", "PORTS");
 	for (size_t i = 0; i < state->session_count; i++)
-		print_session(&state->sessions[i]);
+		print_session(names, &state->sessions[i]);
 	for (size_t i = 0; i < state->seen_count; i++) {
 		if (daemon_active(state, state->seen[i].client))
 			continue;
@@ -88,17 +96,18 @@ static void print_text(const struct daemon_state *state, int64_t now_ns)
 			printf("\n%sLAST SEEN%s\n  %-18s %-28s %-21s %s\n", bold, plain, "CLIENT",
 			    "ADDRESS", "LAST KNOCK", "AGO");
 		heading = true;
-		print_last_seen(&state->seen[i], now_ns);
+		print_last_seen(names, &state->seen[i], now_ns);
 	}
 }
 
-static void json_session(struct json *j, const struct control_session *s, int64_t now_ns)
+static void json_session(
+    struct json *j, struct names *names, const struct control_session *s, int64_t now_ns)
 {
 	char address[ADDR_TEXT_BYTES], protocol[4];
 	int64_t left = remaining_ns(s);
 
 	json_open(j, NULL, '{');
-	json_string(j, "client_name", s->client);
+	json_string(j, "client_name", names_of(names, s->client));
 	json_string(j, "ip", addr_text(&s->address, address));
 	json_open(j, "ports", '[');
 	for (size_t i = 0; i < s->port_count; i++) {
@@ -121,7 +130,8 @@ static void json_session(struct json *j, const struct control_session *s, int64_
 }
 
 /* The members of openme's session file keep their names. */
-static void print_sessions_json(const struct daemon_state *state, int64_t now_ns)
+static void print_sessions_json(
+    struct names *names, const struct daemon_state *state, int64_t now_ns)
 {
 	struct json j = {.to = stdout};
 	static const char *const guards[CONTROL_GUARDS] = {"none", "there", "gone"};
@@ -131,15 +141,16 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 	json_time(&j, "updated_at", now_ns);
 	json_open(&j, "active_sessions", '[');
 	for (size_t i = 0; i < state->session_count; i++)
-		json_session(&j, &state->sessions[i], now_ns);
+		json_session(&j, names, &state->sessions[i], now_ns);
 	json_close(&j, ']');
 	json_open(&j, "last_seen", '{');
 	for (size_t i = 0; i < state->seen_count; i++)
-		json_time(&j, state->seen[i].client, state->seen[i].when_ns);
+		json_time(&j, names_of(names, state->seen[i].client), state->seen[i].when_ns);
 	json_close(&j, '}');
 	json_open(&j, "last_address", '{');
 	for (size_t i = 0; i < state->seen_count; i++)
-		json_string(&j, state->seen[i].client, addr_text(&state->seen[i].address, address));
+		json_string(&j, names_of(names, state->seen[i].client),
+		    addr_text(&state->seen[i].address, address));
 	json_close(&j, '}');
 	json_open(&j, "sandbox_without", '[');
 	for (size_t i = 0; i < state->without_count; i++)
@@ -151,6 +162,7 @@ static void print_sessions_json(const struct daemon_state *state, int64_t now_ns
 
 static enum cli_exit show(const struct cli *cli, bool watch)
 {
+	struct names names = {.cli = cli};
 	struct control_error error = {0};
 	struct daemon_state state;
 	enum ctl_result result = daemon_state_ask(cli, &state, &error);
@@ -164,11 +176,12 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 		if (watch && !cli->json && isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
 		if (cli->json)
-			print_sessions_json(&state, clock_real_ns());
+			print_sessions_json(&names, &state, clock_real_ns());
 		else
-			print_text(&state, clock_real_ns());
+			print_text(&names, &state, clock_real_ns());
 		status = cli_flush(cli, CLI_DONE);
 	}
+	names_free(&names);
 	daemon_state_free(&state);
 	return status;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cmd/text.h"
+#include "conf/values.h"
 
 #define ANSWER_NS (5 * NS_PER_SECOND)
 /* A reload checks every key of every client: a million on a small board take minutes. */
@@ -98,7 +99,7 @@ const struct control_last_seen *daemon_seen(const struct daemon_state *state, co
 
 	if (state->seen_count == 0)
 		return NULL;
-	snprintf(key.client, sizeof key.client, "%s", client);
+	value_label(key.client, client);
 	return bsearch(&key, state->seen, state->seen_count, sizeof *state->seen, compare_seen);
 }
 

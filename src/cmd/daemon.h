@@ -24,8 +24,9 @@ struct daemon_state {
 enum ctl_result daemon_state_ask(
     const struct cli *cli, struct daemon_state *state, struct control_error *error);
 void daemon_state_free(struct daemon_state *state);
+/* By label (conf/values.h), as it stands in the records. */
 bool daemon_active(const struct daemon_state *state, const char *client);
-/* NULL when `client` was not seen. */
+/* By name; NULL when `client` was not seen. */
 const struct control_last_seen *daemon_seen(const struct daemon_state *state, const char *client);
 
 /* Reports what went wrong and returns the status to exit with; CLI_DONE for CTL_DONE. */

@@ -3,19 +3,24 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "conf/values.h"
 
 static void put_text(struct json *j, const char *text)
 {
 	fputc('"', j->to);
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (*text != '\0') {
+		uint32_t c = value_character(&text);
 
+		if (c == 0)
+			c = (unsigned char)*text++;
 		if (c == '"' || c == '\\')
-			fprintf(j->to, "\\%c", c);
+			fprintf(j->to, "\\%c", (int)c);
 		else if (c >= 0x20 && c < 0x7f)
-			fputc(c, j->to);
-		else
+			fputc((int)c, j->to);
+		else if (c <= UINT16_MAX)
 			fprintf(j->to, "\\u%04x", c);
+		else
+			fprintf(j->to, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
 	}
 	fputc('"', j->to);
 }

@@ -15,7 +15,8 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);
 /* With a newline after the outermost one. */
 void json_close(struct json *j, char bracket);
-/* Bytes outside printable ASCII become \u00NN. NULL becomes null. */
+/* Characters outside printable ASCII, and bytes that are no UTF-8, become \uNNNN. NULL becomes
+ * null. */
 void json_string(struct json *j, const char *key, const char *value);
 void json_number(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "cmd/text.h"
 
 void knocking_warn(const struct cli *cli, const struct client_conf *conf)
 {
@@ -44,6 +45,7 @@ static enum cli_exit report_failure(const struct cli *cli, const struct knocking
     enum postern_error error, const struct postern_report *report)
 {
 	const char *host = k->profile->server_host.text;
+	char name[4 * CONF_TEXT_BYTES];
 	int system_error = report->ipv4.error == POSTERN_SYSTEM_FAILED ? report->ipv4.system_error
 	                                                               : report->ipv6.system_error;
 
@@ -54,8 +56,8 @@ static enum cli_exit report_failure(const struct cli *cli, const struct knocking
 		return cli_fail(cli, CLI_FAILED, "%s has no %s address", host,
 		    k->family == AF_INET ? "IPv4" : "IPv6");
 	if (error == POSTERN_BAD_KEY)
-		return cli_fail(cli, CLI_CONFIG, "profile \"%s\": %s", k->profile->name,
-		    postern_strerror(error));
+		return cli_fail(cli, CLI_CONFIG, "profile \"%s\": %s",
+		    text_name(name, sizeof name, k->profile->name), postern_strerror(error));
 	errno = system_error;
 	if (error == POSTERN_SYSTEM_FAILED)
 		return cli_fail_errno(cli, "cannot send a knock to %s", host);

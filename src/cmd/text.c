@@ -6,26 +6,54 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <wchar.h>
 
 #include "base/clock.h"
+#include "base/line.h"
+#include "conf/values.h"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 const char *text_escaped(char *out, size_t size, const char *text)
 {
 	size_t used = 0;
 
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		bool plain = c >= 0x20 && c < 0x7f && c != '\\';
+	while (*text != '\0') {
+		const char *from = text;
+		bool plain = *text != '\\' && value_character(&text) != 0;
+		size_t length = plain ? (size_t)(text - from) : 4;
 
-		if (used + (plain ? 1 : 4) >= size)
+		if (used + length >= size)
 			break;
 		if (plain)
-			out[used++] = (char)c;
+			memcpy(out + used, from, length);
 		else
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
+			snprintf(out + used, size - used, "\\x%02x", (unsigned char)*text++);
+		used += length;
 	}
 	out[used] = '\0';
 	return out;
+}
+
+const char *text_name(char *out, size_t size, const char *name)
+{
+	const char *expected = NULL;
+
+	return value_name(name, &expected) ? name : text_escaped(out, size, name);
+}
+
+void text_column(const char *text, int width)
+{
+	const char *at = text;
+
+	while (*at != '\0') {
+		uint32_t c = value_character(&at);
+		int columns = c == 0 ? 1 : wcwidth((wchar_t)c);
+
+		at += c == 0;
+		width -= columns < 0 ? 1 : columns; /* this locale may not know it */
+	}
+	printf("%s%*s ", text, width < 0 ? 0 : width, "");
 }
 
 const char *text_duration(int64_t ns, char text[static TEXT_DURATION_BYTES])
@@ -114,12 +142,24 @@ static bool yaml_could_misread(const char *text)
 			return true;
 	}
 	/* Numbers and times start with a digit; a colon may end a key. */
-	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == 0 ||
-	       strchr(text, ':') != NULL;
+	return strspn(text, LETTERS) == 0 || strspn(text, LETTERS "0123456789._@-") < strlen(text);
+}
+
+const char *text_json(char *out, size_t size, const char *text)
+{
+	struct line l = {.text = out, .size = size};
+
+	line_add(&l, "\"");
+	for (; *text != '\0'; text++)
+		line_add(&l, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	line_add(&l, "\"");
+	return out;
 }
 
 const char *text_yaml(char *out, size_t size, const char *text)
 {
-	snprintf(out, size, yaml_could_misread(text) ? "\"%s\"" : "%s", text);
+	if (yaml_could_misread(text))
+		return text_json(out, size, text);
+	snprintf(out, size, "%s", text);
 	return out;
 }

@@ -8,8 +8,13 @@
 
 #include "snapshot/snapshot.h"
 
-/* Printable ASCII as it is, every other byte as \xNN; cut where `size` ends. Returns `out`. */
+/* Characters that can be seen as they are, every other byte, and the backslash, as \xNN; cut where
+ * `size` ends. Returns `out`. */
 const char *text_escaped(char *out, size_t size, const char *text);
+/* A name as it is; what is none, and stands in a file all the same, escaped. */
+const char *text_name(char *out, size_t size, const char *name);
+/* To standard output, filled up to `width` columns, and a blank. */
+void text_column(const char *text, int width);
 
 #define TEXT_DURATION_BYTES 32
 /* "0s", "29s", "28m1s", "3h0m2s", "12d4h": rounded up to whole seconds. Returns `text`. */
@@ -25,8 +30,10 @@ const char *text_protocol(uint8_t protocol, char text[static 4]);
 const char *text_fingerprint(
     const uint8_t key[static CLIENT_KEY_BYTES], char text[static TEXT_FINGERPRINT_BYTES]);
 
-/* A YAML scalar for a name or host that was checked: quoted where YAML could read it as something
- * else. Returns `out`, which holds strlen(text) + 3. */
+/* A string of JSON for a name or host that was checked. Returns `out`, which holds
+ * 2 * strlen(text) + 3. */
+const char *text_json(char *out, size_t size, const char *text);
+/* The same for YAML, without quotes where it needs none. */
 const char *text_yaml(char *out, size_t size, const char *text);
 
 #endif

@@ -207,10 +207,8 @@ static bool merge_name(struct conf *conf, struct conf_client *entries, size_t co
 	}
 	kept = *standing;
 	memset(standing, 0, sizeof *standing);
-	for (size_t i = 0; i < count; i++) {
-		section_free(&conf_client_section, &entries[i]);
-		memset(&entries[i], 0, sizeof entries[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		client_free(&entries[i]);
 	*to = kept;
 	return true;
 }
@@ -312,7 +310,7 @@ void conf_unknown_ports(const struct conf *conf, const char *text, char *out, si
 	struct value_guess guess = {.text = text};
 	const char *expected = NULL;
 	struct port_spec spec;
-	char quoted[96], meant[96] = "";
+	char quoted[96], meant[CONF_TEXT_BYTES + 20] = "";
 
 	for (size_t i = 0; i < conf->group_count; i++)
 		value_consider(&guess, conf->groups[i].name);
@@ -359,6 +357,23 @@ static bool groups_known(struct conf *conf, struct conf_client *client, struct c
 	return true;
 }
 
+/* That is not to be the warning that is left out. */
+static void mind_all_skipped(struct conf *conf)
+{
+	bool full = conf->warning_count >= CONF_WARNINGS_MOST;
+	size_t skipped = 0;
+
+	while (skipped < conf->client_count && conf->clients[skipped].skipped)
+		skipped++;
+	if (conf->client_count == 0 || skipped < conf->client_count)
+		return;
+	while (full && conf->warning_count >= CONF_WARNINGS_MOST)
+		free(conf->warnings[--conf->warning_count]);
+	conf_warn(conf, "%s: every client is skipped: no knock opens anything", conf->path);
+	if (full)
+		conf_warn(conf, "and more"); /* becomes the word that some are left out */
+}
+
 bool check_clients(struct conf *conf, struct conf_error *error)
 {
 	if (!merge_names(conf, error) || !settle_keys(conf, error))
@@ -371,5 +386,6 @@ bool check_clients(struct conf *conf, struct conf_error *error)
 		if (!groups_known(conf, &conf->clients[i], error))
 			return false;
 	}
+	mind_all_skipped(conf);
 	return true;
 }

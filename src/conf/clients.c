@@ -62,23 +62,44 @@ static void warn_of_zone(
 		    value_quoted(found, sizeof found, value->text, 64), zoned);
 }
 
+/* One odd name is no reason to shut out the others, or to leave the client's ports unguarded. */
+static bool take_name(struct conf *conf, struct conf_client *client, const char *text)
+{
+	char label[CLIENT_NAME_BYTES], quoted[96];
+	const char *expected = NULL;
+
+	if (!value_name(text, &expected)) {
+		client->skipped = true;
+		conf_warn(conf, "%s:%u:%u: clients: found %s; expected %s; the client is skipped",
+		    client->file, client->place.line, client->place.column,
+		    value_quoted(quoted, sizeof quoted, text, 64), expected);
+	}
+	value_label(label, text);
+	client->name = strdup(strlen(text) < CONF_TEXT_BYTES ? text : label);
+	return client->name != NULL;
+}
+
+void client_free(struct conf_client *client)
+{
+	section_free(&conf_client_section, client);
+	free(client->name);
+	memset(client, 0, sizeof *client);
+}
+
 bool clients_load_one(struct conf *conf, const struct tree *tree, const struct node *key,
     const char *file, struct conf_error *error)
 {
 	const struct node *map = tree_next(tree, key);
-	const char *expected = NULL;
-	struct conf_client *client;
+	struct conf_client *client = add_client(conf);
 	char path[96];
 
-	if (!value_name(key->text, &expected))
-		return section_refuse(tree, key, "clients", expected, error);
-	client = add_client(conf);
 	if (client == NULL)
 		return section_refuse(tree, key, "clients", "fewer clients", error);
-	snprintf(client->name, sizeof client->name, "%s", key->text);
 	client->file = file;
 	client->place = key->place;
-	snprintf(path, sizeof path, "clients.%s", key->text);
+	if (!take_name(conf, client, key->text))
+		return section_refuse(tree, key, "clients", "more memory", error);
+	snprintf(path, sizeof path, "clients.%s", client->name);
 	if (!section_defaults(&conf_client_section, client))
 		return section_refuse(tree, key, path, "more memory", error);
 	if (!section_load(&conf_client_section, client, tree, map, path, error) ||

@@ -31,10 +31,10 @@ struct conf_server {
 /* One of `clients`, as in CONF_CLIENT_KEYS. `targets` is empty and `wildcard` CONF_NOT_GIVEN where
  * the server's apply; `expires` is NEVER_NS when not given; `allowed_ports` is as written. */
 struct conf_client {
-	char name[CLIENT_NAME_BYTES];
+	char *name;       /* as written; its label where it is too long for a name */
 	const char *file; /* where it stands */
 	struct conf_place place;
-	bool skipped; /* opens nothing, see conf_warning */
+	bool skipped; /* for its name, its key or its ports: opens nothing, see conf_warning */
 	bool aside;   /* skipped, and has no key of its own: does not stand in the snapshot */
 #define X(key, kind, ...) CONF_TYPE_##kind key;
 	CONF_CLIENT_KEYS(X)

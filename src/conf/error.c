@@ -20,7 +20,7 @@ bool conf_fail(struct conf_error *error, const char *format, ...)
 	va_end(args);
 	*error = (struct conf_error){.permission = false};
 	/* On one line, whatever a path or a file put into it. */
-	line_escape(&l, text, SIZE_MAX, LINE_UNQUOTED);
+	value_escape(&l, text, SIZE_MAX, LINE_UNQUOTED);
 	return false;
 }
 

@@ -4,7 +4,7 @@
 
 #include "conf/conf.h"
 
-/* Fills *error; whatever is not printable ASCII becomes \xNN. Always false, so that a parser can
+/* Fills *error; what cannot be seen becomes \xNN. Always false, so that a parser can
  * end with `return conf_fail(...)`. */
 bool conf_fail(struct conf_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

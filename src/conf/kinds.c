@@ -239,13 +239,14 @@ static bool whole_rules(const struct conf_list *list, const char **expected)
 	return list->count > 0;
 }
 
+/* What is no port may name a group: that is seen when all of them are known. */
 static bool item_port(const char *text, const char **expected)
 {
 	struct port_spec spec;
 	const char *ignored = NULL;
 
-	/* A name is looked up among the groups when all of them are known. */
-	return value_port_spec(&spec, text, expected) || value_name(text, &ignored);
+	return value_port_spec(&spec, text, expected) || value_name(text, &ignored) ||
+	       strchr(text, '/') == NULL;
 }
 
 static bool item_allow(const char *text, const char **expected)
@@ -327,7 +328,7 @@ static void drop_list(void *member)
 static const struct kind kinds[] = {
     KIND(HOST, "a host", .read = read_text, .item = value_host, .or_empty = true),
     KIND(INTERFACE, "an interface", .read = read_text, .item = value_interface, .or_empty = true),
-    KIND(NAME, "a name", .read = read_text, .item = value_name),
+    KIND(NAME, "a name", .read = read_text, .item = value_name, .or_empty = true),
     KIND(COMMAND, "a command", .read = read_command, .drop = drop_command),
     KIND(INTEGER, "a whole number", .read = read_integer, .clear = clear_integer),
     KIND(DURATION, "a duration", .read = read_duration),

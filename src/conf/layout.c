@@ -16,11 +16,12 @@ static bool ranges_add_list(struct ranges *r, const struct conf *conf, const str
 		const char *ignored = NULL;
 		struct port_spec spec;
 
-		if (group != NULL) {
-			if (!ranges_add_list(r, conf, &group->specs))
-				return false;
-		} else if (value_port_spec(&spec, list->items[i].text, &ignored)) {
+		/* Ports first: a group that is called "80" cannot be named, as with openme. */
+		if (value_port_spec(&spec, list->items[i].text, &ignored)) {
 			if (!ranges_add_spec(r, &spec))
+				return false;
+		} else if (group != NULL) {
+			if (!ranges_add_list(r, conf, &group->specs))
 				return false;
 		}
 	}
@@ -110,7 +111,7 @@ static bool build_clients(struct parts *p, const struct conf *conf)
 		if (from->aside)
 			continue;
 		number++;
-		memcpy(to->name, from->name, sizeof to->name);
+		value_label(to->name, from->name);
 		memcpy(to->public_key, from->ed25519_pubkey.bytes, sizeof to->public_key);
 		to->expires_ns = from->expires;
 		to->wildcard = wildcard == 1;

@@ -66,7 +66,7 @@ static bool build_device(struct parts *p, const struct conf *conf, const struct 
 	struct device *to = &p->devices[p->device_count++];
 
 	memcpy(to->uuid, from->uuid, sizeof to->uuid);
-	memcpy(to->name, from->name.text, sizeof to->name);
+	value_label(to->name, from->name.text);
 	memcpy(to->modulus, from->modulus, sizeof to->modulus);
 	memcpy(to->exponent, from->exponent, sizeof to->exponent);
 	to->expires_ns = from->expires;

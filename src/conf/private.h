@@ -85,6 +85,7 @@ bool clients_load(struct conf *conf, const struct tree *tree, const struct node 
 /* Everything in clients.d. */
 bool clients_load_folder(
     struct conf *conf, const struct conf_overlay *overlay, struct conf_error *error);
+void client_free(struct conf_client *client);
 /* Remembers a file's name as one of conf->files; NULL when memory is short. */
 const char *conf_add_file(struct conf *conf, const char *path);
 

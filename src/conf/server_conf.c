@@ -25,20 +25,21 @@ static bool load_server(
 	return section_load(&conf_server_section, &conf->server, tree, map, "server", error);
 }
 
-static bool load_group(struct conf_group *group, const struct tree *tree, const struct node *key,
+static bool load_group(struct conf *conf, const struct tree *tree, const struct node *key,
     const struct node *value, struct conf_error *error)
 {
+	struct conf_group *group = &conf->groups[conf->group_count++];
 	const char *expected = NULL;
 	struct port_spec spec;
 	char path[96];
 
-	if (!value_name(key->text, &expected))
-		return section_refuse(tree, key, "ports", expected, error);
-	if (value_port_spec(&spec, key->text, &expected))
-		return section_refuse(
-		    tree, key, "ports", "a name that cannot be taken for a port", error);
 	group->name = strdup(key->text);
 	group->place = key->place;
+	if (value_port_spec(&spec, key->text, &expected))
+		conf_warn(conf,
+		    "%s:%u:%u: ports: found the group \"%s\", which reads as a port: its ports are "
+		    "guarded, but no client can name it; expected another name",
+		    tree->file, key->place.line, key->place.column, key->text);
 	snprintf(path, sizeof path, "ports.%s", key->text);
 	if (group->name == NULL)
 		return section_refuse(tree, key, path, "more memory", error);
@@ -80,8 +81,7 @@ static bool load_groups(
 		return section_refuse(tree, map, "ports", "more memory", error);
 	for (const struct node *key = tree_first(tree, map); key != NULL;
 	     key = tree_next_key(tree, key)) {
-		if (!load_group(
-		        &conf->groups[conf->group_count++], tree, key, tree_next(tree, key), error))
+		if (!load_group(conf, tree, key, tree_next(tree, key), error))
 			return false;
 	}
 	sort_groups(conf);
@@ -352,7 +352,7 @@ void conf_free(struct conf *conf)
 		list_free(&conf->groups[i].specs);
 	}
 	for (size_t i = 0; i < conf->client_count; i++)
-		section_free(&conf_client_section, &conf->clients[i]);
+		client_free(&conf->clients[i]);
 	section_free(&conf_openspa_section, &conf->openspa);
 	for (size_t i = 0; i < conf->device_count; i++)
 		section_free(&conf_device_section, &conf->devices[i]);

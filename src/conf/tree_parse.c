@@ -46,6 +46,15 @@ static bool refuse_event(struct builder *b, struct conf_place place, const char 
 	return tree_fail(b->tree, place, "", b->error, "%s", what);
 }
 
+/* Whether what comes next is a key of the innermost open map. */
+static bool is_key(const struct builder *b)
+{
+	const struct node *open =
+	    b->depth == 0 ? NULL : &b->tree->nodes[b->open[b->depth - 1].node];
+
+	return open != NULL && open->kind == NODE_MAP && open->count % 2 == 0;
+}
+
 /* A place in the tree for one more node, as the next child of the innermost open one. */
 static struct node *add_node(struct builder *b, enum node_kind kind, struct conf_place place)
 {
@@ -68,8 +77,7 @@ static struct node *add_node(struct builder *b, enum node_kind kind, struct conf
 	if (b->depth > 0) {
 		uint32_t parent = b->open[b->depth - 1].node, last = b->open[b->depth - 1].last;
 
-		if (kind != NODE_SCALAR && t->nodes[parent].kind == NODE_MAP &&
-		    t->nodes[parent].count % 2 == 0) {
+		if (kind != NODE_SCALAR && is_key(b)) {
 			refuse_event(b, place, "found a list or a map; expected a key");
 			return NULL;
 		}
@@ -89,12 +97,15 @@ static struct node *add_node(struct builder *b, enum node_kind kind, struct conf
 static bool add_scalar(struct builder *b, const yaml_event_t *event)
 {
 	struct conf_place place = place_of_mark(event->start_mark);
-	const char *value = (const char *)event->data.scalar.value;
+	char *value = (char *)event->data.scalar.value, *zero;
 	size_t length = event->data.scalar.length;
 	struct node *node;
 
-	if (memchr(value, '\0', length) != NULL)
-		return refuse_event(b, place, "found a zero byte in a value");
+	while ((zero = memchr(value, '\0', length)) != NULL) {
+		if (!is_key(b))
+			return refuse_event(b, place, "found a zero byte in a value");
+		*zero = '\1'; /* as odd in a key, and closes no text */
+	}
 	node = add_node(b, NODE_SCALAR, place);
 	if (node == NULL)
 		return false;

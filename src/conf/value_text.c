@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/param.h>
 
-#include "base/line.h"
-
 #define WORD_MOST 64
 
 const char *value_quoted(char *out, size_t size, const char *text, size_t most)
@@ -14,7 +12,7 @@ const char *value_quoted(char *out, size_t size, const char *text, size_t most)
 	struct line l = {.text = out, .size = size - sizeof cut_off};
 
 	line_add(&l, "\"");
-	line_escape(&l, text, most, LINE_QUOTED);
+	value_escape(&l, text, most, LINE_QUOTED);
 	l.size = size;
 	line_add(&l, "%s", l.cut || strnlen(text, most + 1) > most ? cut_off : "\"");
 	return out;

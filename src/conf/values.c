@@ -8,7 +8,6 @@
 
 #include "base/secret.h"
 #include "conf/schema.h"
-#include "snapshot/snapshot.h"
 
 #define DIGITS  "0123456789"
 #define BLANKS  " \t"
@@ -157,16 +156,6 @@ bool value_word(int *out, const struct conf_word *words, const char *text)
 		}
 	}
 	return false;
-}
-
-bool value_name(const char *text, const char **expected)
-{
-	size_t length = strlen(text);
-
-	*expected = "a name of up to 63 letters, digits and . _ @ -, that starts with a letter or "
-	            "a digit";
-	return length > 0 && length < CLIENT_NAME_BYTES && strspn(text, LETTERS DIGITS) > 0 &&
-	       strspn(text, LETTERS DIGITS "._@-") == length;
 }
 
 bool value_host(const char *text, const char **expected)

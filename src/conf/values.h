@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/line.h"
 #include "base/uuid.h"
-
-struct conf_word;
+#include "conf/schema.h"
+#include "snapshot/snapshot.h"
 
 /* Both ends included. */
 struct port_spec {
@@ -49,8 +50,17 @@ bool value_integer(int64_t *out, const char *text, const char **expected);
 bool value_switch(int *out, const char *text, const char **expected);
 /* One of a table's words. *expected is the phrase "one of the words listed": see the caller. */
 bool value_word(int *out, const struct conf_word *words, const char *text);
-/* [A-Za-z0-9][A-Za-z0-9._@-]{0,62} */
+/* 1 to 255 bytes of UTF-8 that can all be seen, without blanks at its ends. */
 bool value_name(const char *text, const char **expected);
+/* One character of UTF-8 that can be seen, and steps over it; 0: there is none. */
+uint32_t value_character(const char **text);
+uint32_t value_any_character(const char **text); /* one that cannot, too */
+/* Any name with [A-Za-z0-9._@-] and %XX alone, as URLs write it, for file names, rules, the log and
+ * the processes; a plain name is its own label. What is too long for that is cut, and + and a hash
+ * follow, so that no two names have the same. Zeros fill the rest. */
+void value_label(char out[static CLIENT_NAME_BYTES], const char *name);
+/* The name again. False where the label was cut, or is none. */
+bool value_name_of_label(char out[static CONF_TEXT_BYTES], const char *label);
 /* A host name or an address; what a shell, a URL or a terminal could misread is refused. */
 bool value_host(const char *text, const char **expected);
 #define INTERFACE_ANY_NAME_BYTES 128 /* alternative names are longer than a device's own */
@@ -66,8 +76,10 @@ bool value_uuid(uint8_t out[static UUID_BYTES], const char *text, const char **e
 /* "source", "any" or a network. */
 bool value_target(const char *text, const char **expected);
 
-/* `text` in double quotes, cut after `most` bytes or where `out` ends, everything but printable
- * ASCII as \xNN. Returns `out`; `size` is 8 at least. */
+/* As line_escape, but characters that can be seen stay as they are. */
+void value_escape(struct line *l, const char *text, size_t most, enum line_style style);
+/* `text` in double quotes, cut after `most` bytes or where `out` ends, what cannot be seen as \xNN.
+ * Returns `out`; `size` is 8 at least. */
 const char *value_quoted(char *out, size_t size, const char *text, size_t most);
 /* What somebody may have meant by `text`: `best` of all that were considered, or NULL when none is
  * near enough. */

@@ -167,15 +167,12 @@ static bool load_profile(struct client_profile *profile, const struct tree *tree
     const struct node *key, const struct node *map, struct conf_error *error)
 {
 	struct reading r = {tree, map, profile, error};
-	const char *expected = NULL;
 	char path[96];
 
-	if (!value_name(key->text, &expected))
-		return section_refuse(tree, key, "profiles", expected, error);
-	snprintf(profile->name, sizeof profile->name, "%s", key->text);
+	profile->name = strdup(key->text);
 	profile->place = key->place;
 	snprintf(path, sizeof path, "profiles.%s", key->text);
-	return (section_defaults(&client_profile_section, profile) ||
+	return ((profile->name != NULL && section_defaults(&client_profile_section, profile)) ||
 	           section_refuse(tree, key, path, "more memory", error)) &&
 	       section_load(&client_profile_section, profile, tree, map, path, error) &&
 	       check_profile(&r);
@@ -187,6 +184,7 @@ static bool set_aside(struct client_conf *conf, const char *name, struct conf_er
 	struct broken *b = &conf->broken[conf->broken_count];
 
 	section_free(&client_profile_section, &conf->profiles[conf->count]);
+	free(conf->profiles[conf->count].name);
 	memset(&conf->profiles[conf->count], 0, sizeof *conf->profiles);
 	*b = (struct broken){strdup(name), strdup(error->text)};
 	conf->broken_count++;
@@ -300,8 +298,10 @@ void client_conf_free(struct client_conf *conf)
 {
 	if (conf == NULL)
 		return;
-	for (size_t i = 0; i < conf->count; i++)
+	for (size_t i = 0; i < conf->count; i++) {
 		section_free(&client_profile_section, &conf->profiles[i]);
+		free(conf->profiles[i].name);
+	}
 	for (size_t i = 0; i < conf->broken_count; i++) {
 		free(conf->broken[i].name);
 		free(conf->broken[i].problem);

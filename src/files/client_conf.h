@@ -23,7 +23,7 @@
 /* One of `profiles`, as in CONF_PROFILE_KEYS. private_key is always CLIENT_SECRET_BYTES long: a
  * bare seed has been expanded. public_key is always filled. */
 struct client_profile {
-	char name[CLIENT_NAME_BYTES];
+	char *name; /* as written, whatever it is: show it escaped */
 	struct conf_place place;
 #define X(key, kind, ...) CONF_TYPE_##kind key;
 	CONF_PROFILE_KEYS(X)

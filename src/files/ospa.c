@@ -68,10 +68,9 @@ static const char *take_version(struct ospa *out, const char *text)
 	return version_fits(text) ? NULL : "0.1.0 or a later 0.x.y: this client knows no other";
 }
 
+/* Only ever shown, so a longer one is cut. */
 static const char *take_name(struct ospa *out, const char *text)
 {
-	if (strlen(text) >= sizeof out->name)
-		return "at most 127 bytes";
 	snprintf(out->name, sizeof out->name, "%s", text);
 	return NULL;
 }

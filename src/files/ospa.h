@@ -16,7 +16,7 @@
 #define OSPA_DEVICE_BYTES 16
 
 struct ospa {
-	char name[OSPA_NAME_BYTES];
+	char name[OSPA_NAME_BYTES]; /* cut where the file's is longer */
 	uint8_t device[OSPA_DEVICE_BYTES];
 	struct addr server;           /* all zeros: the file names none */
 	uint16_t port;                /* OSPA_PORT where the file names none */

@@ -137,13 +137,14 @@ out:
 static bool write_client_file(struct new_file *file, const struct conf *conf, const char *client,
     const char *suffix, char *text, struct conf_error *error)
 {
-	char name[CLIENT_NAME_BYTES + 16];
+	char label[CLIENT_NAME_BYTES], name[CLIENT_NAME_BYTES + 16];
 	struct conf_overlay overlay = {name, text};
 	struct conf *next = NULL;
 	char *path = NULL;
 	bool ok = false;
 
-	snprintf(name, sizeof name, "%s%s", client, suffix);
+	value_label(label, client);
+	snprintf(name, sizeof name, "%s%s", label, suffix);
 	path = file_join(conf->clients_folder, name);
 	if (path == NULL || text == NULL)
 		conf_fail(error, "%s: not enough memory to write it", name);
@@ -300,7 +301,7 @@ bool conf_revoke_client(
 	if (client == NULL)
 		fail_no_client(conf, name, error);
 	else
-		/* A plus sign cannot be in a client's name, so this is nobody's own file. */
+		/* No label ends like this, so this is nobody's own file. */
 		ok = client->revoked.yes || (write_client_file(&file, conf, name, "+revoked.yaml",
 		                                 override_text(name, now_ns), error) &&
 		                                (new_file_commit(&file, true) ||

@@ -30,13 +30,13 @@ struct conf_new_client {
 	int64_t expires_ns;         /* NEVER_NS */
 };
 
-/* Writes what is to be clients.d/NAME.yaml beside `path`; the configuration with it has been
+/* Writes what is to be clients.d/LABEL.yaml beside `path`; the configuration with it has been
  * checked as a whole before. A name or key that is taken, revoked ones included, is refused. The
  * client is there once *file is put in place (new_file_commit): not before somebody has its private
  * key. */
 bool conf_add_client(const char *path, const struct conf_new_client *client, struct new_file *file,
     struct conf_error *error);
-/* Writes clients.d/NAME+revoked.yaml, an override that wins wherever the client stands; the files
+/* Writes clients.d/LABEL+revoked.yaml, an override that wins wherever the client stands; the files
  * that hold it stay as they are. True and no change when it was revoked before. */
 bool conf_revoke_client(
     const char *path, const char *name, int64_t now_ns, struct conf_error *error);

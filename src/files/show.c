@@ -38,44 +38,24 @@ static bool is_plain(const char *text)
 	           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.@-") == length;
 }
 
-/* One that a reader of YAML takes for the end of a line, or passes over: its number, and 0 for
- * others. `text` is UTF-8. */
-static unsigned int hidden_sign(const char *text, size_t *length)
-{
-	const uint8_t *c = (const uint8_t *)text;
-
-	*length = 2;
-	if (c[0] == 0xc2 && c[1] < 0xa0)
-		return c[1];
-	*length = 3;
-	if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9))
-		return 0x2000U + (c[2] & 0x3fU);
-	return c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf ? 0xfeff : 0;
-}
-
 void show_string(const char *text, FILE *to)
 {
-	size_t length;
-
 	if (is_plain(text)) {
 		fputs(text, to);
 		return;
 	}
 	fputc('"', to);
-	for (; *text != '\0'; text++) {
-		uint8_t c = (uint8_t)*text;
-		unsigned int hidden = hidden_sign(text, &length);
+	while (*text != '\0') {
+		const char *from = text;
 
-		if (hidden != 0) {
-			fprintf(to, "\\u%04x", hidden);
-			text += length - 1;
-		} else if (c == '"' || c == '\\') {
-			fprintf(to, "\\%c", c);
-		} else if (c < 0x20 || c == 0x7f) {
-			fprintf(to, "\\x%02x", c);
-		} else {
-			fputc(c, to); /* the reader has seen to it that this is UTF-8 */
-		}
+		if (*text == '"' || *text == '\\')
+			fprintf(to, "\\%c", *text++);
+		else if (value_character(&text) != 0)
+			fwrite(from, 1, (size_t)(text - from), to);
+		else if ((uint8_t)*text < 0x80)
+			fprintf(to, "\\x%02x", *text++);
+		else /* the reader has seen to it that this is UTF-8 */
+			fprintf(to, "\\U%08x", value_any_character(&text));
 	}
 	fputc('"', to);
 }

@@ -53,7 +53,7 @@ struct nft_policies nft_name_policies(const struct snapshot *s)
 	return p;
 }
 
-#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_%"
 
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
 {
@@ -61,5 +61,5 @@ bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
 
 	return length > 0 && length < CLIENT_NAME_BYTES &&
 	       strchr(LETTERS_AND_DIGITS, owner[0]) != NULL &&
-	       strspn(owner, LETTERS_AND_DIGITS "._@-") == length;
+	       strspn(owner, LETTERS_AND_DIGITS ".@-+") == length;
 }

@@ -11,7 +11,7 @@
 #include "base/addr.h"
 #include "base/ports.h"
 
-#define CLIENT_NAME_BYTES    64 /* with the closing zero; [A-Za-z0-9][A-Za-z0-9._@-]* */
+#define CLIENT_NAME_BYTES    128 /* of a label (conf/values.h), with the closing zero */
 #define INTERFACE_NAME_BYTES 16
 #define DEVICE_UUID_BYTES    16
 #define CLIENT_KEY_BYTES     32

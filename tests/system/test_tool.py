@@ -211,14 +211,14 @@ class ServerTest(ToolTest):
         before = self.server_files()
         zero = "A" * 43 + "="
         for words in (
-                [], [""], ["../alice"], ["a b"], [".hidden"], ["a" * 64], ["alice", "bob"],
+                [], [""], ["a\n"], ["a\u200bb"], [" a"], ["a" * 256], ["alice", "bob"],
                 ["a", "--expires", "2026-13-01"], ["a", "--expires", "tomorrow"],
                 ["a", "--expires", ""], ["a", "--expires", "2026-02-30"],
                 ["a", "--ports", "0/tcp"], ["a", "--ports", "70000/tcp"],
                 ["a", "--ports", "22/tpc"], ["a", "--ports", "90-80/tcp"], ["a", "--ports", ""], ["a", "--ports", "22/tcp,,80"],
                 ["a", "--targets", ""], ["a", "--targets", "10.0.0.1/8"],
                 ["a", "--targets", "sauce"], ["a", "--port", "22/"], ["a", "--public-key", "AAAA"], ["a", "--public-key", ""],
-                ["a", "--profile", "a: b"], ["a", "--nonsense"], ["a", "--qr-out"],
+                ["a", "--profile", "a\tb"], ["a", "--nonsense"], ["a", "--qr-out"],
                 ["a", "--qr=yes"]):
             with self.subTest(words=words):
                 done = self.run_tool("add", *words)

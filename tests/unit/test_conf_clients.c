@@ -43,9 +43,6 @@ static void client_keys_are_taken(void **state)
 static void bad_clients_are_refused(void **state)
 {
 	(void)state;
-	refused(SERVER "clients:\n  a b: {ed25519_pubkey: " CLIENT_0 "}\n",
-	    ":4:3: clients: found \"a b\"; expected a name of up to 63 letters, digits and . _ @ -, "
-	    "that starts with a letter or a digit");
 	refused(SERVER
 	    "clients:\n  a: {ed25519_pubkey: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}\n",
 	    ":4:23: clients.a.ed25519_pubkey: found 32 bytes that are not a usable Ed25519 public "
@@ -81,8 +78,6 @@ static void ports_must_make_sense(void **state)
 	refused(SERVER "ports:\n  web: [other]\n",
 	    ":4:9: ports.web: found \"other\"; expected ports such as 22/tcp, 53/udp, 80 or "
 	    "8080-8090/tcp, with numbers from 1 to 65535");
-	refused(SERVER "ports:\n  80: [22]\n",
-	    ":4:3: ports: found \"80\"; expected a name that cannot be taken for a port");
 	refused(SERVER "ports:\n  web: {a: 1}\n",
 	    ":4:8: ports.web: found a map; expected a list of ports and group names");
 }

@@ -15,7 +15,8 @@
 /* As it is: what comes back is read by functions of its own. */
 #include "fw/nft_element.c" /* NOLINT(bugprone-suspicious-include) */
 
-#define LONGEST "a123456789b123456789c123456789d123456789e123456789f123456789abc"
+#define HALF    "a123456789b123456789c123456789d123456789e123456789f123456789abc"
+#define LONGEST HALF HALF "x"
 
 _Static_assert(sizeof LONGEST == CLIENT_NAME_BYTES, "as long as a name can be");
 
@@ -122,7 +123,7 @@ static void owners_of_any_length(void **state)
 	static const struct told good[] = {
 	    {.expiration_ms = 1, OWNER("\0\2a\0"), .key_bytes = V4_BYTES},
 	    {.expiration_ms = 1, OWNER("\0\1a"), .key_bytes = V4_BYTES}, /* without its end */
-	    {.expiration_ms = 1, OWNER("\0\x40" LONGEST "\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\x80" LONGEST "\0"), .key_bytes = V4_BYTES},
 	    /* More behind it is somebody else's to read. */
 	    {.expiration_ms = 1, OWNER("\0\2a\0\1\2xy"), .key_bytes = V4_BYTES},
 	};
@@ -134,8 +135,8 @@ static void owners_of_any_length(void **state)
 	    {.expiration_ms = 1, OWNER("\1\6alice\0"), .key_bytes = V4_BYTES}, /* no comment */
 	    {.expiration_ms = 1, OWNER("\0\7alice\0"), .key_bytes = V4_BYTES}, /* past the end */
 	    {.expiration_ms = 1, OWNER("\0\6al ce\0"), .key_bytes = V4_BYTES}, /* no name */
-	    {.expiration_ms = 1, OWNER("\0\x40" LONGEST "x"), .key_bytes = V4_BYTES}, /* no end */
-	    {.expiration_ms = 1, OWNER("\0\x41" LONGEST "x\0"), .key_bytes = V4_BYTES},
+	    {.expiration_ms = 1, OWNER("\0\x80" LONGEST "x"), .key_bytes = V4_BYTES}, /* no end */
+	    {.expiration_ms = 1, OWNER("\0\x81" LONGEST "x\0"), .key_bytes = V4_BYTES},
 	    {.expiration_ms = 1, OWNER("\0\xff" LONGEST "\0"), .key_bytes = V4_BYTES},
 	};
 	struct nft_element e;
@@ -146,7 +147,7 @@ static void owners_of_any_length(void **state)
 	assert_string_equal(e.owner, "a");
 	assert_true(reads(&good[2], &e));
 	assert_string_equal(e.owner, LONGEST);
-	assert_int_equal(bytes_of_owner("\0\x41" LONGEST "x", sizeof LONGEST + 3), 0);
+	assert_int_equal(bytes_of_owner("\0\x81" LONGEST "x", sizeof LONGEST + 3), 0);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		if (reads(&bad[i], &e))
 			fail_msg("bad owner %zu", i);
@@ -397,7 +398,7 @@ static void only_rules_of_ranges_are_sent_back(void **state)
 
 /* --- Comments, as nft writes and reads them */
 
-#define LONGEST_COMMENT LONGEST LONGEST "x"
+#define LONGEST_COMMENT LONGEST
 _Static_assert(sizeof LONGEST_COMMENT == 127 + 1, "as long as it may be");
 
 static const struct nlattr *user_data(const void *data, size_t size)
@@ -411,7 +412,7 @@ static const struct nlattr *user_data(const void *data, size_t size)
 
 static void comments_of_any_length(void **state)
 {
-	static const char *const comments[] = {LONGEST_COMMENT, LONGEST, "a", ""};
+	static const char *const comments[] = {LONGEST_COMMENT, HALF, "a", ""};
 	static char buffer[512];
 
 	(void)state;
