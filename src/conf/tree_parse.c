@@ -225,14 +225,19 @@ static bool offer(struct builder *b)
 	}
 }
 
+/* What the originals take and we do not. */
+static bool refuse_form(struct builder *b, struct conf_place place, const char *what)
+{
+	return tree_fail(b->tree, place, "", b->error, "%s%s", what, b->tree->ospa ? "" : CONVERTS);
+}
+
 static bool is_bare(
     struct builder *b, struct conf_place place, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		return refuse_event(
-		    b, place, "found an anchor (&); expected the value itself" CONVERTS);
+		return refuse_form(b, place, "found an anchor (&); expected the value itself");
 	return tag == NULL ||
-	       refuse_event(b, place, "found a tag (!); expected a value without one" CONVERTS);
+	       refuse_form(b, place, "found a tag (!); expected a value without one");
 }
 
 static bool take_event(struct builder *b, const yaml_event_t *event)
@@ -257,13 +262,12 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
 	case YAML_MAPPING_END_EVENT:
 		return close_map(b) && offer(b);
 	case YAML_ALIAS_EVENT:
-		return refuse_event(
-		    b, place, "found an alias (*); expected the value itself" CONVERTS);
+		return refuse_form(b, place, "found an alias (*); expected the value itself");
 	case YAML_DOCUMENT_START_EVENT:
 		return b->documents++ == 0 ||
-		       refuse_event(b, place,
+		       refuse_form(b, place,
 		           "found a second document (---), which the original does not read; "
-		           "remove it" CONVERTS);
+		           "remove it");
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:

@@ -60,11 +60,13 @@ bool value_port_spec(struct port_spec *out, const char *text, const char **expec
 
 bool value_key(uint8_t *out, size_t size, const char *text, const char **expected)
 {
+	size_t length = (size + 2) / 3 * 4, padding = (3 - size % 3) % 3;
+
 	*expected = size == 64 ? "64 bytes in base64: 88 characters, the last two `==`"
 	                       : "32 bytes in base64: 44 characters, the last one `=`";
 	if (secret_from_base64(out, size, text))
 		return true;
-	if (strlen(text) == (size + 2) / 3 * 4)
+	if (strlen(text) == length && strcspn(text, "=") == length - padding)
 		*expected = "base64 of A-Z, a-z, 0-9, + and /: a character of it is wrong, so take "
 		            "it again from where it came from";
 	return false;

@@ -53,16 +53,11 @@ def run(*words, **more):
 
 
 def converted(file):
-    """What `postern config convert` prints for a file of openme, None when it refuses."""
+    """What `postern config convert` makes of a file, beside it; empty where it refuses."""
     done = run(program("postern"), "config", "convert", file)
-    return done.stdout if done.returncode == 0 else None
-
-
-def beside(file, text):
-    """The name of another file with that text."""
     other = file.with_suffix(".converted")
     other.touch(0o600)
-    other.write_text(text)
+    other.write_text(done.stdout)
     return other
 
 

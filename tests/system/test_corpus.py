@@ -90,11 +90,10 @@ class OpenmeServerTest(CorpusTest):
 
     def check_converted(self, file, wanted):
         """What the error promises: the file as `config convert` prints it is served."""
-        text = corpus.converted(file)
-        self.assertEqual(text is None, wanted == "refused", text)
-        if text is not None:
-            served = corpus.Served(corpus.beside(file, text), set(wanted) - {"seconds"})
-            self.assertEqual(served.code, 0, served.said)
+        refused = wanted == "refused"
+        served = corpus.Served(corpus.converted(file), () if refused else set(wanted) - {"seconds"})
+        self.assertEqual(served.code, CONFIG if refused else 0, served.said)
+        if not refused:
             self.assert_gets(served, wanted)
 
     def assert_gets(self, served, ours):
@@ -146,12 +145,13 @@ class OpenmeClientTest(CorpusTest):
             self.assertEqual(knocked.ports, {ours.get("port", corpus.KNOCK_PORTS[0])})
 
     def check_converted(self, file, row):
-        text, wanted = corpus.converted(file), row.get("converted", row["original"])
-        self.assertEqual(text is None, wanted == "refused", text)
-        if text is not None:
-            knocked = corpus.Knocked(corpus.beside(file, text), row.get("profile", "default"), self.wires)
-            self.assertEqual((knocked.sent, knocked.ports),
-                             ({wanted["knock"]}, {wanted.get("port", corpus.KNOCK_PORTS[0])}), knocked.said)
+        wanted = row.get("converted", row["original"])
+        knocked = corpus.Knocked(corpus.converted(file), row.get("profile", "default"), self.wires)
+        if wanted == "refused":
+            self.assertEqual(knocked.sent, set())
+            return
+        self.assertEqual(knocked.sent, {wanted["knock"]}, knocked.said)
+        self.assertEqual(knocked.ports, {wanted.get("port", corpus.KNOCK_PORTS[0])})
 
     def assert_profiles(self, profiles, row, ours):
         self.assertEqual(set(profiles), set(row.get("names", ["default"])))
@@ -185,6 +185,9 @@ class OpenspaTest(CorpusTest):
         asked = corpus.Asked(file, self.request)
         self.assert_said(asked.said, row)
         self.assertEqual(asked.outcome(), ours, asked.said)
+        if CONVERT in asked.said:
+            converted = corpus.Asked(corpus.converted(file), self.request)
+            self.assertEqual(converted.outcome(), row["original"], converted.said)
 
     def test_clients(self):
         self.each(self.check_client, ".ospa")
