@@ -241,8 +241,9 @@ static void yaml_tricks_are_refused(void **state)
 	refused(SERVER "  host: !x a\n",
 	    ":3:9: found a tag (!); expected a value without one: `postern config convert` prints the file so");
 	refused(SERVER "  ? [a]\n  : b\n", ":3:5: found a list or a map; expected a key");
-	refused(SERVER "---\na: b\n", ":3:1: found a second document (---), which the original does not "
-	                              "read; remove it: `postern config convert` prints the file so");
+	refused(SERVER "---\na: b\n",
+	    ":3:1: found a second document (---), which the original does not "
+	    "read; remove it: `postern config convert` prints the file so");
 	refused("[[[[[[[[[[[[[[[[[[[[[[[[[[[", ":1:9: nested too deeply");
 	refused(SERVER "  host: \"a\\0b\"\n", ":3:9: found a zero byte in a value");
 	refused(SERVER "\thost: a\n", ":3:1: not YAML: found a tab; expected spaces before a key");
