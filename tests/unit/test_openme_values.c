@@ -136,9 +136,9 @@ static void maps(struct snapshot *s, const struct conf *conf)
 
 static void a_client_without_a_key_is_skipped(void **state)
 {
-	static const char *const entries[] = {"  bob:\n", "  bob: {}\n", "  bob: {revoked: true}\n",
-	    "  bob:\n    ed25519_pubkey:\n", "  bob:\n    ed25519_pubkey: ''\n",
-	    "  bob:\n    allowed_ports: [99/tcp]\n"};
+	static const char *const entries[] = {"  adam:\n", "  adam: {}\n",
+	    "  adam: {revoked: true}\n", "  adam:\n    ed25519_pubkey:\n",
+	    "  adam:\n    ed25519_pubkey: ''\n", "  adam:\n    allowed_ports: [99/tcp]\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
@@ -148,9 +148,9 @@ static void a_client_without_a_key_is_skipped(void **state)
 
 		snprintf(text, sizeof text, SERVER ALICE "%s", entries[i]);
 		conf = loads(text);
-		warned(conf, ":6:3: clients.bob.ed25519_pubkey: not given; expected the client's "
+		warned(conf, ":6:3: clients.adam.ed25519_pubkey: not given; expected the client's "
 		             "public key, 32 bytes in base64; the client is skipped");
-		assert_true(conf_client_named(conf, "bob")->skipped);
+		assert_true(conf_client_named(conf, "adam")->skipped);
 		assert_false(conf_client_named(conf, "alice")->skipped);
 		maps(&s, conf);
 		assert_int_equal(s.client_count, 1);
