@@ -116,9 +116,11 @@ static void keys_may_end_their_line(void **state)
 
 static void an_empty_key_is_none(void **state)
 {
-	struct conf *conf = loads(SERVER "  public_key: \"\"\n  shield_key: ''\n" ALICE);
+	struct conf *conf = loads(SERVER
+	    "  public_key: \"\"\n  shield_key: ''\n  default_profile: ''\n  host: ''\n" ALICE);
 
 	(void)state;
+	assert_string_equal(conf_server(conf)->default_profile.text, "default");
 	assert_int_equal(conf_warning_count(conf), 0);
 	assert_null(conf_server(conf)->shield_key.bytes);
 	conf_free(conf);
@@ -349,6 +351,7 @@ static void other_encodings_are_named(void **state)
 	    "in UTF-8: `iconv -f WINDOWS-1252 -t UTF-8`");
 	refused(SERVER "# \x07\n",
 	    ":3:3: not YAML: control characters are not allowed: remove the character 0x07");
+	refused(SERVER "\xef\xbb\xbf" ALICE, ":3:2: not YAML: did not find expected key");
 	refused("server:\n\tudp_port: 1\n",
 	    ":2:1: not YAML: found a tab; expected spaces before a key");
 }
