@@ -189,6 +189,8 @@ static void of_one_key(const char *entries, const char *first, bool revoked, int
 static void of_one_key_the_first_client_counts(void **state)
 {
 #define OF_ONE(name, rest) "  " name ": {ed25519_pubkey: " CLIENT_0 ", allowed_ports: " rest "}\n"
+	struct conf *conf;
+
 	(void)state;
 	of_one_key(OF_ONE("bob", "[20/tcp]") OF_ONE("alice", "[21/tcp]"), "alice", false, NEVER_NS);
 	of_one_key(OF_ONE("alice", "[21/tcp]") OF_ONE("bob", "[20/tcp], revoked: true"), "alice",
@@ -196,6 +198,11 @@ static void of_one_key_the_first_client_counts(void **state)
 	of_one_key(OF_ONE("alice", "[21/tcp], expires: 1970-01-03")
 	               OF_ONE("bob", "[20/tcp], expires: 1970-01-02"),
 	    "alice", false, 86400 * SECOND);
+	/* openme never asks for one that is skipped */
+	conf = loads(SERVER "clients:\n" OF_ONE("alice", "[ghost]") OF_ONE("bob", "[20/tcp]"));
+	assert_true(conf_client_named(conf, "alice")->aside);
+	assert_false(conf_client_named(conf, "bob")->skipped);
+	conf_free(conf);
 	of_one_key(OF_ONE("alice", "[21/tcp], expires: 1970-01-03") OF_ONE("bob", "[20/tcp]"),
 	    "alice", false, 2 * 86400 * SECOND);
 }
