@@ -88,8 +88,8 @@ POSTERN_CHECKED enum postern_error postern_key_from_base64(
 POSTERN_CHECKED enum postern_error postern_key_to_base64(
     char *text, size_t text_size, const void *key, size_t size);
 
-/* A client's private key as openme's files hold it: base64 of 64 bytes (seed, public half) or of
- * the 32-byte seed alone.
+/* A client's private key as openme's files hold it: base64 of 64 bytes (seed, public half or
+ * zeros) or of the 32-byte seed alone.
  * BAD_KEY: not base64, another length, or a public half that is not the seed's. */
 POSTERN_CHECKED enum postern_error postern_client_secret_from_base64(
     uint8_t secret[POSTERN_AT_LEAST(POSTERN_CLIENT_SECRET_BYTES)], const char *text);

@@ -1,5 +1,7 @@
 #include "postern.h"
 
+#include <string.h>
+
 #include "base/secret.h"
 #include "proto/openme.h"
 
@@ -29,18 +31,21 @@ enum postern_error postern_key_to_base64(char *text, size_t text_size, const voi
 enum postern_error postern_client_secret_from_base64(
     uint8_t secret[static POSTERN_CLIENT_SECRET_BYTES], const char *text)
 {
+	static const uint8_t none[POSTERN_KEY_BYTES]; /* as openme's apps take it for a seed */
 	uint8_t seed[POSTERN_KEY_BYTES];
+	bool is_seed = secret_from_base64(seed, sizeof seed, text);
 
-	if (secret_from_base64(seed, sizeof seed, text)) {
-		openme_client_expand(secret, seed);
-		secret_wipe(seed, sizeof seed);
-		return POSTERN_OK;
+	if (!is_seed && secret_from_base64(secret, POSTERN_CLIENT_SECRET_BYTES, text)) {
+		if (openme_client_secret_usable(secret))
+			return POSTERN_OK;
+		is_seed = secret_equal(secret + sizeof seed, none, sizeof none);
+		memcpy(seed, secret, sizeof seed);
 	}
-	if (secret_from_base64(secret, POSTERN_CLIENT_SECRET_BYTES, text) &&
-	    openme_client_secret_usable(secret))
-		return POSTERN_OK;
 	secret_wipe(secret, POSTERN_CLIENT_SECRET_BYTES);
-	return POSTERN_BAD_KEY;
+	if (is_seed)
+		openme_client_expand(secret, seed);
+	secret_wipe(seed, sizeof seed);
+	return is_seed ? POSTERN_OK : POSTERN_BAD_KEY;
 }
 
 void postern_client_secret_from_seed(uint8_t secret[static POSTERN_CLIENT_SECRET_BYTES],

@@ -85,17 +85,27 @@ void secret_free(void *secret)
 	sodium_free(secret);
 }
 
-bool secret_from_base64(void *out, size_t size, const char *text)
+static bool from_base64(void *out, size_t size, const char *text, const char *ignored)
 {
 	const char *end = NULL;
 	size_t length = 0;
 
-	if (sodium_base642bin(out, size, text, strlen(text), "\r\n", &length, &end,
+	if (sodium_base642bin(out, size, text, strlen(text), ignored, &length, &end,
 	        sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	    length == size && *end == '\0')
 		return true;
 	sodium_memzero(out, size);
 	return false;
+}
+
+bool secret_from_base64(void *out, size_t size, const char *text)
+{
+	return from_base64(out, size, text, NULL);
+}
+
+bool secret_from_base64_lines(void *out, size_t size, const char *text)
+{
+	return from_base64(out, size, text, "\r\n");
 }
 
 void secret_to_base64(char *text, size_t text_size, const void *bytes, size_t size)

@@ -29,6 +29,8 @@ void secret_free(void *secret);
 
 /* Strict base64 (RFC 4648 4, with padding) of exactly `size` bytes. On failure `out` is wiped. */
 bool secret_from_base64(void *out, size_t size, const char *text);
+/* The same, but for line breaks, which are passed over. */
+bool secret_from_base64_lines(void *out, size_t size, const char *text);
 #define SECRET_BASE64_BYTES(size) (((size) + 2) / 3 * 4 + 1)
 /* `text` holds SECRET_BASE64_BYTES(size). */
 void secret_to_base64(char *text, size_t text_size, const void *bytes, size_t size);

@@ -232,74 +232,6 @@ static bool merge_names(struct conf *conf, struct conf_error *error)
 	return true;
 }
 
-static void set_aside(struct conf *conf, struct conf_client *client, const char *problem)
-{
-	struct conf_error warning;
-
-	client->aside = client->skipped = true;
-	fail_client(client, ".ed25519_pubkey", &warning, problem);
-	conf_warn(conf, "%s", warning.text);
-}
-
-static bool same_key(const struct conf_client *a, const struct conf_client *b)
-{
-	return memcmp(a->ed25519_pubkey.bytes, b->ed25519_pubkey.bytes, CONF_KEY_BYTES) == 0;
-}
-
-/* Of one key in the order of the names, which is that of the array. */
-static int by_key(const void *a, const void *b)
-{
-	const struct conf_client *x = *(const struct conf_client *const *)a,
-	                         *y = *(const struct conf_client *const *)b;
-
-	return same_key(x, y)
-	           ? (x > y) - (x < y)
-	           : memcmp(x->ed25519_pubkey.bytes, y->ed25519_pubkey.bytes, CONF_KEY_BYTES);
-}
-
-/* To openme it is chance which of them a knock is from. Here it is always the first, and never for
- * longer than for any of them. */
-static void join_twin(struct conf *conf, struct conf_client *first, struct conf_client *twin)
-{
-	char problem[600];
-
-	if (twin->revoked.yes && !first->revoked.yes)
-		first->revoked = twin->revoked;
-	first->expires = MIN(first->expires, twin->expires);
-	snprintf(problem, sizeof problem,
-	    "found the key of client \"%s\" (%s:%u:%u), whose rights count for both, up to when "
-	    "the first of them expires or is revoked; expected one of its own",
-	    first->name, first->file, first->place.line, first->place.column);
-	set_aside(conf, twin, problem);
-}
-
-/* Each key stands for one client; one without a key, whose knocks there cannot be, is skipped. */
-static bool settle_keys(struct conf *conf, struct conf_error *error)
-{
-	struct conf_client **sorted = calloc(conf->client_count + 1, sizeof *sorted);
-	size_t count = 0, first = 0;
-
-	if (sorted == NULL)
-		return conf_fail(error, "%s: not enough memory to check it", conf->path);
-	for (size_t i = 0; i < conf->client_count; i++) {
-		if (conf->clients[i].ed25519_pubkey.given)
-			sorted[count++] = &conf->clients[i];
-		else
-			set_aside(conf, &conf->clients[i],
-			    "not given; expected the client's public key, 32 bytes in base64; the "
-			    "client is skipped");
-	}
-	qsort(sorted, count, sizeof *sorted, by_key);
-	for (size_t i = 1; i < count; i++) {
-		if (same_key(sorted[first], sorted[i]))
-			join_twin(conf, sorted[first], sorted[i]);
-		else
-			first = i;
-	}
-	free(sorted);
-	return true;
-}
-
 static bool means_group(const char *text)
 {
 	return strchr(text, '/') == NULL && strspn(text, "0123456789") == 0;
@@ -376,7 +308,7 @@ static void mind_all_skipped(struct conf *conf)
 
 bool check_clients(struct conf *conf, struct conf_error *error)
 {
-	if (!merge_names(conf, error) || !settle_keys(conf, error))
+	if (!merge_names(conf, error))
 		return false;
 	if (conf->client_count > 0 && !conf_has_openme(conf))
 		return fail_client(&conf->clients[0], "", error,
@@ -386,6 +318,8 @@ bool check_clients(struct conf *conf, struct conf_error *error)
 		if (!groups_known(conf, &conf->clients[i], error))
 			return false;
 	}
+	if (!check_client_keys(conf, error))
+		return false;
 	mind_all_skipped(conf);
 	return true;
 }

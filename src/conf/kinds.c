@@ -24,6 +24,8 @@ static bool read_text(
 	const struct kind *kind = kind_of(field);
 	const char *phrase = NULL;
 
+	if (field->kind == CONF_KIND_NAME && *text == '\0')
+		return true; /* as if it were not there */
 	if (!(kind->or_empty && *text == '\0') && !kind->item(text, &phrase))
 		return say(expected, phrase);
 	snprintf(((struct conf_text *)member)->text, CONF_TEXT_BYTES, "%s", text);

@@ -109,6 +109,10 @@ bool check_server(
  * names ports which do not exist is skipped, with a warning. */
 bool check_clients(struct conf *conf, struct conf_error *error);
 
+/* Each key stands for one client: of several that have it, the others are set aside, and so is one
+ * without a key. */
+bool check_client_keys(struct conf *conf, struct conf_error *error);
+
 /* True for port specs, names of groups, and `default`, which may be missing. */
 bool conf_knows_ports(const struct conf *conf, const char *text);
 /* What to say about one that is not: "found ...; expected ...". */

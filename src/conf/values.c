@@ -64,7 +64,7 @@ bool value_key(uint8_t *out, size_t size, const char *text, const char **expecte
 
 	*expected = size == 64 ? "64 bytes in base64: 88 characters, the last two `==`"
 	                       : "32 bytes in base64: 44 characters, the last one `=`";
-	if (secret_from_base64(out, size, text))
+	if (secret_from_base64_lines(out, size, text))
 		return true;
 	if (strlen(text) == length && strcspn(text, "=") == length - padding)
 		*expected = "base64 of A-Z, a-z, 0-9, + and /: a character of it is wrong, so take "

@@ -235,6 +235,14 @@ static void client_secrets_come_as_seed_or_pair(void **state)
 	assert_int_equal(postern_key_to_base64(text, sizeof text, bad, sizeof bad), POSTERN_OK);
 	assert_int_equal(postern_client_secret_from_base64(secret, text), POSTERN_BAD_KEY);
 	assert_int_equal(postern_client_secret_from_base64(secret, ""), POSTERN_BAD_KEY);
+	/* a seed and zeros, as openme's apps take it; a seed and anything else but zeros, not */
+	memset(bad + sizeof bad / 2, 0, sizeof bad / 2);
+	assert_int_equal(postern_key_to_base64(text, sizeof text, bad, sizeof bad), POSTERN_OK);
+	assert_int_equal(postern_client_secret_from_base64(secret, text), POSTERN_OK);
+	assert_memory_equal(secret, one->client_private_key, sizeof secret);
+	bad[sizeof bad - 1] = 1;
+	assert_int_equal(postern_key_to_base64(text, sizeof text, bad, sizeof bad), POSTERN_OK);
+	assert_int_equal(postern_client_secret_from_base64(secret, text), POSTERN_BAD_KEY);
 }
 
 static void every_error_has_its_text(void **state)

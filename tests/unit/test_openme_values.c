@@ -116,9 +116,11 @@ static void keys_may_end_their_line(void **state)
 
 static void an_empty_key_is_none(void **state)
 {
-	struct conf *conf = loads(SERVER "  public_key: \"\"\n  shield_key: ''\n" ALICE);
+	struct conf *conf = loads(SERVER
+	    "  public_key: \"\"\n  shield_key: ''\n  default_profile: ''\n  host: ''\n" ALICE);
 
 	(void)state;
+	assert_string_equal(conf_server(conf)->default_profile.text, "default");
 	assert_int_equal(conf_warning_count(conf), 0);
 	assert_null(conf_server(conf)->shield_key.bytes);
 	conf_free(conf);
@@ -136,9 +138,9 @@ static void maps(struct snapshot *s, const struct conf *conf)
 
 static void a_client_without_a_key_is_skipped(void **state)
 {
-	static const char *const entries[] = {"  bob:\n", "  bob: {}\n", "  bob: {revoked: true}\n",
-	    "  bob:\n    ed25519_pubkey:\n", "  bob:\n    ed25519_pubkey: ''\n",
-	    "  bob:\n    allowed_ports: [99/tcp]\n"};
+	static const char *const entries[] = {"  adam:\n", "  adam: {}\n",
+	    "  adam: {revoked: true}\n", "  adam:\n    ed25519_pubkey:\n",
+	    "  adam:\n    ed25519_pubkey: ''\n", "  adam:\n    allowed_ports: [99/tcp]\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
@@ -148,9 +150,9 @@ static void a_client_without_a_key_is_skipped(void **state)
 
 		snprintf(text, sizeof text, SERVER ALICE "%s", entries[i]);
 		conf = loads(text);
-		warned(conf, ":6:3: clients.bob.ed25519_pubkey: not given; expected the client's "
+		warned(conf, ":6:3: clients.adam.ed25519_pubkey: not given; expected the client's "
 		             "public key, 32 bytes in base64; the client is skipped");
-		assert_true(conf_client_named(conf, "bob")->skipped);
+		assert_true(conf_client_named(conf, "adam")->skipped);
 		assert_false(conf_client_named(conf, "alice")->skipped);
 		maps(&s, conf);
 		assert_int_equal(s.client_count, 1);
@@ -187,6 +189,8 @@ static void of_one_key(const char *entries, const char *first, bool revoked, int
 static void of_one_key_the_first_client_counts(void **state)
 {
 #define OF_ONE(name, rest) "  " name ": {ed25519_pubkey: " CLIENT_0 ", allowed_ports: " rest "}\n"
+	struct conf *conf;
+
 	(void)state;
 	of_one_key(OF_ONE("bob", "[20/tcp]") OF_ONE("alice", "[21/tcp]"), "alice", false, NEVER_NS);
 	of_one_key(OF_ONE("alice", "[21/tcp]") OF_ONE("bob", "[20/tcp], revoked: true"), "alice",
@@ -194,6 +198,11 @@ static void of_one_key_the_first_client_counts(void **state)
 	of_one_key(OF_ONE("alice", "[21/tcp], expires: 1970-01-03")
 	               OF_ONE("bob", "[20/tcp], expires: 1970-01-02"),
 	    "alice", false, 86400 * SECOND);
+	/* openme never asks for one that is skipped */
+	conf = loads(SERVER "clients:\n" OF_ONE("alice", "[ghost]") OF_ONE("bob", "[20/tcp]"));
+	assert_true(conf_client_named(conf, "alice")->aside);
+	assert_false(conf_client_named(conf, "bob")->skipped);
+	conf_free(conf);
 	of_one_key(OF_ONE("alice", "[21/tcp], expires: 1970-01-03") OF_ONE("bob", "[20/tcp]"),
 	    "alice", false, 2 * 86400 * SECOND);
 }
@@ -349,6 +358,7 @@ static void other_encodings_are_named(void **state)
 	    "in UTF-8: `iconv -f WINDOWS-1252 -t UTF-8`");
 	refused(SERVER "# \x07\n",
 	    ":3:3: not YAML: control characters are not allowed: remove the character 0x07");
+	refused(SERVER "\xef\xbb\xbf" ALICE, ":3:2: not YAML: did not find expected key");
 	refused("server:\n\tudp_port: 1\n",
 	    ":2:1: not YAML: found a tab; expected spaces before a key");
 }
