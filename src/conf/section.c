@@ -9,6 +9,7 @@
 #define PATH_BYTES  192
 #define FOUND_BYTES 200
 #define FIELDS_MOST 64
+#define BLANKS      " \t\r\n"
 
 static void *member_of(void *owner, const struct conf_field *field)
 {
@@ -92,6 +93,19 @@ bool section_unknown(const struct tree *tree, const struct node *key, const char
 	return tree_fail(tree, key->place, path, error, "unknown key %s", quoted);
 }
 
+/* As openme does with ports and names of groups. */
+static const char *without_blanks(char out[static CONF_TEXT_BYTES], const char *text)
+{
+	size_t length;
+
+	text += strspn(text, BLANKS);
+	length = strlen(text);
+	while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+		length--;
+	snprintf(out, CONF_TEXT_BYTES, "%.*s", (int)length, text);
+	return out;
+}
+
 bool section_load_list(struct conf_list *list, const struct conf_field *field,
     const struct tree *tree, const struct node *node, const char *path, struct conf_error *error)
 {
@@ -103,9 +117,14 @@ bool section_load_list(struct conf_list *list, const struct conf_field *field,
 	if (node->kind == NODE_MAP)
 		return refuse_value(tree, node, path, field, expected, error);
 	for (; item != NULL; item = node->kind == NODE_LIST ? tree_next(tree, item) : NULL) {
-		if (item->kind != NODE_SCALAR || !kind->item(item->text, &expected))
+		char trimmed[CONF_TEXT_BYTES];
+		const char *text = item->text;
+
+		if (item->kind == NODE_SCALAR && field->kind == CONF_KIND_PORTS)
+			text = without_blanks(trimmed, text);
+		if (item->kind != NODE_SCALAR || !kind->item(text, &expected))
 			return refuse_value(tree, item, path, field, expected, error);
-		if (!list_add(list, item->text, item->place))
+		if (!list_add(list, text, item->place))
 			return refuse_value(tree, item, path, field, "more memory", error);
 	}
 	if (kind->whole != NULL && !kind->whole(list, &expected))
