@@ -129,7 +129,7 @@ static void one_that_makes_no_sense_is_refused(void **state)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		memcpy(bad, good, good_size);
 		/* the name of its file comes last; a client may have an odd one */
-		*find(bad, names[i]) = '\n';
+		*find(bad, names[i]) = '\1';
 		put_signed(bad, good_size);
 		if (i > 2)
 			assert_refused("it is damaged");

@@ -226,6 +226,28 @@ static void groups_have_any_name(void **state)
 	conf_free(conf);
 }
 
+/* openme takes blanks away around ports and names. */
+static void blanks_beside_ports_do_not_count(void **state)
+{
+	struct conf *conf = loads(
+	    SERVER "ports: {web: [' 8080-8081/tcp ']}\n"
+	           "clients:\n"
+	           "  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [' web\t', ' 80/tcp ']}\n");
+	struct snapshot s = snapshot_of(conf);
+	struct span ports = s.policies[s.clients[0].policy].ports;
+
+	(void)state;
+	assert_int_equal(conf_warning_count(conf), 0);
+	assert_int_equal(ports.count, 3);
+	assert_int_equal(snapshot_ports(&s, ports)[0].first, 80);
+	assert_int_equal(snapshot_ports(&s, ports)[1].last, 8081);
+	snapshot_unmap(&s);
+	conf_free(conf);
+	refused(SERVER "ports:\n  web: ['8 0/tcp']\n",
+	    ":4:9: ports.web: found \"8 0/tcp\"; expected tcp or udp, or nothing for both, after the "
+	    "port, such as 22/tcp");
+}
+
 static void add(const char *name, const char *key)
 {
 	struct conf_new_client client = {.name = name, .expires_ns = NEVER_NS};
@@ -312,6 +334,7 @@ int main(void)
 	    TEST(a_name_that_is_too_long_is_skipped),
 	    TEST(when_all_are_skipped_it_is_said),
 	    TEST(groups_have_any_name),
+	    TEST(blanks_beside_ports_do_not_count),
 	    TEST(files_are_named_by_labels),
 	    TEST(profiles_have_any_name),
 #ifdef HAVE_OPENSPA
