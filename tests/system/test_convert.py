@@ -1,18 +1,23 @@
 """openme's old schema, anchors and unknown keys: served, or converted; and the way back."""
 
 import copy
+import fcntl
 import os
 import resource
 import stat
 import subprocess
+import termios
 import time
 import unittest
+from array import array
 from random import Random
 
 import yaml
 
 import openme
 from daemon import program
+from memory import places
+from netns import eventually
 from test_index import SETTLED
 from tool import CONFIG, FAILED, HOST, USAGE, ToolTest
 from world import LONG, SERVICE_PORT, WorldTest
@@ -27,6 +32,14 @@ def loaded(text):
 
 def dumped(value):
     return yaml.dump(value, Dumper=yaml.CSafeDumper)
+
+
+PIPE_BYTES = 65536
+
+
+def waiting(pipe):
+    """Bytes that were written and not read."""
+    return array("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
 def old_port(port, proto="tcp"):
@@ -195,6 +208,24 @@ class ConvertTest(ToolTest):
         self.tool("config", "convert", code=FAILED, stdout=open("/dev/full", "w"))
         self.tool("config", "convert", "--for", "fwknop", code=USAGE)
         self.tool("config", "convert", self.room / "nowhere.yaml", code=FAILED)
+
+    def test_the_key_lies_in_locked_memory(self):
+        """Looked for while the reader of what is printed lets it wait."""
+        self.old(2000)
+        secret = {"secret": self.server.secret,
+                  "in base64": openme.text(self.server.secret).encode()}
+        for words in ((), ("--for", "openme")):
+            with self.subTest(words), subprocess.Popen(
+                    [program("postern"), "config", "convert", *words, self.config],
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
+                try:
+                    self.assertTrue(eventually(lambda t=tool: waiting(t.stdout) >= PIPE_BYTES))
+                    found = places(tool.pid, secret)
+                finally:
+                    tool.stdout.close()
+            self.assertTrue(found, "the search is blind")
+            self.assertEqual([(name, region.head) for name, region in found if not region.locked],
+                             [])
 
     def test_standard_input(self):
         text = self.head("x-notes: {}\n")
