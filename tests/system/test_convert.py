@@ -6,10 +6,9 @@ import os
 import resource
 import stat
 import subprocess
-import termios
 import time
 import unittest
-from array import array
+from pathlib import Path
 from random import Random
 
 import yaml
@@ -34,12 +33,7 @@ def dumped(value):
     return yaml.dump(value, Dumper=yaml.CSafeDumper)
 
 
-PIPE_BYTES = 65536
-
-
-def waiting(pipe):
-    """Bytes that were written and not read."""
-    return array("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+PIPE_BYTES = 4096
 
 
 def old_port(port, proto="tcp"):
@@ -210,22 +204,28 @@ class ConvertTest(ToolTest):
         self.tool("config", "convert", self.room / "nowhere.yaml", code=FAILED)
 
     def test_the_key_lies_in_locked_memory(self):
-        """Looked for while the reader of what is printed lets it wait."""
-        self.old(2000)
+        """Looked for while what is printed waits for its reader."""
+        self.old()
         secret = {"secret": self.server.secret,
                   "in base64": openme.text(self.server.secret).encode()}
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        os.write(writer, bytes(PIPE_BYTES))
         for words in ((), ("--for", "openme")):
             with self.subTest(words), subprocess.Popen(
                     [program("postern"), "config", "convert", *words, self.config],
-                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
+                    stdout=writer, stderr=subprocess.DEVNULL) as tool:
                 try:
-                    self.assertTrue(eventually(lambda t=tool: waiting(t.stdout) >= PIPE_BYTES))
+                    self.assertTrue(eventually(lambda t=tool: "pipe_write" in Path(
+                        f"/proc/{t.pid}/wchan").read_text()))
                     found = places(tool.pid, secret)
                 finally:
-                    tool.stdout.close()
+                    tool.kill()
             self.assertTrue(found, "the search is blind")
             self.assertEqual([(name, region.head) for name, region in found if not region.locked],
                              [])
+        os.close(reader)
+        os.close(writer)
 
     def test_standard_input(self):
         text = self.head("x-notes: {}\n")
