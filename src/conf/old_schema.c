@@ -1,5 +1,6 @@
 #include "conf/old_schema.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ static bool add_port(const struct old_source *s, struct conf_list *out, const st
 	const struct node *port, *proto;
 	const char *ignored = NULL;
 	struct port_spec spec;
-	char text[32];
+	int64_t number;
+	char text[40];
 
 	if (item->kind != NODE_MAP)
 		return refuse(s, item, "port: and proto:");
@@ -60,7 +62,9 @@ static bool add_port(const struct old_source *s, struct conf_list *out, const st
 	proto = tree_find(s->tree, item, "proto");
 	if (port == NULL || port->kind != NODE_SCALAR || proto == NULL ||
 	    proto->kind != NODE_SCALAR || *proto->text == '\0' ||
-	    (size_t)snprintf(text, sizeof text, "%s/%s", port->text, proto->text) >= sizeof text ||
+	    !value_integer(&number, port->text, &ignored) ||
+	    (size_t)snprintf(text, sizeof text, "%" PRId64 "/%s", number, proto->text) >=
+	        sizeof text ||
 	    !value_port_spec(&spec, text, &ignored))
 		return refuse(s, item, "a port from 1 to 65535 and the proto tcp or udp");
 	return add(s, out, text, item);

@@ -1,22 +1,39 @@
 """openme's old schema, anchors and unknown keys: served, or converted; and the way back."""
 
 import copy
+import fcntl
 import os
 import resource
 import stat
 import subprocess
+import time
 import unittest
+from pathlib import Path
 from random import Random
 
 import yaml
 
 import openme
 from daemon import program
+from memory import places
+from netns import eventually
+from test_index import SETTLED
 from tool import CONFIG, FAILED, HOST, USAGE, ToolTest
 from world import LONG, SERVICE_PORT, WorldTest
 
 OTHER_PORT = 8080
 SIZES = (1, 256, 257, 10_000)
+
+
+def loaded(text):
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def dumped(value):
+    return yaml.dump(value, Dumper=yaml.CSafeDumper)
+
+
+PIPE_BYTES = 4096
 
 
 def old_port(port, proto="tcp"):
@@ -59,6 +76,20 @@ class ServedTest(WorldTest):
     def test_only_without_ports_opens_none(self):
         self.assertEqual(self.opened("only"), set())
 
+    def test_an_index_keeps_what_was_meant(self):
+        self.start(self.old_file("only"))
+        before = self.postern("config", "show")
+        time.sleep(SETTLED)
+        said = self.postern("index", "--state-dir", self.daemon.state)
+        self.assertIn("3 clients, 3 of them parsed", said)
+        said = self.postern("index", "--state-dir", self.daemon.state)
+        self.assertIn("3 clients, 0 of them parsed", said)
+        self.assertEqual(self.postern("config", "show"), before)
+        self.postern("reload")
+        self.knock()
+        self.settle()
+        self.assertEqual([port for port in self.tcp_ports if self.reaches(port=port)], [])
+
 
 class ConvertTest(ToolTest):
     def setUp(self):
@@ -78,7 +109,7 @@ class ConvertTest(ToolTest):
         return f"server:\n  host: {HOST}\n  private_key: {openme.text(self.server.secret)}\n{more}"
 
     def convert(self, *words, **more):
-        return yaml.safe_load(self.tool("config", "convert", *words, **more))
+        return loaded(self.tool("config", "convert", *words, **more))
 
     def old(self, count=3):
         """A server's file as openme 0.4.0 has written it, and what its clients may open."""
@@ -89,7 +120,7 @@ class ConvertTest(ToolTest):
         clients = {f"c{i}": {"ed25519_pubkey": self.key(),
                              "allowed_ports": copy.deepcopy(modes[i % 3][0])}
                    for i in range(count)}
-        self.written(yaml.safe_dump({
+        self.written(dumped({
             "server": {"udp_port": 54154, "health_port": 54154, "firewall": "nft",
                        "knock_timeout": "30s", "replay_window": "1m0s",
                        "private_key": openme.text(self.server.secret)},
@@ -100,14 +131,15 @@ class ConvertTest(ToolTest):
         for size in SIZES:
             with self.subTest(size=size):
                 meant = self.old(size)
-                new = self.convert()
+                text = self.tool("config", "convert")
+                new = loaded(text)
                 self.assertEqual(new["ports"], {"default": ["22/tcp"]})
                 self.assertEqual(new["server"]["host"], HOST)
                 self.assertEqual({name: entry["allowed_ports"]
                                   for name, entry in new["clients"].items()}, meant)
-                shown = yaml.safe_load(self.tool("config", "show"))
-                self.written(yaml.safe_dump(new))
-                self.assertEqual(yaml.safe_load(self.tool("config", "show")), shown)
+                shown = self.tool("config", "show")
+                self.written(text)
+                self.assertEqual(self.tool("config", "show").splitlines(), shown.splitlines())
 
     def test_old_and_todays_groups_together(self):
         self.old()
@@ -171,6 +203,30 @@ class ConvertTest(ToolTest):
         self.tool("config", "convert", "--for", "fwknop", code=USAGE)
         self.tool("config", "convert", self.room / "nowhere.yaml", code=FAILED)
 
+    def test_the_key_lies_in_locked_memory(self):
+        """Looked for while what is printed waits for its reader."""
+        self.old()
+        secret = {"secret": self.server.secret,
+                  "in base64": openme.text(self.server.secret).encode()}
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        os.write(writer, bytes(PIPE_BYTES))
+        for words in ((), ("--for", "openme")):
+            with self.subTest(words), subprocess.Popen(
+                    [program("postern"), "config", "convert", *words, self.config],
+                    stdout=writer, stderr=subprocess.DEVNULL) as tool:
+                try:
+                    self.assertTrue(eventually(lambda t=tool: "pipe_write" in Path(
+                        f"/proc/{t.pid}/wchan").read_text()))
+                    found = places(tool.pid, secret)
+                finally:
+                    tool.kill()
+            self.assertTrue(found, "the search is blind")
+            self.assertEqual([(name, region.head) for name, region in found if not region.locked],
+                             [])
+        os.close(reader)
+        os.close(writer)
+
     def test_standard_input(self):
         text = self.head("x-notes: {}\n")
         new = self.convert("-", input=text)
@@ -188,8 +244,17 @@ class ConvertTest(ToolTest):
             with self.subTest(style=style):
                 text = yaml.dump({"profiles": texts}, Dumper=yaml.SafeDumper, default_style=style,
                                  allow_unicode=True, width=40)
-                before, after = yaml.safe_load(text), self.convert("-", input=text)
+                before, after = loaded(text), self.convert("-", input=text)
                 self.assertEqual(after, before)
+
+    def test_utf_16_becomes_utf_8(self):
+        """As PowerShell writes it, with a mark at its head."""
+        text = self.head("ports: {default: [22/tcp]}\n").replace("\n", "\r\n")
+        for encoding in ("utf-16-le", "utf-16-be", "utf-8"):
+            with self.subTest(encoding):
+                self.config.write_bytes(("\ufeff" + text).encode(encoding))
+                self.config.chmod(0o600)
+                self.assertEqual(self.convert(), loaded(text))
 
     def test_what_was_left_out_is_said(self):
         self.written(self.head("".join(f"key{i}: 1\n" for i in range(70))))
@@ -218,11 +283,11 @@ class ConvertTest(ToolTest):
             self.tool("add", name, "--no-reload", "--ports", "443/tcp")
         self.tool("revoke", "bob", "--no-reload")
         done = self.run_tool("config", "convert", "--for", "openme")
-        old = yaml.safe_load(done.stdout)
+        old = loaded(done.stdout)
         self.assertEqual(set(old["clients"]), {"alice", "carol"})
         self.assertEqual(set(old), {"server", "ports", "clients"})
         self.assertEqual(old["clients"]["alice"]["allowed_ports"], ["443/tcp"])
-        ours = yaml.safe_load(self.config.read_text())["server"]
+        ours = loaded(self.config.read_text())["server"]
         self.assertEqual(old["server"]["private_key"], ours["private_key"])
         self.assertNotIn("targets", old["server"])
         self.assertIn("server.targets: left out", done.stderr)

@@ -71,7 +71,7 @@ static void each_mode_keeps_its_meaning(void **state)
 	    {"{mode: default, note: n}", "\n      - default\n"},
 	    {"{mode: }", "\n      - default\n"},
 	    {"{}", "\n      - default\n"},
-	    {"{mode: only, ports: [{port: 80, proto: TCP}]}", "\n      - 80/TCP\n"},
+	    {"{mode: only, ports: [{port: 0x50, proto: TCP}]}", "\n      - 80/TCP\n"},
 	    {"{ports: [{proto: udp, port: 53}, {port: 80, proto: tcp}], mode: default_plus}",
 	        "\n      - default\n      - 53/udp\n      - 80/tcp\n"},
 	    {"{mode: default_plus, ports: }", "\n      - default\n"},
