@@ -42,17 +42,32 @@ struct residents {
 	uid_t service; /* of this daemon's own processes */
 };
 
-static bool is_ours(const struct residents *r, unsigned int uid)
+static bool is_ours(const struct residents *r, unsigned long uid)
 {
 	return uid == 0 || uid == r->self || uid == r->service ||
 	       (uid >= UNUSED_UID_FIRST && uid <= UNUSED_UID_LAST);
 }
 
+/* Real, effective, saved, and of files: at `line`. */
+static bool uids_are_ours(const struct residents *r, const char *line, unsigned long *stranger)
+{
+	bool ours = true;
+
+	for (int i = 0; i < 4 && ours; i++) {
+		char *end;
+
+		*stranger = strtoul(line, &end, 10);
+		ours = end != line && is_ours(r, *stranger);
+		line = end;
+	}
+	return ours;
+}
+
 /* The owner of /proc/PID is root for a process that changed its user, so its status is read. */
 static bool process_is_ours(const struct residents *r, int proc, const char *pid, char *why)
 {
-	char path[300], text[2048] = "", name[17] = "?";
-	unsigned int uid[4];
+	char path[300], text[2048] = "";
+	unsigned long stranger = 0;
 	const char *line;
 	ssize_t got = -1;
 	int fd;
@@ -65,18 +80,12 @@ static bool process_is_ours(const struct residents *r, int proc, const char *pid
 	line = strstr(text, "\nUid:");
 	if (got <= 0) /* it has ended meanwhile */
 		return faccessat(proc, pid, F_OK, 0) != 0 || refuse(why, "a process is hidden");
-	if (line == NULL ||
-	    sscanf(line, "\nUid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
+	if (line == NULL)
 		return refuse(why, "a process does not say whose it is");
-	for (size_t i = 0; i < 4; i++) {
-		if (is_ours(r, uid[i]))
-			continue;
-		sscanf(text, "Name: %16s", name);
-		snprintf(why, READERS_TEXT_BYTES, "process %.12s (%s) of user %u is here", pid,
-		    name, uid[i]);
-		return false;
-	}
-	return true;
+	if (uids_are_ours(r, line + strlen("\nUid:"), &stranger))
+		return true;
+	snprintf(why, READERS_TEXT_BYTES, "process %.12s of user %lu is here", pid, stranger);
+	return false;
 }
 
 static bool processes_are_ours(const struct residents *r, char *why)

@@ -136,7 +136,7 @@ class ServedTest(WorldTest):
             stranger.stdin.flush()
             self.assertEqual(stranger.stdout.read1(), b"here")
             self.assertRegex(self.reload_refused(),
-                             rf"process \d+ \(cat\) of user {STRANGER} is here")
+                             rf"process \d+ of user {STRANGER} is here")
             stranger.stdin.close()
         self.postern("reload")
 
@@ -227,6 +227,9 @@ class CheckedTest(ToolTest):
         self.host.write("passwd", NOT_ALICE)
         self.assert_taken(self.check(mounts=self.mounted(), pids=True),
                           "mode 0444 lets everybody in this container at the private key")
+        self.rights(0o640, group=4321)  # Kubernetes' fsGroup, which has no name in there
+        self.assert_taken(self.check(mounts=self.mounted(), pids=True),
+                          "mode 0640 lets everybody in this container at the private key")
 
     def test_a_secret_of_docker(self):
         """One file, mounted by itself."""
