@@ -1,11 +1,12 @@
 """The original's tutorial for a host with iptables: its chains, and scripts of the form that it has
 people install, as they are. Only where they stand is put in for the test."""
 
+import json
 import tempfile
 from pathlib import Path
 
 import openspa
-from daemon import Daemon
+from daemon import BUILD, Daemon
 from netns import eventually
 from spa_world import SpaWorldTest
 from test_openspa_original import KEYS
@@ -107,7 +108,12 @@ extensionScripts:
 """
 
 
-class TutorialTest(SpaWorldTest):
+def build_option(name):
+    options = json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
+    return next(option["value"] for option in options if option["name"] == name)
+
+
+class Tutorial(SpaWorldTest):
     host = ("iptables", "ip6tables")
 
     def setUp(self):
@@ -147,6 +153,8 @@ class TutorialTest(SpaWorldTest):
     def assert_over(self, family=4):
         self.assertTrue(eventually(lambda: not self.rules("OPENSPA", family)))
 
+
+class TutorialTest(Tutorial):
     def test_ssh_and_again(self):
         """Twice over each family: the second time what the first has left is taken away."""
         self.run_server()
@@ -200,3 +208,68 @@ class TutorialTest(SpaWorldTest):
         self.assertEqual(self.daemon.stop(), 0)
         self.assertEqual(self.rules("OPENSPA"), [])
         self.assertFalse(self.reaches())
+
+
+class SudoTest(Tutorial):
+    """Scripts that call sudo, with the one that is installed beside the daemon's programs: it
+    stands there in a name space of mounts, and nothing on the host changes."""
+
+    def run_server(self):
+        programs = Path(build_option("prefix")) / build_option("libexecdir") / "postern/programs"
+        above = next(folder for folder in programs.parents if folder.exists())
+        sudo = Path(__file__).parents[2] / "pkg/programs/sudo"
+        there = ("unshare", "--mount", "sh", "-ec",
+                 'cp "$0" "$1"; mount -t tmpfs -o mode=755 none "$2"; mkdir -p "$3"; '
+                 'mv "$1" "$3/sudo"; shift 3; exec "$@"', sudo, self.daemon.folder / "sudo", above,
+                 programs)
+        words = self.daemon.command
+        self.daemon.command = lambda *more: [*there, words()[0], "start", *words(*more)[3:]]
+        self.daemon.start()
+
+    def with_sudo(self, *options):
+        for name in ("rule_add", "rule_remove"):
+            path = self.daemon.folder / f"es/{name}.py"
+            path.write_text(SCRIPTS[name].replace(
+                "Popen(words)", f"Popen({['sudo', *options]!r} + words)"))
+        self.run_server()
+
+    def install(self, folder, scripts):
+        super().install(folder, {name: text.replace("Popen(words)", "Popen(['sudo'] + words)")
+                                 for name, text in scripts.items()})
+
+    def test_as_it_stands_in_scripts(self):
+        self.run_server()
+        for family in (4, 6):
+            self.ask_for(family)
+            self.assertTrue(self.reaches(family))
+            self.assert_shuts(family)
+            self.assert_over(family)
+
+    def test_with_options(self):
+        self.with_sudo("-n", "-E", "-u", "root", "LC_ALL=C")
+        self.ask_for()
+        self.assertTrue(self.reaches())
+        self.assert_over()
+
+    def test_as_somebody_else(self):
+        self.with_sudo("-u", "nobody")
+        self.assert_silent(self.request(server=self.address(4)), "firewall_failed")
+        self.assertIn("gives no rights", self.daemon.log_path.read_text())
+        self.assertFalse(self.reaches())
+
+    def test_no_right_is_gained(self):
+        """The rights are those of the script, and no more; also of one that has some."""
+        look = HEAD + """
+def rights(*before):
+    said = subprocess.run([*before, "grep", "-E", "^(Uid|Gid|Groups|Cap|NoNewPrivs)",
+                           "/proc/self/status"], stdout=subprocess.PIPE).stdout.decode()
+    assert "NoNewPrivs:\\t1" in said
+    return said
+
+assert rights() == rights("sudo")
+print(9)
+"""
+        for name in ("authorization", "rule_add", "rule_remove"):
+            (self.daemon.folder / f"es/{name}.py").write_text(look)
+        self.run_server()
+        self.assertEqual(self.ask_for()[-1], 9)
