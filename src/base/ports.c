@@ -17,8 +17,7 @@ bool ports_fit(const struct ports *p)
 
 bool ports_equal(const struct ports *a, const struct ports *b)
 {
-	return a->protocol == b->protocol &&
-	       (!ports_numbered(a) || (a->first == b->first && a->last == b->last));
+	return ports_contain(a, b) && ports_contain(b, a);
 }
 
 bool ports_contain(const struct ports *outer, const struct ports *inner)

@@ -158,8 +158,12 @@ bool original_prepare(struct conf *conf, struct tree *tree, struct conf_error *e
 		found = section_find(
 		    &conf_openspa_section, tree, &tree->nodes[ROOT], "extension_scripts");
 	}
-	if (found != NULL && found->kind == NODE_MAP)
+	if (found != NULL)
 		scripts = &tree->nodes[found - tree->nodes];
+	if (scripts != NULL && node_is_null(scripts))
+		scripts->kind = NODE_MAP; /* an empty one */
+	if (scripts != NULL && scripts->kind != NODE_MAP)
+		scripts = NULL; /* left for the loader to refuse */
 	sort_out(conf, tree, &conf_openspa_section, &tree->nodes[ROOT], scripts);
 	if (scripts != NULL)
 		sort_out(conf, tree, &conf_script_section, scripts, NULL);

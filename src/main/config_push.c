@@ -48,6 +48,18 @@ static void say_why(enum log_level level, const char *what, const char *table, u
 		port_holder(holder, table, port);
 	log_line(level, "cannot listen on %s %u: %s%s%s", what, port, strerror(reason),
 	    *holder != '\0' ? ", by " : "", holder);
+	if (reason == EAFNOSUPPORT)
+		log_line(level, "this host has no IPv6, and openspa.bind is an address of it; "
+		                "expected one of IPv4");
+}
+
+static void say_without_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		log_line(LOG_LEVEL_INFO, "this host has no IPv6: only IPv4 is served");
+	fd_close(fd);
 }
 
 struct wish {
@@ -112,5 +124,6 @@ bool config_push_open_sockets(struct config_push *h, struct socket_store *store)
 		if (*w->fd >= 0 && !kept)
 			socket_store_keep(w->name, *w->fd);
 	}
+	say_without_ipv6();
 	return h->openspa < 0 || socket_want_local(h->openspa);
 }

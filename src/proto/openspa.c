@@ -128,8 +128,8 @@ bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
 	struct reader r = reader_of(hidden, sizeof hidden);
 	struct writer w = writer_of(proof->statement, sizeof proof->statement);
 	uint8_t payload[OPENSPA_REQUEST_PAYLOAD_BYTES];
-	bool ours = openspa_right_header(packet);
-	bool opened = envelope_open(hidden, sizeof hidden, key, packet + OPENSPA_HEADER_BYTES);
+	bool opened = envelope_open(hidden, sizeof hidden, key, packet + OPENSPA_HEADER_BYTES) &&
+	              openspa_right_header(packet);
 
 	reader_take(&r, payload, sizeof payload);
 	reader_take(&r, proof->signature, sizeof proof->signature);
@@ -138,11 +138,11 @@ bool openspa_open(struct openspa_request *out, struct openspa_proof *proof,
 	request_read(out, payload);
 	secret_wipe(hidden, sizeof hidden);
 	secret_wipe(payload, sizeof payload);
-	if (!ours || !opened) {
+	if (!opened) {
 		memset(out, 0, sizeof *out);
 		memset(proof, 0, sizeof *proof);
 	}
-	return ours && opened;
+	return opened;
 }
 
 bool openspa_verify(const struct openspa_proof *proof, const struct rsa_public *client)

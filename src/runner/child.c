@@ -70,7 +70,8 @@ static void scope_signals(void)
 _Noreturn static void become(char *const argv[], const char *folder,
     const struct runner_child_limits *limits, pid_t parent, const int fds[static 3])
 {
-	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char path[] = "PATH=" POSTERN_LIBEXEC
+	              "/programs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char language[] = "LANG=C";
 	char *const environment[] = {path, language, NULL};
 

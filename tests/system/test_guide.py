@@ -250,7 +250,7 @@ class MovingGuideTest(GuideTest, SpaWorldTest):
             self.assertEqual("privileged-runner" in self.daemon.roles(), step != "rules")
 
     def test_what_the_guide_says_of_sudo(self):
-        """Left in, nobody is let in, and nobody is told so."""
+        """Left in where ours is not installed, nobody is let in, and nobody is told so."""
         self.left = self.blocks()
         self.take(self.file)
         self.server.run("sh", "-ec", HOST_RULES)

@@ -104,6 +104,10 @@ class OriginalFileTest(unittest.TestCase):
         rest = "".join(NESTED.splitlines(keepends=True)[:3])
         self.check(KEYS + rest + some[2] + some[3])
         self.check(KEYS + some[3] + rest + some[2])
+        self.check(KEYS + "extensionScripts:\n" + DOTTED)
+        self.assertIn("found", self.check(KEYS + "extensionScripts: []\n" + DOTTED, fine=False))
+        self.assertIn("found a map", self.check(
+            KEYS + DOTTED.replace("./es/rule_add.sh", "{a: b}"), fine=False))
         self.assertIn("second time", self.check(KEYS + NESTED + some[0], fine=False))
         self.assertIn("expected both", self.check(KEYS + rest + some[3], fine=False))
 
