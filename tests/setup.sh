@@ -4,7 +4,7 @@
 #   demo    `make demo`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
-#   suite   tests that are skipped where a container, systemd or another C library is missing
+#   suite   tests that are skipped where a container, systemd, another C library or NAT64 is missing
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   processors  tests/processors
@@ -18,11 +18,11 @@ build='meson ninja-build gcc binutils libc6-dev pkg-config make
 libsodium-dev libmnl-dev libyaml-dev libqrencode-dev libpng-dev
 libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
-test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack tayga python3-cryptography python3-yaml
+test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
-suite='musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross systemd-container lxc ccache'
+suite='tayga musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross systemd-container lxc ccache'
 ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux
 gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'

@@ -48,6 +48,8 @@ bool provision_yaml(char *out, size_t size, const struct provision *p)
 	put_key(&s, "        private_key: ", p->client_secret, PRIVATE_BYTES, "\n");
 	put_key(&s, "        public_key: ", p->client_public, PUBLIC_BYTES, "\n");
 	put_key(&s, "        shield_key: ", p->shield_key, PUBLIC_BYTES, "\n");
+	if (p->own_address)
+		line_add(&s, "        own_address: yes\n");
 	return !s.cut;
 }
 
@@ -225,6 +227,7 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 		    .client_public = add->client.public_key,
 		    .client_secret = secret,
 		    .shield_key = server->shield_key.bytes,
+		    .own_address = server->wildcard == 0,
 		};
 		cli->status = add_client(cli, add, &p);
 	}

@@ -40,6 +40,7 @@ struct provision {
 	const uint8_t *client_public; /* 32 bytes */
 	const uint8_t *client_secret; /* 64 bytes; NULL: only the client has it */
 	const uint8_t *shield_key;    /* 32 bytes; NULL: none */
+	bool own_address;             /* for the server takes no knock that leaves it open */
 };
 
 /* Both write a text that holds the secrets, where there are any: wipe it. False when it does not

@@ -98,6 +98,15 @@ static bool resolve(struct cli *cli, struct addr *out, const char *name, int fam
 	return found.count > 0 || cli_refuse(cli, CLI_FAILED, "%s has no address of use", name);
 }
 
+/* NAT64 puts the server's IPv4 address at the end of one of IPv6 (RFC 6052, the usual prefix). */
+static bool is_translated(const struct addr *six, const struct addr *four)
+{
+	const size_t at = ADDR_BYTES - sizeof(struct in_addr);
+
+	return addr_is_v4(four) && !addr_is_v4(six) &&
+	       memcmp(six->bytes + at, four->bytes + at, ADDR_BYTES - at) == 0;
+}
+
 static bool take_server(
     struct cli *cli, struct exchange *x, const struct spa_words *words, const struct ospa *ospa)
 {
@@ -107,6 +116,7 @@ static bool take_server(
 	if (words->server != NULL && !addr_parse(&x->server, words->server) &&
 	    !resolve(cli, &x->server, words->server, words->family))
 		return false;
+	x->ask.server_address = is_translated(&x->server, &ospa->server) ? ospa->server : x->server;
 	if (addr_is_wildcard(&x->server))
 		cli->status = cli_misuse(cli,
 		    words->server == NULL && words->ospa_file != NULL
@@ -117,7 +127,7 @@ static bool take_server(
 		cli->status = cli_misuse(cli, "the server's address is not IPv%d, as -%d wants",
 		    words->family == AF_INET ? 4 : 6, words->family == AF_INET ? 4 : 6);
 	else if (words->client_given && !addr_is_wildcard(&words->client) &&
-	         addr_is_v4(&words->client) != addr_is_v4(&x->server))
+	         addr_is_v4(&words->client) != addr_is_v4(&x->ask.server_address))
 		cli->status = cli_misuse(
 		    cli, "--client-ip and the server's address are not of the same family");
 	else
@@ -154,7 +164,6 @@ bool spa_request_prepare(struct cli *cli, struct spa_request *out, struct spa_wo
 		choose_echo(out, words, &ospa);
 		out->exchange.key = out->key;
 		out->exchange.server_key = &out->server_key;
-		out->exchange.ask.server_address = out->exchange.server;
 	}
 	ospa_free(&ospa);
 	return ok;
@@ -170,6 +179,12 @@ bool spa_request_locate(struct cli *cli, struct spa_request *r, const struct spa
 	ask->behind_nat = words->behind_nat;
 	if (words->client_given)
 		return true;
+	if (!addr_equal(&ask->server_address, &r->exchange.server)) {
+		cli_detail(
+		    cli, "the server is behind NAT64: it has to take the address that it sees");
+		ask->client_address = (struct addr){.bytes = {0}};
+		return true;
+	}
 	search.echo.url = r->echo_ip;
 	search.echo.ipv6 = !addr_is_v4(&r->exchange.server);
 	search.echo.timeout_ns = OWN_ADDRESS_TIMEOUT_NS;

@@ -8,6 +8,7 @@ import openme
 import test_client
 from daemon import program
 from netns import eventually
+from tool import ToolTest
 from world import SERVICE_PORT, WorldTest
 
 
@@ -86,6 +87,17 @@ class NatTest(nat.Translated, WorldTest):
         self.knock(target=self.address(4, self.client))
         self.assertTrue(eventually(self.granted))
         return self.granted()
+
+
+class ProfileTest(ToolTest):
+    """What a server that wants addresses named gives to a new client says so."""
+
+    def test_profile_of_a_server_that_wants_the_address_named(self):
+        self.init()
+        self.assertNotIn("own_address", self.tool("add", "alice"))
+        text = self.config.read_text()
+        self.config.write_text(text.replace("server:\n", "server:\n  wildcard: no\n", 1))
+        self.assertIn("    own_address: yes\n", self.tool("add", "bob"))
 
 
 class SeveralAddressesTest(WorldTest):

@@ -88,6 +88,16 @@ class NatTest(nat.Translated, WorldTest):
                 self.assert_gets_in(nat.SERVER, "source", "-c", "source")
 
     def test_nat64(self):
+        """By the file's IPv4 address we know what the other is; that one is the server's."""
+        self.inside_has_ipv6_alone()
+        for words in ([], ["-c", "source"], ["-c", nat.OUTSIDE]):
+            self.serve(server_ip=nat.SERVER)
+            self.assert_gets_in(nat.NAT64_SERVER, words[1] if words else "source",
+                                "-s", nat.NAT64_SERVER, *words)
+
+    def test_an_ipv6_address_that_is_no_other_way_to_the_file_s(self):
         self.inside_has_ipv6_alone()
         self.serve()
-        self.assert_gets_in(nat.NAT64_SERVER, "source", "-c", "source", "-s", nat.NAT64_SERVER)
+        told, complaint = self.ask("-s", "2001:db8:9::1", "-c", nat.OUTSIDE)
+        self.assertIsNone(told)
+        self.assertIn("not of the same family", complaint)
