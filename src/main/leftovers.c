@@ -192,7 +192,8 @@ static void tell_found(const struct found *f, bool legacy, void (*tell)(const ch
 		if (f->chains[i])
 			line_add(&l, " chain %s,", f->origin->chains[i]);
 	if (f->rules > 0)
-		line_add(&l, " %u rules with the comment \"%s...\",", f->rules, f->origin->comment);
+		line_add(&l, " %u rule%s with the comment \"%s...\",", f->rules,
+		    f->rules == 1 ? "" : "s", f->origin->comment);
 	line_add(&l, " and what they let in is let in for good. They are not touched; once that "
 	             "server has stopped, this removes them: ");
 	add_remedy(&l, f, legacy);

@@ -48,7 +48,8 @@ static void signal_ready(void *context)
 		main_reload(m, false);
 	} else if (info.ssi_signo == SIGCHLD) {
 		/* The others' channels tell: nothing to do until the end. */
-		sessions_file_check(&m->sessions_writer);
+		if (!main_is_to_stop(m)) /* it may have been told so, too */
+			sessions_file_check(&m->sessions_writer);
 	} else {
 		tell_stopping(m);
 		loop_stop(&m->loop);

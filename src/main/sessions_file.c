@@ -67,7 +67,7 @@ pid_t sessions_file_start(const struct main_options *options)
 	pid_t parent = getpid(), pid = -1;
 	int tool;
 
-	if (options->sessions_file == NULL)
+	if (options->sessions_file == NULL || *options->sessions_file == '\0')
 		return 0;
 	tool = executable_open_tool();
 	if (tool >= 0)

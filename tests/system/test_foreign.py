@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from daemon import program
+from daemon import descendants, program
 from tool import CONFIG, HOST, USAGE, ToolTest
 from world import WorldTest
 
@@ -94,9 +94,12 @@ class DaemonWordsTest(WorldTest):
 
     def test_as_openme_is_started(self):
         """`openme serve` with every option of its that has a meaning here."""
-        self.start(None, "serve", "--client-config", "/nonexistent", "--log-level=debug")
+        self.start(None, "serve", "--client-config", "/nonexistent", "--log-level=debug",
+                   "--state-file", "")  # none is to be kept
         self.knock()
         self.assert_opens()
+        self.assertEqual(set(self.daemon.roles()), {"main", "doorman", "keeper", "desk"})
+        self.assertEqual(len(descendants(self.daemon.process.pid)), 3)
         self.assertEqual(self.daemon.stop(), 0)
 
     def test_serve_reads_openmes_file(self):

@@ -112,7 +112,7 @@ class LeftoversTest(FirewallTest):
         self.server.run("nft", "delete", "chain", "inet", "filter", "openme")
         said = self.check()
         self.assertEqual(len(said), 1, said)
-        self.assertIn("1 rules with the comment", said[0])
+        self.assertIn("1 rule with the comment", said[0])
         self.remove(said[0])
         self.assertEqual(self.check(), [])
 
