@@ -45,14 +45,14 @@ _postern()
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
 	local commands="init add list revoke sessions reload release config index knock connect status profiles
 		request get-ip openspa"
-	local options="--config --client-config --control --json --quiet --verbose --no-input --help
+	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
 
 	COMPREPLY=()
 	_postern_value "$before" "$current" && return
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--config | --client-config | --control) ((i++)) ;;
+		--config | --client-config | --control | --log-level) ((i++)) ;;
 		-*) ;;
 		*)
 			command=${COMP_WORDS[i]}
@@ -67,7 +67,7 @@ _postern()
 		--no-reload" ;;
 	list | profiles) options+=" --names" ;;
 	revoke) options+=" --no-reload" ;;
-	sessions) options+=" --watch" ;;
+	sessions) options+=" --watch --write" ;;
 	release) options+=" --yes" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
@@ -82,7 +82,7 @@ _postern()
 	openspa) options+=" --key-file --pub-file --force --name --client-device-id --server-ip
 		--server-port --echo-ip --private-key --public-key --server-public-key --output-dir --out
 		--devices --encrypt --passphrase-fd" ;;
-	status) options+=" --knock --ipv4 --ipv6 --both --timeout" ;;
+	status) options+=" --knock --check --ipv4 --ipv6 --both --timeout" ;;
 	esac
 	if [[ -n $command && $current != -* ]]; then
 		case $command in

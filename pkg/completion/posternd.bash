@@ -6,7 +6,7 @@ _posternd()
 
 	COMPREPLY=()
 	case $before in
-	-c | --config | --explain | --state-dir | --control)
+	-c | --config | --explain | --state-dir | --control | --sessions-file | --state-file | --client-config)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$current"))
 		;;
@@ -15,7 +15,7 @@ _posternd()
 	--packet | --source | --at) ;;
 	*)
 		COMPREPLY=($(compgen -W "--config --check --explain --packet --source --at --state-dir
-			--control --log-level --log-format --version --help" -- "$current"))
+			--control --sessions-file --state-file --client-config --log-level --log-format --version --help" -- "$current"))
 		;;
 	esac
 }

@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "cmd/cmd.h"
+#include "cmd/host_port.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
 #include "conf/conf.h"
@@ -14,7 +15,8 @@ static const struct option_syntax syntax = {
     .usage = "init --server HOST [OPTION...]",
     .help = "Writes a new server configuration with fresh keys and safe defaults.\n"
             "\n"
-            "  --server HOST     name or address at which clients reach this server\n"
+            "  --server HOST     name or address at which clients reach this server; with a port\n"
+            "                    behind it, host:4433 or [2001:db8::1]:4433, as --port\n"
             "  --port N          UDP port for knocks, and TCP health port (54154)\n"
             "  --firewall NAME   nft (default), iptables, or none to only log what would be done\n"
             "  --interface NAME  guard this network interface only\n"
@@ -24,6 +26,19 @@ static const struct option_syntax syntax = {
             "  postern init --server server.example.com\n"
             "  postern init --server 192.0.2.7 --port 4433 --config ./config.yaml\n",
 };
+
+static bool take_server(struct cli *cli, const struct option_row *row, char *text)
+{
+	struct host_port *server = row->place;
+	const char *expected = NULL;
+
+	if (strstr(text, "://") != NULL)
+		return option_refuse(cli, row, text, "the host alone, no URL: --server HOST");
+	if (!host_port_cut(server, text))
+		return option_refuse(cli, row, text, "a port from 1 to 65535 behind the host");
+	return value_host(server->host, &expected) ||
+	       option_refuse(cli, row, server->host, expected);
+}
 
 static bool is_firewall(const char *text, const char **expected)
 {
@@ -96,9 +111,10 @@ static enum cli_exit show(struct cli *cli, const struct conf_initial *initial)
 enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
 {
 	struct conf_initial initial = {0};
+	struct host_port server = {NULL, 0};
 	struct conf_error error = {0};
 	const struct option_row options[] = {
-	    {"server", .take = option_text, .place = &initial.host, .check = value_host},
+	    {"server", .take = take_server, .place = &server},
 	    {"port", .take = option_port, .place = &initial.udp_port, .least = 1},
 	    {"firewall", .take = option_text, .place = &initial.firewall, .check = is_firewall},
 	    {"interface", .take = option_text, .place = &initial.interface,
@@ -109,6 +125,12 @@ enum cli_exit cmd_init(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
+	if (server.port != 0 && initial.udp_port != 0 && server.port != initial.udp_port)
+		return cli_misuse(cli, "--server says port %d, and --port %d: say one of them",
+		    (int)server.port, (int)initial.udp_port);
+	if (server.port != 0)
+		initial.udp_port = server.port;
+	initial.host = server.host;
 	if (initial.host == NULL)
 		return cli_misuse(cli, "--server HOST is needed: where clients reach this server");
 	if (!initial.force && access(cli->config, F_OK) == 0)

@@ -25,7 +25,8 @@ static const struct option_syntax syntax = {
         "                      server sees, too: not behind NAT, NAT64 or the like\n"
         "      --continuous    knock again and again until interrupted; post_knock is started once\n"
         "      --interval D    how often, with --continuous (25s)\n"
-        "      --check         wait until the port is open; exit code 3 when it stays shut\n"
+        "      --check[=PORT]  wait until the server's health port is open, or this one; HOST:PORT\n"
+        "                      for another host; exit code 3 when it stays shut\n"
         "      --timeout D     how long --check waits (3s)\n"
         "  -4, -6, --both      knock by IPv4 only, by IPv6 only, by both (default)\n"
         "\n"
@@ -53,34 +54,31 @@ static void print_host(const struct client_profile *profile)
 	fflush(stdout);
 }
 
-static enum cli_exit check(
-    const struct cli *cli, const struct knock *knock, const struct postern_report *report)
+static enum cli_exit check(const struct cli *cli, const struct knock *knock,
+    const struct postern_report *report, struct probe *probe)
 {
-	struct probe probe = {.patient = true};
 	struct addr open;
 	enum cli_exit status;
 
-	knocking_addresses(&probe, report);
-	status = knocking_look(cli, &knock->how, &probe, &open);
-	if (cli->json || cli->quiet)
-		return status;
-	if (status == CLI_DONE)
-		printf("%sPort is open.%s\n", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
-	else if (status == CLI_CLOSED)
-		printf("%sPort is closed.%s\n", cli_colour(CLI_RED), cli_colour(CLI_PLAIN));
+	knocking_addresses(probe, report);
+	status = knocking_look(cli, &knock->how, probe, &open);
+	if (!cli->json && !cli->quiet && (status == CLI_DONE || status == CLI_CLOSED))
+		knocking_tell(cli, &knock->how, probe);
 	return status;
 }
 
-static void print_knock_json(
-    const struct knock *knock, const struct postern_report *report, enum cli_exit status, bool sent)
+static void print_knock_json(const struct knock *knock, const struct postern_report *report,
+    const struct probe *probe, bool sent)
 {
 	struct json j = {.to = stdout};
 
 	json_open(&j, NULL, '{');
 	knocking_json(&j, &knock->how, report);
 	json_bool(&j, "sent", sent);
-	if (knock->check && sent)
-		json_bool(&j, "open", status == CLI_DONE);
+	if (knock->check && sent) {
+		json_bool(&j, "open", probe->result == PROBE_OPEN);
+		knocking_check_json(&j, &knock->how, probe);
+	}
 	json_close(&j, '}');
 }
 
@@ -88,6 +86,7 @@ static enum cli_exit knock_once(
     const struct cli *cli, const struct knock *knock, struct postern_report *report)
 {
 	enum cli_exit status;
+	struct probe probe = {.patient = true, .result = PROBE_FAILED};
 	bool talk = !cli->json && !cli->quiet, sent;
 
 	if (talk)
@@ -99,9 +98,9 @@ static enum cli_exit knock_once(
 		knocking_tell_each(report);
 	}
 	if (sent && knock->check)
-		status = check(cli, knock, report);
+		status = check(cli, knock, report, &probe);
 	if (cli->json)
-		print_knock_json(knock, report, status, sent);
+		print_knock_json(knock, report, &probe, sent);
 	fflush(stdout);
 	return status;
 }
@@ -214,6 +213,8 @@ static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const c
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
+	if (knock->how.profile == NULL && knock->check && name != NULL && strchr(name, ':') != NULL)
+		cli_warn(cli, "a port to look at is one word with the option: --check=%s", name);
 	status = knock->how.profile == NULL ? cli->status : knock_and_prepare(cli, knock, &command);
 	client_conf_free(conf);
 	if (status == CLI_DONE && command != NULL) {
@@ -235,7 +236,7 @@ enum cli_exit cmd_knock(struct cli *cli, int argc, char **argv)
 	    {"continuous", .flag = &knock.continuous},
 	    {"interval", .take = option_duration, .place = &knock.interval_ns,
 	        .least = NS_PER_SECOND, .most = INT64_MAX},
-	    {"check", .flag = &knock.check},
+	    {"check", .flag = &knock.check, .word = knocking_take_check, .place = &knock.how.check},
 	    {"ipv4", '4', .choice = &knock.how.family, .number = AF_INET},
 	    {"ipv6", '6', .choice = &knock.how.family, .number = AF_INET6},
 	    {"both", .choice = &knock.how.family, .number = AF_UNSPEC},

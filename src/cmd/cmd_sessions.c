@@ -7,6 +7,7 @@
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/option.h"
+#include "cmd/sessions_file.h"
 #include "cmd/text.h"
 
 static const struct option_syntax syntax = {
@@ -14,7 +15,8 @@ static const struct option_syntax syntax = {
     .help = "Shows the grants in force with the time each has left, then when the other clients\n"
             "were last let in. Asks the running daemon.\n"
             "\n"
-            "  -w, --watch  show it anew each second, until Ctrl-C\n"
+            "  -w, --watch       show it anew each second, until Ctrl-C\n"
+            "      --write FILE  keep FILE as openme's server keeps its sessions file, until then\n"
             "\n"
             "Examples:\n"
             "  postern sessions --watch\n"
@@ -202,9 +204,13 @@ static enum cli_exit keep_showing(const struct cli *cli)
 enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)
 {
 	bool watch = false;
-	const struct option_row options[] = {{"watch", 'w', .flag = &watch}, {0}};
+	const char *file = NULL;
+	const struct option_row options[] = {
+	    {"watch", 'w', .flag = &watch}, {"write", .take = option_text, .place = &file}, {0}};
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
+	if (file != NULL)
+		return sessions_file_keep(cli, file);
 	return watch ? keep_showing(cli) : show(cli, false);
 }

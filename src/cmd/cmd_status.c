@@ -12,6 +12,8 @@ static const struct option_syntax syntax = {
         "open, 3 when it is shut.\n"
         "\n"
         "      --knock      knock first (post_knock is not run)\n"
+        "      --check=PORT look at this port in place of the health port, which an original openme\n"
+        "                   server never has; HOST:PORT for another host\n"
         "      --timeout D  how long to wait for an answer (3s)\n"
         "  -4, -6, --both   by IPv4 only, by IPv6 only, by whichever answers (default)\n"
         "\n"
@@ -27,8 +29,10 @@ struct status {
 };
 
 static void print_verdict(const struct cli *cli, const struct status *status,
-    const struct postern_report *report, bool is_open, const struct addr *open)
+    const struct postern_report *report, const struct probe *probe, const struct addr *open)
 {
+	const bool is_open = probe->result == PROBE_OPEN;
+
 	char address[ADDR_TEXT_BYTES];
 	struct json j = {.to = stdout};
 
@@ -37,14 +41,11 @@ static void print_verdict(const struct cli *cli, const struct status *status,
 		knocking_json(&j, &status->how, report);
 		json_bool(&j, "open", is_open);
 		json_string(&j, "address", is_open ? addr_text(open, address) : NULL);
+		knocking_check_json(&j, &status->how, probe);
 		json_close(&j, '}');
 		return;
 	}
-	if (is_open)
-		printf("%sHealth port is open.%s\n", cli_colour(CLI_GREEN), cli_colour(CLI_PLAIN));
-	else
-		printf("%sHealth port is closed%s.%s\n", cli_colour(CLI_RED),
-		    status->knock ? " in spite of the knock" : "", cli_colour(CLI_PLAIN));
+	knocking_tell(cli, &status->how, probe);
 	if (!is_open && status->knock)
 		cli_say(
 		    cli, "The server's log tells whether the knock came, and why it was refused.");
@@ -71,24 +72,24 @@ static enum cli_exit look(const struct cli *cli, const struct status *status)
 	}
 	if (result != CLI_DONE)
 		return result;
-	if (talk) {
+	if (talk && status->how.check.port == 0)
 		printf("Checking health port %s:%d (TCP)...\n", profile->server_host.text,
 		    (int)profile->server_udp_port);
-		fflush(stdout);
-	}
+	fflush(stdout);
 	result = knocking_look(cli, &status->how, &probe, &open);
 	if ((result == CLI_DONE || result == CLI_CLOSED) && !cli->quiet)
-		print_verdict(
-		    cli, status, status->knock ? &report : NULL, result == CLI_DONE, &open);
+		print_verdict(cli, status, status->knock ? &report : NULL, &probe, &open);
 	return result;
 }
 
 enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 {
+	bool check = true;
 	struct status status = {.how.timeout_ns = KNOCKING_TIMEOUT_NS};
 	struct client_conf *conf = NULL;
 	const struct option_row options[] = {
 	    {"knock", .flag = &status.knock},
+	    {"check", .flag = &check, .word = knocking_take_check, .place = &status.how.check},
 	    {"ipv4", '4', .choice = &status.how.family, .number = AF_INET},
 	    {"ipv6", '6', .choice = &status.how.family, .number = AF_INET6},
 	    {"both", .choice = &status.how.family, .number = AF_UNSPEC},

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "cmd/text.h"
+#include "conf/values.h"
 
 void knocking_warn(const struct cli *cli, const struct client_conf *conf)
 {
@@ -151,23 +152,75 @@ enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, 
 	return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host, gai_strerror(error));
 }
 
+bool knocking_take_check(struct cli *cli, const struct option_row *row, char *text)
+{
+	struct host_port *check = row->place;
+	const char *expected = NULL;
+	int64_t port;
+
+	if (value_integer(&port, text, &expected) && port >= 1 && port <= UINT16_MAX) {
+		*check = (struct host_port){.port = (uint16_t)port};
+		return true;
+	}
+	return (host_port_cut(check, text) && check->port != 0 &&
+	           value_host(check->host, &expected)) ||
+	       option_refuse(cli, row, text, "a port, or a host and a port, such as 22 or host:22");
+}
+
+static const char *checked_host(const struct knocking *k)
+{
+	return k->check.host != NULL ? k->check.host : k->profile->server_host.text;
+}
+
+static uint16_t checked_port(const struct knocking *k)
+{
+	return k->check.port != 0 ? k->check.port : (uint16_t)k->profile->server_udp_port;
+}
+
 enum cli_exit knocking_look(
     const struct cli *cli, const struct knocking *k, struct probe *probe, struct addr *open)
 {
-	enum probe_result result;
+	int error = k->check.host == NULL ? 0 : probe_resolve(probe, k->check.host, k->family);
 	size_t which = 0;
 
-	probe->port = (uint16_t)k->profile->server_udp_port;
+	probe->port = checked_port(k);
 	probe->timeout_ns = k->timeout_ns;
-	result = probe_tcp(probe, &which);
-	if (result == PROBE_OPEN) {
+	if (error != 0)
+		return cli_fail(
+		    cli, CLI_FAILED, "cannot resolve %s: %s", k->check.host, gai_strerror(error));
+	probe->result = probe_tcp(probe, &which);
+	if (probe->result == PROBE_OPEN) {
 		*open = probe->addresses[which];
 		return CLI_DONE;
 	}
-	if (result == PROBE_FAILED)
-		return cli_fail_errno(cli, "cannot connect to %s", k->profile->server_host.text);
-	cli_detail(cli, result == PROBE_REFUSED ? "the connection was refused" : "no answer");
+	if (probe->result == PROBE_FAILED)
+		return cli_fail_errno(cli, "cannot connect to %s", checked_host(k));
+	cli_detail(
+	    cli, probe->result == PROBE_REFUSED ? "the connection was refused" : "no answer");
 	return CLI_CLOSED;
+}
+
+void knocking_tell(const struct cli *cli, const struct knocking *k, const struct probe *probe)
+{
+	const char *plain = cli_colour(CLI_PLAIN), *host = checked_host(k);
+	const char *state = probe->result == PROBE_OPEN      ? "open"
+	                    : probe->result == PROBE_REFUSED ? "closed: the connection was refused"
+	                                                     : "filtered: no answer came";
+
+	if (k->check.port == 0)
+		printf("%s%s is %s.%s\n",
+		    cli_colour(probe->result == PROBE_OPEN ? CLI_GREEN : CLI_RED), "Health port",
+		    probe->result == PROBE_OPEN ? "open" : "closed", plain);
+	else
+		printf("%sPort %u of %s is %s.%s\n",
+		    cli_colour(probe->result == PROBE_OPEN ? CLI_GREEN : CLI_RED),
+		    (unsigned int)k->check.port, host, state, plain);
+	if (probe->result == PROBE_REFUSED && k->check.port != 0)
+		cli_say(cli, "The host can be reached there, and no service listens.");
+	else if (probe->result == PROBE_REFUSED)
+		cli_say(cli,
+		    "It was refused: nothing listens there. An original openme server never does, so "
+		    "of it\nthis tells nothing; look at the service itself: --check=22");
 }
 
 static void json_outcome(struct json *j, const struct postern_outcome *outcome)
@@ -198,4 +251,16 @@ void knocking_json(struct json *j, const struct knocking *k, const struct poster
 	for (size_t i = 0; i < report->count; i++)
 		json_outcome(j, &report->each[i]);
 	json_close(j, ']');
+}
+
+void knocking_check_json(struct json *j, const struct knocking *k, const struct probe *probe)
+{
+	static const char *const answers[] = {[PROBE_OPEN] = "open",
+	    [PROBE_REFUSED] = "refused",
+	    [PROBE_SILENT] = "none",
+	    [PROBE_FAILED] = "failed"};
+
+	json_string(j, "checked_host", checked_host(k));
+	json_number(j, "checked_port", checked_port(k));
+	json_string(j, "answer", answers[probe->result]);
 }

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/foreign.h"
 #include "conf/values.h"
 
 #define OPTIONS_MOST 48
@@ -24,7 +25,9 @@ static void add_rows(struct rows *rows, const struct option_row *row)
 
 	for (; row != NULL && row->name != NULL && rows->count < OPTIONS_MOST; row++) {
 		rows->all[rows->count] = (struct option){.name = row->name,
-		    .has_arg = row->take != NULL ? required_argument : no_argument,
+		    .has_arg = row->take != NULL   ? required_argument
+		               : row->flag != NULL ? optional_argument
+		                                   : no_argument,
 		    .val = FIRST_ROW + (int)rows->count};
 		rows->row[rows->count++] = row;
 		if (row->letter != '\0')
@@ -47,8 +50,10 @@ static const struct option_row *row_of(const struct rows *rows, int found)
 /* What getopt_long refused: the word itself is the one before optind, or a letter inside it. */
 static bool bad_option(struct cli *cli, int found, char **argv)
 {
-	const char *word = argv[optind - 1];
+	const char *word = argv[optind - 1], *remedy = foreign_remedy(FOREIGN_TOOL, word);
 
+	if (remedy != NULL)
+		return cli_stop(cli, cli_misuse(cli, "unknown option %s; %s", word, remedy));
 	if (optopt != 0 && optopt < 256 && found != ':' && strncmp(word, "--", 2) != 0)
 		return cli_stop(cli, cli_misuse(cli, "unknown option -%c", optopt));
 	if (found == ':')
@@ -59,13 +64,31 @@ static bool bad_option(struct cli *cli, int found, char **argv)
 	return cli_stop(cli, cli_misuse(cli, "unknown option %s", word));
 }
 
+/* A flag may be switched off, as openme's. */
+static bool take_flag(struct cli *cli, const struct option_row *row)
+{
+	*row->flag = true;
+	if (row->take != NULL || optarg == NULL || option_switch(row->flag, optarg))
+		return true;
+	return row->word != NULL ? row->word(cli, row, optarg)
+	                         : option_refuse(cli, row, optarg, "true or false, or nothing");
+}
+
 static bool take(struct cli *cli, const struct option_row *row)
 {
-	if (row->flag != NULL)
-		*row->flag = true;
+	if (row->flag != NULL && !take_flag(cli, row))
+		return false;
 	if (row->choice != NULL)
 		*row->choice = row->number;
 	return row->take == NULL || row->take(cli, row, optarg);
+}
+
+/* openme's, where only the server heeds it. */
+static bool take_log_level(struct cli *cli, const struct option_row *row, char *text)
+{
+	(void)row;
+	cli->verbose = cli->verbose || strcmp(text, "debug") == 0;
+	return true;
 }
 
 /* True with *help set, or at the end of the options. `first`: "+" to stop at the first operand. */
@@ -82,15 +105,18 @@ static bool read_all(struct cli *cli, const char *first, const struct option_row
 	    {"quiet", .flag = &cli->quiet},
 	    {"verbose", .flag = &cli->verbose},
 	    {"no-input", .flag = &cli->no_input},
+	    {"log-level", .take = take_log_level},
 	    {"help", 'h', .flag = help},
 	    {"version", 'V', .flag = &version},
 	    {0},
 	};
+	/* A command may have another -v. */
+	const struct option_row before_command[] = {{"version", 'v', .flag = &version}, {0}};
 	struct rows rows = {.count = 0};
 	int found;
 
 	stpcpy(stpcpy(rows.shorts, first), ":");
-	add_rows(&rows, own);
+	add_rows(&rows, *first == '+' ? before_command : own);
 	add_rows(&rows, globals);
 	opterr = 0;
 	while (!*help && (found = getopt_long(argc, argv, rows.shorts, rows.all, NULL)) != -1) {
@@ -133,7 +159,10 @@ static enum cli_exit unknown(
     const struct cli *cli, const struct option_commands *commands, const char *name)
 {
 	struct value_guess guess = {.text = name};
+	const char *remedy = foreign_remedy(FOREIGN_TOOL, name);
 
+	if (remedy != NULL)
+		return cli_misuse(cli, "%s \"%s\"; %s", commands->unknown, name, remedy);
 	for (size_t i = 0; i < commands->count; i++) {
 		if (commands->table[i].run != NULL)
 			value_consider(&guess, commands->table[i].name);
@@ -179,6 +208,20 @@ bool option_refuse(
 
 	return cli_stop(cli, cli_misuse(cli, "--%s %s: expected %s", row->name,
 	                         value_quoted(quoted, sizeof quoted, text, 64), expected));
+}
+
+bool option_switch(bool *out, const char *text)
+{
+	static const char *const words[] = {
+	    "false", "0", "f", "F", "FALSE", "False", "true", "1", "t", "T", "TRUE", "True"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*out = i >= 6;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool option_text(struct cli *cli, const struct option_row *row, char *text)

@@ -17,8 +17,9 @@ struct option_row {
 	const char *name; /* without dashes */
 	char letter;      /* 0: none */
 	option_fn *take;  /* the option's value; NULL: it has none */
-	void *place;      /* for `take` */
+	void *place;      /* for `take` or `word` */
 	bool *flag;       /* NULL, or becomes true */
+	option_fn *word;  /* for a flag without `take`: what may stand behind a =; NULL: nothing */
 	int *choice;      /* NULL, or becomes `number` */
 	int number;
 	int64_t least, most; /* for `take` */
@@ -66,6 +67,8 @@ option_fn option_port;
 /* Place: int64_t, in nanoseconds. */
 option_fn option_duration;
 
+/* What openme's switches may have behind a =, true or false; false for any other word. */
+bool option_switch(bool *out, const char *text);
 bool option_number(struct cli *cli, int64_t *out, const struct option_row *row, const char *text);
 /* "--NAME "text": expected ...". Always false. */
 bool option_refuse(

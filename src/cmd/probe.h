@@ -24,7 +24,8 @@ struct probe {
 	size_t count;
 	uint16_t port;
 	int64_t timeout_ns;
-	bool patient; /* a refusal is not the end of it */
+	bool patient;             /* a refusal is not the end of it */
+	enum probe_result result; /* of probe_tcp */
 };
 
 /* The first address of each family, or of the one that is wanted, that a name stands for. The value

@@ -56,13 +56,14 @@ static bool is_trusted(int fd, const char *path, char why[static TRUSTED_TEXT_BY
 	return trusted_stat(&wanted, &st, path, why);
 }
 
-static int open_trusted(const char *name)
+/* Beside us, or at `installed`. */
+static int open_trusted(const char *name, const char *installed)
 {
 	char path[PATH_MAX], why[TRUSTED_TEXT_BYTES];
 	int fd;
 
 	if (!executable_beside(path, name))
-		snprintf(path, sizeof path, "%s/%s", POSTERN_LIBEXEC, name);
+		snprintf(path, sizeof path, "%s", installed);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (is_trusted(fd, path, why))
 		return fd;
@@ -71,9 +72,22 @@ static int open_trusted(const char *name)
 	return fd_close(fd);
 }
 
+static int open_ours(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", POSTERN_LIBEXEC, name);
+	return open_trusted(name, path);
+}
+
 int executable_open(enum role role)
 {
-	return open_trusted(executable_name(role));
+	return open_ours(executable_name(role));
+}
+
+int executable_open_tool(void)
+{
+	return open_trusted("postern", POSTERN_TOOL);
 }
 
 _Noreturn static void become_guard(int executable, const struct main_options *o)
@@ -91,7 +105,7 @@ _Noreturn static void become_guard(int executable, const struct main_options *o)
 
 void executable_run_guard(const struct main_options *options)
 {
-	int executable = open_trusted("postern-guard");
+	int executable = open_ours("postern-guard");
 	pid_t pid = executable < 0 ? -1 : fork();
 
 	if (pid == 0)

@@ -15,6 +15,8 @@ int executable_open(enum role role);
 /* The path of `name` beside our own executable, where that is not installed; false when there is
  * none or it is too long. */
 bool executable_beside(char path[static PATH_MAX], const char *name);
+/* The same of `postern`, which users have. */
+int executable_open_tool(void);
 /* Runs postern-guard, so that the ports are shut although the daemon cannot start. */
 void executable_run_guard(const struct main_options *options);
 

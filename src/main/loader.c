@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "conf/client_index.h"
 #include "ctl/control.h"
+#include "main/leftovers.h"
 #include "proc/child.h"
 
 #define PROCESSOR_S 3600 /* a million keys take some minutes on small boards */
@@ -106,9 +107,16 @@ static struct conf *read_all(const struct load_task *task, struct loaded *out)
 	return conf;
 }
 
-/* What is in force and hardly meant. */
-static void warn(const struct conf *conf)
+static void tell_leftovers(const char *text)
 {
+	log_line(LOG_LEVEL_WARN, "%s", text);
+}
+
+/* What is in force and hardly meant. */
+static void warn(const struct load_task *task, const struct conf *conf)
+{
+	if (task->generation == 1)
+		leftovers_find(conf, tell_leftovers);
 	if (conf_server(conf)->firewall == CONF_FIREWALL_IPTABLES)
 		log_line(LOG_LEVEL_WARN, "firewall: iptables is served through nftables; rules of "
 		                         "legacy iptables are neither seen nor passed");
@@ -171,7 +179,7 @@ static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t pare
 	told = tell(fd, l);
 	secret_free(l);
 	if (told && read(fd, &accepted, 1) == 1)
-		warn(conf);
+		warn(task, conf);
 	_exit(told ? 0 : 1);
 }
 

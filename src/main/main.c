@@ -17,6 +17,7 @@
 #include "main/executable.h"
 #include "main/processes.h"
 #include "main/retry.h"
+#include "main/sessions_file.h"
 #include "proc/sandbox.h"
 
 /* --- Running */
@@ -46,7 +47,9 @@ static void signal_ready(void *context)
 	if (info.ssi_signo == SIGHUP) {
 		main_reload(m, false);
 	} else if (info.ssi_signo == SIGCHLD) {
-		/* Their channels tell: nothing to do until the end. */
+		/* The others' channels tell: nothing to do until the end. */
+		if (!main_is_to_stop(m)) /* it may have been told so, too */
+			sessions_file_check(&m->sessions_writer);
 	} else {
 		tell_stopping(m);
 		loop_stop(&m->loop);
@@ -225,7 +228,9 @@ int role_main(const struct main_options *options)
 		loaded_free(loaded);
 		return fail(&retry, false, EXIT_FAILED);
 	}
+	m.sessions_writer = sessions_file_start(options);
 	started = run(&m, loaded, &retry);
+	sessions_file_end(&m.sessions_writer);
 	control_socket_close(options->control, m.control);
 	return started ? m.exit_status : fail(&retry, false, m.exit_status);
 }

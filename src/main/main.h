@@ -10,6 +10,7 @@ struct main_options {
 	const char *config;
 	const char *state_dir;
 	const char *control;
+	const char *sessions_file; /* as openme writes it; NULL: none */
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -3,18 +3,23 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/environment.h"
 #include "base/exit.h"
+#include "base/foreign.h"
 #include "base/secret.h"
 #include "conf/client_index.h"
 #include "conf/values.h"
 #include "ctl/control.h"
 #include "main/explain.h"
 #include "main/ladder.h"
+#include "main/leftovers.h"
 #include "main/main.h"
 #include "main/openspa_words.h"
+
+#define OPENME_PATH "/etc/openme/config.yaml"
 
 static const char usage[] =
     "Usage: posternd [-c FILE] [--check | --explain FILE] [options]\n"
@@ -30,6 +35,8 @@ static const char usage[] =
     "      --at TIME         with --explain: judge as of then, not of the capture's time\n"
     "      --state-dir DIR   what outlives the daemon (/var/lib/postern)\n"
     "      --control PATH    control socket (" CONTROL_PATH ")\n"
+    "      --sessions-file FILE\n"
+    "                        keep openme's sessions file up to date; also --state-file\n"
     "      --log-level LEVEL error, warn, info or debug (info)\n"
     "      --log-format FMT  text or json (text)\n"
     "      --version         print the version and exit\n"
@@ -39,6 +46,7 @@ static const char usage[] =
     "Exit status: 0 fine, 1 failed, 2 usage, 77 no permission, 78 configuration;\n"
     "--explain: 0 granted, 3 refused, 4 a script or helper decides.\n"
     "As an OpenSPA server it takes \"start\" and its flags, and reads ./config.yaml then.\n"
+    "As openme's server it takes \"serve\", and reads " OPENME_PATH " then.\n"
     "Example: posternd -c config.yaml --check && posternd -c config.yaml\n"
     "         posternd --explain knocks.pcap --packet 3\n";
 
@@ -52,6 +60,8 @@ enum {
 	OPT_CONTROL,
 	OPT_LEVEL,
 	OPT_FORMAT,
+	OPT_SESSIONS,
+	OPT_CLIENTS,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -67,6 +77,9 @@ static const struct option long_options[] = {
     {"control", required_argument, NULL, OPT_CONTROL},
     {"log-level", required_argument, NULL, OPT_LEVEL},
     {"log-format", required_argument, NULL, OPT_FORMAT},
+    {"sessions-file", required_argument, NULL, OPT_SESSIONS},
+    {"state-file", required_argument, NULL, OPT_SESSIONS},
+    {"client-config", required_argument, NULL, OPT_CLIENTS},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -76,6 +89,35 @@ static _Noreturn void usage_error(const char *what, const char *found)
 {
 	fprintf(stderr, "posternd: %s: \"%s\"\nTry \"posternd --help\".\n", what, found);
 	exit(EXIT_USAGE);
+}
+
+/* What getopt_long has refused, saying so. */
+static _Noreturn void unknown_option(const char *word)
+{
+	const char *remedy = foreign_remedy(FOREIGN_DAEMON, word);
+
+	if (remedy != NULL)
+		fprintf(stderr, "posternd: %s: %s\n", word, remedy);
+	fputs("Try \"posternd --help\".\n", stderr);
+	exit(EXIT_USAGE);
+}
+
+/* The command that openme's unit has, and the file that it reads by default. */
+static void parse_words(struct main_options *o, int argc, char *argv[])
+{
+	const char *remedy;
+
+	if (optind < argc && strcmp(argv[optind], "serve") == 0) {
+		optind++;
+		if (o->config == NULL)
+			o->config = OPENME_PATH;
+	}
+	if (o->config == NULL)
+		o->config = CONF_DEFAULT_PATH;
+	if (optind == argc)
+		return;
+	remedy = foreign_remedy(FOREIGN_DAEMON, argv[optind]);
+	usage_error(remedy != NULL ? remedy : "unexpected argument", argv[optind]);
 }
 
 static uint32_t parse_packet(const char *text)
@@ -94,13 +136,14 @@ static bool parse(struct main_options *o, struct explain_options *e, int argc, c
 	const char **const texts[OPT_HELP] = {['c'] = &o->config,
 	    [OPT_STATE] = &o->state_dir,
 	    [OPT_CONTROL] = &o->control,
+	    [OPT_SESSIONS] = &o->sessions_file,
 	    [OPT_EXPLAIN] = &e->file,
 	    [OPT_SOURCE] = &e->source,
 	    [OPT_AT] = &e->at};
 	bool check = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:v", long_options, NULL)) != -1) {
 		if (c < OPT_HELP && texts[c] != NULL)
 			*texts[c] = optarg;
 		else if (c == OPT_CHECK)
@@ -111,16 +154,14 @@ static bool parse(struct main_options *o, struct explain_options *e, int argc, c
 			usage_error("log level is not error, warn, info or debug", optarg);
 		else if (c == OPT_FORMAT && !log_format_parse(&o->log_format, optarg))
 			usage_error("log format is not text or json", optarg);
-		else if (c == OPT_VERSION || c == OPT_HELP) {
+		else if (c == 'v' || c == OPT_VERSION || c == OPT_HELP) {
 			fputs(c == OPT_HELP ? usage : "posternd " POSTERN_VERSION "\n", stdout);
 			exit(EXIT_DONE);
 		} else if (c == '?') {
-			fputs("Try \"posternd --help\".\n", stderr);
-			exit(EXIT_USAGE);
+			unknown_option(argv[optind - 1]);
 		}
 	}
-	if (optind < argc)
-		usage_error("unexpected argument", argv[optind]);
+	parse_words(o, argc, argv);
 	if (e->file == NULL && (e->packet != 0 || e->source != NULL || e->at != NULL))
 		usage_error("only for --explain", "--packet, --source, --at");
 	return check;
@@ -140,6 +181,11 @@ static struct conf *load(const struct main_options *o, struct conf_error *why)
 	return conf;
 }
 
+static void print_warning(const char *text)
+{
+	fprintf(stderr, "posternd: warning: %s\n", text);
+}
+
 static int check_or_explain(const struct main_options *o, const struct explain_options *what)
 {
 	struct conf_error why = {.text = ""};
@@ -153,7 +199,9 @@ static int check_or_explain(const struct main_options *o, const struct explain_o
 		return why.permission ? EXIT_PERMISSION : EXIT_CONFIG;
 	}
 	for (size_t i = 0; i < conf_warning_count(conf); i++)
-		fprintf(stderr, "posternd: warning: %s\n", conf_warning(conf, i));
+		print_warning(conf_warning(conf, i));
+	if (what->file == NULL)
+		leftovers_find(conf, print_warning);
 	if (what->file != NULL)
 		status = explain(what, conf);
 	else if (!ladder_stand((enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
@@ -168,8 +216,7 @@ static int check_or_explain(const struct main_options *o, const struct explain_o
 
 int main(int argc, char *argv[])
 {
-	struct main_options options = {.config = CONF_DEFAULT_PATH,
-	    .state_dir = "/var/lib/postern",
+	struct main_options options = {.state_dir = "/var/lib/postern",
 	    .control = CONTROL_PATH,
 	    .log_level = LOG_LEVEL_INFO,
 	    .log_format = LOG_FORMAT_TEXT};

@@ -70,6 +70,7 @@ struct main_process {
 	bool reload_desk_waits;             /* its turn has come while another one was under way */
 	int64_t next_reload_ns;             /* CLOCK_BOOTTIME; the desk has to wait until then */
 	bool keeper_gets_on;                /* with stopping, it says */
+	pid_t sessions_writer;              /* 0: none */
 	struct public_address public;       /* as learned at the start */
 };
 

@@ -39,17 +39,6 @@ struct asker {
 
 /* --- The child */
 
-/* The tool that was installed with us: beside us as in a build tree, or where users have it. Opened
- * here, since its folder may be closed to the child. */
-static int open_tool(void)
-{
-	char path[PATH_MAX];
-
-	if (!executable_beside(path, "postern"))
-		snprintf(path, sizeof path, "%s", POSTERN_TOOL);
-	return open(path, O_PATH | O_CLOEXEC);
-}
-
 /* Nothing that it could change, no rights, no way back to them. Limits come last: the one of
  * processes is the new user's. */
 static bool give_up_rights(const struct identity *who)
@@ -221,7 +210,7 @@ void public_address_learn(struct public_address *out, struct conf *conf)
 
 	if (!conf_wants_public(conf))
 		return;
-	tool = open_tool();
+	tool = executable_open_tool();
 	if (tool >= 0 && spawn_stranger(&who)) {
 		for (int i = 0; i < 2; i++) {
 			if (*askers[i].url != '\0')

@@ -329,7 +329,7 @@ class UsageTest(ToolTest):
     def test_unknown_words(self):
         for words, hint in ((["knok"], "knock"), (["--nonsense", "list"], "--nonsense"),
                             (["list", "--nonsense"], "--nonsense"),
-                            (["--json=1", "list"], "--json"), (["list", "extra"], "extra"), (["-q", "list"], "-q"),
+                            (["--json=2", "list"], "--json"), (["list", "extra"], "extra"), (["-q", "list"], "-q"),
                             (["list", "--control"], "--control")):
             with self.subTest(words=words):
                 done = self.run_tool(*words)
