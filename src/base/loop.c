@@ -1,7 +1,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -65,17 +65,23 @@ void loop_stop(struct loop *loop)
 	loop->stopped = true;
 }
 
+int loop_poll(struct pollfd *fds, nfds_t count, int64_t until_ns)
+{
+	int64_t left_ms = (until_ns - clock_boot_ns() + NS_PER_MS - 1) / NS_PER_MS;
+
+	if (left_ms < 0)
+		left_ms = 0;
+	return poll(fds, count, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+}
+
 bool loop_wait_readable(int fd, int64_t until_ns)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	int count;
 
 	do {
-		int64_t left_ns = until_ns - clock_boot_ns();
-		struct timespec left = clock_timespec(left_ns > 0 ? left_ns : 0);
-
 		errno = 0;
-		count = ppoll(&ready, 1, &left, NULL);
+		count = loop_poll(&ready, 1, until_ns);
 	} while (count < 0 && errno == EINTR);
 	return count > 0;
 }

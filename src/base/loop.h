@@ -2,6 +2,7 @@
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* As poll(), until a time of clock_boot_ns(). Not ppoll(): on 32-bit processors the one of Debian
+ * 12's glibc takes a time of 64 bits for one of 32 with _FORTIFY_SOURCE, and does not wait. */
+int loop_poll(struct pollfd *fds, nfds_t count, int64_t until_ns);
 /* Waits for one descriptor, without a loop, until `until_ns` (CLOCK_BOOTTIME). True when it can be
  * read or its far end is gone; false with errno, 0 when the time is over. */
 bool loop_wait_readable(int fd, int64_t until_ns);

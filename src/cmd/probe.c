@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/loop.h"
 
 #define ATTEMPTS_MOST  64
 #define FIRST_PAUSE_NS (2 * NS_PER_MS)
@@ -108,12 +109,9 @@ static bool wait_for_answer(
     struct attempts *a, const struct probe *probe, int64_t until_ns, size_t *open)
 {
 	for (;;) {
-		int64_t left_ns = until_ns - clock_boot_ns();
-		struct timespec left = clock_timespec(left_ns);
-
-		if (left_ns <= 0 || (!probe->patient && !any_waiting(a)))
+		if (clock_boot_ns() >= until_ns || (!probe->patient && !any_waiting(a)))
 			return false;
-		if (ppoll(a->sockets, ATTEMPTS_MOST, &left, NULL) <= 0)
+		if (loop_poll(a->sockets, ATTEMPTS_MOST, until_ns) <= 0)
 			return false; /* time is up, or a signal asks for attention */
 		for (size_t i = 0; i < ATTEMPTS_MOST; i++) {
 			if (attempt_succeeded(a, i)) {

@@ -138,7 +138,11 @@ static bool tells_the_time_by_calls(void)
 	if (syscall(SYS_time, NULL) <= 0)
 		return false;
 #endif
+#ifdef SYS_clock_gettime32 /* what musl calls it where there is one of 64 bits, too */
+	return syscall(SYS_clock_gettime32, CLOCK_BOOTTIME, now) == 0;
+#else
 	return syscall(SYS_clock_gettime, CLOCK_BOOTTIME, now) == 0;
+#endif
 }
 
 static bool has_randomness(void)
