@@ -114,6 +114,26 @@ static void keys_may_end_their_line(void **state)
 	    "from");
 }
 
+static void words_that_mean_nothing_are_named(void **state)
+{
+	static const char *const hosts[] = {
+	    "https://gate.example.org", "' gate '", "'[2001:db8::1]'", "m\xc3\xbcnchen.example"};
+	struct conf_error error;
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		snprintf(text, sizeof text, SERVER "  host: %s\n", hosts[i]);
+		assert_null(conf_load(write_text("config.yaml", text), &error));
+		assert_non_null(strstr(error.text, "config.yaml:3:9: server.host: found "));
+		assert_non_null(strstr(error.text, "such as gate.example.org"));
+	}
+	refused(SERVER "  firewall: NFT\n",
+	    ":3:13: server.firewall: found \"NFT\"; expected nft, iptables or none");
+	refused(SERVER "  firewall: ''\n",
+	    ":3:13: server.firewall: found \"\"; expected nft, iptables or none");
+}
+
 static void an_empty_key_is_none(void **state)
 {
 	struct conf *conf = loads(SERVER
@@ -489,6 +509,7 @@ int main(void)
 	    TEST(timeouts_are_bounded),
 	    TEST(numbers_are_those_of_yaml),
 	    TEST(keys_may_end_their_line),
+	    TEST(words_that_mean_nothing_are_named),
 	    TEST(an_empty_key_is_none),
 	    TEST(a_client_without_a_key_is_skipped),
 	    TEST(of_one_key_the_first_client_counts),
