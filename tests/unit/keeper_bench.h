@@ -207,7 +207,7 @@ void bench_privileged_does(
 /* The far end is gone. */
 void bench_runner_ends(void);
 /* Takes so little that it is full after a few messages. */
-void bench_make_narrow(const struct channel *keepers_end);
+void bench_make_narrow(const struct channel *keepers_end, int bytes);
 void bench_privileged_ends(void);
 void bench_doorman_ends(void);
 void bench_desk_ends(void);

@@ -314,12 +314,10 @@ void bench_privileged_does(
 	bench_privileged_answers(&q, outcome);
 }
 
-void bench_make_narrow(const struct channel *keepers_end)
+void bench_make_narrow(const struct channel *keepers_end, int bytes)
 {
-	static const int least = 1;
-
 	assert_int_equal(
-	    setsockopt(keepers_end->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+	    setsockopt(keepers_end->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
 }
 
 static void end(struct channel *c)

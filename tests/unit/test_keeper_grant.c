@@ -699,7 +699,7 @@ static void the_desk_waits_its_turn(void **state)
 static void a_desk_that_does_not_listen(void **state)
 {
 	(void)state;
-	bench_make_narrow(&bench_keeper()->desk.channel);
+	bench_make_narrow(&bench_keeper()->desk.channel, sizeof(struct message_sessions));
 	for (int i = 0; i < 100; i++) {
 		struct message_cursor first = {0};
 

@@ -465,7 +465,7 @@ static void a_runner_that_does_not_listen(void **state)
 
 	(void)state;
 	ask_for(CONF_ASKED_SCRIPT, CONF_ASKED_NATIVE);
-	bench_make_narrow(&bench_keeper()->questions.runner.channel);
+	bench_make_narrow(&bench_keeper()->questions.runner.channel, 1);
 	while (stranger_from(waiting) == VERDICT_ASKED)
 		waiting++;
 	assert_in_range(waiting, 1, OF_ALL - 1);

@@ -688,7 +688,7 @@ static void a_runner_that_does_not_listen(void **state)
 
 	(void)state;
 	open_for(PHONE, HOME, SSH);
-	bench_make_narrow(&bench_keeper()->rules.runner.channel);
+	bench_make_narrow(&bench_keeper()->rules.runner.channel, 1);
 	while (bench_request(LAPTOP, HOME, BENCH_TCP(100, 200 + adding)) == BENCH_NOTHING)
 		adding++;
 	assert_in_range(adding, 1, ADDITIONS_MOST - 1);
