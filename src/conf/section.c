@@ -87,13 +87,14 @@ bool section_unknown(const struct tree *tree, const struct node *key, const char
     const char *const *known, size_t count, struct conf_error *error)
 {
 	const char *nearest = value_nearest(key->text, known, count);
+	const char *left_out = tree->not_converted ? "" : LEFT_OUT;
 	char quoted[FOUND_BYTES];
 
 	value_quoted(quoted, sizeof quoted, key->text, 64);
 	if (nearest != NULL)
 		return tree_fail(tree, key->place, path, error,
-		    "unknown key %s; did you mean \"%s\"?" LEFT_OUT, quoted, nearest);
-	return tree_fail(tree, key->place, path, error, "unknown key %s" LEFT_OUT, quoted);
+		    "unknown key %s; did you mean \"%s\"?%s", quoted, nearest, left_out);
+	return tree_fail(tree, key->place, path, error, "unknown key %s%s", quoted, left_out);
 }
 
 /* Blanks around it do not count, as with openme. */

@@ -30,7 +30,7 @@ struct tree {
 	uint32_t count;
 	uint32_t room;
 	struct tree_texts *texts; /* locked memory */
-	bool ospa;                /* `postern config convert` does not know such files */
+	bool not_converted;       /* `postern config convert` does not know such files */
 };
 
 /* Memory, or an open file. */

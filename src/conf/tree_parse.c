@@ -228,7 +228,8 @@ static bool offer(struct builder *b)
 /* What the originals take and we do not. */
 static bool refuse_form(struct builder *b, struct conf_place place, const char *what)
 {
-	return tree_fail(b->tree, place, "", b->error, "%s%s", what, b->tree->ospa ? "" : CONVERTS);
+	return tree_fail(
+	    b->tree, place, "", b->error, "%s%s", what, b->tree->not_converted ? "" : CONVERTS);
 }
 
 static bool is_bare(

@@ -44,6 +44,7 @@ static bool rename_keys(struct tree *tree, struct node *name, struct conf_error 
 	struct node *root = &tree->nodes[0];
 	uint32_t *link = &root->first;
 
+	tree->not_converted = true;
 	while (*link != NONE) {
 		struct node *key = &tree->nodes[*link], *value = &tree->nodes[key->next];
 		size_t number = number_of(key->text);

@@ -197,7 +197,7 @@ bool ospa_load(struct ospa *out, const char *path, struct conf_error *error)
 	struct reading r = {.out = out, .error = error};
 	bool ok;
 
-	*out = (struct ospa){.tree.ospa = true, .port = OSPA_PORT};
+	*out = (struct ospa){.tree.not_converted = true, .port = OSPA_PORT};
 	ok = given_read(&text, path, FILE_SECRET, error) &&
 	     tree_parse(&out->tree,
 	         &(struct tree_source){given_name(path), text.data, -1, text.size}, NULL, error);
