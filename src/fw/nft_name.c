@@ -53,13 +53,12 @@ struct nft_policies nft_name_policies(const struct snapshot *s)
 	return p;
 }
 
-#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_%"
+#define NAME_BEGINS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_%"
 
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
 {
 	size_t length = strnlen(owner, CLIENT_NAME_BYTES);
 
-	return length > 0 && length < CLIENT_NAME_BYTES &&
-	       strchr(LETTERS_AND_DIGITS, owner[0]) != NULL &&
-	       strspn(owner, LETTERS_AND_DIGITS ".@-+") == length;
+	return length > 0 && length < CLIENT_NAME_BYTES && strchr(NAME_BEGINS, owner[0]) != NULL &&
+	       strspn(owner, NAME_BEGINS ".@-+") == length;
 }
