@@ -385,7 +385,7 @@ LOOK = """
 import ctypes, json, os, resource, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def attempt(call, *args):
-    return libc.syscall(call, *args) and ctypes.get_errno()
+    return getattr(libc, call)(*args) and ctypes.get_errno()
 def write(path):
     try:
         open(path, "w").close()
@@ -408,8 +408,8 @@ out = dict(argv=sys.argv, folder=os.getcwd(), environment=dict(os.environ),
     capabilities={k: int(status[k], 16) for k in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb")},
     ignored=int(status["SigIgn"], 16), blocked=int(status["SigBlk"], 16),
     no_new=status["NoNewPrivs"].strip(), seccomp=status["Seccomp"].strip(),
-    unshare=attempt(272, 0x10000000), mount=attempt(165, 0, 0, 0, 0, 0),
-    ptrace=attempt(101, 16, os.getppid(), 0, 0), kill=kill(os.getppid()),
+    unshare=attempt("unshare", 0x10000000), mount=attempt("mount", 0, 0, 0, 0, 0),
+    ptrace=attempt("ptrace", 16, os.getppid(), 0, 0), kill=kill(os.getppid()),
     tmp=write(os.path.dirname(sys.argv[0]) + ".outside"), null=write("/dev/null"),
     beside=write(sys.argv[0] + ".new"))
 json.dump(out, open(os.path.join(os.path.dirname(sys.argv[0]), "writable/seen"), "w"))
