@@ -204,6 +204,15 @@ class ToolNamesTest(ToolTest):
             self.assertEqual(json.loads(self.tool("--json", "add", "--profile", name, name))["profile"],
                              name)
 
+    def test_groups_with_blanks(self):
+        self.init()
+        self.config.write_text(self.config.read_text().replace(
+            "ports:\n", "ports:\n  web admin: [80/tcp]\n  1st floor: [81/tcp]\n", 1))
+        self.tool("add", "bob", "--ports", "web admin , 22/tcp", "--ports", "1st floor")
+        client, = json.loads(self.tool("--json", "list"))["clients"]
+        self.assertEqual((client["ports"], client["status"]),
+                         (["web admin", "22/tcp", "1st floor"], "active"))
+
     def test_an_empty_default_profile(self):
         self.init()
         self.config.write_text(self.config.read_text().replace(
