@@ -95,7 +95,7 @@ static int one_range(char *out, size_t size, const struct ports *range)
 	char number[4];
 	const char *protocol = text_protocol(range->protocol, number);
 
-	if (!ports_numbered(range))
+	if (ports_fit(range) && !ports_numbered(range))
 		return snprintf(out, size, "%s", protocol);
 	if (range->first == range->last)
 		return snprintf(out, size, "%u/%s", range->first, protocol);

@@ -101,8 +101,8 @@ class Asking(SpaTest):
     def test_mistakes(self):
         server = self.serve()
         for words in ([], ["-p", 0], ["-p", 70000], ["-p", "ssh"], ["-p", 30, "--end-port", 20],
-                      ["-p", 22, "--protocol", "sctp"], ["-p", 22, "--protocol", "icmp"],
-                      ["-p", 22, "-r", 0], ["-p", 22, "-r", -2], ["-p", 22, "--timeout", 0],
+                      ["-p", 22, "--protocol", "sctp"],
+                      ["-p", 22, "--end-port", 20, "--protocol", "icmp"], ["-p", 22, "-r", 0], ["-p", 22, "-r", -2], ["-p", 22, "--timeout", 0],
                       ["-p", 22, "-c", "me"], ["-p", 22, "-c", "::1"], ["-p", 22, "-c", "0.0.0.0"],
                       ["-p", 22, "--echo-ipv4-server", "file:///etc/passwd"],
                       ["-p", 22, "--client-device-id", "alice"], ["-p", 22, "more"]):
