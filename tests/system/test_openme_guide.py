@@ -86,11 +86,12 @@ class OpenmeGuideTest(GuideTest):
     def run_next(self, place="server"):
         return self.shell(self.server, self.take(place))
 
-    def assert_this_unit(self, text):
-        lines = text.splitlines()
+    def unit(self, name):
+        """What the drop-in has started; tests/boot/test_moving.py starts it."""
+        lines = self.take(f"/etc/systemd/system/{name}.service.d/openme.conf").splitlines()
         self.assertEqual(lines[:2], ["[Service]", "ExecStart="])
-        words = lines[2].removeprefix("ExecStart=").replace("/usr/local/sbin/", "")
-        self.assert_started_so(words)
+        self.assertEqual(len(lines), 3)
+        return lines[2].removeprefix("ExecStart=")
 
     def assert_started_so(self, text):
         self.assertEqual(self.text_for(text).split(),
@@ -109,7 +110,8 @@ class OpenmeGuideTest(GuideTest):
         self.install(folder)
         self.assertIn("its group, openme, can read the private key", self.run_next())
         self.clean()
-        self.assert_this_unit(self.take("/etc/systemd/system/posternd.service.d/openme.conf"))
+        self.assert_started_so(self.unit("posternd").replace("/usr/local/sbin/", ""))
+        self.assertIn(" -c /etc/openme/config.yaml", self.unit("postern-guard"))
         self.assert_started_so(self.take("daemon"))
 
     def assert_lets_in(self, key):
