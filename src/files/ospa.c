@@ -1,5 +1,6 @@
 #include "files/ospa.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,15 +23,21 @@ struct reading {
 	struct conf_error *error;
 };
 
+/* As the original reads them: also in capitals, and without hyphens. */
 bool ospa_device_parse(uint8_t device[static OSPA_DEVICE_BYTES], const char *text)
 {
 	static const uint8_t nobody[OSPA_DEVICE_BYTES];
-	char lower[UUID_TEXT_BYTES + 1] = "";
+	bool bare = strlen(text) == 2 * OSPA_DEVICE_BYTES;
+	char uuid[UUID_TEXT_BYTES + 1] = "";
 	const char *expected;
+	size_t used = 0;
 
-	for (size_t i = 0; i < UUID_TEXT_BYTES && text[i] != '\0'; i++)
-		lower[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
-	return value_uuid(device, lower, &expected) && memcmp(device, nobody, sizeof nobody) != 0;
+	for (size_t i = 0; used < UUID_TEXT_BYTES && text[i] != '\0'; i++) {
+		if (bare && (i == 8 || i == 12 || i == 16 || i == 20))
+			uuid[used++] = '-';
+		uuid[used++] = (char)tolower((unsigned char)text[i]);
+	}
+	return value_uuid(device, uuid, &expected) && memcmp(device, nobody, sizeof nobody) != 0;
 }
 
 bool ospa_name_fits(const char *text)

@@ -31,7 +31,8 @@ class MovingTest(BootedTest):
 
     def start(self):
         self.machine.run("systemctl", "daemon-reload")
-        self.machine.run("systemctl", "restart", *UNITS)
+        self.machine.run("systemctl", "stop", *UNITS)  # with all grants
+        self.machine.run("systemctl", "start", *UNITS)
         self.assert_ready()
 
     def users(self):
