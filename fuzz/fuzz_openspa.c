@@ -45,8 +45,11 @@ static bool accepted(struct openspa_request *said, const uint8_t *data, size_t s
 	if (!openspa_right_size(size) || !openspa_right_header(data))
 		return false;
 	openspa_unseal(key, server, data);
-	return openspa_open(said, &proof, key, data) && said->known &&
-	       openspa_verify(&proof, rsa_key_public(client));
+	if (openspa_open(said, &proof, key, data) && said->known &&
+	    openspa_verify(&proof, rsa_key_public(client)))
+		return true;
+	memset(said, 0, sizeof *said); /* of what is not known, nothing is built */
+	return false;
 }
 
 static void seal_and_bend(const uint8_t *data)

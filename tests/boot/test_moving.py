@@ -79,4 +79,4 @@ class MovingTest(BootedTest):
         self.assert_ready()
         self.assert_users("alice")
         self.machine.run("systemctl", "stop", "posternd")
-        self.assertIsNone(self.users())  # the folder goes with the service
+        self.assert_users()  # the folder stays with the service's own, and nobody is let in any more
