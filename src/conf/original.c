@@ -146,6 +146,14 @@ static bool add_scripts(struct tree *tree)
 	return true;
 }
 
+/* NULL: none, left for the loader to refuse. */
+static struct node *script_map(struct node *scripts)
+{
+	if (node_is_null(scripts))
+		scripts->kind = NODE_MAP; /* an empty one */
+	return scripts->kind == NODE_MAP ? scripts : NULL;
+}
+
 bool original_prepare(struct conf *conf, struct tree *tree, struct conf_error *error)
 {
 	const struct node *found;
@@ -159,11 +167,7 @@ bool original_prepare(struct conf *conf, struct tree *tree, struct conf_error *e
 		    &conf_openspa_section, tree, &tree->nodes[ROOT], "extension_scripts");
 	}
 	if (found != NULL)
-		scripts = &tree->nodes[found - tree->nodes];
-	if (scripts != NULL && node_is_null(scripts))
-		scripts->kind = NODE_MAP; /* an empty one */
-	if (scripts != NULL && scripts->kind != NODE_MAP)
-		scripts = NULL; /* left for the loader to refuse */
+		scripts = script_map(&tree->nodes[found - tree->nodes]);
 	sort_out(conf, tree, &conf_openspa_section, &tree->nodes[ROOT], scripts);
 	if (scripts != NULL)
 		sort_out(conf, tree, &conf_script_section, scripts, NULL);

@@ -113,7 +113,7 @@ static int take_base(const char **digits)
 
 bool value_integer(int64_t *out, const char *text, const char **expected)
 {
-	char plain[72], *end = NULL;
+	char plain[72] = "", *end = NULL;
 	const char *digits = plain;
 	bool negative;
 	int base;

@@ -13,9 +13,7 @@
 
 #define TABLE "filter"
 
-_Static_assert((int)IPT_SO_GET_ENTRIES == (int)IP6T_SO_GET_ENTRIES &&
-                   (int)IPT_SO_GET_INFO == (int)IP6T_SO_GET_INFO &&
-                   sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) &&
+_Static_assert(sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) &&
                    offsetof(struct ipt_get_entries, entrytable) ==
                        offsetof(struct ip6t_get_entries, entrytable),
     "both families ask alike");

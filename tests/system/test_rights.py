@@ -24,6 +24,8 @@ NOT_ALICE = "root:x:0:0::/root:/bin/bash\nopenme:x:998:998::/nonexistent:/usr/sb
 FILES = {"passwd": SERVICES, "group": "root:x:0:\nopenme:x:998:\n", "gshadow": "openme:!::\n",
          "nsswitch.conf": "passwd: files\ngroup: files\n"}
 STRANGER = 12345
+# Not so in tests/debian13, whose tree has processes of its own.
+ON_HOST = os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC
 
 
 class Host:
@@ -271,7 +273,7 @@ class CheckedTest(ToolTest):
                 status, said = self.check(*words, mounts=mounts, pids=True)
                 self.assertEqual(status, 0, said)
                 self.assertIn("1 clients", said)
-                for place in ({"mounts": mounts}, {"pids": True}):
+                for place in [{"pids": True}] + [{"mounts": mounts}] * ON_HOST:
                     status, said = self.check(*words, **place)
                     self.assertEqual(status, CONFIG, said)
                     self.assertRegex(said, "clients.d: a link; it must|lets others add clients")
@@ -290,7 +292,8 @@ class CheckedTest(ToolTest):
         is not root's."""
         self.rights(0o444, group=0)
         self.host.write("passwd", NOT_ALICE)
-        self.assert_refused(self.check(mounts=self.mounted()), "this is no container")
+        if ON_HOST:
+            self.assert_refused(self.check(mounts=self.mounted()), "this is no container")
         self.assert_refused(self.check(pids=True), "mode 0444 lets others at a private key")
         other_proc = self.mounted() + "umount -l /proc; mount --bind / /proc || true;"
         self.assert_refused(self.check(mounts=other_proc, pids=True),

@@ -45,6 +45,7 @@ static void names_and_labels(void **state)
 
 static void what_cannot_be_seen_is_no_name(void **state)
 {
+	/* NOLINTBEGIN(misc-misleading-bidirectional): those that are meant */
 	static const char *const bad[] = {"", " a", "a ",
 	    "\xc2\xa0"
 	    "a",
@@ -61,6 +62,7 @@ static void what_cannot_be_seen_is_no_name(void **state)
 	    /* no UTF-8: cut, overlong, a surrogate, above all, alone */
 	    "a\xc3", "a\xe2\x82", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
 	    "\xf8\x88\x80\x80\x80", "\x80", "\xff", LONG_255 "a"};
+	/* NOLINTEND(misc-misleading-bidirectional) */
 	const char *expected = NULL;
 
 	(void)state;
