@@ -9,7 +9,6 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/option.h"
-#include "cmd/text.h"
 #include "conf/conf.h"
 #include "files/convert.h"
 #include "files/write_file.h"
@@ -78,10 +77,8 @@ static void say_notes(const struct cli *cli, char *notes)
 	char *rest = notes;
 
 	for (char *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0';) {
-		char text[2000];
-
 		if (count++ < NOTES_MOST)
-			cli_warn(cli, "%s", text_escaped(text, sizeof text, line));
+			cli_warn(cli, "%s", line);
 	}
 	if (count > NOTES_MOST)
 		cli_warn(cli, "and %u more of these", count - NOTES_MOST);

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/line.h"
+#include "conf/error.h"
 #include "conf/section.h"
 #include "conf/values.h"
 #include "files/resolve.h"
@@ -17,17 +17,16 @@
 void convert_note(
     const struct converted *c, const struct node *at, const char *path, const char *format, ...)
 {
-	char text[NOTE_BYTES], line[2 * NOTE_BYTES];
-	struct line l = {.text = line, .size = sizeof line};
+	char text[NOTE_BYTES];
+	struct conf_error line;
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	line_add(&l, "%s:%u:%u: ", c->tree->file, at->place.line, at->place.column);
-	line_escape(&l, path, NOTE_BYTES, LINE_UNQUOTED);
-	line_add(&l, "%s%s", *path == '\0' ? "" : ": ", text);
-	fprintf(c->notes, "%s\n", line);
+	conf_fail(&line, "%s:%u:%u: %s%s%s", c->tree->file, at->place.line, at->place.column, path,
+	    *path == '\0' ? "" : ": ", text);
+	fprintf(c->notes, "%s\n", line.text);
 }
 
 void convert_unknown(const struct converted *c, const struct node *key, const char *path,
