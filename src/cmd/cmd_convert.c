@@ -31,7 +31,8 @@ static const struct option_syntax syntax = {
             "\n"
             "Examples:\n"
             "  postern config convert /etc/openme/config.yaml -o /etc/postern/config.yaml\n"
-            "  postern config convert --for openme -o /etc/openme/config.yaml --force\n",
+            "  postern config convert --for openme -o /etc/openme/config.yaml --force\n"
+            "  chgrp openme /etc/openme/config.yaml; chmod 640 /etc/openme/config.yaml\n",
     .operands = 1,
 };
 
