@@ -213,8 +213,8 @@ static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const c
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
-	if (knock->how.profile == NULL && knock->check && name != NULL && strchr(name, ':') != NULL)
-		cli_warn(cli, "a port to look at is one word with the option: --check=%s", name);
+	if (knock->how.profile == NULL && knock->check)
+		knocking_hint(cli, name);
 	status = knock->how.profile == NULL ? cli->status : knock_and_prepare(cli, knock, &command);
 	client_conf_free(conf);
 	if (status == CLI_DONE && command != NULL) {
