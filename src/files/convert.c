@@ -8,6 +8,7 @@
 #include "conf/private.h"
 #include "conf/section.h"
 #include "files/client_conf.h"
+#include "files/client_qr.h"
 #include "files/convert_print.h"
 #include "files/resolve.h"
 #include "files/show.h"
@@ -180,7 +181,7 @@ static bool put_client(struct server *s, const struct node *key)
 	if (map->kind != NODE_MAP && !node_is_null(map))
 		return section_refuse(s->c.tree, map, path, "keys with their values", s->error);
 	fputs("  ", s->c.to);
-	convert_scalar(&s->c, key);
+	convert_key(&s->c, key);
 	fputs(":\n", s->c.to);
 	convert_section(&s->c, 4, &conf_client_section, map, path, old ? "allowed_ports" : NULL);
 	return !old || put_old_ports(s, ports, path);
@@ -264,7 +265,7 @@ static bool put_profiles(struct server *s, const struct node *profiles, bool ope
 			return section_refuse(
 			    s->c.tree, map, path, "keys with their values", s->error);
 		fputs("  ", s->c.to);
-		convert_scalar(&s->c, key);
+		convert_key(&s->c, key);
 		fputs(":\n", s->c.to);
 		convert_section(
 		    &s->c, 4, &client_profile_section, map, path, openme ? "shield_key" : NULL);
@@ -373,6 +374,10 @@ bool convert_file(struct secret_text *out, const struct tree_source *from, const
 	*out = (struct secret_text){NULL, 0, 0};
 	if (!resolve_parse(&r, from, error))
 		return false;
+	if (!client_qr_unfold(&r.tree, error)) {
+		tree_free(&r.tree);
+		return false;
+	}
 	s.c.tree = &r.tree;
 	s.c.to = secret_text_open(out);
 	s.root = tree_root(&r.tree);

@@ -67,6 +67,15 @@ void convert_scalar(const struct converted *c, const struct node *node)
 		show_string(node->text, c->to);
 }
 
+/* Who is called ~ is not called null then. */
+void convert_key(const struct converted *c, const struct node *key)
+{
+	if (node_is_null(key) && *key->text != '\0')
+		fputs(key->text, c->to);
+	else
+		convert_scalar(c, key);
+}
+
 static void put_indent(const struct converted *c, unsigned int indent)
 {
 	fprintf(c->to, "%*s", (int)indent, "");
@@ -103,7 +112,7 @@ static void put_value(struct converted *c, unsigned int indent, const struct nod
 void convert_entry(struct converted *c, unsigned int indent, const struct node *key)
 {
 	put_indent(c, indent);
-	convert_scalar(c, key);
+	convert_key(c, key);
 	fputc(':', c->to);
 	put_value(c, indent, tree_next(c->tree, key));
 }
@@ -120,7 +129,7 @@ static void put_devices(
 			continue;
 		}
 		fprintf(c->to, "%*s", (int)indent, "");
-		convert_scalar(c, key);
+		convert_key(c, key);
 		fputs(":\n", c->to);
 		convert_section(c, indent + 2, &conf_device_section, map, path, NULL);
 	}

@@ -346,6 +346,25 @@ static void places_are_of_what_they_name(void **state)
 	    "as converted: line 4:3: clients.a");
 }
 
+static void a_code_becomes_a_profile(void **state)
+{
+	(void)state;
+	becomes(
+	    "{\"profile\": \"my home\", \"host\": \"h\", \"udp_port\": 1, \"client_privkey\": \"k\"}",
+	    "profiles:\n  \"my home\":\n    server_host: h\n    server_udp_port: 1\n"
+	    "    private_key: k\n",
+	    "");
+	fails("{\"host\": \"h\", \"client_pubkey\": \"k\"}", "client_privkey: not given");
+}
+
+/* Who is called ~ is not called null then. */
+static void a_name_stays(void **state)
+{
+	(void)state;
+	becomes("x: &x [22/tcp]\nclients: {~: {ed25519_pubkey: K, allowed_ports: *x}}\n",
+	    "clients:\n  ~:\n    ed25519_pubkey: K\n    allowed_ports:\n      - 22/tcp\n", "\"x\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +382,8 @@ int main(void)
 	    TEST(the_way_back),
 	    TEST(the_way_back_opens_no_more),
 	    TEST(places_are_of_what_they_name),
+	    TEST(a_name_stays),
+	    TEST(a_code_becomes_a_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
