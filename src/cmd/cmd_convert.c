@@ -9,7 +9,6 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/option.h"
-#include "cmd/text.h"
 #include "conf/conf.h"
 #include "files/convert.h"
 #include "files/write_file.h"
@@ -32,7 +31,8 @@ static const struct option_syntax syntax = {
             "\n"
             "Examples:\n"
             "  postern config convert /etc/openme/config.yaml -o /etc/postern/config.yaml\n"
-            "  postern config convert --for openme -o /etc/openme/config.yaml --force\n",
+            "  postern config convert --for openme -o /etc/openme/config.yaml --force\n"
+            "  chgrp openme /etc/openme/config.yaml; chmod 640 /etc/openme/config.yaml\n",
     .operands = 1,
 };
 
@@ -78,10 +78,8 @@ static void say_notes(const struct cli *cli, char *notes)
 	char *rest = notes;
 
 	for (char *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0';) {
-		char text[2000];
-
 		if (count++ < NOTES_MOST)
-			cli_warn(cli, "%s", text_escaped(text, sizeof text, line));
+			cli_warn(cli, "%s", line);
 	}
 	if (count > NOTES_MOST)
 		cli_warn(cli, "and %u more of these", count - NOTES_MOST);

@@ -17,8 +17,8 @@ static const struct option_syntax syntax = {
     .help =
         "Asks the server of a profile (\"default\", or the only one) to open its ports for this\n"
         "host: for the address that it sees the knock come from. Each address of its name gets a\n"
-        "knock, IPv4 and IPv6, so that whichever the connection takes is open. Then runs the profile's post_knock, if there is one; its exit\n"
-        "status is then ours.\n"
+        "knock, IPv4 and IPv6, so that whichever the connection takes is open. Then runs the\n"
+        "profile's post_knock, if there is one; its exit status is then ours.\n"
         "\n"
         "      --ip ADDR       open for ADDR instead of this host\n"
         "      --own-address   name this host's own address, where it is a global one that the\n"
@@ -213,8 +213,8 @@ static enum cli_exit knock_profile(struct cli *cli, struct knock *knock, const c
 	enum cli_exit status;
 
 	knock->how.profile = knocking_profile(cli, name, &conf);
-	if (knock->how.profile == NULL && knock->check && name != NULL && strchr(name, ':') != NULL)
-		cli_warn(cli, "a port to look at is one word with the option: --check=%s", name);
+	if (knock->how.profile == NULL && knock->check)
+		knocking_hint(cli, name);
 	status = knock->how.profile == NULL ? cli->status : knock_and_prepare(cli, knock, &command);
 	client_conf_free(conf);
 	if (status == CLI_DONE && command != NULL) {

@@ -222,7 +222,7 @@ enum cli_exit cmd_list(struct cli *cli, int argc, char **argv)
 	conf = cli_load_conf(cli);
 	if (conf == NULL)
 		return cli->status;
-	if (names)
+	if (names && !cli->json)
 		print_names(conf);
 	else
 		show_all(cli, conf);

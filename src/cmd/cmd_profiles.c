@@ -80,7 +80,7 @@ static void print_list(const struct cli *cli, const struct client_conf *conf, bo
 	char name[4 * CONF_TEXT_BYTES];
 	struct json j = {.to = stdout};
 
-	if (names) {
+	if (names && !cli->json) {
 		for (size_t i = 0; i < count; i++)
 			puts(text_name(name, sizeof name, client_conf_profile(conf, i)->name));
 		return;

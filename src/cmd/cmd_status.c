@@ -84,7 +84,7 @@ static enum cli_exit look(const struct cli *cli, const struct status *status)
 
 enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 {
-	bool check = true;
+	bool check = false; /* given; it looks in any case */
 	struct status status = {.how.timeout_ns = KNOCKING_TIMEOUT_NS};
 	struct client_conf *conf = NULL;
 	const struct option_row options[] = {
@@ -103,6 +103,8 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 	status.how.profile = knocking_profile(cli, cli->operand, &conf);
 	if (status.how.profile != NULL)
 		cli->status = look(cli, &status);
+	else if (check)
+		knocking_hint(cli, cli->operand);
 	client_conf_free(conf);
 	return cli->status;
 }

@@ -152,11 +152,21 @@ enum cli_exit knocking_resolve(const struct cli *cli, const struct knocking *k, 
 	return cli_fail(cli, CLI_FAILED, "cannot resolve %s: %s", host, gai_strerror(error));
 }
 
+void knocking_hint(const struct cli *cli, const char *name)
+{
+	if (name != NULL &&
+	    (strchr(name, ':') != NULL || strspn(name, "0123456789") == strlen(name)))
+		cli_warn(cli, "a port to look at is one word with the option: --check=%s", name);
+}
+
 bool knocking_take_check(struct cli *cli, const struct option_row *row, char *text)
 {
 	struct host_port *check = row->place;
+	char whole[CONF_TEXT_BYTES + 16]; /* it is cut below */
 	const char *expected = NULL;
 	int64_t port;
+
+	snprintf(whole, sizeof whole, "%s", text);
 
 	if (value_integer(&port, text, &expected) && port >= 1 && port <= UINT16_MAX) {
 		*check = (struct host_port){.port = (uint16_t)port};
@@ -164,7 +174,8 @@ bool knocking_take_check(struct cli *cli, const struct option_row *row, char *te
 	}
 	return (host_port_cut(check, text) && check->port != 0 &&
 	           value_host(check->host, &expected)) ||
-	       option_refuse(cli, row, text, "a port, or a host and a port, such as 22 or host:22");
+	       option_refuse(
+	           cli, row, whole, "a port, or a host and a port, such as 22 or host:22");
 }
 
 static const char *checked_host(const struct knocking *k)

@@ -44,6 +44,9 @@ void knocking_addresses(struct probe *probe, const struct postern_report *report
 /* The first address of each family that is wanted. Failures are reported. */
 enum cli_exit knocking_resolve(
     const struct cli *cli, const struct knocking *k, struct probe *probe);
+/* Where a profile was not found: what was meant for --check, and stands behind it as a second word.
+ */
+void knocking_hint(const struct cli *cli, const char *name);
 /* For --check=[HOST:]PORT; place: struct host_port. */
 option_fn knocking_take_check;
 /* Whether the port that is to be looked at lets us in: the health port, TCP with the number of the

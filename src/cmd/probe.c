@@ -26,19 +26,14 @@ int probe_resolve(struct probe *probe, const char *host, int family)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = family}, *list = NULL;
 	int error = getaddrinfo(host, NULL, &hints, &list);
-	bool have[2] = {false, false};
 
 	probe->count = 0;
-	for (const struct addrinfo *one = error == 0 ? list : NULL; one != NULL;
-	     one = one->ai_next) {
-		struct addr *address = &probe->addresses[probe->count];
-		bool *known = &have[one->ai_family == AF_INET];
+	for (const struct addrinfo *one = error == 0 ? list : NULL;
+	     one != NULL && probe->count < PROBE_ADDRESSES; one = one->ai_next) {
 		uint16_t port;
 
-		if (*known || !addr_from_sockaddr(address, &port, one->ai_addr))
-			continue;
-		*known = true;
-		probe->count++;
+		if (addr_from_sockaddr(&probe->addresses[probe->count], &port, one->ai_addr))
+			probe->count++;
 	}
 	if (error == 0)
 		freeaddrinfo(list);

@@ -28,8 +28,8 @@ struct probe {
 	enum probe_result result; /* of probe_tcp */
 };
 
-/* The first address of each family, or of the one that is wanted, that a name stands for. The value
- * of getaddrinfo(3). */
+/* The addresses, or those of the family that is wanted, that a name stands for. The value of
+ * getaddrinfo(3). */
 int probe_resolve(struct probe *probe, const char *host, int family);
 /* A socket of that type, connected to `to` or about to be: non-blocking, closed on exec. -1 with
  * errno. */

@@ -8,6 +8,7 @@
 #include "conf/private.h"
 #include "conf/section.h"
 #include "files/client_conf.h"
+#include "files/client_qr.h"
 #include "files/convert_print.h"
 #include "files/resolve.h"
 #include "files/show.h"
@@ -180,7 +181,7 @@ static bool put_client(struct server *s, const struct node *key)
 	if (map->kind != NODE_MAP && !node_is_null(map))
 		return section_refuse(s->c.tree, map, path, "keys with their values", s->error);
 	fputs("  ", s->c.to);
-	convert_scalar(&s->c, key);
+	convert_key(&s->c, key);
 	fputs(":\n", s->c.to);
 	convert_section(&s->c, 4, &conf_client_section, map, path, old ? "allowed_ports" : NULL);
 	return !old || put_old_ports(s, ports, path);
@@ -264,7 +265,7 @@ static bool put_profiles(struct server *s, const struct node *profiles, bool ope
 			return section_refuse(
 			    s->c.tree, map, path, "keys with their values", s->error);
 		fputs("  ", s->c.to);
-		convert_scalar(&s->c, key);
+		convert_key(&s->c, key);
 		fputs(":\n", s->c.to);
 		convert_section(
 		    &s->c, 4, &client_profile_section, map, path, openme ? "shield_key" : NULL);
@@ -295,8 +296,20 @@ static bool put_file(struct server *s, bool openme)
 	    s->c.tree, s->root, "", "the section server, clients, openspa or profiles", s->error);
 }
 
+/* Its places are those of the converted text: the file has other lines. */
+static const char *as_converted(struct conf_error *out, const char *text, const char *path)
+{
+	size_t length = strlen(path);
+	bool has_line = strncmp(text, path, length) == 0 && text[length] == ':' &&
+	                text[length + 1] >= '0' && text[length + 1] <= '9';
+
+	conf_fail(out, "as converted: %s%s", has_line ? "line " : "",
+	    has_line ? text + length + 1 : text);
+	return out->text;
+}
+
 /* It must be in order as it is now: a client's file, and one of clients.d, as YAML. */
-static bool check(struct server *s, const struct secret_text *out, const char *path)
+static bool check(struct server *s, const struct secret_text *out, const char *path, bool openme)
 {
 	const struct tree_source from = {path, out->data, -1, out->size};
 	struct tree tree = {.file = NULL};
@@ -306,15 +319,15 @@ static bool check(struct server *s, const struct secret_text *out, const char *p
 	if (find(s, s->root, "server") == NULL && !conf_is_original(s->c.tree, s->root) &&
 	    find(s, s->root, "openspa") == NULL) {
 		if (!tree_parse(&tree, &from, NULL, &error))
-			return conf_fail(s->error, "as converted: %s", error.text);
+			return as_converted(s->error, error.text, path) == NULL;
 		tree_free(&tree);
 		return true;
 	}
 	conf = conf_load_text(path, out->data, out->size, &error);
 	if (conf == NULL)
-		return conf_fail(s->error, "as converted: %s", error.text);
-	for (size_t i = 0; i < conf_warning_count(conf); i++)
-		fprintf(s->c.notes, "as converted: %s\n", conf_warning(conf, i));
+		return as_converted(s->error, error.text, path) == NULL;
+	for (size_t i = 0; !openme && i < conf_warning_count(conf); i++)
+		fprintf(s->c.notes, "%s\n", as_converted(&error, conf_warning(conf, i), path));
 	conf_free(conf);
 	return true;
 }
@@ -333,6 +346,8 @@ static bool put_openme(const struct server *s, const struct tree_source *from, c
 		return conf_fail(
 		    s->error, "%s: serves OpenSPA alone, which openme does not", from->file);
 	}
+	for (size_t i = 0; i < conf_warning_count(conf); i++)
+		fprintf(s->c.notes, "as Postern serves it: %s\n", conf_warning(conf, i));
 	convert_to_openme(conf, s->c.to, s->c.notes);
 	conf_free(conf);
 	return true;
@@ -359,6 +374,10 @@ bool convert_file(struct secret_text *out, const struct tree_source *from, const
 	*out = (struct secret_text){NULL, 0, 0};
 	if (!resolve_parse(&r, from, error))
 		return false;
+	if (!client_qr_unfold(&r.tree, error)) {
+		tree_free(&r.tree);
+		return false;
+	}
 	s.c.tree = &r.tree;
 	s.c.to = secret_text_open(out);
 	s.root = tree_root(&r.tree);
@@ -372,7 +391,7 @@ bool convert_file(struct secret_text *out, const struct tree_source *from, const
 		    "%s: too large or nested too deeply, with what its aliases name", from->file);
 	if (ok && r.more)
 		convert_note(&s.c, s.root, "", "left out what stands behind the first document");
-	ok = ok && check(&s, out, path == NULL ? from->file : path);
+	ok = ok && check(&s, out, path == NULL ? from->file : path, openme);
 	tree_free(&r.tree);
 	if (!ok)
 		secret_text_free(out);

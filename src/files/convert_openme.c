@@ -1,17 +1,35 @@
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/secret.h"
+#include "conf/error.h"
 #include "conf/private.h"
 #include "conf/section.h"
 #include "files/convert.h"
 #include "files/show.h"
+
+#define NO_PORTS_BYTES 32
 
 static const char *const server_keys[] = {"host", "udp_port", "health_port", "firewall",
     "knock_timeout", "replay_window", "private_key", "public_key", "open_knock_port", "drop_ports",
     "interface", "default_profile", NULL};
 static const char *const client_keys[] = {
     "ed25519_pubkey", "expires", "disable_health_port", "allowed_ports", "revoked", NULL};
+
+/* On one line, whatever a name puts into it. */
+__attribute__((format(printf, 2, 3))) static void note(FILE *notes, const char *format, ...)
+{
+	struct conf_error line;
+	char text[sizeof line.text];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	conf_fail(&line, "%s", text);
+	fprintf(notes, "%s\n", line.text);
+}
 
 static bool holds(const char *const *keys, const char *key)
 {
@@ -47,8 +65,8 @@ static void note_lost(const struct conf_section *section, const void *from, cons
 		is = shown(field, from);
 		was = shown(field, defaults);
 		if (is == NULL || was == NULL || strcmp(is, was) != 0)
-			fprintf(notes, "%s.%s: left out, openme has no such key: %s\n", path,
-			    field->key, is == NULL ? "" : is);
+			note(notes, "%s.%s: left out, openme has no such key: %s", path, field->key,
+			    is == NULL ? "" : is);
 		free(is);
 		free(was);
 	}
@@ -71,7 +89,7 @@ static void put_server(const struct conf *conf, FILE *to, FILE *notes)
 	struct conf_server server = conf->server, defaults;
 
 	if (server.firewall == CONF_FIREWALL_NONE) {
-		fprintf(notes, "server.firewall: none became nft, for openme has no other\n");
+		note(notes, "server.firewall: none became nft, for openme has no other");
 		server.firewall = CONF_FIREWALL_NFT;
 	}
 	fputs("server:\n", to);
@@ -91,14 +109,26 @@ static void put_server(const struct conf *conf, FILE *to, FILE *notes)
 	section_free(&conf_server_section, &defaults);
 }
 
-/* openme takes what has a dash for ports. */
+/* openme takes what has a dash or a slash for ports. */
 static bool openme_can_name(const char *group)
 {
-	return strchr(group, '-') == NULL && strspn(group, "0123456789") < strlen(group);
+	return strpbrk(group, "-/") == NULL && strspn(group, "0123456789") < strlen(group);
+}
+
+/* The name of a group without ports, which a list of none is written as. */
+static void find_no_ports(char name[static NO_PORTS_BYTES], const struct conf *conf)
+{
+	const struct conf_group *group;
+
+	snprintf(name, NO_PORTS_BYTES, "no_ports");
+	while ((group = conf_group_named(conf, name)) != NULL && group->specs.count > 0 &&
+	       strlen(name) + 1 < NO_PORTS_BYTES)
+		memcpy(name + strlen(name), "_", 2);
 }
 
 static void put_list(const struct conf *conf, const struct conf_list *list, FILE *to)
 {
+	char no_ports[NO_PORTS_BYTES];
 	bool any = false;
 
 	fputc('[', to);
@@ -114,21 +144,22 @@ static void put_list(const struct conf *conf, const struct conf_list *list, FILE
 			any = true;
 		}
 	}
-	if (!any)
-		fputs("no_ports", to);
-	fputc(']', to);
+	find_no_ports(no_ports, conf);
+	fprintf(to, "%s]", any ? "" : no_ports);
 }
 
 static void put_groups(const struct conf *conf, FILE *to, FILE *notes)
 {
+	char no_ports[NO_PORTS_BYTES];
+
 	fputs("ports:\n", to);
 	for (size_t i = 0; i < conf->group_count; i++) {
 		const struct conf_group *group = &conf->groups[i];
 
 		if (!openme_can_name(group->name)) {
-			fprintf(notes,
-			    "ports.%s: its ports stand at each client, for openme takes a name "
-			    "with - for ports\n",
+			note(notes,
+			    "ports.%s: its ports stand at each client, for openme takes such a "
+			    "name for ports",
 			    group->name);
 			continue;
 		}
@@ -138,8 +169,9 @@ static void put_groups(const struct conf *conf, FILE *to, FILE *notes)
 		list_show(&group->specs, to);
 		fputc('\n', to);
 	}
-	if (conf_group_named(conf, "no_ports") == NULL)
-		fputs("  no_ports: []\n", to);
+	find_no_ports(no_ports, conf);
+	if (conf_group_named(conf, no_ports) == NULL)
+		fprintf(to, "  %s: []\n", no_ports);
 }
 
 static void put_client(
@@ -151,7 +183,12 @@ static void put_client(
 
 	snprintf(path, sizeof path, "clients.%s", client->name);
 	if (client->revoked.yes) {
-		fprintf(notes, "%s: left out, for it is revoked, which openme cannot say\n", path);
+		note(notes, "%s: left out, for it is revoked, which openme cannot say", path);
+		return;
+	}
+	if (!client->ed25519_pubkey.given) {
+		note(notes, "%s: left out, for it has no key, and openme ends at a knock then",
+		    path);
 		return;
 	}
 	fputs("  ", to);
@@ -183,5 +220,5 @@ void convert_to_openme(const struct conf *conf, FILE *to, FILE *notes)
 	for (size_t i = 0; i < conf->client_count && ferror(to) == 0; i++)
 		put_client(conf, &conf->clients[i], to, notes);
 	if (conf->has_openspa)
-		fprintf(notes, "openspa: left out, for openme does not serve it\n");
+		note(notes, "openspa: left out, for openme does not serve it");
 }

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/line.h"
+#include "conf/error.h"
 #include "conf/section.h"
 #include "conf/values.h"
 #include "files/resolve.h"
@@ -17,17 +17,16 @@
 void convert_note(
     const struct converted *c, const struct node *at, const char *path, const char *format, ...)
 {
-	char text[NOTE_BYTES], line[2 * NOTE_BYTES];
-	struct line l = {.text = line, .size = sizeof line};
+	char text[NOTE_BYTES];
+	struct conf_error line;
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	line_add(&l, "%s:%u:%u: ", c->tree->file, at->place.line, at->place.column);
-	line_escape(&l, path, NOTE_BYTES, LINE_UNQUOTED);
-	line_add(&l, "%s%s", *path == '\0' ? "" : ": ", text);
-	fprintf(c->notes, "%s\n", line);
+	conf_fail(&line, "%s:%u:%u: %s%s%s", c->tree->file, at->place.line, at->place.column, path,
+	    *path == '\0' ? "" : ": ", text);
+	fprintf(c->notes, "%s\n", line.text);
 }
 
 void convert_unknown(const struct converted *c, const struct node *key, const char *path,
@@ -68,6 +67,15 @@ void convert_scalar(const struct converted *c, const struct node *node)
 		show_string(node->text, c->to);
 }
 
+/* Who is called ~ is not called null then. */
+void convert_key(const struct converted *c, const struct node *key)
+{
+	if (node_is_null(key) && *key->text != '\0')
+		fputs(key->text, c->to);
+	else
+		convert_scalar(c, key);
+}
+
 static void put_indent(const struct converted *c, unsigned int indent)
 {
 	fprintf(c->to, "%*s", (int)indent, "");
@@ -104,7 +112,7 @@ static void put_value(struct converted *c, unsigned int indent, const struct nod
 void convert_entry(struct converted *c, unsigned int indent, const struct node *key)
 {
 	put_indent(c, indent);
-	convert_scalar(c, key);
+	convert_key(c, key);
 	fputc(':', c->to);
 	put_value(c, indent, tree_next(c->tree, key));
 }
@@ -121,7 +129,7 @@ static void put_devices(
 			continue;
 		}
 		fprintf(c->to, "%*s", (int)indent, "");
-		convert_scalar(c, key);
+		convert_key(c, key);
 		fputs(":\n", c->to);
 		convert_section(c, indent + 2, &conf_device_section, map, path, NULL);
 	}

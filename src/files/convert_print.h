@@ -25,6 +25,7 @@ void convert_section(struct converted *c, unsigned int indent, const struct conf
     const struct node *map, const char *path, const char *skipped);
 /* A scalar, as it was, in quotes where it needs them. */
 void convert_scalar(const struct converted *c, const struct node *node);
+void convert_key(const struct converted *c, const struct node *key);
 /* " []", or a line an item. */
 void convert_list(const struct converted *c, unsigned int indent, const struct conf_list *list);
 /* A note on a key that was left out. */

@@ -109,12 +109,15 @@ class CheckPortTest(WorldTest):
     def test_refused_words(self):
         for word in ("x", "00", "65536", "host:", "host:0", "[::1", "a b:22", ":22", "22/tcp"):
             with self.subTest(word=word):
-                self.tool("knock", f"--check={word}", code=USAGE)
+                why = self.tool("knock", f"--check={word}", code=USAGE)[1]
+                self.assertIn(f'"{word}"', why)
 
     def test_in_two_words(self):
         """The second is a profile's name, as openme has it."""
-        _, why = self.tool("knock", "--check", "gate:22", code=FAILED)
-        self.assertIn("--check=gate:22", why)
+        for command in ("knock", "status"):
+            for place in ("gate:22", "22"):
+                _, why = self.tool(command, "--check", place, code=FAILED)
+                self.assertIn(f"--check={place}", why)
 
     def test_no_such_host(self):
         _, why = self.tool("knock", "--check=nowhere.invalid:22", code=FAILED)

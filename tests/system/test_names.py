@@ -182,7 +182,7 @@ class ToolNamesTest(ToolTest):
                 self.assertEqual(self.tool("list", "--names").splitlines().count(name), 1)
                 self.assertEqual(json.loads(self.tool("--json", "revoke", "--", name))["client"],
                                  name)
-        told = json.loads(self.tool("--json", "list"))["clients"]
+        told = json.loads(self.tool("--json", "list", "--names"))["clients"]
         self.assertEqual({c["status"] for c in told}, {"revoked"})
         folder = self.config.parent / "clients.d"
         self.assertEqual(len(list(folder.iterdir())), 2 * len(told))

@@ -113,11 +113,14 @@ class SeveralAddressesTest(WorldTest):
         for address, bits in zip(cls.MORE, (24, 64)):
             cls.server.ip("address", "add", f"{address}/{bits}", "dev", "wire", "nodad")
 
-    def named(self, *words, check=True):
+    # Of the client's network, which sorts them before the server's, and nobody's.
+    SILENT = ("10.77.1.3", "fd77:1::3")
+
+    def named(self, *words, check=True, others=(NOWHERE,)):
         """The tool in the client's namespace, where `gate` has all these addresses."""
         hosts, multi = self.folder / "hosts", self.folder / "host.conf"
         ours = (self.address(4), self.address(6), *self.MORE)
-        hosts.write_text("".join(f"{a} gate\n" for a in (*ours, self.NOWHERE)))
+        hosts.write_text("".join(f"{a} gate\n" for a in (*ours, *others)))
         multi.write_text("multi on\n")
         return self.client.run(
             "unshare", "--mount", "sh", "-ec",
@@ -146,6 +149,18 @@ class SeveralAddressesTest(WorldTest):
         self.assertIn(f"  not to {self.NOWHERE}: Network is unreachable\n", told)
         self.assertIn("open", self.named("knock", "--check"))
         self.assertEqual(self.named("--quiet", "knock"), "")
+
+    def test_status_asks_each(self):
+        """Also where the first of both families is silent."""
+        self.start()
+        told = json.loads(self.named("--json", "knock", others=self.SILENT))["knocks"]
+        first = [next(one["server"] for one in told if one["family"] == family)
+                 for family in ("ipv4", "ipv6")]
+        self.assertEqual(first, list(self.SILENT))
+        self.assertTrue(eventually(lambda: self.counted("granted") == 4), self.counted("granted"))
+        told = json.loads(self.named("--json", "status", others=self.SILENT))
+        self.assertEqual((told["open"], told["answer"]), (True, "open"))
+        self.assertNotIn(told["address"], self.SILENT)
 
     def test_of_one_family(self):
         self.start()

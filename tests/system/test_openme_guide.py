@@ -129,7 +129,7 @@ class OpenmeGuideTest(GuideTest):
         profile = yaml.safe_load((self.daemon.folder / "tablet.yaml").read_text())
         [tablet] = profile["profiles"].values()
         self.assert_lets_in(openme.ClientKey(base64.b64decode(tablet["private_key"])[:32]))
-        self.assertIn("1 clients", self.run_next())
+        self.assertIn("2 clients", self.run_next())
         self.assertEqual(self.daemon.stop(), 0)
         self.assertIn("table inet postern", self.server.run("nft", "list", "tables"))
         self.run_next("server-stopped")

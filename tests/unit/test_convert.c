@@ -301,12 +301,69 @@ static void the_way_back(void **state)
 	    "server.firewall: none became nft, for openme has no other\n"
 	    "server.targets: left out, openme has no such key: [source]\n"
 	    "server.shield_key: left out, openme has no such key: (redacted)\n"
-	    "ports.web-in: its ports stand at each client, for openme takes a name with - for "
+	    "ports.web-in: its ports stand at each client, for openme takes such a name for "
 	    "ports\n"
 	    "clients.a.wildcard: left out, openme has no such key: false\n"
 	    "clients.b: left out, for it is revoked, which openme cannot say\n");
 	free(is);
 	free(notes);
+}
+
+/* Who opens nothing does not get a group that happens to have the name, and a client whom only
+ * Postern passes over is in nobody's way. */
+static void the_way_back_opens_no_more(void **state)
+{
+	struct conf_error error;
+	char *notes = NULL, *is;
+
+	(void)state;
+	is = convert(SERVER
+	    "  knock_timeout: 48h\nports: {w/t: [443/tcp], a-b: [], no_ports: [22/tcp]}\n"
+	    "clients:\n"
+	    "  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [w/t]}\n"
+	    "  b: {ed25519_pubkey: " CLIENT_1 ", allowed_ports: [a-b]}\n"
+	    "  \"k\\n\": {ed25519_pubkey: ''}\n",
+	    true, &notes, &error);
+	assert_string_equal(error.text, "");
+	assert_non_null(strstr(is,
+	    "ports:\n  default: [22/tcp]\n  no_ports: [22/tcp]\n  no_ports_: []\nclients:\n"
+	    "  a:\n    ed25519_pubkey: \"" CLIENT_0 "\"\n    allowed_ports: [443/tcp]\n"
+	    "  b:\n    ed25519_pubkey: \"" CLIENT_1 "\"\n    allowed_ports: [no_ports_]\n"));
+	assert_null(strstr(is, "k\\n"));
+	assert_non_null(strstr(notes, "clients.k\\x0a: left out, for it has no key"));
+	assert_non_null(strstr(notes, "as Postern serves it: "));
+	assert_non_null(strstr(notes, "server.knock_timeout: taken for 24h"));
+	free(is);
+	free(notes);
+}
+
+/* The lines of what was converted are not those of the file. */
+static void places_are_of_what_they_name(void **state)
+{
+	(void)state;
+	fails(SERVER "  host: a\n  host: b\n", "as converted: line 4:");
+	becomes("# one\n\n" SERVER "clients: {a: {ed25519_pubkey: ''}}\n",
+	    SERVER "clients:\n  a:\n    ed25519_pubkey: \"\"\n",
+	    "as converted: line 4:3: clients.a");
+}
+
+static void a_code_becomes_a_profile(void **state)
+{
+	(void)state;
+	becomes(
+	    "{\"profile\": \"my home\", \"host\": \"h\", \"udp_port\": 1, \"client_privkey\": \"k\"}",
+	    "profiles:\n  \"my home\":\n    server_host: h\n    server_udp_port: 1\n"
+	    "    private_key: k\n",
+	    "");
+	fails("{\"host\": \"h\", \"client_pubkey\": \"k\"}", "client_privkey: not given");
+}
+
+/* Who is called ~ is not called null then. */
+static void a_name_stays(void **state)
+{
+	(void)state;
+	becomes("x: &x [22/tcp]\nclients: {~: {ed25519_pubkey: K, allowed_ports: *x}}\n",
+	    "clients:\n  ~:\n    ed25519_pubkey: K\n    allowed_ports:\n      - 22/tcp\n", "\"x\"");
 }
 
 int main(void)
@@ -324,6 +381,10 @@ int main(void)
 	    TEST(merges_are_bounded),
 	    TEST(any_number_of_clients),
 	    TEST(the_way_back),
+	    TEST(the_way_back_opens_no_more),
+	    TEST(places_are_of_what_they_name),
+	    TEST(a_name_stays),
+	    TEST(a_code_becomes_a_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
