@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/daemon.h"
 #include "cmd/json.h"
+#include "cmd/names.h"
 #include "cmd/text.h"
 #include "files/write_file.h"
 
@@ -24,7 +25,8 @@ struct keeping {
 	unsigned int misses;
 };
 
-static void put_session(struct json *j, const struct control_session *s, int64_t now_ns)
+static void put_session(
+    struct json *j, struct names *names, const struct control_session *s, int64_t now_ns)
 {
 	char address[ADDR_TEXT_BYTES], protocol[4];
 	int64_t left = s->remaining_ms > INT32_MAX ? INT32_MAX : (int64_t)s->remaining_ms;
@@ -32,7 +34,7 @@ static void put_session(struct json *j, const struct control_session *s, int64_t
 	int64_t end_s = (now_ns + left * NS_PER_MS + NS_PER_SECOND / 2) / NS_PER_SECOND;
 
 	json_open(j, NULL, '{');
-	json_string(j, "client_name", s->client);
+	json_string(j, "client_name", names_of(names, s->client));
 	json_string(j, "ip", addr_text(&s->address, address));
 	json_open(j, "ports", '[');
 	for (size_t i = 0; i < s->port_count; i++) {
@@ -53,6 +55,7 @@ static void put_session(struct json *j, const struct control_session *s, int64_t
 static bool render(const struct daemon_state *state, char **text, size_t *size)
 {
 	struct json j = {.to = open_memstream(text, size)};
+	struct names names = {.asked = true}; /* no private key here for a name */
 	int64_t now_ns = clock_real_ns();
 
 	if (j.to == NULL)
@@ -62,11 +65,11 @@ static bool render(const struct daemon_state *state, char **text, size_t *size)
 	json_open(&j, "active_sessions", '[');
 	for (size_t i = 0; i < state->session_count; i++)
 		if (!state->sessions[i].overdue)
-			put_session(&j, &state->sessions[i], now_ns);
+			put_session(&j, &names, &state->sessions[i], now_ns);
 	json_close(&j, ']');
 	json_open(&j, "last_seen", '{');
 	for (size_t i = 0; i < state->seen_count; i++)
-		json_time(&j, state->seen[i].client, state->seen[i].when_ns);
+		json_time(&j, names_of(&names, state->seen[i].client), state->seen[i].when_ns);
 	json_close(&j, '}');
 	json_close(&j, '}');
 	if (fclose(j.to) == 0)

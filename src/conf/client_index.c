@@ -67,15 +67,18 @@ static int by_key(const void *a, const void *b)
 	return memcmp(a, b, CONF_KEY_BYTES);
 }
 
-/* All keys of a configuration that was accepted, in their order. */
+/* All keys of a configuration that was accepted, in their order. A client without one has zeros,
+ * which nobody has vetted. */
 static bool put_keys(struct stream *keys, const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->client_count; i++) {
-		if (!stream_put(keys, conf->clients[i].ed25519_pubkey.bytes, CONF_KEY_BYTES))
+		const struct conf_key *key = &conf->clients[i].ed25519_pubkey;
+
+		if (key->given && !stream_put(keys, key->bytes, CONF_KEY_BYTES))
 			return false;
 	}
-	if (conf->client_count > 0)
-		qsort(keys->data, conf->client_count, CONF_KEY_BYTES, by_key);
+	if (keys->used > 0)
+		qsort(keys->data, keys->used / CONF_KEY_BYTES, CONF_KEY_BYTES, by_key);
 	return true;
 }
 

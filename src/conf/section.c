@@ -90,6 +90,10 @@ bool section_unknown(const struct tree *tree, const struct node *key, const char
 	const char *left_out = tree->not_converted ? "" : LEFT_OUT;
 	char quoted[FOUND_BYTES];
 
+	if (!tree->not_converted && !key->quoted && strcmp(key->text, "<<") == 0)
+		return tree_fail(tree, key->place, path, error,
+		    "found a merge (<<); expected the keys themselves: `postern config convert` "
+		    "prints the file so");
 	value_quoted(quoted, sizeof quoted, key->text, 64);
 	if (nearest != NULL)
 		return tree_fail(tree, key->place, path, error,

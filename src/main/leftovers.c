@@ -2,7 +2,9 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/xt_comment.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ struct origin {
 	const char *comment; /* in their comments; NULL: they have none */
 };
 
-static const struct origin openme = {"openme", {"openme", NULL}, "openme-", "openme-"};
+static const struct origin openme = {"openme", {"openme", NULL}, "--comment \"*openme-", "openme-"};
 static const struct origin openspa = {"OpenSPA", {"OPENSPA", "OPENSPA-BLOCK"}, "-j OPENSPA", NULL};
 
 /* What is there of one origin in one family. */
@@ -77,6 +79,33 @@ static void read_entry(struct entry *e, struct reader from, bool rule)
 	}
 }
 
+/* Whether a comment begins at `at`: of nft, with its type, 0, and its length in front; of iptables,
+ * as all of what a match knows. A device or a prefix of the log is none. */
+static bool is_comment(struct reader message, const char *at)
+{
+	size_t left = message.left - (size_t)(at - (const char *)message.data);
+	struct nlattr head;
+
+	if (message.left - left < sizeof head)
+		return false;
+	memcpy(&head, at - sizeof head, sizeof head);
+	return (at[-2] == 0 && (uint8_t)at[-1] == strnlen(at, left) + 1) ||
+	       (head.nla_type == NFTA_MATCH_INFO &&
+	           head.nla_len == sizeof head + sizeof(struct xt_comment_info));
+}
+
+static bool has_comment(struct reader message, const char *start)
+{
+	const char *at;
+
+	while ((at = memmem(message.data, message.left, start, strlen(start))) != NULL) {
+		if (is_comment(message, at))
+			return true;
+		reader_skip(&message, (size_t)(at + 1 - (const char *)message.data));
+	}
+	return false;
+}
+
 static void note(struct found *f, const struct entry *e, struct reader message, bool rule)
 {
 	const char *comment = f->origin->comment;
@@ -87,8 +116,7 @@ static void note(struct found *f, const struct entry *e, struct reader message, 
 	for (size_t i = 0; i < 2 && f->origin->chains[i] != NULL; i++)
 		if (strcmp(e->chain, f->origin->chains[i]) == 0)
 			own = f->chains[i] = true;
-	if (own || !rule || comment == NULL ||
-	    memmem(message.data, message.left, comment, strlen(comment)) == NULL)
+	if (own || !rule || comment == NULL || !has_comment(message, comment))
 		return;
 	f->rules++;
 	if (f->handles.size - f->handles.used > sizeof "delete rule inet filter  handle ; " + 20 +

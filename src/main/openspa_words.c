@@ -25,15 +25,6 @@ static const struct flag {
 /* Their one place each in argv is ours to fill. */
 static char debug[] = "--log-level=debug", here[] = "-cconfig.yaml";
 
-static bool is_start(int argc, char *const argv[])
-{
-	int first = 1;
-
-	while (first < argc && *argv[first] == '-')
-		first++;
-	return first < argc && strcmp(argv[first], "start") == 0;
-}
-
 /* What stands in `word` behind the flag's name: a value, "" when it is the next word, NULL when it
  * is another flag. */
 static const char *value_in(const char *word, const struct flag *flag)
@@ -69,6 +60,16 @@ static int take_flag(int argc, char *const argv[], int at)
 static bool is_word(const char *word, const char *a, const char *b)
 {
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+/* The file may be named before the command, too. */
+static bool is_start(int argc, char *const argv[])
+{
+	int first = 1;
+
+	while (first < argc && *argv[first] == '-')
+		first += is_word(argv[first], "-c", "--config") ? 2 : 1;
+	return first < argc && strcmp(argv[first], "start") == 0;
 }
 
 int openspa_words(int argc, char *argv[])

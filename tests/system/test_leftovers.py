@@ -136,6 +136,23 @@ class LeftoversTest(FirewallTest):
                         "counter comment \"openme-ish\"\n}\n}")
         self.assertEqual(self.check(), [])
 
+    def test_what_is_no_comment_of_openmes(self):
+        """A device, a prefix of the log and a comment of the operator's are not named, nor removed."""
+        self.start()
+        for family in ("ip", "inet"):
+            self.server.nft(f"table {family} filter {{\nchain input {{\n"
+                            'iifname "openme-br0" accept\nlog prefix "openme-drop "\n'
+                            'ip saddr 192.0.2.1 accept comment "no openme-knock"\n}\n}')
+        self.server.run("iptables-nft", "-A", "INPUT", "-i", "openme-br0", "-j", "ACCEPT")
+        self.assertEqual(self.check(), [])
+        self.openme_iptables("iptables-nft")
+        said = self.check()
+        self.assertEqual(len(said), 1, said)
+        self.assertIn(" 2 rules with the comment", said[0])
+        self.remove(said[0])
+        self.assertEqual(self.check(), [])
+        self.assertIn("-i openme-br0", self.server.run("iptables-nft", "-S", "INPUT"))
+
     def test_openspa(self):
         self.start()
         self.openspa()

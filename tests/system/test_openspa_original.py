@@ -156,6 +156,8 @@ class OriginalFileTest(unittest.TestCase):
         (self.work / "config.yaml").write_text(KEYS + NESTED)
         self.assertIn("config.yaml: 0 clients", self.check("", "start"))
         self.assertIn("config.yaml: 0 clients", self.check("", "-v", "start", "--verbose-split"))
+        for named in (("-c", "config.yaml"), ("--config", "config.yaml"), ("--config=config.yaml",)):
+            self.assertIn("config.yaml: 0 clients", self.check("", *named, "start"))
 
     def test_flags_stand_above_the_file(self):
         install(self.etc, self.key)

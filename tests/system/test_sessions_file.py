@@ -83,6 +83,18 @@ class SessionsFileTest(WorldTest):
             self.daemon.close()
             self.server.run("nft", "flush", "ruleset")
 
+    def test_names_are_as_people_wrote_them(self):
+        names = "Ann's phone", "J\u00fcrgen", "50% + 1"
+        self.serve(clients={name: self.client_entry(getattr(self, key)) for name, key in
+                            zip(names, ("alice", "bob", "marker"))} | {
+                                name: None for name in ("alice", "bob", "marker")})
+        for key in (self.alice, self.bob, self.marker):
+            self.knock(key)
+        self.assertTrue(eventually(lambda: len((read(self.file) or {}).get("last_seen", ())) == 3))
+        state = read(self.file)
+        self.assertEqual(set(state["last_seen"]), set(names))
+        self.assertLessEqual({s["client_name"] for s in state["active_sessions"]}, set(names))
+
     def test_a_range_and_the_end(self):
         self.serve(ports={"default": ["2200-2300/tcp", "53/udp"]}, knock_timeout=SHORT)
         self.knock()

@@ -25,11 +25,28 @@ static void warnings_come_by_the_index(void **state)
 	}
 }
 
+/* The index knows the keys that were vetted. */
+static void no_key_is_no_vetted_key(void **state)
+{
+	struct conf_index_report report = {.clients = 0};
+	struct conf_error error = {.text = ""};
+
+	(void)state;
+	write_text("config.yaml", SERVER "ports: {web: [443]}\nclients:\n" ALICE "  erik: {}\n");
+	prepare();
+	write_text("clients.d/zero.yaml",
+	    "clients:\n  zero: {ed25519_pubkey: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}\n");
+	assert_null(conf_load_indexed(config, index_path, &report, &error));
+	assert_non_null(strstr(error.text, "not a usable Ed25519 public key"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 	        warnings_come_by_the_index, index_setup, conf_help_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        no_key_is_no_vetted_key, index_setup, conf_help_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

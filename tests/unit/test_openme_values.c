@@ -333,6 +333,9 @@ static void other_layouts_are_read(void **state)
 		assert_int_equal(conf_server(conf)->drop_ports, 0);
 		conf_free(conf);
 	}
+	refused(SERVER ALICE "    <<: {wildcard: no}\n",
+	    ":6:5: clients.alice: found a merge (<<); expected the keys themselves: `postern "
+	    "config convert` prints the file so");
 	refused(SERVER "---\n",
 	    ":3:1: found a second document (---), which the original does not read; remove it: "
 	    "`postern config convert` prints the file so");
