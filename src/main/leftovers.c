@@ -53,7 +53,7 @@ static void take_name(char out[static NFT_NAME_MAXLEN], struct reader body)
 /* The names of a chain, or of a rule's. */
 static void read_entry(struct entry *e, struct reader from, bool rule)
 {
-	const uint16_t chain = rule ? NFTA_RULE_CHAIN : NFTA_CHAIN_NAME;
+	const uint16_t chain = rule ? (int)NFTA_RULE_CHAIN : (int)NFTA_CHAIN_NAME;
 	struct nlattr head;
 
 	*e = (struct entry){.handle = 0};

@@ -56,6 +56,9 @@ static void what_cannot_be_seen_is_no_name(void **state)
 	    "b",
 	    "a\xe2\x80\xa8"
 	    "b",
+	    "a\xe2\x80\x8d",
+	    "\xe2\x80\x8c"
+	    "a",
 	    "a\xe2\x80\x8b"
 	    "b",
 	    "a\xef\xbb\xbf", "a\xf3\xa0\x81\x81",
@@ -67,6 +70,9 @@ static void what_cannot_be_seen_is_no_name(void **state)
 
 	(void)state;
 	assert_true(value_name(LONG_255, &expected));
+	/* Persian, and a family: joiners between what is seen */
+	assert_true(value_name("\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xb1\xd9\x88\xd9\x85", &expected));
+	assert_true(value_name("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", &expected));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		if (value_name(bad[i], &expected))
 			fail_msg("name %zu is none", i);
