@@ -138,7 +138,9 @@ static void json_is_read_strictly(void **state)
 static void devices_are_uuids(void **state)
 {
 	static const char good[] = "8e29c98d-cb57-40a6-8e79-4e1a21bc54dd";
-	static const char *const bad[] = {"", "8e29c98d", "8e29c98dcb5740a68e794e1a21bc54dd",
+	static const char *const bad[] = {"", "8e29c98d", "8e29c98dcb5740a68e794e1a21bc54d",
+	    "8e29c98dcb5740a68e794e1a21bc54ddd", "8e29c98dcb5740a68e794e1a21bc54dg",
+	    "8e29c98d-cb5740a68e794e1a21bc54d", "00000000000000000000000000000000",
 	    "8e29c98d-cb57-40a6-8e79-4e1a21bc54d", "8e29c98d-cb57-40a6-8e79-4e1a21bc54ddd",
 	    "8e29c98dc-b57-40a6-8e79-4e1a21bc54dd", "8e29c98d-cb57-40a6-8e79-4e1a21bc54dg",
 	    "00000000-0000-0000-0000-000000000000"};
@@ -151,6 +153,8 @@ static void devices_are_uuids(void **state)
 	assert_int_equal(device[15], 0xdd);
 	assert_string_equal(uuid_text(text, device), good);
 	assert_true(ospa_device_parse(device, "8E29C98D-CB57-40A6-8E79-4E1A21BC54DD"));
+	assert_true(ospa_device_parse(device, "8e29c98dcb5740A68E794E1A21BC54DD"));
+	assert_string_equal(uuid_text(text, device), good);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_false(ospa_device_parse(device, bad[i]));
 }
