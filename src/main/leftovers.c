@@ -106,6 +106,15 @@ static bool has_comment(struct reader message, const char *start)
 	return false;
 }
 
+/* A name stands in a command for a shell, and whoever may change rules may choose it. */
+static bool is_plain(const char *name)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	return *name != '\0' && name[strspn(name, plain)] == '\0';
+}
+
 static void note(struct found *f, const struct entry *e, struct reader message, bool rule)
 {
 	const char *comment = f->origin->comment;
@@ -116,7 +125,8 @@ static void note(struct found *f, const struct entry *e, struct reader message, 
 	for (size_t i = 0; i < 2 && f->origin->chains[i] != NULL; i++)
 		if (strcmp(e->chain, f->origin->chains[i]) == 0)
 			own = f->chains[i] = true;
-	if (own || !rule || comment == NULL || !has_comment(message, comment))
+	if (own || !rule || comment == NULL || !is_plain(e->chain) ||
+	    !has_comment(message, comment))
 		return;
 	f->rules++;
 	if (f->handles.size - f->handles.used > sizeof "delete rule inet filter  handle ; " + 20 +

@@ -1,6 +1,7 @@
 """What an original server leaves in the firewall is named, with the command that removes it, and
 never touched. It is made by the commands that the originals call."""
 
+import json
 import re
 import subprocess
 
@@ -152,6 +153,20 @@ class LeftoversTest(FirewallTest):
         self.remove(said[0])
         self.assertEqual(self.check(), [])
         self.assertIn("-i openme-br0", self.server.run("iptables-nft", "-S", "INPUT"))
+
+    def test_a_name_for_a_shell(self):
+        """Chains may be called anything, and the remedy is a command that people copy."""
+        self.start()
+        self.server.nft('table inet filter {\nchain input {\naccept comment "openme-knock"\n}\n}')
+        chain = {"family": "inet", "table": "filter", "name": "x'; touch /bad; '"}
+        rule = {"family": "inet", "table": "filter", "chain": chain["name"],
+                "expr": [{"accept": None}], "comment": "openme-jump"}
+        self.server.run("nft", "-j", "-f", "-", text=json.dumps(
+            {"nftables": [{"add": {"chain": chain}}, {"add": {"rule": rule}}]}))
+        self.assertIn("touch /bad", self.server.run("nft", "-j", "list", "ruleset"))
+        said, = self.check()
+        self.assertNotIn("/bad", said)
+        self.assertIn(" 1 rule with the comment", said)
 
     def test_openspa(self):
         self.start()
