@@ -218,7 +218,7 @@ done:
 
 /* --- Flags */
 
-#define FLAGS_MOST 8
+#define FLAGS_MOST 8 /* there are seven */
 
 static struct flag {
 	const char *key;
@@ -228,8 +228,14 @@ static size_t flag_count;
 
 void original_flag(const char *key, const char *text)
 {
-	if (flag_count < FLAGS_MOST)
-		flags[flag_count++] = (struct flag){key, text};
+	size_t at = 0;
+
+	while (at < flag_count && strcmp(flags[at].key, key) != 0)
+		at++;
+	if (at == FLAGS_MOST)
+		return;
+	flags[at] = (struct flag){key, text}; /* the last one counts */
+	flag_count += at == flag_count;
 }
 
 static bool apply_flag(
