@@ -170,6 +170,9 @@ class OriginalFileTest(unittest.TestCase):
         (self.etc / "other.pub").write_text(other.public_pem())
         self.assertIn("does not belong", self.check(
             KEYS + NESTED, "start", "-c", file, "--public-key", self.etc / "other.pub", fine=False))
+        again = ["--public-key", self.etc / "other.pub"] * 9
+        self.check(KEYS + NESTED, "start", "-c", file, *again, "--public-key",
+                   self.etc / "keys/server.pub")
         self.assertIn('port, on the command line: found "x"; expected a whole number',
                       self.check(KEYS + NESTED, "start", "-c", file, "--port", "x", fine=False))
         self.assertIn('server_ip, on the command line: found "x"',
