@@ -45,7 +45,7 @@ static void socket_ready(void *context)
 		hold(d, records[i]);
 	}
 	for (size_t i = 0; i < got; i++) {
-		doorman_take_in(d, &arriving[i]);
+		doorman_arrive(d, &arriving[i]);
 		codec_wipe(&arriving[i].packet);
 	}
 }
@@ -68,7 +68,7 @@ static void take_up_held(struct doorman *d)
 		r.slot = i;
 		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
 		k->packet.record = r;
-		doorman_take_in(d, k);
+		doorman_arrive(d, k);
 		codec_wipe(&k->packet);
 	}
 }
@@ -114,6 +114,15 @@ static void revisit_slots(struct doorman *d)
 	}
 }
 
+static void change_shield(struct doorman *d, const struct message_secret *m)
+{
+	static const uint8_t none[SHIELD_SECRET_BYTES];
+	bool off = d->config.settings->shield == CONF_SHIELD_OFF;
+
+	shield_configure(&d->hands->shield, off ? NULL : m->shield_key,
+	    off || secret_equal(m->shield_key_old, none, sizeof none) ? NULL : m->shield_key_old);
+}
+
 /* Takes over a new configuration; an errno, or 0. */
 static int change_config(struct doorman *d, const struct message_secret *m, struct message_fds *fds)
 {
@@ -139,6 +148,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
+	change_shield(d, m);
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));

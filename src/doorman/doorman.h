@@ -10,11 +10,13 @@
 #include "intake/socket.h"
 #include "proc/process.h"
 #include "proc/report.h"
+#include "proto/shield.h"
 
-/* What holds keys of knocks, in locked memory. */
+/* What holds keys, in locked memory. */
 struct hands {
 	struct knock arriving[SOCKET_BATCH];
 	struct trial_queue lane;
+	struct shield shield;
 };
 
 struct doorman;
@@ -55,7 +57,10 @@ int doorman_run(void);
 
 /* --- knock.c */
 
-/* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
+/* One packet that has arrived, or is left over; dropped where the shield asks for a tag and it has
+ * none. The caller wipes it. */
+void doorman_arrive(struct doorman *d, struct knock *k);
+/* One packet, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
 /* The trial queue's turn: a slice of signatures. `context` is the doorman. */

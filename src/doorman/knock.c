@@ -79,6 +79,22 @@ static void search_signer(struct doorman *d, struct knock *k, uint32_t not_clien
 		queue_for_scan(d, k, count > 0);
 }
 
+/* Where a tag is required, nothing without one costs more than this. */
+static bool lacks_tag(struct doorman *d, const struct record *r)
+{
+	return d->config.settings->shield == CONF_SHIELD_REQUIRE && r->protocol == RECORD_OPENME &&
+	       codec_right_size(r) && codec_right_version(r) && codec_well_formed(r) &&
+	       shield_classify(&d->hands->shield, r->bytes, clock_real_ns()) == SHIELD_UNTAGGED;
+}
+
+void doorman_arrive(struct doorman *d, struct knock *k)
+{
+	if (lacks_tag(d, &k->packet.record))
+		report_refusal(d, k, VERDICT_UNTAGGED);
+	else
+		doorman_take_in(d, k);
+}
+
 void doorman_take_in(struct doorman *d, struct knock *k)
 {
 	const struct codec_secrets secrets = {d->secret, d->rsa};
