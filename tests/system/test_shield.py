@@ -201,3 +201,45 @@ class ShieldTest(WorldTest):
             path.touch(0o600)
             path.write_text(self.added(name, *words))
             self.assertTrue(self.tool_gets_in(path), name)
+
+    def explained(self, packet):
+        """What posternd --explain says of a datagram: exit code, lines."""
+        path = self.folder / "packet"
+        path.write_bytes(packet)
+        with self.server.popen(
+                program("posternd"), "-c", self.daemon.file, "--explain", path, "--source",
+                self.address(4, self.client), stdout=subprocess.PIPE, text=True) as tool:
+            lines = tool.communicate(timeout=PATIENCE)[0].splitlines()
+        return tool.returncode, [line.split(maxsplit=2) for line in lines]
+
+    def test_explain_tells_the_tag(self):
+        made = {name: openme.knock(self.alice, self.server_key.public, tag=key and shield.tagging(key))
+                for name, key in (("new", self.key), ("old", self.other_key), ("none", None))}
+        old = {"shield_key_old": openme.text(self.other_key)}
+        self.start_with("require", **old)
+        for name, line in (("new", ["passed", "tag", "of shield_key"]),
+                           ("old", ["passed", "tag", "of shield_key_old"])):
+            code, lines = self.explained(made[name])
+            self.assertIn(line, lines)
+            self.assertEqual(code, 0, lines)
+            self.assertEqual([words[1] for words in lines[2:7]],
+                             ["size", "version", "form", "tag", "key"])
+        code, lines = self.explained(made["none"])
+        self.assertEqual(code, 3)
+        self.assertEqual(lines[-2], ["FAILED", "tag", "none of ours"])
+        self.assertEqual(lines[-1][:2], ["refused:", "untagged:"])
+        self.daemon.configure(self.settings("prefer", **old))
+        code, lines = self.explained(made["none"])
+        self.assertEqual(code, 0, lines)
+        self.assertIn(["passed", "tag", "none of ours, so that others go first"], lines)
+        self.daemon.configure(self.configuration())
+        self.assertNotIn("tag", [words[1] for words in self.explained(made["new"])[1]])
+
+    def test_a_check_says_whom_require_keeps_out(self):
+        self.start_with("prefer")
+        for mode, said in (("prefer", False), ("require", True)):
+            self.daemon.configure(self.settings(mode))
+            for words in ((program("posternd"), "-c", self.daemon.file, "--check"),
+                          (program("postern"), "--config", self.daemon.file, "config", "check")):
+                text = self.server.run(*words)
+                self.assertEqual("none of openme's own programs" in text, said, text)
