@@ -24,6 +24,7 @@ static void hand_to_keeper(struct doorman *d, const struct knock *k, bool guesse
 
 	memcpy(m.key, k->packet.key, sizeof m.key);
 	d->held->slots[m.record.slot % HELD_SLOTS].number = ++d->handed_on;
+	copies_remember(&d->copies, &m.record, clock_boot_ns());
 	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);
@@ -139,8 +140,8 @@ void doorman_try_keys(void *context)
 	}
 	if (lane->scanning > 0)
 		timer_set(d->scan_timer.fd, pause_ns, 0);
-	else if (d->stopping)
-		process_report(&d->process, 0);
+	else
+		doorman_rest(d);
 }
 
 /* A knock that the keeper could not judge begins again: with every key, or, when the keeper goes by
@@ -155,6 +156,7 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 
 	(void)fds;
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
+	copies_forget(&d->copies, &k.packet.record);
 	if (m->stale_config && ours) {
 		if (trial_queue_hold(&d->hands->lane, &k) == NULL)
 			report_refusal(d, &k, VERDICT_BUSY);
