@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "doorman/response.h"
+#include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 
