@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "doorman/arrival.h"
 #include "doorman/response.h"
+#include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 

@@ -1,6 +1,6 @@
 /* The doorman's parts and what they share: doorman.c talks to the other processes, arrival.c reads
- * the sockets and has what arrives wait for its turn, knock.c finds out whose a knock is and hands
- * it to the keeper. */
+ * the sockets and has what arrives wait for its turn, knock.c opens a knock and hands it to the
+ * keeper, trial.c finds out whose it is. */
 #ifndef DOORMAN_DOORMAN_H
 #define DOORMAN_DOORMAN_H
 
@@ -67,7 +67,8 @@ void doorman_rest(const struct doorman *d);
 /* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
-/* The trial queue's turn: a slice of signatures. `context` is the doorman. */
-void doorman_try_keys(void *context);
+/* Whose it is, is known or guessed. */
+void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed);
+void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
 
 #endif
