@@ -97,7 +97,9 @@ enum postern_error postern_knock_build(
 	secret_random(from.contents.nonce, sizeof from.contents.nonce);
 	from.contents.timestamp_ns = clock_real_ns();
 
-	error = postern_knock_seal(knock, &from);
+	error = postern_knock_hint(&from);
+	if (error == POSTERN_OK)
+		error = postern_knock_seal(knock, &from);
 	secret_wipe(&from, sizeof from);
 	return error;
 }
