@@ -37,31 +37,49 @@ static void refuse(struct doorman *d, const struct record *r, enum verdict v)
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
-static enum rings_class class_of(const struct doorman *d, const struct record *r, int64_t now_ns)
+/* What can be told without arithmetic, the cheapest first. Where a tag is required, nothing without
+ * one costs more than this. */
+static enum verdict screen(struct doorman *d, const struct record *r, enum shield_class *tag)
 {
-	bool known = r->protocol == RECORD_OPENME ? directory_knows(d->directory, &r->source)
-	                                          : budget_knows(&d->budget, &r->source, now_ns);
+	enum verdict v = admit_screen(r);
 
+	*tag = SHIELD_UNTAGGED;
+	if (v != VERDICT_PASS || r->protocol != RECORD_OPENME)
+		return v;
+	*tag = shield_classify(&d->hands->shield, r->bytes, clock_real_ns());
+	return *tag == SHIELD_UNTAGGED && d->config.settings->shield == CONF_SHIELD_REQUIRE
+	           ? VERDICT_UNTAGGED
+	           : VERDICT_PASS;
+}
+
+static enum rings_class class_of(
+    const struct doorman *d, const struct record *r, enum shield_class tag, int64_t now_ns)
+{
+	bool known;
+
+	if (tag == SHIELD_TAGGED)
+		return RINGS_TAGGED;
+	known = r->protocol == RECORD_OPENME ? directory_knows(d->directory, &r->source)
+	                                     : budget_knows(&d->budget, &r->source, now_ns);
 	return known ? RINGS_KNOWN : RINGS_OTHER;
 }
 
-/* From the cheapest to the dearest. */
 static void take_arrival(struct doorman *d, const struct record *r, int64_t now_ns)
 {
-	enum verdict v = admit_screen(r);
+	enum shield_class tag;
+	enum verdict v = screen(d, r, &tag);
 	struct record lost;
 	bool displaced;
 	uint16_t slot;
 
+	if (v == VERDICT_PASS && copies_has(&d->copies, r, now_ns))
+		v = VERDICT_REPLAYED;
 	if (v != VERDICT_PASS) {
 		refuse(d, r, v);
 		return;
 	}
-	if (copies_has(&d->copies, r, now_ns)) {
-		refuse(d, r, VERDICT_REPLAYED);
-		return;
-	}
-	slot = rings_put(&d->rings[r->protocol], class_of(d, r, now_ns), &r->source, &displaced);
+	slot =
+	    rings_put(&d->rings[r->protocol], class_of(d, r, tag, now_ns), &r->source, &displaced);
 	if (slot == RINGS_NONE) {
 		refuse(d, r, VERDICT_BUSY);
 		return;
@@ -153,6 +171,8 @@ static void take_up_hands(struct doorman *d)
 	for (uint16_t i = 0; i < HELD_SLOTS; i++) {
 		struct record r = d->held->slots[i].record;
 		uint64_t number = d->held->slots[i].number;
+		enum shield_class tag;
+		enum verdict v;
 
 		if (r.size == 0 || (number != 0 && number <= judged) ||
 		    r.size > RECORD_BYTES_MAX + 1 || r.protocol >= RECORD_PROTOCOLS ||
@@ -161,7 +181,11 @@ static void take_up_hands(struct doorman *d)
 		r.slot = i;
 		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
 		k->packet.record = r;
-		doorman_take_in(d, k);
+		v = screen(d, &r, &tag);
+		if (v == VERDICT_PASS)
+			doorman_take_in(d, k);
+		else
+			doorman_refuse(d, k, v);
 		codec_wipe(&k->packet);
 	}
 }

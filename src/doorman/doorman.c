@@ -63,6 +63,15 @@ static void revisit_slots(struct doorman *d)
 	}
 }
 
+static void change_shield(struct doorman *d, const struct message_secret *m)
+{
+	static const uint8_t none[SHIELD_SECRET_BYTES];
+	bool off = d->config.settings->shield == CONF_SHIELD_OFF;
+
+	shield_configure(&d->hands->shield, off ? NULL : m->shield_key,
+	    off || secret_equal(m->shield_key_old, none, sizeof none) ? NULL : m->shield_key_old);
+}
+
 /* Takes over a new configuration; an errno, or 0. */
 static int change_config(struct doorman *d, const struct message_secret *m, struct message_fds *fds)
 {
@@ -89,6 +98,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
 	copies_forget_all(&d->copies); /* it may allow what was refused */
+	change_shield(d, m);
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));

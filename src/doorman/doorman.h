@@ -13,11 +13,13 @@
 #include "intake/socket.h"
 #include "proc/process.h"
 #include "proc/report.h"
+#include "proto/shield.h"
 
-/* What holds keys of knocks, in locked memory. */
+/* What holds keys, in locked memory. */
 struct hands {
 	struct knock current;
 	struct trial_queue lane;
+	struct shield shield;
 };
 
 struct doorman;
@@ -64,7 +66,7 @@ void doorman_rest(const struct doorman *d);
 
 /* --- knock.c */
 
-/* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
+/* One packet whose turn has come, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
 /* Whose it is, is known or guessed. */
