@@ -5,6 +5,7 @@
 
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
+#include "doorman/hints.h"
 #include "doorman/trial_queue.h"
 #include "intake/held.h"
 #include "intake/socket.h"
@@ -35,6 +36,7 @@ struct doorman {
 
 	struct snapshot config;
 	struct directory *directory;
+	struct hints hints;
 	uint8_t *secret;     /* openme's */
 	struct rsa_key *rsa; /* OpenSPA's; NULL without */
 	struct budget budget;

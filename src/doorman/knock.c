@@ -14,11 +14,11 @@ static void report_refusal(struct doorman *d, const struct knock *k, enum verdic
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
-static void hand_to_keeper(struct doorman *d, const struct knock *k, bool guessed)
+static void hand_to_keeper(struct doorman *d, const struct knock *k, enum guess guess)
 {
 	struct message_knock m = {.generation = d->config.header->generation,
 	    .holder = k->holder,
-	    .guessed = guessed ? 1 : 0,
+	    .guessed = (uint8_t)guess,
 	    .timestamp_ns = k->packet.asked.timestamp_ns,
 	    .record = k->packet.record};
 
@@ -34,15 +34,21 @@ static bool is_signed_by(const struct doorman *d, const struct knock *k, uint32_
 	return openme_verify(k->packet.record.bytes, d->config.clients[client].public_key);
 }
 
-/* The client is found, its signature verified. Its source is remembered only for a fresh knock:
- * with old ones, anybody who has recorded some could blur what is known of a source. */
-static void signer_found(struct doorman *d, struct knock *k, uint32_t client)
+/* Only for a fresh knock: with old ones, anybody who has recorded some could blur what is known of
+ * a source. */
+static void remember_source(struct doorman *d, const struct knock *k, uint32_t client)
 {
 	if (replay_in_window(k->packet.asked.timestamp_ns, clock_real_ns(),
 	        d->config.settings->replay_window_ns))
 		directory_seen(d->directory, &k->packet.record.source, client);
+}
+
+/* The client is found, its signature verified. */
+static void signer_found(struct doorman *d, struct knock *k, uint32_t client)
+{
+	remember_source(d, k, client);
 	k->holder = client;
-	hand_to_keeper(d, k, false);
+	hand_to_keeper(d, k, GUESS_NONE);
 }
 
 static void queue_for_scan(struct doorman *d, const struct knock *k, bool known)
@@ -79,6 +85,20 @@ static void search_signer(struct doorman *d, struct knock *k, uint32_t not_clien
 		queue_for_scan(d, k, count > 0);
 }
 
+/* By its hint, which nobody but the client can make: as good as a signature for where it goes, and
+ * the keeper verifies that. False: it has none that we understand. */
+static bool take_hinted(struct doorman *d, struct knock *k)
+{
+	uint32_t client = hints_find(&d->hints, k);
+
+	if (client == DIRECTORY_NOBODY)
+		return false;
+	remember_source(d, k, client);
+	k->holder = client;
+	hand_to_keeper(d, k, GUESS_HINT);
+	return true;
+}
+
 void doorman_take_in(struct doorman *d, struct knock *k)
 {
 	const struct codec_secrets secrets = {d->secret, d->rsa};
@@ -97,10 +117,12 @@ void doorman_take_in(struct doorman *d, struct knock *k)
 	/* A device names itself, and its signature is cheap to check: the keeper's check is enough.
 	 */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
-		hand_to_keeper(d, k, false);
+		hand_to_keeper(d, k, GUESS_NONE);
+	else if (take_hinted(d, k))
+		return;
 	else if (k->holder != DIRECTORY_NOBODY && !guess_limiter_too_many(&d->guess_limiter,
 	                                              &k->packet.record.source, clock_boot_ns()))
-		hand_to_keeper(d, k, true);
+		hand_to_keeper(d, k, GUESS_SOURCE);
 	else
 		search_signer(d, k, DIRECTORY_NOBODY);
 }
@@ -160,6 +182,9 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 			report_refusal(d, &k, VERDICT_BUSY);
 	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);
+	} else if (m->knock.guessed == GUESS_HINT) {
+		/* Made by the client, and not signed by it: no other key will fit. */
+		report_refusal(d, &k, VERDICT_UNKNOWN_SIGNER);
 	} else {
 		guess_limiter_add(&d->guess_limiter, &k.packet.record.source, clock_boot_ns());
 		search_signer(d, &k, k.holder);
