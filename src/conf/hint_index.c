@@ -13,6 +13,11 @@
 /* A mark with the number of the form. How keys are made is fixed by the protocol. */
 static const char head[HEAD_BYTES] = "PSTHNT1";
 
+char *hint_index_path(const char *state_dir)
+{
+	return file_join(state_dir, HINT_INDEX_FILE);
+}
+
 /* --- Reading */
 
 static bool refuse(char why[static INDEX_WHY_BYTES], const char *reason)

@@ -22,6 +22,9 @@ struct hint_index {
 	size_t count;
 };
 
+/* `state_dir`/hints.index, allocated; NULL when memory is short. */
+char *hint_index_path(const char *state_dir);
+
 /* False, and empty, with `why` when it is not to be used, and with an empty one when there is none,
  * or none that we may read. */
 bool hint_index_read(struct hint_index *out, const char *path,

@@ -17,8 +17,6 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "client/hint_keys.h"
-#include "conf/client_index.h"
-#include "conf/file.h"
 #include "conf/hint_index.h"
 #include "proc/child.h"
 
@@ -67,14 +65,9 @@ static void open_old(struct work *w, const struct hint_maker *h)
 		w->old_keys = hint_keys_map(h->keys, w->old.client_count);
 }
 
-static char *index_path(const struct work *w)
-{
-	return file_join(w->state_dir, HINT_INDEX_FILE);
-}
-
 static void read_index(struct work *w)
 {
-	char why[INDEX_WHY_BYTES] = "", *path = index_path(w);
+	char why[INDEX_WHY_BYTES] = "", *path = hint_index_path(w->state_dir);
 
 	if (path != NULL &&
 	    !hint_index_read(&w->index, path, w->config->settings->public_key, why) && *why != '\0')
@@ -124,7 +117,7 @@ static void write_index(const struct work *w)
 {
 	const struct snapshot *s = w->config;
 	struct hint_row *rows = calloc((size_t)s->client_count + 1, sizeof *rows);
-	char why[INDEX_WHY_BYTES] = "not enough memory", *path = index_path(w);
+	char why[INDEX_WHY_BYTES] = "not enough memory", *path = hint_index_path(w->state_dir);
 	bool written = false;
 
 	for (uint32_t i = 0; rows != NULL && i < s->client_count; i++) {
