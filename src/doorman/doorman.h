@@ -7,6 +7,7 @@
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
 #include "doorman/copies.h"
+#include "doorman/hints.h"
 #include "doorman/rings.h"
 #include "doorman/trial_queue.h"
 #include "intake/held.h"
@@ -40,6 +41,7 @@ struct doorman {
 
 	struct snapshot config;
 	struct directory *directory;
+	struct hints hints;
 	uint8_t *secret;     /* openme's */
 	struct rsa_key *rsa; /* OpenSPA's; NULL without */
 	struct budget budget;
@@ -70,7 +72,7 @@ void doorman_rest(const struct doorman *d);
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
 /* Whose it is, is known or guessed. */
-void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed);
+void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
 
 #endif

@@ -12,11 +12,11 @@ void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
-void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed)
+void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 {
 	struct message_knock m = {.generation = d->config.header->generation,
 	    .holder = k->holder,
-	    .guessed = guessed ? 1 : 0,
+	    .guessed = (uint8_t)guess,
 	    .timestamp_ns = k->packet.asked.timestamp_ns,
 	    .record = k->packet.record};
 
@@ -26,6 +26,23 @@ void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed)
 	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);
+}
+
+/* By its hint, which nobody but the client can make: as good as a signature for where it goes, and
+ * the keeper verifies that. False: it has none that we understand. */
+static bool take_hinted(struct doorman *d, struct knock *k)
+{
+	uint32_t client = hints_find(&d->hints, k);
+
+	if (client == DIRECTORY_NOBODY)
+		return false;
+	/* As when a signature was verified: only of a fresh knock. */
+	if (replay_in_window(k->packet.asked.timestamp_ns, clock_real_ns(),
+	        d->config.settings->replay_window_ns))
+		directory_seen(d->directory, &k->packet.record.source, client);
+	k->holder = client;
+	doorman_hand_on(d, k, GUESS_HINT);
+	return true;
 }
 
 void doorman_take_in(struct doorman *d, struct knock *k)
@@ -46,10 +63,12 @@ void doorman_take_in(struct doorman *d, struct knock *k)
 	/* A device names itself, and its signature is cheap to check: the keeper's check is enough.
 	 */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
-		doorman_hand_on(d, k, false);
+		doorman_hand_on(d, k, GUESS_NONE);
+	else if (take_hinted(d, k))
+		return;
 	else if (k->holder != DIRECTORY_NOBODY && !guess_limiter_too_many(&d->guess_limiter,
 	                                              &k->packet.record.source, clock_boot_ns()))
-		doorman_hand_on(d, k, true);
+		doorman_hand_on(d, k, GUESS_SOURCE);
 	else
 		trial_search_signer(d, k, DIRECTORY_NOBODY);
 }
@@ -72,6 +91,9 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 			doorman_refuse(d, &k, VERDICT_BUSY);
 	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);
+	} else if (m->knock.guessed == GUESS_HINT) {
+		/* Made by the client, and not signed by it: no other key will fit. */
+		doorman_refuse(d, &k, VERDICT_UNKNOWN_SIGNER);
 	} else {
 		guess_limiter_add(&d->guess_limiter, &k.packet.record.source, clock_boot_ns());
 		trial_search_signer(d, &k, k.holder);

@@ -20,7 +20,7 @@ static void signer_found(struct doorman *d, struct knock *k, uint32_t client)
 	        d->config.settings->replay_window_ns))
 		directory_seen(d->directory, &k->packet.record.source, client);
 	k->holder = client;
-	doorman_hand_on(d, k, false);
+	doorman_hand_on(d, k, GUESS_NONE);
 }
 
 static void queue_for_scan(struct doorman *d, const struct knock *k, bool known)
