@@ -7,15 +7,14 @@ has knocked from before, and one of ours with lookup hint and shield tag. README
 
 import ipaddress
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
 
-from measure import OPTIONS, program
+from measure import OPTIONS, hurry, program
 
 import openme
-from gate import CLIENTS, Gate, Net, SPA_PORT, UDP_SERVICE
+from gate import CLIENTS, SPA_PORT, UDP_SERVICE, Gate, Net, known
 from netns import sweep
 from world import KNOCK_PORT
 
@@ -176,15 +175,6 @@ def one(net, folder, settings, row, each, family=4):
             **found}
 
 
-def known_settings(net, folder, settings):
-    """What the daemon says of these, empty when it knows them."""
-    gate = Gate(net, Path(folder) / "known", settings)
-    complaint = gate.accepts()
-    gate.daemon.notices.close()
-    shutil.rmtree(gate.folder)
-    return complaint
-
-
 def settings_asked():
     words = [dict(word.split("=", 1) for word in text.split(",") if word)
              for text in OPTIONS.settings or [""]]
@@ -194,7 +184,7 @@ def settings_asked():
 def report(net, folder, settings, rows, each):
     """Prints the rows of one configuration and returns them."""
     title = ", ".join(f"{key}: {value}" for key, value in settings.items()) or "defaults"
-    complaint = known_settings(net, folder, settings)
+    complaint = known(net, folder, settings)
     if complaint:
         print(f"\nFloods, {title}: skipped, this daemon does not know it: {complaint}")
         return []
@@ -214,6 +204,7 @@ def chosen():
 
 
 def main():
+    hurry()
     sweep()
     net = Net()
     found = []

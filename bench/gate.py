@@ -89,7 +89,7 @@ class Gate:
         return {"private_key": "spa.key", "port": SPA_PORT, "duration": "1h"}
 
     def accepts(self):
-        """Whether this daemon knows all these settings: empty, or what it says of them."""
+        """What the daemon says of its file; empty when it takes it."""
         done = subprocess.run(
             [str(BUILD / "posternd"), "-c", str(self.daemon.file), "--state-dir",
              str(self.folder / "no-state"), "--check"], text=True, stdout=subprocess.PIPE,
@@ -158,6 +158,15 @@ class Gate:
         """bench-load, ready to begin."""
         return Load(self.net.client, kind, self.address, port, "--rate", rate, "--seconds", seconds,
                     "--server-key", openme.text(self.server_key.public), *options)
+
+
+def known(net, folder, settings):
+    """What the daemon says of these settings; empty when it knows them."""
+    gate = Gate(net, Path(folder) / "known", settings)
+    complaint = gate.accepts()
+    gate.daemon.notices.close()
+    shutil.rmtree(gate.folder)
+    return complaint
 
 
 class Load:
