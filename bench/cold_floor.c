@@ -5,7 +5,7 @@
  * slept while another process ran, as they have when a user knocks: the switch of address spaces
  * and the cold caches are in it.
  *
- * bench-cold-floor UDP-PORT TCP-PORT: prints "ready". The port shuts OPEN_MS after it has opened.
+ * bench-cold-floor UDP-PORT TCP-PORT: prints "ready". A connection shuts the port.
  */
 #include <arpa/inet.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@
 #define RECORD_BYTES 700
 #define SIGNED_BYTES 101
 #define BACKLOG      64
-#define OPEN_MS      4 /* less than a client pauses between two samples */
+#define OPEN_US      2000 /* less than a client pauses between two samples */
 
 static void fail(const char *what)
 {
@@ -49,30 +49,39 @@ static int bound(int kind, const char *port)
 	return s;
 }
 
-/* The second process: a record opens the port, for a short time. */
+/* Somebody has connected: lets the client see it, and shuts the port. */
+static int shut(int door)
+{
+	usleep(OPEN_US);
+	close(door);
+	return -1;
+}
+
+/* The second process: a record opens the port, and a connection shuts it. */
 static void keep(int channel, const char *port)
 {
 	uint8_t public[32], secret[64], signature[64], text[SIGNED_BYTES] = {1};
 	char record[RECORD_BYTES];
 	struct epoll_event event;
-	int epoll = epoll_create1(0), door = -1, events;
+	int epoll = epoll_create1(0), door = -1;
 
 	crypto_sign_keypair(public, secret);
 	crypto_sign_detached(signature, NULL, text, sizeof text, secret);
 	watch(epoll, channel);
-	while ((events = epoll_wait(epoll, &event, 1, door >= 0 ? OPEN_MS : -1)) >= 0) {
-		if (events == 0) {
-			close(door);
-			door = -1;
+	while (epoll_wait(epoll, &event, 1, -1) > 0) {
+		if (event.data.fd == door) {
+			door = shut(door);
 			continue;
 		}
 		if (recv(channel, record, sizeof record, 0) <= 0)
 			return;
 		if (crypto_sign_verify_detached(signature, text, sizeof text, public) != 0)
 			abort();
-		if (door < 0)
-			door = bound(SOCK_STREAM, port);
+		if (door >= 0)
+			continue;
+		door = bound(SOCK_STREAM, port);
 		listen(door, BACKLOG);
+		watch(epoll, door);
 	}
 }
 
