@@ -124,7 +124,8 @@ def main():
     finally:
         net.close()
     if OPTIONS.json:
-        Path(OPTIONS.json).write_text(json.dumps({"cold": found, "rows": RECORDED}, indent=1) + "\n")
+        found = {"cold": found, "rows": RECORDED}
+        Path(OPTIONS.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ def main():
     finally:
         net.close()
     if OPTIONS.json:
-        Path(OPTIONS.json).write_text(json.dumps({"costs": found, "rows": RECORDED}, indent=1) + "\n")
+        found = {"costs": found, "rows": RECORDED}
+        Path(OPTIONS.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import OPTIONS, hurry, program
+from measure import OPTIONS, hurry, program, row
 
 import openme
 from gate import CLIENTS, SPA_PORT, UDP_SERVICE, Gate, Net, known
@@ -47,6 +47,13 @@ ROWS = (("none", None, 0, ()),
         ("valid, one client", "valid", 4000, ()),
         ("openspa", "openspa", 50_000, ()),
         ("openspa, most", "openspa", 0, ()))
+
+
+SHORT_EACH = 30  # knocks of each kind in `make bench`
+SHORT = ("none", "malformed, most", "junk, most", "junk, forged", "unsigned, forged", "copy, most",
+         "prefix")
+SHORT_SETTINGS = ({"shield": "prefer"}, {"shield": "require"},
+                  {"intake": "capture", "shield": "prefer"}, {"intake": "xdp", "shield": "prefer"})
 
 
 def percentile(values, share):
@@ -105,7 +112,8 @@ class Row:
             time.sleep(WARM)
         text = gate.net.client.run(
             program("bench-probe"), gate.address, KNOCK_PORT, UDP_SERVICE,
-            f"/run/netns/{gate.net.server.name}", self.packets, FIRST[self.family], STRIDE, PAUSE_MS)
+            f"/run/netns/{gate.net.server.name}", self.packets, FIRST[self.family], STRIDE,
+            PAUSE_MS)
         sent = load.result() if load else {"sent": 0, "pps": 0}
         seconds = time.monotonic() - begin
         cpu, now = gate.cpu(), gate.stats()
@@ -132,8 +140,8 @@ class Row:
         for i, kind in enumerate(KINDS):
             mine = delays[i::3]
             opened = [delay for delay in mine if delay is not None]
-            found[kind] = {"of": len(mine), "opened": len(opened), "p50_ms": percentile(opened, 0.5),
-                           "p99_ms": percentile(opened, 0.99)}
+            found[kind] = {"of": len(mine), "opened": len(opened),
+                           "p50_ms": percentile(opened, 0.5), "p99_ms": percentile(opened, 0.99)}
         return found
 
 
@@ -152,18 +160,18 @@ def print_head(each):
     print(f"  {'flood':<26} {'a second':>9} | {'new':>4} {'known':>5} {'ours':>4} |", flush=True)
 
 
-def print_row(name, row):
-    cpu, memory = row["cpu"], row["memory_kib"]
-    print(f"  {name:<26} {row['pps']:>9,.0f} | {row['new']['opened']:>4} {row['known']['opened']:>5} "
-          f"{row['ours']['opened']:>4} | {shown(row['ours']['p50_ms']):>8} "
-          f"{shown(row['ours']['p99_ms']):>9} | {shown(row['known']['p99_ms']):>11} | "
-          f"{row['dropped']:>8,} {cpu.get('doorman', 0):>5.2f} {cpu.get('keeper', 0):>5.2f} "
-          f"{memory[0] / 1024:>5.1f} {memory[1] / 1024:>5.1f} {row['wrongly_granted']:>7}",
-          flush=True)
+def print_row(flood, found):
+    new, known_ones, ours = (found[kind] for kind in KINDS)
+    cpu, memory = found["cpu"], [kib / 1024 for kib in found["memory_kib"]]
+    print(f"  {flood:<26} {found['pps']:>9,.0f} | {new['opened']:>4} {known_ones['opened']:>5} "
+          f"{ours['opened']:>4} | {shown(ours['p50_ms']):>8} {shown(ours['p99_ms']):>9} | "
+          f"{shown(known_ones['p99_ms']):>11} | {found['dropped']:>8,} "
+          f"{cpu.get('doorman', 0):>5.2f} {cpu.get('keeper', 0):>5.2f} "
+          f"{memory[0]:>5.1f} {memory[1]:>5.1f} {found['wrongly_granted']:>7}", flush=True)
 
 
-def one(net, folder, settings, row, each, family=4):
-    name, kind, rate, how = row
+def one(net, folder, settings, flood, each, family=4):
+    name, kind, rate, how = flood
     spa = kind == "openspa"
     running = Row(net, Path(folder) / "gate", settings, each, family, spa)
     try:
@@ -183,7 +191,7 @@ def settings_asked():
 
 def report(net, folder, settings, rows, each):
     """Prints the rows of one configuration and returns them."""
-    title = ", ".join(f"{key}: {value}" for key, value in settings.items()) or "defaults"
+    title = text_of(settings)
     complaint = known(net, folder, settings)
     if complaint:
         print(f"\nFloods, {title}: skipped, this daemon does not know it: {complaint}")
@@ -191,16 +199,53 @@ def report(net, folder, settings, rows, each):
     print(f"\nFloods, {title}; {CLIENTS} clients")
     print_head(each)
     found = []
-    for row in rows:
-        found.append(one(net, folder, settings, row, each, OPTIONS.family))
-        print_row(row[0], found[-1])
+    for flood in rows:
+        found.append(one(net, folder, settings, flood, each, OPTIONS.family))
+        print_row(flood[0], found[-1])
     return found
 
 
+def report_short(net, folder):
+    """All floods with the defaults, and some with each other setting."""
+    found = report(net, folder, {}, ROWS, SHORT_EACH)
+    some = [flood for flood in ROWS if flood[0] in SHORT]
+    for settings in SHORT_SETTINGS:
+        found += report(net, folder, settings, some, SHORT_EACH)
+    judge(found)
+    return found
+
+
+def judge(found):
+    """What is promised: our clients with tag and hint, and stock ones that are known."""
+    print()
+    base = {text_of(one["settings"]): one for one in found if one["kind"] is None}
+    for settings, none in base.items():
+        rows = [one for one in found if text_of(one["settings"]) == settings]
+        for kind in ("ours", "known"):
+            if kind == "ours" and "shield" not in none["settings"] or \
+               kind == "known" and none["settings"].get("shield") == "require":
+                continue
+            worst = min(rows, key=lambda one: one[kind]["opened"] / one[kind]["of"])
+            share = 100 * worst[kind]["opened"] / worst[kind]["of"]
+            row(f"{settings}: {kind}, least opened ({worst['flood']})", f"{share:.0f} of 100",
+                "at least 99", "", share >= 99)
+            added = max((one[kind]["p99_ms"] or 1e9) for one in rows) - (none[kind]["p99_ms"] or 0)
+            row("  p99 delay that is added", f"{added:.1f} ms" if added < 1e6 else "-",
+                "under 20 ms", "", added < 20)
+    wrong = sum(one["wrongly_granted"] for one in found)
+    row("addresses of flooders that something is open for", str(wrong), "0", "", wrong == 0)
+
+
+def text_of(settings):
+    return ", ".join(f"{key}: {value}" for key, value in settings.items()) or "defaults"
+
+
 def chosen():
+    if OPTIONS.rates:
+        return [ROWS[0]] + [("junk, forged", "junk", rate, ("--sources", MANY))
+                            for rate in OPTIONS.rates]
     words = OPTIONS.rows
-    return [row for row in ROWS if not words or row[0] in words or row[1] in words
-            or (row[1] is None and "none" in words)]
+    return [flood for flood in ROWS if not words or flood[0] in words or flood[1] in words]
 
 
 def main():

@@ -21,6 +21,8 @@ def _options():
     parser.add_argument("--settings", nargs="+", metavar="KEY=VALUE,...",
                         help="floods: what the server's file says besides; one table for each")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="floods: these alone")
+    parser.add_argument("--rates", nargs="+", type=int, metavar="N",
+                        help="floods: well-formed junk from forged sources, so much a second")
     parser.add_argument("--each", type=int, default=100, help="floods: knocks of each kind (100)")
     parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="floods: of IP (4)")
     return parser.parse_args()
