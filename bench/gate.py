@@ -43,6 +43,10 @@ class Net:
         link(self.server, self.client, 1)
         for network, way in NETWORKS.values():
             self.server.ip("route", "add", network, "via", way)
+        # What is forged does not resolve it: its source is not here.
+        self.client.send(b"", self.server.addresses[1][6], KNOCK_PORT)
+        assert eventually(lambda: "lladdr" in self.client.ip("-6", "neighbour", "show", "to",
+                                                             self.server.addresses[1][6]))
 
     def close(self):
         self.server.close()

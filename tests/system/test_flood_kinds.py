@@ -25,16 +25,12 @@ REQUESTS = 40
 
 
 class CopiesTest(FloodWorldTest):
-    def assert_handed_on_once_a_second(self, sent, before, seconds):
-        """Beside our own knocks: a copy that comes a second after the last one is looked at again."""
-        handed_on = self.counted("handed_on") - before - KNOCKS
-        self.assertLessEqual(handed_on, 2 * (seconds + 1), f"of {sent} copies")
-
     def flood_with_copies(self, captured, sources, ours):
-        before, begin = self.counted("handed_on"), time.monotonic()
+        """Those that come before the first one was found are looked at, and one again each second."""
+        before = self.counted("handed_on")
         sent = self.assert_served([captured], sources, ours)
-        self.assertGreater(sent, KNOCKS)
-        self.assert_handed_on_once_a_second(sent, before, time.monotonic() - begin)
+        handed_on = self.counted("handed_on") - before - KNOCKS
+        self.assertLess(handed_on, sent // 50, f"of {sent} copies")
 
     def newcomers(self):
         return [(host(100 + i), self.crowd[i * 2]) for i in range(KNOCKS)]
@@ -57,16 +53,21 @@ class UnsignedTest(FloodWorldTest):
         super().setUp()
         self.forge(6)
 
+    def begin(self):
+        """The server, and a first knock from a true address: a cable of IPv6 is slow to begin with."""
+        self.serve()
+        self.introduce("fd77:1::2", self.alice)
+
     def ours(self, i):
         return f"2001:db9:{i:x}::1", self.crowd[i * 2 % CROWD]
 
     def test_with_hint(self):
-        self.serve()
+        self.begin()
         self.assert_served(self.sealed(400), NETWORKS,
                            [(*self.ours(i), True) for i in range(KNOCKS)], UNSIGNED_RATE)
 
     def test_known_at_the_address(self):
-        self.serve()
+        self.begin()
         homes = [self.ours(i) for i in range(KNOCKS // 2)]
         for home in homes:
             self.introduce(*home)
@@ -74,7 +75,7 @@ class UnsignedTest(FloodWorldTest):
 
     def test_with_hint_and_junk_of_every_kind(self):
         """The seals of a captured knock, its beginning, junk, and what nobody has signed."""
-        self.serve()
+        self.begin()
         captured = self.introduce(*self.ours(0))
         beginnings = [captured[:PREFIX_BYTES] + junk()[PREFIX_BYTES:] for _ in range(100)]
         seals = [captured[:101] + signature() for _ in range(100)]
