@@ -5,6 +5,8 @@ Everything is measured in one run, so that the ratios hold on any machine. READM
 rows mean."""
 
 import json
+import os
+import platform
 import statistics
 import subprocess
 import tempfile
@@ -12,9 +14,13 @@ import time
 from pathlib import Path
 
 # First: it sets the paths.
-from measure import OPTIONS, apart, cpu_ns, program, proportional_kib, row, values
+from measure import (OPTIONS, RECORDED, apart, cpu_ns, hurry, program, proportional_kib, row,
+                     values)
 
+import cold
+import costs
 import echo
+import floods
 import many
 import openme
 import spa
@@ -162,24 +168,53 @@ def report_all(bench):
     floor = bench.floor()
     report(bench, floor)
     bench.daemon.close()
-    many.report(bench, bench.folder / "many")
+    curve = many.report(bench, bench.folder / "many")
     if program("bench-openspa").exists():
         spa.report(bench, bench.folder / "openspa", floor)
+    return {"floor": floor, "curve": curve}
+
+
+def report_load(folder, floor):
+    """What comes to an end of its own namespaces."""
+    net = floods.Net()
+    try:
+        return {"cold": cold.report(net, folder), "costs": costs.report(net, folder, floor),
+                "floods": floods.report_short(net, folder)}
+    finally:
+        net.close()
+
+
+def machine():
+    """What the figures were measured on."""
+    models = [line.partition(":")[2].strip() for line in
+              Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {"processors": os.cpu_count(), "model": models[0] if models else platform.machine(),
+            "kernel": platform.release(), "load": os.getloadavg()[0],
+            "when": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
+
+
+def measured(folder):
+    bench = Bench(folder)
+    try:
+        if OPTIONS.sizes:
+            return {"curve": many.report(bench, bench.folder / "many", OPTIONS.sizes)}
+        found = report_all(bench)
+    finally:
+        bench.close()
+    found.update(report_load(folder, found["floor"]))
+    echo.report()
+    return found
 
 
 def main():
+    hurry()
     sweep()
+    found = {"machine": machine()}
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
-        bench = Bench(folder)
-        try:
-            if OPTIONS.sizes:
-                many.report(bench, bench.folder / "many", OPTIONS.sizes)
-            else:
-                report_all(bench)
-        finally:
-            bench.close()
-    if not OPTIONS.sizes:
-        echo.report()
+        found.update(measured(folder))
+    found["rows"] = RECORDED
+    if OPTIONS.json:
+        Path(OPTIONS.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

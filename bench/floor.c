@@ -106,6 +106,15 @@ static void open_knock(void *context)
 		fail("open_knock");
 }
 
+static void multiply(void *context)
+{
+	struct knock *k = context;
+	uint8_t shared[32];
+
+	if (crypto_scalarmult(shared, k->secret, k->ephemeral) != 0)
+		fail("crypto_scalarmult");
+}
+
 /* --- netlink */
 
 struct netlink {
@@ -299,6 +308,7 @@ int main(void)
 	if (sodium_init() < 0)
 		fail("libsodium");
 	k = prepare();
+	printf("x25519 %.1f\n", cpu_us(multiply, &k, ROUNDS));
 	printf("crypto %.1f\n", cpu_us(open_knock, &k, ROUNDS));
 	printf("netlink %.1f\n", refresh_us());
 	printf("hop %.1f\n", hop_us());

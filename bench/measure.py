@@ -17,12 +17,28 @@ def _options():
     parser.add_argument("--build", default="build")
     parser.add_argument("--sizes", nargs="+", type=int, metavar="CLIENTS",
                         help="the curve against so many clients, and nothing else")
+    parser.add_argument("--json", metavar="FILE", help="all figures, for programs")
+    parser.add_argument("--settings", nargs="+", metavar="KEY=VALUE,...",
+                        help="floods: what the server's file says besides; one table for each")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="floods: these alone")
+    parser.add_argument("--rates", nargs="+", type=int, metavar="N",
+                        help="floods: well-formed junk from forged sources, so much a second")
+    parser.add_argument("--each", type=int, default=100, help="floods: knocks of each kind (100)")
+    parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="floods: of IP (4)")
     return parser.parse_args()
 
 
 OPTIONS = _options()
 BUILD = Path(OPTIONS.build).resolve()
 os.environ["POSTERN_BUILD"] = str(BUILD)  # for the modules of the system tests
+
+from flood import HASTE, set_priority, set_priority_of_session  # noqa: E402
+
+
+def hurry():
+    """All that is measured goes before what the machine does besides; what it starts inherits that."""
+    set_priority_of_session(HASTE)
+    set_priority(0, HASTE)
 
 
 def program(name):
@@ -61,6 +77,11 @@ def values(text):
     return {name: float(value) for name, value in map(str.split, text.splitlines())}
 
 
+RECORDED = []  # every row, for --json
+
+
 def row(what, measured, required="", ratio="", well=None):
+    RECORDED.append({"what": what.strip(), "measured": measured, "ratio": ratio,
+                     "required": required, "met": well})
     verdict = {None: "", True: "met", False: "MISSED"}[well]
     print(f"  {what:<46} {measured:>12} {ratio:>16}   {required:<22} {verdict}", flush=True)

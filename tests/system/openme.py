@@ -66,14 +66,16 @@ def now_ns():
 def knock(client, server_public, timestamp=None, target=WILDCARD, nonce=None, version=1,
           tag=None):
     """A knock signed by `client` and sealed for `server_public`; `tag` makes the nonce of the seal, of
-    the timestamp and the ephemeral key."""
+    the timestamp and the ephemeral key; `nonce` may be made, too: of timestamp, target and that key."""
     ephemeral = X25519PrivateKey.generate()
     shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(server_public))
     key = HKDF(hashes.SHA256(), 32, salt=bytes(32), info=INFO).derive(shared)
     timestamp = now_ns() if timestamp is None else timestamp
     plain = struct.pack(">q", timestamp)
-    plain += nonce or os.urandom(16)
-    plain += target_bytes(target)
+    target = target_bytes(target)
+    if callable(nonce):
+        nonce = nonce(timestamp, target, public_bytes(ephemeral))
+    plain += (nonce or os.urandom(16)) + target
     aead_nonce = tag(timestamp, public_bytes(ephemeral)) if tag else os.urandom(12)
     packet = bytes([version]) + public_bytes(ephemeral) + aead_nonce
     packet += ChaCha20Poly1305(key).encrypt(aead_nonce, plain, None)

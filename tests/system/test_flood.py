@@ -1,93 +1,24 @@
 """Who may come in gets in while somebody who knows the server's public key floods it, from one
 source or from many: their own, or those of clients."""
 
-import os
-import time
-
 import control
 import openme
-from flood import Flood, Forger, Starving, hurry
+from flood import hurry
+from flood_world import HOME, KNOCKS, RATE, FloodWorldTest, host, junk, signature
 from netns import eventually
 from openme import SECOND
-from world import KNOCK_PORT, LONG, WorldTest
-
-RATE = 3000       # a second; all but one in eight pass the seal
-CROWD = 200       # clients besides those of every test
-KNOCKS = 100      # of ours, during a flood
-PAUSE = 0.03      # between them
-HOME = "10.77.1.2"
-LOST_MOST = KNOCKS // 100
 
 
-def host(number):
-    return f"10.77.1.{number}"
-
-
-class FloodTest(WorldTest):
-    server_settings = {"knock_timeout": LONG, "client_quota": 200}
-
-    def setUp(self):
-        super().setUp()
-        self.forge(4)
-        self.crowd = [openme.ClientKey() for _ in range(CROWD)]
-        self.expected = set()
-
-    def forge(self, family):
-        self.forger = Forger(self.client, self.address(family), KNOCK_PORT)
-        self.addCleanup(self.forger.close)
-
-    def serve(self):
-        self.start(self.configuration({f"c{i:03}": self.client_entry(key)
-                                       for i, key in enumerate(self.crowd)}))
-        hurry(self)
-
-    def knock_from(self, source, key):
-        """A knock that opens for an address of its own, by which it is told."""
-        target = f"203.0.113.{len(self.expected)}"
-        packet = openme.knock(key, self.server_key.public, target=target)
-        self.expected.add(target)
-        self.forger.send(packet, source)
-        return packet
-
-    def introduce(self, source, key):
-        """Lets the server know whose address that is."""
-        packet = self.knock_from(source, key)
-        self.assertTrue(eventually(lambda: self.expected <= self.granted()))
-        return packet
-
+class FloodTest(FloodWorldTest):
     def ammunition(self, captured):
         """Sealed but signed by nobody, beginnings of a knock that was captured, and junk. All of
         it is well-formed: S is small."""
-        def signature():
-            return os.urandom(63) + b"\0"
-        stranger = openme.ClientKey()
-        sealed = [openme.knock(stranger, self.server_key.public)[:101] + signature()
-                  for _ in range(200)]
-        pieces = [captured[:101] + signature() for _ in range(len(sealed))]
-        junk = [b"\x01" + os.urandom(31) + b"\0" + os.urandom(68) + signature()
-                for _ in range(len(sealed) // 4)]
-        quarter = len(junk)
+        sealed = self.sealed(200)
+        pieces = [captured[:101] + signature() for _ in sealed]
+        quarter = len(sealed) // 4
+        other = [junk() for _ in range(quarter)]
         return [packet for i in range(quarter)
-                for packet in sealed[4 * i:4 * i + 4] + pieces[4 * i:4 * i + 3] + junk[i:i + 1]]
-
-    def assert_served(self, packets, sources, ours, rate=RATE):
-        """`ours` are (source, key) of knocks, taken in turns during a flood. 99 of 100 open, and
-        nothing else does."""
-        before = len(self.expected)
-        starving = Starving([self.daemon.roles()[role] for role in ("doorman", "keeper")],
-                            lambda: self.unread(KNOCK_PORT))
-        with Flood(self.forger, packets, sources, rate, starving) as flood:
-            time.sleep(0.5)
-            for i in range(KNOCKS):
-                self.knock_from(*ours[i % len(ours)])
-                time.sleep(PAUSE)
-            eventually(lambda: len(self.expected - self.granted()) <= LOST_MOST)
-        granted = self.granted()
-        missing = self.expected - granted
-        self.assertEqual(before + KNOCKS, len(self.expected))
-        self.assertLessEqual(len(missing), LOST_MOST, f"of {flood.sent} besides: {missing}")
-        self.assertEqual(granted - self.expected, set(), "the flood opened something")
-        return flood.sent
+                for packet in sealed[4 * i:4 * i + 4] + pieces[4 * i:4 * i + 3] + other[i:i + 1]]
 
     def assert_keeper_was_spared(self, sent):
         """Most of the flood did not reach it as wrong guesses. A few do in each pause's beginning,

@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""What a datagram costs that is refused, by the reason, and what valid knocks cost that come fast:
+processor time beside one X25519 of the same run."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from measure import OPTIONS, RECORDED, hurry, program, row, values
+
+from floods import FLOODER, MANY
+from gate import Gate, Net, known
+from netns import eventually, sweep
+from world import KNOCK_PORT
+
+SECONDS = 2
+SUSTAINED = 10_000  # valid knocks a second
+SUSTAINED_SECONDS = 5
+MANY_CLIENTS = 100
+
+STEADY = 10_000  # a second, of what costs curve arithmetic: no more than can be looked at
+USER = {"shield_at": "user"}  # left out where the daemon does not know it
+
+#         reason                           kind        rate    settings              at most, x25519
+REASONS = (("malformed", "malformed", 0, {}, None),
+           ("copy", "copy", 0, {}, 0.1),
+           ("well-formed junk", "junk", STEADY, {}, None),
+           ("captured prefix and junk", "prefix", STEADY, {}, None),
+           ("sealed, unsigned", "unsigned", STEADY, {}, 1.15),
+           ("sealed, unsigned, legacy: no", "unsigned", STEADY, {"legacy": False}, 1.15),
+           ("junk, shield: prefer", "junk", STEADY, {"shield": "prefer", **USER}, None),
+           ("junk, shield: require", "junk", 0, {"shield": "require", **USER}, None))
+MALFORMED_LEAST = 400_000  # a second and core
+
+
+class Refused:
+    """One daemon that refuses one kind of datagram."""
+
+    def __init__(self, net, folder, settings):
+        self.gate = Gate(net, folder, settings)
+
+    def cost(self, kind, rate):
+        """Microseconds of the doormen's processor time for each datagram that they have read."""
+        gate = self.gate.start()
+        captured = gate.write("captured", "valid", "--clients", 1, "--first", gate.extra,
+                              "--count", 1)
+        with gate.net.client.socket(2, 2) as s:
+            s.sendto(captured.read_bytes(), (gate.address, KNOCK_PORT))
+        assert eventually(lambda: gate.stats()["granted"] == 1), "the first knock was lost"
+        load = gate.load(kind, rate, SECONDS, "--source", FLOODER[4], "--packets", captured)
+        spent, drops = gate.cpu(), gate.drops()
+        load.begin()
+        sent = load.result()["sent"]
+        time.sleep(0.3)  # until it has read what waits
+        spent = {role: seconds - spent[role] for role, seconds in gate.cpu().items()}
+        read = sent - (gate.drops() - drops)
+        return {"sent": sent, "read": read, "doorman_us": spent["doorman"] / read * 1e6,
+                "keeper_us": spent["keeper"] / read * 1e6}
+
+
+def settings_known(net, folder, settings):
+    """Those to use, or None, and what the daemon says of them."""
+    complaint = known(net, folder, settings)
+    if complaint and USER.items() <= settings.items():
+        settings = {key: value for key, value in settings.items() if key not in USER}
+        complaint = known(net, folder, settings)
+    return (None if complaint else settings), complaint
+
+
+def report_refused(net, folder, x25519):
+    print(f"\nProcessor time of the doorman for each refused datagram; one X25519: {x25519:.1f} us")
+    found = []
+    for reason, kind, rate, settings, most in REASONS:
+        settings, complaint = settings_known(net, folder, settings)
+        if settings is None:
+            row(reason, "skipped")
+            print("      " + complaint)
+            continue
+        refused = Refused(net, Path(folder) / "refused", settings)
+        try:
+            cost = refused.cost(kind, rate)
+        finally:
+            refused.gate.close()
+        ratio = cost["doorman_us"] / x25519
+        found.append({"reason": reason, "x25519_us": x25519, **cost})
+        row(reason, f"{cost['doorman_us']:.2f} us", f"at most {most} x" if most else "",
+            f"{ratio:.3f} x X25519", None if most is None else ratio <= most)
+        if kind == "malformed":
+            each = 1e6 / cost["doorman_us"]
+            row("  a second and core", f"{each:,.0f}", f"at least {MALFORMED_LEAST:,}", "",
+                each >= MALFORMED_LEAST)
+    return found
+
+
+def sustained(net, folder, clients):
+    """Valid knocks with a hint, each from an address of its own."""
+    gate = Gate(net, Path(folder) / "sustained", clients=clients)
+    try:
+        gate.start()
+        load = gate.load("valid", SUSTAINED, SUSTAINED_SECONDS, "--clients", clients, "--hint",
+                         "--source", FLOODER[4], "--sources", SUSTAINED * SUSTAINED_SECONDS)
+        cpu, drops = gate.cpu(), gate.drops()
+        load.begin()
+        sent = load.result()
+        eventually(lambda: gate.stats()["granted"] >= sent["sent"], within=2)
+        cpu = {role: seconds - cpu[role] for role, seconds in gate.cpu().items()}
+        granted = gate.stats()["granted"]
+        return {"clients": clients, "sent": sent["sent"], "pps": sent["pps"], "granted": granted,
+                "dropped": gate.drops() - drops,
+                "cpu_us": sum(cpu.values()) / max(granted, 1) * 1e6,
+                "opened": sum(address.startswith("10.1") for address in gate.granted())}
+    finally:
+        gate.close()
+
+
+def report_sustained(net, folder, work):
+    print(f"\n{SUSTAINED:,} valid knocks a second with a lookup hint, from as many addresses")
+    found = []
+    for clients in (1, MANY_CLIENTS):
+        one = sustained(net, folder, clients)
+        found.append(one)
+        row(f"opened, of {clients} clients", f"{one['opened']:,}", f"all {one['sent']:,}",
+            f"{one['pps']:,.0f} a second", one["opened"] == one["sent"])
+        row("  processor time for each that was granted", f"{one['cpu_us']:.0f} us",
+            "at most 1.4 x floor", f"{one['cpu_us'] / work:.2f} x floor",
+            one["cpu_us"] <= 1.4 * work)
+    return found
+
+
+def report(net, folder, floor):
+    return {"refused": report_refused(net, folder, floor["x25519"]),
+            "sustained": report_sustained(net, folder, floor["crypto"] + floor["netlink"])}
+
+
+def main():
+    hurry()
+    sweep()
+    net = Net()
+    try:
+        with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+            Path(folder).chmod(0o755)
+            found = report(net, folder, values(net.server.run(program("bench-floor"))))
+    finally:
+        net.close()
+    if OPTIONS.json:
+        found = {"costs": found, "rows": RECORDED}
+        Path(OPTIONS.json).write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
