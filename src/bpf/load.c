@@ -1,5 +1,6 @@
 #include "bpf/load.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,14 @@ static int take_complaint(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
+static uint32_t id_of(int program)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof info;
+
+	return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.id : 0;
+}
+
 static int copy_of(int fd)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -35,6 +44,7 @@ static int copy_of(int fd)
 static bool take(struct kernel_shield_loaded *out, const struct shield_object *o, bool with_xdp)
 {
 	out->xdp = with_xdp ? copy_of(bpf_program__fd(o->progs.postern_shield)) : -1;
+	out->xdp_id = with_xdp ? id_of(out->xdp) : 0;
 	out->socket = copy_of(bpf_program__fd(o->progs.postern_socket));
 	out->control = copy_of(bpf_map__fd(o->maps.data_control));
 	out->addresses = copy_of(bpf_map__fd(o->maps.data_address));

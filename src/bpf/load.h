@@ -15,11 +15,12 @@ struct kernel_shield_loaded {
 	int control; /* pieces of memory to map (bpf/pages.h) */
 	int addresses;
 	int counts;
+	uint32_t xdp_id; /* of the program, for as long as the kernel has it */
 };
 
-#define KERNEL_SHIELD_NONE         \
-	{                          \
-		-1, -1, -1, -1, -1 \
+#define KERNEL_SHIELD_NONE            \
+	{                             \
+		-1, -1, -1, -1, -1, 0 \
 	}
 
 /* For the knock port. `with_xdp`: else the filter alone. False, and why not: the kernel's reason,

@@ -149,6 +149,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
 	change_shield(d, m);
+	doorman_put_kernel_keys(d);
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
@@ -216,6 +217,8 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 		s->source = (struct loop_source){-1, socket_ready, s};
 	}
 	budget_init(&d->budget);
+	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))
+		return false;
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);

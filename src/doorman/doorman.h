@@ -4,6 +4,7 @@
 #define DOORMAN_DOORMAN_H
 
 #include "admit/admit.h"
+#include "bpf/pages.h"
 #include "client/guess_limiter.h"
 #include "doorman/trial_queue.h"
 #include "intake/held.h"
@@ -32,6 +33,8 @@ struct doorman {
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
 	struct loop_source scan_timer;
+	struct kernel_shield_control *kernel_keys; /* NULL: nobody else looks at tags */
+	struct loop_source kernel_keys_timer;
 	bool stopping; /* reads no more */
 	struct report report;
 
@@ -54,6 +57,15 @@ MESSAGES_TO_DOORMAN(MESSAGE_DECLARE)
 
 /* Its whole life; the exit status. */
 int doorman_run(void);
+
+/* --- kernel_keys.c */
+
+/* From `control`, the shield's memory in the kernel, which stays the caller's; -1: there is none.
+ * False with errno. */
+bool doorman_open_kernel_keys(struct doorman *d, int control);
+/* Tells the shield in the kernel the keys of now, by the configuration; also by a timer. `context`
+ * is the doorman. */
+void doorman_put_kernel_keys(void *context);
 
 /* --- knock.c */
 
