@@ -142,6 +142,10 @@ static void print_value(
 	case CHECK_FORM:
 		printf("of key and signature: %s", passed ? "in range" : "out of range");
 		break;
+	case CHECK_TAG:
+		printf("%s%s", x->tag_key == NULL ? "none of ours" : "of ",
+		    x->tag_key == NULL ? passed ? ", so that others go first" : "" : x->tag_key);
+		break;
 	case CHECK_KEY:
 		fputs(passed ? "made" : "none to be had: its half is of small order", stdout);
 		break;
