@@ -60,11 +60,12 @@ _Static_assert(1 << (64 - 55) == KERNEL_SHIELD_ADDRESSES, "as many places as the
 
 /* What became of datagrams for the knock port. */
 #define KERNEL_SHIELD_COUNTS(X)                                                   \
-	X(TAGGED, "tagged")           /* let through */                           \
-	X(UNTAGGED, "untagged")       /* let through */                           \
-	X(STALE, "stale-keys")        /* let through untagged: no key is fresh */ \
-	X(WRONG_SIZE, "wrong-size")   /* refused, as all that follow */           \
-	X(MALFORMED, "malformed")     /* version, top bit of the key, S >= L */   \
+	X(TAGGED, "tagged")         /* let through */                             \
+	X(UNTAGGED, "untagged")     /* let through */                             \
+	X(STALE, "stale-keys")      /* let through untagged: no key is fresh */   \
+	X(WRONG_SIZE, "wrong-size") /* refused, as all that follow */             \
+	X(WRONG_VERSION, "wrong-version")                                         \
+	X(MALFORMED, "malformed")     /* top bit of the key, S >= L */            \
 	X(NO_TAG, "no-tag")           /* and `require` */                         \
 	X(SENDER_LANE, "sender-lane") /* untagged, and too many of this sender */ \
 	X(FULL_LANE, "full-lane")     /* untagged, and too many of all */
@@ -84,7 +85,7 @@ enum kernel_shield_place { KERNEL_SHIELD_XDP, KERNEL_SHIELD_SOCKET, KERNEL_SHIEL
 
 struct kernel_shield_row {
 	uint64_t count[KERNEL_SHIELD_COUNT_MOST];
-};
+} __attribute__((aligned(64)));
 
 struct kernel_shield_counts {
 	struct kernel_shield_row row[KERNEL_SHIELD_PLACES][KERNEL_SHIELD_ROWS];

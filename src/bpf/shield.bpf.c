@@ -256,7 +256,9 @@ static __always_inline int judge_frame(struct cursor *c, const struct addresses_
 		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_WRONG_SIZE), XDP_DROP;
 	if (p + SHIELD_PACKET_BYTES > c->end)
 		return XDP_PASS; /* in several pieces, or cut: the stack knows */
-	if (!shield_right_version(p) || !shield_well_formed(p))
+	if (!shield_right_version(p))
+		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_WRONG_VERSION), XDP_DROP;
+	if (!shield_well_formed(p))
 		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_MALFORMED), XDP_DROP;
 	d.words = (struct shield_words){
 	    {le64_at(p), le64_at(p + 8), le64_at(p + 16), le64_at(p + 24)}, le64_at(p + 29) >> 24};
@@ -307,7 +309,9 @@ int postern_socket(struct __sk_buff *skb)
 	if (skb->len != UDP_KNOCK_BYTES ||
 	    bpf_skb_load_bytes(skb, sizeof(struct udphdr), p, SHIELD_PACKET_BYTES) != 0)
 		return count(KERNEL_SHIELD_SOCKET, KERNEL_SHIELD_WRONG_SIZE), DROP;
-	if (!shield_right_version(p) || !shield_well_formed(p))
+	if (!shield_right_version(p))
+		return count(KERNEL_SHIELD_SOCKET, KERNEL_SHIELD_WRONG_VERSION), DROP;
+	if (!shield_well_formed(p))
 		return count(KERNEL_SHIELD_SOCKET, KERNEL_SHIELD_MALFORMED), DROP;
 	d.words = shield_words_of(p);
 	d.tag = shield_le64(p + SHIELD_TAG_AT);

@@ -186,6 +186,26 @@ static void show_kernel_shield(struct conversation *c)
 		}
 }
 
+/* A refusal counts as one wherever it happens. */
+static uint64_t refused_by_kernel(const struct kernel_shield_counts *counts, enum verdict v)
+{
+	static const enum verdict verdicts[KERNEL_SHIELD_COUNT_MOST] = {
+	    [KERNEL_SHIELD_WRONG_SIZE] = VERDICT_BAD_SIZE,
+	    [KERNEL_SHIELD_WRONG_VERSION] = VERDICT_BAD_VERSION,
+	    [KERNEL_SHIELD_MALFORMED] = VERDICT_MALFORMED,
+	    [KERNEL_SHIELD_NO_TAG] = VERDICT_UNTAGGED,
+	    [KERNEL_SHIELD_SENDER_LANE] = VERDICT_BUSY,
+	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY};
+	uint64_t sum = 0;
+
+	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE; n < KERNEL_SHIELD_COUNT_MOST;
+	     n++)
+		for (enum kernel_shield_place p = 0; verdicts[n] == v && p < KERNEL_SHIELD_PLACES;
+		     p++)
+			sum += kernel_shield_counted(counts, p, n);
+	return sum;
+}
+
 static void show_stats(struct conversation *c)
 {
 	const struct desk *d = c->desk;
@@ -195,6 +215,8 @@ static void show_stats(struct conversation *c)
 
 		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
 			count += d->counters[i]->verdicts[v];
+		if (d->shield_counts != NULL)
+			count += refused_by_kernel(d->shield_counts, (enum verdict)v);
 		send_stat(c, verdict_name((enum verdict)v), count);
 	}
 	show_kernel_shield(c);

@@ -38,7 +38,9 @@ void kernel_shield_open(struct kernel_shield *k, const struct settings *s)
 	if (left > 0)
 		log_line(LOG_LEVEL_INFO,
 		    "the shield of an earlier daemon is taken away (devices: %zu)", left);
-	if (!s->openme || s->shield_at == CONF_SHIELD_AT_USER)
+	/* Whoever wants to read of each refusal gets them all. */
+	if (!s->openme || s->shield_at == CONF_SHIELD_AT_USER ||
+	    (s->shield_at == CONF_SHIELD_AT_AUTO && log_get_settings().level == LOG_LEVEL_DEBUG))
 		return;
 	if ((s->shield_at != CONF_SHIELD_AT_XDP || !load(k, s, true)) && !load(k, s, false))
 		return;

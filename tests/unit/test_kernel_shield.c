@@ -387,16 +387,20 @@ static void a_sender_has_a_lane(void **state)
 static void what_happens_is_counted(void **state)
 {
 	static const enum kernel_shield_count all[] = {KERNEL_SHIELD_TAGGED, KERNEL_SHIELD_NO_TAG,
-	    KERNEL_SHIELD_MALFORMED, KERNEL_SHIELD_WRONG_SIZE};
-	uint64_t before[4];
+	    KERNEL_SHIELD_WRONG_VERSION, KERNEL_SHIELD_WRONG_SIZE, KERNEL_SHIELD_MALFORMED};
+	enum { COUNTS = sizeof all / sizeof *all };
+	uint64_t before[COUNTS];
 
 	(void)state;
 	load(false);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < COUNTS; i++)
 		before[i] = counted(all[i]);
 	expect_judged((struct frame_kind){0});
 	run((struct frame_kind){.payload = packet, .payload_bytes = 9});
-	for (size_t i = 0; i < 4; i++)
+	packet[0] = SHIELD_VERSION;
+	packet[SHIELD_RANDOM_AT - 1] |= 0x80;
+	run((struct frame_kind){0});
+	for (size_t i = 0; i < COUNTS; i++)
 		assert_int_equal(counted(all[i]) - before[i], 1);
 }
 
