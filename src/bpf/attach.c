@@ -97,8 +97,9 @@ enum attach_mode attach_program(int socket, int index, int program, int *error)
 
 int attach_remove(int socket, int index, int program)
 {
-	int error = set(socket, index, -1, XDP_FLAGS_REPLACE | XDP_FLAGS_DRV_MODE, program);
+	uint32_t flags = program >= 0 ? XDP_FLAGS_REPLACE : 0;
+	int error = set(socket, index, -1, flags | XDP_FLAGS_DRV_MODE, program);
+	int generic = set(socket, index, -1, flags | XDP_FLAGS_SKB_MODE, program);
 
-	return error == 0 ? 0
-	                  : set(socket, index, -1, XDP_FLAGS_REPLACE | XDP_FLAGS_SKB_MODE, program);
+	return error == 0 ? 0 : generic;
 }

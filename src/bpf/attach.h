@@ -15,7 +15,7 @@ int attach_open(void);
  * replaced. ATTACH_NONE with *error when it could not be. Waits for nobody but the kernel. */
 enum attach_mode attach_program(int socket, int index, int program, int *error);
 
-/* Takes `program` away from there, if it is what is there. 0 or an errno. */
+/* Takes `program` away from there, if it is what is there; -1: whatever is. 0 or an errno. */
 int attach_remove(int socket, int index, int program);
 
 #endif

@@ -39,19 +39,25 @@ static int open_ours(uint32_t id)
 	return fd;
 }
 
-size_t kernel_shield_clear(void)
+static bool clear(int socket, const struct link *l, uint32_t id)
+{
+	int program = l->xdp_program == id ? -1 : open_ours(l->xdp_program);
+	bool done =
+	    (program >= 0 || l->xdp_program == id) && attach_remove(socket, l->index, program) == 0;
+
+	fd_close(program);
+	return done;
+}
+
+size_t kernel_shield_clear(uint32_t id)
 {
 	struct link *links = NULL;
 	size_t count = 0, cleared = 0;
 	int socket = links_read(&links, &count, "") ? attach_open() : -1;
 
-	for (size_t i = 0; socket >= 0 && i < count; i++) {
-		int program = links[i].xdp_program == 0 ? -1 : open_ours(links[i].xdp_program);
-
-		if (program >= 0 && attach_remove(socket, links[i].index, program) == 0)
+	for (size_t i = 0; socket >= 0 && i < count; i++)
+		if (links[i].xdp_program != 0 && clear(socket, &links[i], id))
 			cleared++;
-		fd_close(program);
-	}
 	fd_close(socket);
 	free(links);
 	return cleared;

@@ -4,9 +4,11 @@
 #define BPF_CLEAR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* Takes them away, known by their name, and leaves those of others alone. How many there were; it
- * finds none where the kernel does not tell us (CAP_SYS_ADMIN). */
-size_t kernel_shield_clear(void);
+/* Takes them away, and leaves those of others alone. They are known by `id`, which one was given
+ * (0: none), and by their name, which the kernel tells to those with CAP_SYS_ADMIN alone. How many
+ * there were. */
+size_t kernel_shield_clear(uint32_t id);
 
 #endif

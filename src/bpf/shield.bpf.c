@@ -121,12 +121,13 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
-/* What stands there, and the cursor behind it; NULL when that is not in the frame. */
-#define TAKE(c, type)                                                                         \
-	({                                                                                    \
-		const type *taken_ = (const type *)(c)->at;                                   \
-		(const uint8_t *)(taken_ + 1) > (c)->end ? NULL                               \
-		                                         : ((c)->at += sizeof(type), taken_); \
+/* Has `head` point to what stands there, and the cursor behind it. False when that is not in the
+ * frame. Without a NULL: comparing with that would need a right more (CAP_PERFMON). */
+#define TAKE(c, head)                           \
+	({                                      \
+		(head) = (const void *)(c)->at; \
+		(c)->at += sizeof *(head);      \
+		(c)->at <= (c)->end;            \
 	})
 
 struct vlan_tag {
@@ -148,10 +149,10 @@ struct addresses_of {
 /* The protocol above Ethernet, or 0. */
 static __always_inline uint16_t parse_ethernet(struct cursor *c)
 {
-	const struct ethhdr *head = TAKE(c, struct ethhdr);
+	const struct ethhdr *head;
 	uint16_t protocol;
 
-	if (head == NULL)
+	if (!TAKE(c, head))
 		return 0;
 	protocol = head->h_proto;
 #pragma unroll
@@ -160,8 +161,7 @@ static __always_inline uint16_t parse_ethernet(struct cursor *c)
 
 		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
 			break;
-		tag = TAKE(c, struct vlan_tag);
-		if (tag == NULL ||
+		if (!TAKE(c, tag) ||
 		    (settings.one_interface != 0 && (tag->number & bpf_htons(VLAN_NUMBER)) != 0))
 			return 0;
 		protocol = tag->protocol;
@@ -171,9 +171,9 @@ static __always_inline uint16_t parse_ethernet(struct cursor *c)
 
 static __always_inline bool parse_four(struct cursor *c, struct addresses_of *a)
 {
-	const struct iphdr *head = TAKE(c, struct iphdr);
+	const struct iphdr *head;
 
-	if (head == NULL || head->ihl < sizeof *head / 4 || head->protocol != IPPROTO_UDP ||
+	if (!TAKE(c, head) || head->ihl < sizeof *head / 4 || head->protocol != IPPROTO_UDP ||
 	    (head->frag_off & bpf_htons(FRAGMENT_BITS)) != 0)
 		return false;
 	c->at += head->ihl * 4 - sizeof *head;
@@ -192,8 +192,7 @@ static __always_inline bool skip_extensions(struct cursor *c, uint8_t next)
 
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
 			break;
-		x = TAKE(c, struct extension);
-		if (x == NULL)
+		if (!TAKE(c, x))
 			return false;
 		next = x->next;
 		c->at += x->units * 8;
@@ -208,9 +207,9 @@ static __always_inline uint64_t word_of(const void *at)
 
 static __always_inline bool parse_six(struct cursor *c, struct addresses_of *a)
 {
-	const struct ipv6hdr *head = TAKE(c, struct ipv6hdr);
+	const struct ipv6hdr *head;
 
-	if (head == NULL)
+	if (!TAKE(c, head))
 		return false;
 	a->sender = word_of(&head->saddr);
 	a->to.high = word_of(&head->daddr);
@@ -246,14 +245,15 @@ static __always_inline uint64_t le64_at(const uint8_t *at)
 
 static __always_inline int judge_frame(struct cursor *c, const struct addresses_of *a)
 {
-	const struct udphdr *udp = TAKE(c, struct udphdr);
-	const uint8_t *p = c->at;
+	const struct udphdr *udp;
+	const uint8_t *p;
 	struct datagram d;
 
-	if (udp == NULL || udp->dest != settings.port || !is_ours(&a->to))
+	if (!TAKE(c, udp) || udp->dest != settings.port || !is_ours(&a->to))
 		return XDP_PASS;
 	if (udp->len != bpf_htons(UDP_KNOCK_BYTES))
 		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_WRONG_SIZE), XDP_DROP;
+	p = c->at;
 	if (p + SHIELD_PACKET_BYTES > c->end)
 		return XDP_PASS; /* in several pieces, or cut: the stack knows */
 	if (!shield_right_version(p))

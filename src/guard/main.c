@@ -100,7 +100,7 @@ static int shut(const struct guard_options *o)
 
 static int tell(bool released)
 {
-	if (released && kernel_shield_clear() > 0)
+	if (released && kernel_shield_clear(0) > 0)
 		log_line(LOG_LEVEL_INFO, "the shield is taken away from the devices");
 	if (released)
 		log_line(

@@ -1,13 +1,19 @@
 #include "main/kernel_shield.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "bpf/attach.h"
 #include "bpf/clear.h"
 #include "bpf/pages.h"
@@ -31,9 +37,51 @@ static bool load(struct kernel_shield *k, const struct settings *s, bool with_xd
 	return false;
 }
 
-void kernel_shield_open(struct kernel_shield *k, const struct settings *s)
+/* --- What is left at devices is known by a file beside the control socket, where it is gone with
+ * the boot. Not in the state directory, where the replay guard's is to be the first. */
+
+struct note {
+	char boot_id[CLOCK_BOOT_ID_BYTES]; /* a program has another id in another boot */
+	uint32_t program;
+};
+
+static int open_note(const char *control, int flags)
 {
-	size_t left = kernel_shield_clear();
+	char path[PATH_MAX];
+	int length = snprintf(path, sizeof path, "%s.shield", control);
+
+	if (length < 0 || (size_t)length >= sizeof path)
+		return -1;
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static uint32_t read_note(const char *control)
+{
+	int fd = open_note(control, O_RDONLY);
+	struct note now = {.program = 0}, then;
+	bool read = fd >= 0 && fd_read(fd, &then, sizeof then) == sizeof then;
+
+	fd_close(fd);
+	return read && clock_boot_id(now.boot_id) &&
+	               memcmp(now.boot_id, then.boot_id, sizeof now.boot_id) == 0
+	           ? then.program
+	           : 0;
+}
+
+static void write_note(const char *control, uint32_t program)
+{
+	struct note now = {.program = program};
+	int fd = open_note(control, O_WRONLY | O_CREAT | O_TRUNC);
+
+	if (fd < 0 || !clock_boot_id(now.boot_id) ||
+	    write(fd, &now, sizeof now) != (ssize_t)sizeof now)
+		log_line(LOG_LEVEL_WARN, "cannot note which shield is ours, for the next daemon");
+	fd_close(fd);
+}
+
+void kernel_shield_open(struct kernel_shield *k, const struct settings *s, const char *control)
+{
+	size_t left = kernel_shield_clear(read_note(control));
 
 	if (left > 0)
 		log_line(LOG_LEVEL_INFO,
@@ -44,6 +92,8 @@ void kernel_shield_open(struct kernel_shield *k, const struct settings *s)
 		return;
 	if ((s->shield_at != CONF_SHIELD_AT_XDP || !load(k, s, true)) && !load(k, s, false))
 		return;
+	if (k->loaded.xdp_id != 0)
+		write_note(control, k->loaded.xdp_id);
 	k->addresses = kernel_shield_map_addresses(k->loaded.addresses);
 }
 

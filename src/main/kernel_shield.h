@@ -34,8 +34,12 @@ struct kernel_shield {
 		.loaded = KERNEL_SHIELD_NONE, .source = {.fd = -1 } \
 	}
 
-/* Loads what server.shield_at asks for; what cannot be had is said, and the next place is used. */
-void kernel_shield_open(struct kernel_shield *k, const struct settings *settings);
+/* Takes away what an earlier daemon has left at devices, known by its note beside the control
+ * socket, and loads what server.shield_at asks for; what cannot be had is said, and the next place
+ * is used.
+ */
+void kernel_shield_open(
+    struct kernel_shield *k, const struct settings *settings, const char *control);
 /* Has the filter look at the socket (-1: there is none). */
 void kernel_shield_filter(struct kernel_shield *k, int socket);
 /* Where junk is dropped first. */

@@ -111,7 +111,7 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		ok = main_take_lease(m);
 	}
 	if (ok)
-		kernel_shield_open(&m->shield, h.snapshot.settings);
+		kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store);
 	if (ok)

@@ -148,7 +148,8 @@ class DeviceTest(KernelShieldTest):
 
     def tearDown(self):
         super().tearDown()
-        self.server.run("ip", "link", "set", "dev", "wire", "xdp", "off", check=False)
+        for mode in ("xdp", "xdpgeneric"):
+            self.server.run("ip", "link", "set", "dev", "wire", mode, "off", check=False)
 
     def test_junk_never_reaches_the_stack(self):
         self.serve()
@@ -172,6 +173,18 @@ class DeviceTest(KernelShieldTest):
         first = self.attached()[0]
         self.daemon.kill()
         self.assertEqual(self.attached()[0], first)
+        self.daemon.start()
+        self.assertTrue(eventually(lambda: self.attached()[0] not in (None, first)))
+        self.assert_junk_is_dropped("xdp")
+
+    def test_a_successor_that_is_not_told_names(self):
+        """As by the unit: the kernel tells names of programs to CAP_SYS_ADMIN alone."""
+        self.serve()
+        first = self.attached()[0]
+        self.daemon.kill()
+        command = self.daemon.command
+        self.daemon.command = lambda *more: [
+            "setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", *command(*more)]
         self.daemon.start()
         self.assertTrue(eventually(lambda: self.attached()[0] not in (None, first)))
         self.assert_junk_is_dropped("xdp")
