@@ -97,17 +97,7 @@ void kernel_shield_open(struct kernel_shield *k, const struct settings *s, const
 	k->addresses = kernel_shield_map_addresses(k->loaded.addresses);
 }
 
-void kernel_shield_filter(struct kernel_shield *k, int socket)
-{
-	if (socket < 0 || k->loaded.socket < 0)
-		return;
-	k->filter = socket_put_program(socket, k->loaded.socket);
-	if (!k->filter)
-		log_event(LOG_LEVEL_WARN, "no shield at the socket", "why", strerror(errno), "then",
-		    BEHIND, NULL);
-}
-
-enum control_shield kernel_shield_place(const struct kernel_shield *k)
+static enum control_shield find_place(const struct kernel_shield *k)
 {
 	enum attach_mode least = ATTACH_MODES;
 
@@ -119,6 +109,17 @@ enum control_shield kernel_shield_place(const struct kernel_shield *k)
 	if (least == ATTACH_GENERIC)
 		return CONTROL_SHIELD_GENERIC;
 	return k->filter ? CONTROL_SHIELD_SOCKET : CONTROL_SHIELD_USER;
+}
+
+void kernel_shield_filter(struct kernel_shield *k, int socket)
+{
+	if (socket < 0 || k->loaded.socket < 0)
+		return;
+	k->filter = socket_put_program(socket, k->loaded.socket);
+	if (!k->filter)
+		log_event(LOG_LEVEL_WARN, "no shield at the socket", "why", strerror(errno), "then",
+		    BEHIND, NULL);
+	k->place = find_place(k);
 }
 
 /* --- Addresses */
@@ -263,6 +264,7 @@ bool main_take_shield_attached(
 	d->mode = a->mode;
 	d->failed = a->error != 0;
 	say_attached(m, a);
+	m->shield.place = find_place(&m->shield);
 	main_tell_status(m);
 	return true;
 }
@@ -283,14 +285,27 @@ static void links_changed(void *context)
 
 void main_check_shield(struct main_process *m)
 {
-	enum control_shield before = kernel_shield_place(&m->shield);
+	enum control_shield before = m->shield.place;
 
 	if (m->shield.source.fd < 0)
 		return;
 	put_addresses(&m->shield);
 	check_devices(m);
-	if (kernel_shield_place(&m->shield) != before)
+	m->shield.place = find_place(&m->shield);
+	if (m->shield.place != before)
 		main_tell_status(m);
+}
+
+void main_remove_shield(const struct main_process *m)
+{
+	for (size_t i = 0; i < SHIELDED_MOST; i++) {
+		const struct shielded_device *d = &m->shield.devices[i];
+		const struct message_shield_attach away = {.index = d->index, .away = true};
+
+		if (d->mode != ATTACH_NONE)
+			channel_try_send(
+			    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_SHIELD_ATTACH, &away);
+	}
 }
 
 bool main_watch_shield(struct main_process *m)

@@ -24,9 +24,10 @@ struct kernel_shield {
 	struct kernel_shield_addresses *addresses;
 	struct loop_source source; /* netlink: links and addresses; fd -1: not watched */
 	struct shielded_device devices[SHIELDED_MOST];
-	bool overflow;  /* of addresses: said */
-	bool no_device; /* the same */
-	bool filter;    /* looks at the socket */
+	bool overflow;             /* of addresses: said */
+	bool no_device;            /* the same */
+	bool filter;               /* looks at the socket */
+	enum control_shield place; /* where junk is dropped first, at the least of the devices */
 };
 
 #define KERNEL_SHIELD_EMPTY                                         \
@@ -42,7 +43,4 @@ void kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);
 /* Has the filter look at the socket (-1: there is none). */
 void kernel_shield_filter(struct kernel_shield *k, int socket);
-/* Where junk is dropped first. */
-enum control_shield kernel_shield_place(const struct kernel_shield *k);
-
 #endif

@@ -137,6 +137,8 @@ void main_check_interface(struct main_process *m);
 
 /* Has the shield attached to devices, from now on and in the loop. False, having said why. */
 bool main_watch_shield(struct main_process *m);
+/* Has it taken away from them: before the keeper is told to stop. */
+void main_remove_shield(const struct main_process *m);
 /* Looks at devices and addresses anew. */
 void main_check_shield(struct main_process *m);
 

@@ -231,6 +231,11 @@ class DeviceTest(KernelShieldTest):
         run("clang", "-target", "bpf", "-O2", "-c", source, "-o", target)
         return target
 
+    def test_a_stop_that_removes_the_rules_takes_it_away(self):
+        self.serve(shutdown="remove")
+        self.daemon.stop()
+        self.assertIsNone(self.attached()[0])
+
     def test_release_takes_it_away(self):
         self.serve()
         self.daemon.stop()
