@@ -75,6 +75,14 @@ static void print_lacks(const struct daemon_state *state)
 		putchar('\n');
 }
 
+static void print_shield(const struct daemon_state *state)
+{
+	static const char *const where[CONTROL_SHIELDS] = {"in the daemon alone", "at its socket",
+	    "at the network device (XDP, generic)", "at the network device (XDP, native)"};
+
+	printf("Junk is dropped %s\n\n", where[state->shield]);
+}
+
 static void print_text(struct names *names, const struct daemon_state *state, int64_t now_ns)
 {
 	const char *bold = cli_colour(CLI_BOLD), *plain = cli_colour(CLI_PLAIN);
@@ -83,6 +91,7 @@ static void print_text(struct names *names, const struct daemon_state *state, in
 
 	printf("Sessions as of %s\n\n", clock_text(now_ns, when));
 	print_lacks(state);
+	print_shield(state);
 	printf("%sACTIVE SESSIONS%s\n", bold, plain);
 	if (state->session_count == 0)
 		puts("  none");
@@ -137,6 +146,8 @@ static void print_sessions_json(
 {
 	struct json j = {.to = stdout};
 	static const char *const guards[CONTROL_GUARDS] = {"none", "there", "gone"};
+	static const char *const shields[CONTROL_SHIELDS] = {
+	    "user", "socket", "xdp-generic", "xdp-native"};
 	char address[ADDR_TEXT_BYTES];
 
 	json_open(&j, NULL, '{');
@@ -159,6 +170,7 @@ static void print_sessions_json(
 		json_string(&j, NULL, state->without[i]);
 	json_close(&j, ']');
 	json_string(&j, "guard", guards[state->guard]);
+	json_string(&j, "shield_at", shields[state->shield]);
 	json_close(&j, '}');
 }
 

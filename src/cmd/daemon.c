@@ -41,6 +41,10 @@ static void take_record(void *context, const struct control_record *record)
 		s->guard = record->stat.value < CONTROL_GUARDS
 		               ? (enum control_guard)record->stat.value
 		               : CONTROL_GUARD_NONE;
+	else if (record->type == CONTROL_STAT && strcmp(record->stat.name, CONTROL_SHIELD) == 0)
+		s->shield = record->stat.value < CONTROL_SHIELDS
+		                ? (enum control_shield)record->stat.value
+		                : CONTROL_SHIELD_USER;
 	else if (record->type == CONTROL_STAT && s->without_count < DAEMON_LAYERS_MOST)
 		memcpy(s->without[s->without_count++], record->stat.name, CONTROL_NAME_BYTES);
 }

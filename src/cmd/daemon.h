@@ -17,6 +17,7 @@ struct daemon_state {
 	char without[DAEMON_LAYERS_MOST][CONTROL_NAME_BYTES]; /* layers of the daemon's sandbox */
 	size_t without_count;
 	enum control_guard guard;
+	enum control_shield shield;
 	bool short_of_memory;
 };
 

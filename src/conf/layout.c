@@ -209,6 +209,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->shutdown = (uint8_t)from->shutdown;
 	to->shield = (uint8_t)(from->shield_key.bytes == NULL ? CONF_SHIELD_OFF : from->shield);
 	to->host_chains = (uint8_t)from->host_chains;
+	to->shield_at = (uint8_t)from->shield_at;
 	to->sandbox = (uint8_t)from->sandbox;
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;

@@ -1,6 +1,7 @@
 #include "conf/links.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
@@ -69,6 +70,8 @@ static void read_nested(
 			link->wanted |= is_wanted(l, &body);
 		else if (within == IFLA_LINKINFO && type == IFLA_INFO_KIND)
 			copy_name(link->kind, sizeof link->kind, &body);
+		else if (within == IFLA_XDP && type == IFLA_XDP_PROG_ID)
+			reader_take(&body, &link->xdp_program, sizeof link->xdp_program);
 	}
 }
 
@@ -86,13 +89,14 @@ static bool add_link(struct list *l, struct reader message)
 	memset(link, 0, sizeof *link);
 	reader_take(&message, &head, sizeof head);
 	link->index = head.ifi_index;
+	link->ethernet = head.ifi_type == ARPHRD_ETHER;
 	while (next_attribute(&message, &type, &body)) {
 		if (type == IFLA_IFNAME) {
 			copy_name(link->name, sizeof link->name, &body);
 			link->wanted |= is_wanted(l, &body);
 		} else if (type == IFLA_MASTER) {
 			reader_take(&body, &link->master, sizeof link->master);
-		} else if (type == IFLA_PROP_LIST || type == IFLA_LINKINFO) {
+		} else if (type == IFLA_PROP_LIST || type == IFLA_LINKINFO || type == IFLA_XDP) {
 			read_nested(l, link, type, body);
 		}
 	}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "snapshot/snapshot.h"
 
@@ -15,6 +16,8 @@ struct link {
 	char name[INTERFACE_NAME_BYTES];
 	char kind[LINK_KIND_BYTES]; /* "bridge", "vrf", ...; "" for hardware */
 	bool wanted;                /* its name, or another name of it, is the one asked for */
+	bool ethernet;
+	uint32_t xdp_program; /* id of what is attached there; 0: nothing */
 };
 
 /* All of them, the caller's to free. False with errno. */

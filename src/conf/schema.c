@@ -13,6 +13,9 @@ const struct conf_word conf_established_words[] = {
     {"keep", CONF_ESTABLISHED_KEEP}, {"cut", CONF_ESTABLISHED_CUT}, {NULL, 0}};
 const struct conf_word conf_shield_words[] = {{"off", CONF_SHIELD_OFF},
     {"prefer", CONF_SHIELD_PREFER}, {"require", CONF_SHIELD_REQUIRE}, {NULL, 0}};
+const struct conf_word conf_shield_at_words[] = {{"auto", CONF_SHIELD_AT_AUTO},
+    {"xdp", CONF_SHIELD_AT_XDP}, {"socket", CONF_SHIELD_AT_SOCKET}, {"user", CONF_SHIELD_AT_USER},
+    {NULL, 0}};
 const struct conf_word conf_shutdown_words[] = {
     {"remove", CONF_SHUTDOWN_REMOVE}, {"keep", CONF_SHUTDOWN_KEEP}, {NULL, 0}};
 const struct conf_word conf_host_chains_words[] = {{"auto", CONF_HOST_CHAINS_AUTO},

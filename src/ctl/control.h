@@ -26,8 +26,8 @@
 enum control_type {
 	/* requests, without a body */
 	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client,
-	                       * and STAT: for CONTROL_GUARD, and for every layer of the sandbox
-	                       * that the daemon does without */
+	                       * and STAT: for CONTROL_GUARD, CONTROL_SHIELD, and for every layer of
+	                       * the sandbox that the daemon does without */
 	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
 	CONTROL_STATS = 3,    /* answered by STAT */
 	/* replies */
@@ -71,6 +71,17 @@ enum control_guard {
 	CONTROL_GUARD_THERE,
 	CONTROL_GUARD_GONE, /* it was there */
 	CONTROL_GUARDS
+};
+
+/* Where junk is dropped first: the value of the STAT by that name. What passes there is looked at
+ * again in all places behind it. */
+#define CONTROL_SHIELD "shield"
+enum control_shield {
+	CONTROL_SHIELD_USER,
+	CONTROL_SHIELD_SOCKET,
+	CONTROL_SHIELD_GENERIC, /* at the device (XDP), by the stack */
+	CONTROL_SHIELD_NATIVE,  /* at the device (XDP), by its driver */
+	CONTROL_SHIELDS
 };
 
 /* Why a request was refused; the tool exits with that number. */

@@ -94,6 +94,8 @@ bool desk_begin(void *context, const struct message_begin *m, struct message_fds
 
 	d->counters[0] = counters_map_to_read(fds->fd[FD_DOORMAN_COUNTERS]);
 	d->counters[1] = counters_map_to_read(fds->fd[FD_KEEPER_COUNTERS]);
+	if (fds->fd[FD_SHIELD_COUNTS] >= 0)
+		d->shield_counts = kernel_shield_map_counts(fds->fd[FD_SHIELD_COUNTS]);
 	d->control = (struct loop_source){message_fds_take(fds, FD_CONTROL), control_ready, d};
 	d->health = (struct loop_source){-1, health_ready, d};
 	d->tick = (struct loop_source){timer_open(), check_times, d};

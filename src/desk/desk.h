@@ -4,6 +4,7 @@
 #ifndef DESK_DESK_H
 #define DESK_DESK_H
 
+#include "bpf/pages.h"
 #include "ctl/control.h"
 #include "proc/counters.h"
 #include "proc/process.h"
@@ -36,6 +37,7 @@ struct desk {
 	struct loop_source health;  /* listener; fd -1: none */
 	struct loop_source tick;
 	const struct counters *counters[DESK_COUNTER_SETS];
+	const struct kernel_shield_counts *shield_counts; /* NULL: no program counts */
 	struct snapshot config;
 	uid_t allowed_uid;
 	struct conversation conversations[DESK_CONVERSATIONS];

@@ -90,6 +90,7 @@ static void show_status(struct conversation *c)
 	const struct message_status *s = &c->desk->status;
 
 	send_stat(c, CONTROL_GUARD, s->guard);
+	send_stat(c, CONTROL_SHIELD, s->shield);
 	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
 		if ((s->without & 1U << l) != 0)
 			send_stat(c, sandbox_layer_name(l), 1);
@@ -170,6 +171,41 @@ bool desk_take_sessions(void *context, const struct message_sessions *m, struct 
 
 /* --- Counters */
 
+static void show_kernel_shield(struct conversation *c)
+{
+	static const char *const places[KERNEL_SHIELD_PLACES] = {"xdp", "socket"};
+	const struct kernel_shield_counts *counts = c->desk->shield_counts;
+
+	for (enum kernel_shield_place p = 0; counts != NULL && p < KERNEL_SHIELD_PLACES; p++)
+		for (enum kernel_shield_count n = 0; n < KERNEL_SHIELD_COUNT_MOST; n++) {
+			char name[CONTROL_NAME_BYTES];
+
+			snprintf(name, sizeof name, "shield-%s-%s", places[p],
+			    kernel_shield_count_name(n));
+			send_stat(c, name, kernel_shield_counted(counts, p, n));
+		}
+}
+
+/* A refusal counts as one wherever it happens. */
+static uint64_t refused_by_kernel(const struct kernel_shield_counts *counts, enum verdict v)
+{
+	static const enum verdict verdicts[KERNEL_SHIELD_COUNT_MOST] = {
+	    [KERNEL_SHIELD_WRONG_SIZE] = VERDICT_BAD_SIZE,
+	    [KERNEL_SHIELD_WRONG_VERSION] = VERDICT_BAD_VERSION,
+	    [KERNEL_SHIELD_MALFORMED] = VERDICT_MALFORMED,
+	    [KERNEL_SHIELD_NO_TAG] = VERDICT_UNTAGGED,
+	    [KERNEL_SHIELD_SENDER_LANE] = VERDICT_BUSY,
+	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY};
+	uint64_t sum = 0;
+
+	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE; n < KERNEL_SHIELD_COUNT_MOST;
+	     n++)
+		for (enum kernel_shield_place p = 0; verdicts[n] == v && p < KERNEL_SHIELD_PLACES;
+		     p++)
+			sum += kernel_shield_counted(counts, p, n);
+	return sum;
+}
+
 static void show_stats(struct conversation *c)
 {
 	const struct desk *d = c->desk;
@@ -179,8 +215,11 @@ static void show_stats(struct conversation *c)
 
 		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
 			count += d->counters[i]->verdicts[v];
+		if (d->shield_counts != NULL)
+			count += refused_by_kernel(d->shield_counts, (enum verdict)v);
 		send_stat(c, verdict_name((enum verdict)v), count);
 	}
+	show_kernel_shield(c);
 	conversation_end_done(c);
 }
 

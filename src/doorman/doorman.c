@@ -103,6 +103,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
 	copies_forget_all(&d->copies); /* it may allow what was refused */
 	change_shield(d, m);
+	doorman_put_kernel_keys(d);
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
@@ -176,6 +177,8 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 		s->source = (struct loop_source){-1, arrival_ready, s};
 	}
 	budget_init(&d->budget);
+	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))
+		return false;
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
 	       hints_open(&d->hints, &d->process.loop) &&

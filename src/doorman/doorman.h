@@ -5,6 +5,7 @@
 #define DOORMAN_DOORMAN_H
 
 #include "admit/admit.h"
+#include "bpf/pages.h"
 #include "client/guess_limiter.h"
 #include "doorman/copies.h"
 #include "doorman/hints.h"
@@ -36,6 +37,8 @@ struct doorman {
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
 	struct loop_source scan_timer;
+	struct kernel_shield_control *kernel_keys; /* NULL: nobody else looks at tags */
+	struct loop_source kernel_keys_timer;
 	bool stopping; /* reads no more */
 	struct report report;
 
@@ -65,6 +68,15 @@ int doorman_run(void);
 /* To be called when something that waited is through: when it was the last and the doorman is to
  * stop, main is told. */
 void doorman_rest(const struct doorman *d);
+
+/* --- kernel_keys.c */
+
+/* From `control`, the shield's memory in the kernel, which stays the caller's; -1: there is none.
+ * False with errno. */
+bool doorman_open_kernel_keys(struct doorman *d, int control);
+/* Tells the shield in the kernel the keys of now, by the configuration; also by a timer. `context`
+ * is the doorman. */
+void doorman_put_kernel_keys(void *context);
 
 /* --- knock.c */
 

@@ -12,6 +12,7 @@
 #include "base/exit.h"
 #include "base/loop.h"
 #include "base/secret.h"
+#include "bpf/clear.h"
 #include "conf/conf.h"
 #include "guard/guard.h"
 #include "proc/lease.h"
@@ -99,6 +100,8 @@ static int shut(const struct guard_options *o)
 
 static int tell(bool released)
 {
+	if (released && kernel_shield_clear(0) > 0)
+		log_line(LOG_LEVEL_INFO, "the shield is taken away from the devices");
 	if (released)
 		log_line(
 		    LOG_LEVEL_INFO, "the rules are taken away; Postern shuts nothing any more");

@@ -139,6 +139,23 @@ static bool has_filter(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &steps) != 0 || steps != 0;
 }
 
+/* The shield's, which an earlier daemon has put there; this one puts its own, or none. */
+static bool drop_program(int fd)
+{
+	socklen_t steps = 0;
+	int unused = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &steps) == 0)
+		return steps == 0;
+	return errno == EACCES &&
+	       setsockopt(fd, SOL_SOCKET, SO_DETACH_BPF, &unused, sizeof unused) == 0;
+}
+
+bool socket_put_program(int fd, int program)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program) == 0;
+}
+
 static const char *misfit(int fd, const struct socket_place *p, const struct bound *bound)
 {
 	if (is_connected(fd))
@@ -147,7 +164,7 @@ static const char *misfit(int fd, const struct socket_place *p, const struct bou
 		return "it is bound to another address or port";
 	if (addr_is_wildcard(&p->address) && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) > 0)
 		return "it is for one family alone";
-	if (has_filter(fd))
+	if (!drop_program(fd))
 		return "it has a filter";
 	if (option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != (p->type == SOCK_STREAM))
 		return "it does not listen";

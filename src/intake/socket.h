@@ -23,6 +23,8 @@ int socket_open(const struct socket_place *place);
 /* Whether `fd`, which is from elsewhere, is a socket as socket_open makes it, and nobody's
  * besides: then NULL, and its options are set as they are there. Otherwise what is wrong. */
 const char *socket_take_over(int fd, const struct socket_place *place);
+/* Has a BPF program look at each datagram first. False with errno. */
+bool socket_put_program(int fd, int program);
 /* Whether `fd`, which is from elsewhere, is a netlink socket to netfilter that hears nobody but the
  * kernel, and that only when it is asked. */
 bool socket_is_netfilter(int fd);

@@ -43,6 +43,8 @@ struct keeper {
 	int64_t
 	    asleep_ns; /* how long the machine had slept when the rules' times were last right */
 	struct loop_source watch; /* fd -1: the back-end has none */
+	int shield_program;       /* to be attached to devices; -1: none */
+	int links;                /* rtnetlink, for that; -1 without */
 	struct report report;
 	struct fw fw;
 	bool fw_is_open;

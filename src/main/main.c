@@ -112,9 +112,14 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		m->firewall = socket_store_take_firewall(&m->store);
 		ok = main_take_lease(m);
 	}
+	if (ok)
+		kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
-	     config_push_open_sockets(&h, &m->store) && main_push_config(m, &loaded->secret, &h) &&
-	     follow_interface(m, &h);
+	     config_push_open_sockets(&h, &m->store);
+	if (ok)
+		kernel_shield_filter(&m->shield, h.udp);
+	ok = ok && main_push_config(m, &loaded->secret, &h) && follow_interface(m, &h) &&
+	     main_watch_shield(m);
 
 	if (ok && m->held >= 0)
 		socket_store_keep(SOCKET_STORE_HELD, m->held);
@@ -200,6 +205,7 @@ int role_main(const struct main_options *options)
 	    .loader.source.fd = -1,
 	    .hints = HINT_MAKER_NONE,
 	    .watch.source.fd = -1,
+	    .shield = KERNEL_SHIELD_EMPTY,
 	    .exit_status = EXIT_FAILED};
 	struct load_task task = main_load_task(&m);
 	struct loaded *loaded;

@@ -6,6 +6,7 @@
 #include "ctl/control.h"
 #include "main/cgroups.h"
 #include "main/hint_maker.h"
+#include "main/kernel_shield.h"
 #include "main/ladder.h"
 #include "main/loader.h"
 #include "main/main.h"
@@ -61,6 +62,7 @@ struct main_process {
 	enum control_guard guard; /* THERE: it has said so */
 	int held; /* of doorman and keeper: what they have in their hands; -1: none */
 	struct interface_watch watch;
+	struct kernel_shield shield;
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
 	struct loader loader;
@@ -132,6 +134,15 @@ void main_tell_status(const struct main_process *m);
 bool main_watch_interface(struct main_process *m, struct config_push *h);
 /* Looks whether it is still the same device; also each second. */
 void main_check_interface(struct main_process *m);
+
+/* --- kernel_shield.c */
+
+/* Has the shield attached to devices, from now on and in the loop. False, having said why. */
+bool main_watch_shield(struct main_process *m);
+/* Has it taken away from them: before the keeper is told to stop. */
+void main_remove_shield(const struct main_process *m);
+/* Looks at devices and addresses anew. */
+void main_check_shield(struct main_process *m);
 
 /* --- lease.c */
 

@@ -115,6 +115,8 @@ static const char *fixed_setting(
 		return "server.firewall";
 	if (a->sandbox != b->sandbox)
 		return "server.sandbox";
+	if (a->shield_at != b->shield_at)
+		return "server.shield_at";
 	if (a->openme != b->openme)
 		return "server.private_key";
 	if (a->openspa.enabled != b->openspa.enabled)

@@ -50,6 +50,13 @@ static bool share_counters(struct inherited *in, enum role owner, enum message_f
 	return (in->of[ROLE_DESK].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
 }
 
+/* What main keeps; -1: there is none. */
+static void share(struct inherited *in, enum role role, enum message_fd name, int fd)
+{
+	if (fd >= 0)
+		in->of[role].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static bool open_inherited(
     struct inherited *in, const struct main_process *m, uint32_t holders, struct replay_start *r)
 {
@@ -70,6 +77,9 @@ static bool open_inherited(
 	in->of[ROLE_KEEPER].fd[FD_HELD] = fcntl(m->held, F_DUPFD_CLOEXEC, 0);
 	if (m->firewall >= 0)
 		in->of[ROLE_KEEPER].fd[FD_FIREWALL] = fcntl(m->firewall, F_DUPFD_CLOEXEC, 0);
+	share(in, ROLE_DOORMAN, FD_SHIELD_CONTROL, m->shield.loaded.control);
+	share(in, ROLE_DESK, FD_SHIELD_COUNTS, m->shield.loaded.counts);
+	share(in, ROLE_KEEPER, FD_SHIELD_PROGRAM, m->shield.loaded.xdp);
 	in->of[ROLE_DESK].fd[FD_CONTROL] = fcntl(m->control, F_DUPFD_CLOEXEC, 0);
 	if (connect_roles(in, ROLE_DOORMAN, FD_KEEPER, ROLE_KEEPER, FD_DOORMAN) &&
 	    connect_roles(in, ROLE_DESK, FD_KEEPER, ROLE_KEEPER, FD_DESK) &&

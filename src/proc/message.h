@@ -34,6 +34,9 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(RULE_JOURNAL)      \
 	X(REPLAY)            \
 	X(HELD)              \
+	X(SHIELD_CONTROL)    \
+	X(SHIELD_COUNTS)     \
+	X(SHIELD_PROGRAM)    \
 	X(FIREWALL)          \
 	X(CONTROL)           \
 	X(HEALTH)            \
@@ -49,22 +52,24 @@ enum message_fd {
 	    FD_COUNT,
 };
 
-#define FD_SET_OF(name)   (1U << FD_##name)
-#define NO_FDS            0U
-#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD))
+#define FD_SET_OF(name) (1U << FD_##name)
+#define NO_FDS          0U
+#define BEGIN_DOORMAN_FDS                                                    \
+	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD) | \
+	    FD_SET_OF(SHIELD_CONTROL))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
 	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
-	    FD_SET_OF(HELD) | FD_SET_OF(FIREWALL))
+	    FD_SET_OF(HELD) | FD_SET_OF(FIREWALL) | FD_SET_OF(SHIELD_PROGRAM))
 #define BEGIN_DESK_FDS                                                                  \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
-	    FD_SET_OF(CONTROL))
+	    FD_SET_OF(CONTROL) | FD_SET_OF(SHIELD_COUNTS))
 #define BEGIN_RUNNER_FDS   FD_SET_OF(KEEPER)
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
 #define SOCKET_FDS         (FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
 #define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | SOCKET_FDS | FD_SET_OF(HINTS))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
-#define MESSAGE_FDS_MOST   9 /* with one message */
+#define MESSAGE_FDS_MOST   10 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
 #define MESSAGES_TO_MAIN(X)                                                               \
@@ -81,6 +86,8 @@ enum message_fd {
 	X(PRIVILEGED_RUNNER_ALIVE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_empty,   \
 	    main_take_alive)                                                              \
 	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)  \
+	X(SHIELD_ATTACHED, KEEPER, MAIN, RUN, NO_FDS, message_shield_attached,            \
+	    main_take_shield_attached)                                                    \
 	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_reload_wanted) \
 	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,    \
 	    main_take_task_done)
@@ -100,6 +107,8 @@ enum message_fd {
 	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, keeper_take_config)       \
 	X(CHECK_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, process_take_check)        \
 	X(PING_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_empty, process_take_ping)                \
+	X(SHIELD_ATTACH, MAIN, KEEPER, RUN, NO_FDS, message_shield_attach,                         \
+	    keeper_take_shield_attach)                                                             \
 	X(STOP_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_stop, keeper_take_stop)                  \
 	X(KNOCK, DOORMAN, KEEPER, RUN, NO_FDS, message_knock, keeper_take_knock)                   \
 	X(SESSIONS_WANTED, DESK, KEEPER, RUN, NO_FDS, message_cursor, keeper_take_sessions_wanted) \
@@ -168,6 +177,7 @@ struct message_outcome {
 struct message_status {
 	uint8_t without; /* layers of all sandboxes, by bit */
 	uint8_t guard;   /* enum control_guard */
+	uint8_t shield;  /* enum control_shield */
 };
 
 /* serverStart, before the first configuration is handed out, and serverStop, after the keeper has
@@ -175,6 +185,18 @@ struct message_status {
 struct message_server_task {
 	uint8_t task;    /* RUNNER_SERVER_START or RUNNER_SERVER_STOP */
 	uint8_t outcome; /* enum runner_outcome, of the answer */
+};
+
+/* The shield's program is to be attached to a device, or taken away from there. Answered once. */
+struct message_shield_attach {
+	int32_t index;
+	bool away;
+};
+
+struct message_shield_attached {
+	int32_t index;
+	int32_t error; /* errno, 0: done */
+	uint8_t mode;  /* enum attach_mode */
 };
 
 struct message_stop {

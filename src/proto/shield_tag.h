@@ -91,26 +91,45 @@ SHIELD_INLINE void shield_sip_word(struct shield_sip *s, uint64_t word)
 	s->v0 ^= word;
 }
 
-/* SipHash-2-4 (Aumasson and Bernstein) over the first SHIELD_TAG_AT bytes of `packet`. */
-SHIELD_INLINE uint64_t shield_tag(const struct shield_key *key, const uint8_t *packet)
+/* What a tag is made over, read once for however many keys. */
+struct shield_words {
+	uint64_t word[4]; /* the first 32 bytes, little-endian */
+	uint64_t rest;    /* the five behind them */
+};
+
+/* SipHash-2-4 (Aumasson and Bernstein) over the first SHIELD_TAG_AT bytes of a packet. */
+SHIELD_INLINE uint64_t shield_tag_of_words(
+    const struct shield_key *key, const struct shield_words *w)
 {
 	struct shield_sip s = {0x736f6d6570736575 ^ key->k0, 0x646f72616e646f6d ^ key->k1,
 	    0x6c7967656e657261 ^ key->k0, 0x7465646279746573 ^ key->k1};
-	uint64_t rest = (uint64_t)packet[32] | (uint64_t)packet[33] << 8 |
-	                (uint64_t)packet[34] << 16 | (uint64_t)packet[35] << 24 |
-	                (uint64_t)packet[36] << 32;
 
-	shield_sip_word(&s, shield_le64(packet));
-	shield_sip_word(&s, shield_le64(packet + 8));
-	shield_sip_word(&s, shield_le64(packet + 16));
-	shield_sip_word(&s, shield_le64(packet + 24));
-	shield_sip_word(&s, rest | (uint64_t)SHIELD_TAG_AT << 56);
+	shield_sip_word(&s, w->word[0]);
+	shield_sip_word(&s, w->word[1]);
+	shield_sip_word(&s, w->word[2]);
+	shield_sip_word(&s, w->word[3]);
+	shield_sip_word(&s, w->rest | (uint64_t)SHIELD_TAG_AT << 56);
 	s.v2 ^= 0xff;
 	shield_sip_round(&s);
 	shield_sip_round(&s);
 	shield_sip_round(&s);
 	shield_sip_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+SHIELD_INLINE struct shield_words shield_words_of(const uint8_t *packet)
+{
+	return (struct shield_words){{shield_le64(packet), shield_le64(packet + 8),
+	                                 shield_le64(packet + 16), shield_le64(packet + 24)},
+	    (uint64_t)packet[32] | (uint64_t)packet[33] << 8 | (uint64_t)packet[34] << 16 |
+	        (uint64_t)packet[35] << 24 | (uint64_t)packet[36] << 32};
+}
+
+SHIELD_INLINE uint64_t shield_tag(const struct shield_key *key, const uint8_t *packet)
+{
+	const struct shield_words words = shield_words_of(packet);
+
+	return shield_tag_of_words(key, &words);
 }
 
 /* The packet carries the tag of that epoch. */

@@ -27,21 +27,23 @@ static const struct {
 	const char *said; /* NULL: it is taken */
 	const char *shut; /* the one that is guarded all the same; NULL: any */
 } hosts[] = {
-    {{{1, 0, "lo", "", false}, {2, 0, "port", "", false}}, NULL, "port"},
-    {{{1, 0, "lo", "", false}}, "found \"port\"; expected an interface of this host: lo", "port"},
-    {{{2, 3, "port", "", false}, {3, 0, "bond0", "bond", false}},
+    {{{1, 0, "lo", "", false, true, 0}, {2, 0, "port", "", false, true, 0}}, NULL, "port"},
+    {{{1, 0, "lo", "", false, true, 0}}, "found \"port\"; expected an interface of this host: lo",
+        "port"},
+    {{{2, 3, "port", "", false, true, 0}, {3, 0, "bond0", "bond", false, true, 0}},
         "whose packets go to \"bond0\" (bond), which it belongs to; expected \"bond0\"", "bond0"},
-    {{{2, 3, "port", "", false}, {3, 0, "team0", "team", false}},
+    {{{2, 3, "port", "", false, true, 0}, {3, 0, "team0", "team", false, true, 0}},
         "whose packets go to \"team0\" (team), which it belongs to; expected \"team0\"", "team0"},
-    {{{2, 3, "port", "veth", false}, {3, 0, "red", "vrf", false}},
+    {{{2, 3, "port", "veth", false, true, 0}, {3, 0, "red", "vrf", false, true, 0}},
         "whose packets go to \"red\" (vrf), which it belongs to; expected \"red\"", "red"},
-    {{{2, 3, "port", "", false}, {3, 4, "br0", "bridge", false}, {4, 0, "red", "vrf", false}},
+    {{{2, 3, "port", "", false, true, 0}, {3, 4, "br0", "bridge", false, true, 0},
+         {4, 0, "red", "vrf", false, true, 0}},
         "whose packets go to \"br0\" (bridge), which it belongs to; expected \"red\"", "red"},
-    {{{2, 3, "port", "", false}, {3, 0, "ovs-system", "openvswitch", false}},
+    {{{2, 3, "port", "", false, true, 0}, {3, 0, "ovs-system", "openvswitch", false, true, 0}},
         "whose packets go to Open vSwitch; expected the bridge's own port", "ovs-system"},
-    {{{2, 9, "port", "", false}}, "belongs to one that is just going", "port"},
+    {{{2, 9, "port", "", false, true, 0}}, "belongs to one that is just going", "port"},
     /* No kernel says so; it comes to an end. */
-    {{{2, 3, "port", "", false}, {3, 2, "ring", "bridge", false}},
+    {{{2, 3, "port", "", false, true, 0}, {3, 2, "ring", "bridge", false, true, 0}},
         "whose packets go to \"ring\" (bridge), which it belongs to; expected ", NULL},
 };
 

@@ -1,0 +1,104 @@
+#include "bpf/load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/secret.h"
+#include "bpf/kernel_shield.h"
+#include "shield.skel.h"
+
+static char *complaint; /* where the first one goes; libbpf has no context to give */
+
+/* What libbpf warns of first says most. */
+static int take_complaint(enum libbpf_print_level level, const char *format, va_list values)
+{
+	if (level != LIBBPF_WARN || complaint == NULL || *complaint != '\0')
+		return 0;
+	vsnprintf(complaint, KERNEL_SHIELD_WHY_BYTES, format, values);
+	complaint[strcspn(complaint, "\n")] = '\0';
+	for (char *c = complaint; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return 0;
+}
+
+static uint32_t id_of(int program)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof info;
+
+	return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.id : 0;
+}
+
+static int copy_of(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static bool take(struct kernel_shield_loaded *out, const struct shield_object *o, bool with_xdp)
+{
+	out->xdp = with_xdp ? copy_of(bpf_program__fd(o->progs.postern_shield)) : -1;
+	out->xdp_id = with_xdp ? id_of(out->xdp) : 0;
+	out->socket = copy_of(bpf_program__fd(o->progs.postern_socket));
+	out->control = copy_of(bpf_map__fd(o->maps.data_control));
+	out->addresses = copy_of(bpf_map__fd(o->maps.data_address));
+	out->counts = copy_of(bpf_map__fd(o->maps.data_counts));
+	return (out->xdp >= 0 || !with_xdp) && out->socket >= 0 && out->control >= 0 &&
+	       out->addresses >= 0 && out->counts >= 0;
+}
+
+static void set_up(struct shield_object *o, uint16_t port, bool one_interface)
+{
+	o->rodata->settings.port = __builtin_bswap16(port);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	o->rodata->settings.port = port;
+#endif
+	o->rodata->settings.one_interface = one_interface;
+	secret_random(o->rodata->settings.sender_key, sizeof o->rodata->settings.sender_key);
+}
+
+bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
+    bool with_xdp, char why[static KERNEL_SHIELD_WHY_BYTES])
+{
+	struct shield_object *o;
+	int error = ENOMEM;
+	bool done = false;
+
+	*out = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
+	*why = '\0';
+	complaint = why;
+	libbpf_set_print(take_complaint);
+	o = shield_object__open();
+	if (o == NULL) {
+		error = errno;
+	} else {
+		set_up(o, port, one_interface);
+		bpf_program__set_autoload(o->progs.postern_shield, with_xdp);
+		error = -shield_object__load(o);
+		done = error == 0 && take(out, o, with_xdp);
+		error = error == 0 ? errno : error;
+	}
+	complaint = NULL;
+	if (!done && *why == '\0')
+		snprintf(why, KERNEL_SHIELD_WHY_BYTES, "%s", strerror(error));
+	if (!done)
+		kernel_shield_unload(out);
+	shield_object__destroy(o);
+	return done;
+}
+
+void kernel_shield_unload(struct kernel_shield_loaded *loaded)
+{
+	fd_close(loaded->xdp);
+	fd_close(loaded->socket);
+	fd_close(loaded->control);
+	fd_close(loaded->addresses);
+	fd_close(loaded->counts);
+	*loaded = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
+}

@@ -1,0 +1,20 @@
+/* In place of load.c in a build without libbpf, clang or bpftool. */
+#include <stdio.h>
+
+#include "bpf/load.h"
+
+bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
+    bool with_xdp, char why[static KERNEL_SHIELD_WHY_BYTES])
+{
+	(void)port;
+	(void)one_interface;
+	(void)with_xdp;
+	*out = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
+	snprintf(why, KERNEL_SHIELD_WHY_BYTES, "this build is without it (-Dxdp)");
+	return false;
+}
+
+void kernel_shield_unload(struct kernel_shield_loaded *loaded)
+{
+	(void)loaded;
+}

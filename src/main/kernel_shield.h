@@ -1,0 +1,46 @@
+/* The shield in the kernel: main puts its programs there before its sandbox closes, has the filter
+ * look at the knock socket, tells the programs which addresses are ours, and has the keeper attach
+ * the one for devices, also to those that come back. */
+#ifndef MAIN_KERNEL_SHIELD_H
+#define MAIN_KERNEL_SHIELD_H
+
+#include "base/loop.h"
+#include "bpf/load.h"
+#include "ctl/control.h"
+#include "snapshot/snapshot.h"
+
+#define SHIELDED_MOST 32
+
+struct shielded_device {
+	int index;    /* 0: nothing here */
+	bool present; /* of those that were seen last */
+	bool asked;   /* the keeper has not answered yet */
+	bool failed;  /* and is not asked again until the device is another */
+	uint8_t mode; /* enum attach_mode */
+};
+
+struct kernel_shield {
+	struct kernel_shield_loaded loaded;
+	struct kernel_shield_addresses *addresses;
+	struct loop_source source; /* netlink: links and addresses; fd -1: not watched */
+	struct shielded_device devices[SHIELDED_MOST];
+	bool overflow;             /* of addresses: said */
+	bool no_device;            /* the same */
+	bool filter;               /* looks at the socket */
+	enum control_shield place; /* where junk is dropped first, at the least of the devices */
+};
+
+#define KERNEL_SHIELD_EMPTY                                         \
+	{                                                           \
+		.loaded = KERNEL_SHIELD_NONE, .source = {.fd = -1 } \
+	}
+
+/* Takes away what an earlier daemon has left at devices, known by its note beside the control
+ * socket, and loads what server.shield_at asks for; what cannot be had is said, and the next place
+ * is used.
+ */
+void kernel_shield_open(
+    struct kernel_shield *k, const struct settings *settings, const char *control);
+/* Has the filter look at the socket (-1: there is none). */
+void kernel_shield_filter(struct kernel_shield *k, int socket);
+#endif
