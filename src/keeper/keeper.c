@@ -12,6 +12,7 @@
 #include "keeper/adopt.h"
 #include "keeper/sessions.h"
 #include "proc/counters.h"
+#include "proc/slice.h"
 
 #define REPAIR_NS (200 * NS_PER_MS)
 #define SLEPT_NS  (100 * NS_PER_MS) /* less is added up until it is worth while */
@@ -295,6 +296,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	struct keeper *k = context;
 	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
 
+	slice_shorten();
 	k->patience = (m->patience_ms + 999) / 1000 + 1;
 	k->held = held_map(fds->fd[FD_HELD]);
 	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||
