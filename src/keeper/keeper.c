@@ -91,20 +91,27 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 
 /* --- Time */
 
+static void log_ended(struct keeper *k, const struct opening *o)
+{
+	char address[ADDR_TEXT_BYTES], suppressed[REPORT_COUNT_BYTES];
+
+	if (report_ended(&k->report, suppressed))
+		log_event(LOG_LEVEL_INFO, "grant ended", "client",
+		    keeper_state_name(&k->state, o->holder), "target",
+		    addr_text(&o->address, address), "suppressed", suppressed, NULL);
+}
+
 static void drop_ended(struct keeper *k)
 {
 	struct grant_table *grants = k->state.grants;
+	int64_t now = clock_boot_ns();
 	struct grant *next;
 
 	for (struct grant *g = grant_table_next(grants, NULL); g != NULL; g = next) {
-		char address[ADDR_TEXT_BYTES];
-
 		next = grant_table_next(grants, g);
-		if (g->opening.until_ns > clock_boot_ns())
+		if (g->opening.until_ns > now)
 			continue;
-		log_event(LOG_LEVEL_INFO, "grant ended", "client",
-		    keeper_state_name(&k->state, g->opening.holder), "target",
-		    addr_text(&g->opening.address, address), NULL);
+		log_ended(k, &g->opening);
 		keeper_close(k, g);
 		grant_table_remove(grants, g);
 	}
