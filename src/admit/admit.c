@@ -39,10 +39,20 @@ static enum verdict check_form(const struct admission *a, const struct knock *k)
 
 static enum verdict find_key(const struct admission *a, struct knock *k)
 {
-	if (is_openspa(k) && !budget_take(a->budget, &k->packet.record.source, clock_boot_ns()))
-		return VERDICT_BUSY;
-	return holds(a, k, CHECK_KEY, codec_unseal(&k->packet, a->secrets)) ? VERDICT_PASS
-	                                                                    : VERDICT_BAD_KEY;
+	struct budget_time *time = NULL;
+	int64_t began_ns = 0;
+	bool found;
+
+	if (is_openspa(k)) {
+		time = budget_take(a->budget, &k->packet.record.source, clock_boot_ns());
+		if (time == NULL)
+			return VERDICT_BUSY;
+		began_ns = clock_spent_ns();
+	}
+	found = codec_unseal(&k->packet, a->secrets);
+	if (time != NULL)
+		budget_spend(time, clock_spent_ns() - began_ns);
+	return holds(a, k, CHECK_KEY, found) ? VERDICT_PASS : VERDICT_BAD_KEY;
 }
 
 /* The row of the device that a request names, or NULL. */

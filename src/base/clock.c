@@ -31,6 +31,11 @@ int64_t clock_asleep_ns(void)
 	return boot_ns - now(CLOCK_MONOTONIC);
 }
 
+int64_t clock_spent_ns(void)
+{
+	return now(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* Nanoseconds are a long, which may be shorter than what they are counted in here. */
 struct timespec clock_timespec(int64_t ns)
 {

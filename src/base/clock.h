@@ -16,6 +16,9 @@ int64_t clock_boot_ns(void);
  * the kernel times by its own ticks, such as elements of nftables' sets, does not. */
 int64_t clock_asleep_ns(void);
 
+/* Processor time of this thread, whoever else has had the processor meanwhile. */
+int64_t clock_spent_ns(void);
+
 struct timespec clock_timespec(int64_t ns);
 
 #define CLOCK_BOOT_ID_BYTES 40

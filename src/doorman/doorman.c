@@ -14,6 +14,7 @@
 #include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
+#include "proc/slice.h"
 
 /* Signatures a second in the trial queue: half of one processor at 38 us each. */
 #define SCAN_RATE  13000
@@ -158,6 +159,7 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	struct doorman *d = context;
 	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS]);
 
+	slice_shorten();
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
 	d->held = held_map(fds->fd[FD_HELD]);

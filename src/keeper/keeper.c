@@ -13,6 +13,7 @@
 #include "keeper/adopt.h"
 #include "keeper/sessions.h"
 #include "proc/counters.h"
+#include "proc/slice.h"
 
 #define REPAIR_NS (200 * NS_PER_MS)
 #define SLEPT_NS  (100 * NS_PER_MS) /* less is added up until it is worth while */
@@ -91,20 +92,27 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 
 /* --- Time */
 
+static void log_ended(struct keeper *k, const struct opening *o)
+{
+	char address[ADDR_TEXT_BYTES], suppressed[REPORT_COUNT_BYTES];
+
+	if (report_ended(&k->report, suppressed))
+		log_event(LOG_LEVEL_INFO, "grant ended", "client",
+		    keeper_state_name(&k->state, o->holder), "target",
+		    addr_text(&o->address, address), "suppressed", suppressed, NULL);
+}
+
 static void drop_ended(struct keeper *k)
 {
 	struct grant_table *grants = k->state.grants;
+	int64_t now = clock_boot_ns();
 	struct grant *next;
 
 	for (struct grant *g = grant_table_next(grants, NULL); g != NULL; g = next) {
-		char address[ADDR_TEXT_BYTES];
-
 		next = grant_table_next(grants, g);
-		if (g->opening.until_ns > clock_boot_ns())
+		if (g->opening.until_ns > now)
 			continue;
-		log_event(LOG_LEVEL_INFO, "grant ended", "client",
-		    keeper_state_name(&k->state, g->opening.holder), "target",
-		    addr_text(&g->opening.address, address), NULL);
+		log_ended(k, &g->opening);
 		keeper_close(k, g);
 		grant_table_remove(grants, g);
 	}
@@ -314,6 +322,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 
 	k->shield_program = message_fds_take(fds, FD_SHIELD_PROGRAM);
 	k->links = k->shield_program < 0 ? -1 : attach_open();
+	slice_shorten();
 	k->patience = (m->patience_ms + 999) / 1000 + 1;
 	k->held = held_map(fds->fd[FD_HELD]);
 	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||

@@ -6,20 +6,56 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 
-/* Lines a second, and in a burst; refusals can be provoked by anyone who can make them. */
-#define GRANTED_RATE  100
-#define GRANTED_BURST 1000
+/* Lines a second, and in a burst. Refusals can be provoked by anyone who can make them, and grants
+ * by any client. */
+#define GRANTED_RATE  20
+#define GRANTED_BURST 200
 #define REFUSED_RATE  5
 #define REFUSED_BURST 20
+#define ALL_RATE      50
+#define ALL_BURST     500
+/* Of one client at one address, to which a line each few seconds tells all there is to tell. */
+#define PAIR_BURST       4
+#define PAIR_INTERVAL_NS (5 * NS_PER_SECOND)
 
 void report_init(struct report *r, struct counters *counters)
 {
-	r->counters = counters;
-	for (int v = 0; v < VERDICT_COUNT; v++) {
+	*r = (struct report){.counters = counters,
+	    .ended = rate_of(GRANTED_RATE, GRANTED_BURST),
+	    .all = rate_of(ALL_RATE, ALL_BURST)};
+	for (int v = 0; v < VERDICT_COUNT; v++)
 		r->rates[v] = v == VERDICT_GRANTED ? rate_of(GRANTED_RATE, GRANTED_BURST)
 		                                   : rate_of(REFUSED_RATE, REFUSED_BURST);
-		r->suppressed[v] = 0;
-	}
+}
+
+/* The pair that shares a place with it loses it, and may be told of again. */
+static bool pair_may(struct report *r, const struct knock *k, int64_t now_ns)
+{
+	uint32_t mix = k->holder * 2654435761U;
+	struct report_pair *p;
+
+	for (size_t i = 0; i < ADDR_BYTES; i++)
+		mix = (mix ^ k->target.bytes[i]) * 16777619U;
+	p = &r->pairs[mix % REPORT_PAIRS];
+	if (p->lines.burst == 0 || p->holder != k->holder || !addr_equal(&p->target, &k->target))
+		*p = (struct report_pair){k->holder, k->target,
+		    {.interval_ns = PAIR_INTERVAL_NS, .burst = PAIR_BURST, .tokens = PAIR_BURST}};
+	return rate_take(&p->lines, now_ns);
+}
+
+/* Errors are few, and are not to be lost among the rest. */
+static bool may_log(struct report *r, enum verdict v, const struct knock *k)
+{
+	int64_t now = clock_boot_ns();
+
+	return (v != VERDICT_GRANTED || pair_may(r, k, now)) && rate_take(&r->rates[v], now) &&
+	       (verdict_level(v) == LOG_LEVEL_ERROR || rate_take(&r->all, now));
+}
+
+static void take_count(char text[static REPORT_COUNT_BYTES], uint64_t *count)
+{
+	snprintf(text, REPORT_COUNT_BYTES, "%" PRIu64, *count);
+	*count = 0;
 }
 
 /* Names are shown only where the signature was verified: before that a holder is a guess. */
@@ -65,16 +101,29 @@ static void log_verdict(enum verdict v, const struct knock *k, const struct snap
 void report_verdict(struct report *r, enum verdict v, const struct knock *k,
     const struct snapshot *s, int64_t now_ns)
 {
-	char suppressed[24];
+	char suppressed[REPORT_COUNT_BYTES];
 
 	r->counters->verdicts[v]++;
 	if (!log_wants(verdict_level(v)))
 		return;
-	if (!rate_take(&r->rates[v], clock_boot_ns())) {
+	if (!may_log(r, v, k)) {
 		r->suppressed[v]++;
 		return;
 	}
-	snprintf(suppressed, sizeof suppressed, "%" PRIu64, r->suppressed[v]);
-	r->suppressed[v] = 0;
+	take_count(suppressed, &r->suppressed[v]);
 	log_verdict(v, k, s, now_ns, suppressed);
+}
+
+bool report_ended(struct report *r, char suppressed[static REPORT_COUNT_BYTES])
+{
+	int64_t now = clock_boot_ns();
+
+	if (!log_wants(LOG_LEVEL_INFO))
+		return false;
+	if (!rate_take(&r->ended, now) || !rate_take(&r->all, now)) {
+		r->ended_suppressed++;
+		return false;
+	}
+	take_count(suppressed, &r->ended_suppressed);
+	return true;
 }

@@ -11,10 +11,13 @@ import openme
 from daemon import Daemon
 from netns import eventually
 from openme import SECOND
-from world import FAMILIES, WorldTest
+from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
 
 WINDOW = 60 * SECOND
 BURST, RATE = 20, 5  # lines at once, and a second, of one refusal (REFUSED_BURST, REFUSED_RATE)
+
+PAIR_BURST, PAIR_SECONDS = 4, 5  # of one client for one address (PAIR_BURST, PAIR_INTERVAL_NS)
+RENEWALS, RENEWAL_RATE, CHUNK = 4000, 4000, 40
 
 
 class LogTest(WorldTest):
@@ -64,6 +67,32 @@ class LogTest(WorldTest):
             with self.subTest(verdict=verdict):
                 lines = len(self.refusal(verdict))
                 self.assertLessEqual(lines, BURST + RATE * (time.monotonic() - began) + 1)
+
+    def test_a_client_that_renews_its_grant(self):
+        """4,000 a second for one address: a line each few seconds tells all there is to tell."""
+        self.start(self.configuration(knock_timeout=LONG))
+        began = time.monotonic()
+        packets = [openme.knock(self.alice, self.server_key.public) for _ in range(RENEWALS)]
+        address = self.address(4)
+        granted = self.counted("granted")
+        self.deliver(packets[0])  # from now on its source is known
+        self.assertTrue(eventually(lambda: self.counted("granted") > granted))
+        for at in range(1, RENEWALS, CHUNK):
+            due = time.monotonic() + CHUNK / RENEWAL_RATE
+            for packet in packets[at:at + CHUNK]:
+                self.client.send(packet, address, KNOCK_PORT)
+            time.sleep(max(0, due - time.monotonic()))
+        self.assertTrue(eventually(lambda: self.counted("granted") - granted >= RENEWALS))
+        lines = self.verdicts("granted", client="alice")
+        self.assertLessEqual(len(lines), PAIR_BURST + (time.monotonic() - began) / PAIR_SECONDS)
+        self.assertGreaterEqual(len(lines), PAIR_BURST)
+        self.assertTrue(eventually(self.told_of_again), "no line says how many were left out")
+
+    def told_of_again(self):
+        """The renewals that had no line, in the next one."""
+        self.knock()
+        return sum(int(line["suppressed"]) for line in self.verdicts("granted")) >= \
+            RENEWALS - len(self.verdicts("granted"))
 
     def test_a_stale_knock_tells_the_offset(self):
         self.start()

@@ -1,8 +1,10 @@
 """What each role is allowed, and what it holds."""
 
+import ctypes
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -42,6 +44,21 @@ def memory(pid):
 
 def holds(pid, secret):
     return any(secret in piece for piece in memory(pid))
+
+
+SLICE_NS = 100_000  # src/proc/slice.h
+SYS_SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}.get(os.uname().machine)
+
+
+def scheduling(pid):
+    """Class, niceness and slice of a process."""
+    attributes = ctypes.create_string_buffer(56)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(SYS_SCHED_GETATTR, pid, attributes, len(attributes), 0) != 0:
+        raise OSError(ctypes.get_errno(), "sched_getattr")
+    _, policy, _, nice, _, slice_ns = struct.unpack("=IIQiIQ", attributes.raw[:32])
+    return policy, nice, slice_ns
+
 
 UNUSED = range(60706, 61184)  # given neither to people nor to services
 
@@ -115,6 +132,25 @@ class ProcessTest(WorldTest):
         given = [int(status(self.daemon.roles()[role])["Uid"][0]) for role in UNPRIVILEGED]
         self.assertFalse(set(given) & set(taken), given)
         self.assertLessEqual(set(given), set(UNUSED))
+
+    def test_a_short_slice(self):
+        """Of the ordinary class, as nice as whoever started it; kernels before 6.12 keep none."""
+        if SYS_SCHED_GETATTR is None or tuple(
+                int(part) for part in os.uname().release.split(".")[:2]) < (6, 12):
+            self.skipTest("this kernel keeps no slice")
+        self.daemon.stop()
+        command = self.daemon.command
+        self.daemon.command = lambda *more: ["nice", "-n", "3", *command(*more)]
+        self.daemon.start()
+        roles = self.daemon.roles()
+        for role in ROLES:
+            policy, nice, slice_ns = scheduling(roles[role])
+            with self.subTest(role=role):
+                self.assertEqual((policy, nice), (os.SCHED_OTHER, 3))
+                if role in ("doorman", "keeper"):
+                    self.assertEqual(slice_ns, SLICE_NS)
+                else:
+                    self.assertNotEqual(slice_ns, SLICE_NS)
 
     def test_capabilities(self):
         for role in UNPRIVILEGED:

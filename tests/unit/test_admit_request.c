@@ -361,11 +361,14 @@ static void work_for_strangers_is_rationed(void **state)
 		assert_int_equal(k.packet.key[i], 0); /* not unsealed */
 	/* What is not a request at all takes none of it. */
 	budget_init(&world.budget);
-	world.budget.all = one;
+	world.budget.all = (struct budget_time){.left_ns = 1, .most_ns = 1};
 	k.packet.record.size--;
 	assert_int_equal(at_the_door(&k), VERDICT_BAD_SIZE);
+	assert_int_equal(world.budget.all.left_ns, 1);
 	k.packet.record.size++;
 	assert_int_equal(at_the_door(&k), VERDICT_HANDED_ON);
+	/* What it took is known afterwards only, and missing from then on. */
+	assert_true(world.budget.all.left_ns < 0);
 	k.packet.record.source = address("198.51.100.1");
 	assert_int_equal(at_the_door(&k), VERDICT_BUSY);
 }

@@ -11,8 +11,12 @@
 #include "base/secret.h"
 
 /* As the documents say them. */
-#define ALL_PER_SECOND    1000
-#define KEPT_PER_SECOND   250
+#define ALL_SAVED         (NS_PER_SECOND / 4)
+#define ALL_SHARE         2 /* a second's part */
+#define KEPT_SAVED        (NS_PER_SECOND / 16)
+#define COST              (NS_PER_SECOND / 2000) /* of one operation here */
+#define ALL_AT_ONCE       (ALL_SAVED / COST)
+#define KEPT_AT_ONCE      (KEPT_SAVED / COST)
 #define SOURCE_PER_SECOND 50
 #define SOURCE_AT_ONCE    100
 #define NOW               (100 * NS_PER_SECOND)
@@ -39,8 +43,13 @@ static int taken(const struct addr *source, int times, int64_t now)
 {
 	int count = 0;
 
-	while (times-- > 0)
-		count += budget_take(&budget, source, now);
+	while (times-- > 0) {
+		struct budget_time *t = budget_take(&budget, source, now);
+
+		if (t != NULL)
+			budget_spend(t, COST);
+		count += t != NULL;
+	}
 	return count;
 }
 
@@ -92,23 +101,32 @@ static void a_share_comes_back_with_time(void **state)
 	assert_int_equal(taken(&a, 1000, NOW + 1000 * NS_PER_SECOND), SOURCE_AT_ONCE);
 }
 
-/* A quarter of a processor, to the operation. */
-static void so_many_a_second_for_all(void **state)
+/* As many as fit into half a processor, be they dear or cheap. */
+static void so_much_a_second_for_all(void **state)
 {
-	static const int most[] = {1000, 250};
-	struct rate *const rates[] = {&budget.all, &budget.kept};
+	static const int64_t costs[] = {COST, 40 * COST, COST / 10};
 
 	(void)state;
-	for (int r = 0; r < 2; r++) {
-		int count = 0;
+	for (size_t c = 0; c < sizeof costs / sizeof *costs; c++) {
+		int64_t spent = 0;
+		uint32_t number = 0;
 
-		for (int64_t i = 0; i <= 10; i++) {
-			while (rate_take(rates[r], NOW + i * NS_PER_SECOND / 10))
-				count++;
-			if (i == 0)
-				assert_int_equal(count, most[r]);
+		budget_init(&budget);
+		for (int64_t now = NOW; now <= NOW + 10 * NS_PER_SECOND;
+		     now += NS_PER_SECOND / 20) {
+			struct budget_time *t;
+
+			for (;; number++) {
+				struct addr source = numbered("10.0.0.0", number);
+
+				t = budget_take(&budget, &source, now);
+				if (t == NULL)
+					break;
+				budget_spend(t, costs[c]);
+				spent += costs[c];
+			}
 		}
-		assert_int_equal(count, 2 * most[r]);
+		assert_in_range(spent, 5 * NS_PER_SECOND, 5 * NS_PER_SECOND + ALL_SAVED + costs[c]);
 	}
 }
 
@@ -139,7 +157,7 @@ static void who_asks_too_much_takes_nothing_from_others(void **state)
 
 		count += taken(&a, 1, NOW);
 	}
-	assert_int_equal(count, ALL_PER_SECOND - SOURCE_AT_ONCE);
+	assert_int_equal(count, ALL_AT_ONCE - SOURCE_AT_ONCE);
 }
 
 static void all_sources_together_have_a_budget(void **state)
@@ -155,11 +173,17 @@ static void all_sources_together_have_a_budget(void **state)
 			a = numbered("10.0.0.0", i);
 			count += taken(&a, 1, now);
 		}
-		assert_int_equal(count, ALL_PER_SECOND);
+		assert_int_equal(count, ALL_AT_ONCE);
 	}
 	now -= 1000 * NS_PER_SECOND;
+	for (int i = 0; i < BUDGET_SOURCES; i++)
+		budget.sources[i] = rate_of(SOURCE_PER_SECOND, SOURCE_AT_ONCE);
 	a = numbered("10.0.0.0", 200000);
-	assert_int_equal(taken(&a, 1, now + NS_PER_SECOND / ALL_PER_SECOND - 1), 0);
+	assert_int_equal(taken(&a, 1, now), 0);
+	assert_int_equal(taken(&a, 1, now + ALL_SHARE), 1);
+	/* What was spent and was not there has to come in first. */
+	assert_int_equal(taken(&a, 1, now + ALL_SHARE * COST - ALL_SHARE), 0);
+	assert_int_equal(taken(&a, 1, now + ALL_SHARE * COST + ALL_SHARE), 1);
 }
 
 /* Every slot is shared by many of these; sharing gives nobody more than one share. */
@@ -251,7 +275,7 @@ static void what_is_kept_is_bounded(void **state)
 		budget_grant(&budget, &a, NOW);
 		count += taken(&a, 1000, NOW);
 	}
-	assert_int_equal(count, KEPT_PER_SECOND);
+	assert_int_equal(count, KEPT_AT_ONCE);
 }
 
 int main(void)
@@ -260,7 +284,7 @@ int main(void)
 	    TEST(a_source_has_its_share_and_no_more),
 	    TEST(a_64_is_one_source),
 	    TEST(a_share_comes_back_with_time),
-	    TEST(so_many_a_second_for_all),
+	    TEST(so_much_a_second_for_all),
 	    TEST(nobody_knows_who_shares_a_slot),
 	    TEST(who_asks_too_much_takes_nothing_from_others),
 	    TEST(all_sources_together_have_a_budget),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "caught_log.h"
 #include "proc/report.h"
 
@@ -104,6 +105,66 @@ static void what_is_not_logged_is_counted(void **state)
 	assert_int_equal(world.report.suppressed[VERDICT_STALE], 200 - lines);
 }
 
+/* How many lines so many make of it, from clients that are not told apart by anything else. */
+static int lines_of(enum verdict v, int times, uint32_t holders)
+{
+	struct knock k = {.packet.record.protocol = RECORD_OPENSPA, .verified = true};
+	int lines = 0;
+
+	for (int i = 0; i < times; i++) {
+		k.holder = (uint32_t)i % holders;
+		lines += *line_of(v, &k) != '\0';
+	}
+	return lines;
+}
+
+/* Whoever renews what it has is not to fill the log. */
+static void a_client_that_knocks_again_and_again_makes_few_lines(void **state)
+{
+	struct knock k = {.packet.record.protocol = RECORD_OPENSPA, .verified = true};
+
+	(void)state;
+	assert_int_equal(lines_of(VERDICT_GRANTED, 4000, 1), 4);
+	assert_int_equal(world.counters.verdicts[VERDICT_GRANTED], 4000);
+	/* In nobody's way: not in that of its own knock for another address either. */
+	k.target.bytes[0] = 1;
+	if (strstr(line_of(VERDICT_GRANTED, &k), " suppressed=3996") == NULL)
+		fail_msg("a line of another address is to tell of those that were left out");
+}
+
+static void all_clients_together_make_so_many_lines(void **state)
+{
+	(void)state;
+	assert_in_range(lines_of(VERDICT_GRANTED, 4000, 4000), 200, 240);
+}
+
+/* Each kind has a limit, and all of them have one that is less than the sum. */
+static void all_kinds_together_make_so_many_lines(void **state)
+{
+	char suppressed[REPORT_COUNT_BYTES] = "";
+	struct knock k = {.packet.record.protocol = RECORD_OPENME};
+	int64_t began = clock_boot_ns();
+	int lines = 0, ended = 0;
+
+	(void)state;
+	caught_log_begin(LOG_LEVEL_DEBUG);
+	for (int i = 0; i < 1000; i++)
+		ended += report_ended(&world.report, suppressed);
+	caught_log_end();
+	for (int i = 0; i < 300; i++)
+		for (int v = 0; v < VERDICT_COUNT; v++)
+			lines += verdict_level((enum verdict)v) != LOG_LEVEL_ERROR &&
+			         *line_of((enum verdict)v, &k) != '\0';
+	assert_in_range(ended, 200, 220);
+	assert_in_range(
+	    lines, 100, 500 - 200 + 1 + (clock_boot_ns() - began) / (NS_PER_SECOND / 50));
+	/* What cannot be helped is said all the same. */
+	world.report.all = (struct rate){.interval_ns = INT64_MAX};
+	assert_false(report_ended(&world.report, suppressed));
+	assert_string_equal(line_of(VERDICT_REVOKED, &k), "");
+	assert_string_not_equal(line_of(VERDICT_FIREWALL_FAILED, &k), "");
+}
+
 static void each_verdict_has_its_row(void **state)
 {
 	(void)state;
@@ -122,6 +183,9 @@ int main(void)
 	    cmocka_unit_test_setup(only_verified_names_are_shown, set_up),
 	    cmocka_unit_test_setup(devices_are_shown_by_name_or_by_uuid, set_up),
 	    cmocka_unit_test_setup(what_is_not_logged_is_counted, set_up),
+	    cmocka_unit_test_setup(a_client_that_knocks_again_and_again_makes_few_lines, set_up),
+	    cmocka_unit_test_setup(all_clients_together_make_so_many_lines, set_up),
+	    cmocka_unit_test_setup(all_kinds_together_make_so_many_lines, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
