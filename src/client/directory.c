@@ -60,12 +60,13 @@ size_t directory_recent(
 	size_t way = way_of(row, &sender);
 	size_t count = 0;
 
-	if (way < RECENT_WAYS) {
-		for (; count < DIRECTORY_RECENT && row[way].clients[count] != DIRECTORY_NOBODY;
-		     count++)
-			clients[count] = row[way].clients[count];
+	for (size_t i = 0; way < RECENT_WAYS && i < DIRECTORY_RECENT; i++) {
+		uint32_t client = row[way].clients[i];
+
+		if (client != DIRECTORY_NOBODY && !d->snapshot.clients[client].hint_only)
+			clients[count++] = client;
 	}
-	if (count == 0 && d->snapshot.client_count == 1)
+	if (count == 0 && d->snapshot.client_count == 1 && !d->snapshot.clients[0].hint_only)
 		clients[count++] = 0;
 	return count;
 }

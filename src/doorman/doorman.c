@@ -9,15 +9,12 @@
 
 #include "base/secret.h"
 #include "doorman/response.h"
-#include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 
-/* Signatures a second in the trial queue: half of one processor at 38 us each. */
-#define SCAN_RATE  13000
-#define SCAN_BURST 13000
-/* And by the clients that a source is known for, while a packet is in our hands. A budget of its
- * own: those who are known do not wait for those who are searched for, nor the other way round. */
+/* Signatures a second by the clients that a source is known for, while a packet is in our hands. A
+ * budget of its own: those who are known do not wait for those who are searched for, nor the other
+ * way round. */
 #define KNOWN_RATE  13000
 #define KNOWN_BURST 1000
 
@@ -100,21 +97,6 @@ static void take_socket(struct doorman *d, enum record_protocol protocol, int fd
 	loop_add(&d->process.loop, &s->source);
 }
 
-/* Clients are numbered anew: whatever waits here begins again. */
-static void revisit_slots(struct doorman *d)
-{
-	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
-		struct slot *s = &d->hands->lane.slots[i];
-		struct knock k = s->knock;
-
-		if (s->state == SLOT_FREE)
-			continue;
-		trial_queue_release(&d->hands->lane, s);
-		doorman_take_in(d, &k);
-		secret_wipe(&k, sizeof k);
-	}
-}
-
 /* Takes over a new configuration; an errno, or 0. */
 static int change_config(struct doorman *d, const struct message_secret *m, struct message_fds *fds)
 {
@@ -140,7 +122,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
-	revisit_slots(d);
+	trial_begin_anew(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	if (first)
@@ -167,7 +149,7 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 		if (d->sockets[i].source.fd >= 0)
 			loop_remove(&d->process.loop, &d->sockets[i].source);
 	d->stopping = true;
-	if (d->hands->lane.scanning == 0)
+	if (d->hands->lane.waiting == 0)
 		process_report(&d->process, 0);
 	return true;
 }
@@ -192,12 +174,16 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
 	d->held = held_map(fds->fd[FD_HELD]);
-	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
+	/* Without the file it is forgotten at the end. */
+	if (d->held == NULL ||
+	    (!networks_open(&d->networks, fds->fd[FD_NETWORKS]) &&
+	        !networks_open(&d->networks, -1)) ||
+	    counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()) || !lock_memory())
 		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
-	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
+	trial_queue_init(&d->hands->lane);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {

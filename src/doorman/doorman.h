@@ -5,7 +5,7 @@
 
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
-#include "doorman/trial_queue.h"
+#include "doorman/trial.h"
 #include "intake/held.h"
 #include "intake/socket.h"
 #include "proc/process.h"
@@ -43,7 +43,8 @@ struct doorman {
 	uint16_t next_slot; /* in there */
 	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
-	struct rate scan_budget;
+	struct networks networks;
+	struct trial trial;
 	struct rate known_budget;
 	struct guess_limiter guess_limiter;
 };

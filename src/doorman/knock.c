@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "doorman/doorman.h"
-#include "doorman/trial.h"
 
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 {
@@ -66,7 +65,7 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 	(void)fds;
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
 	if (m->stale_config && ours) {
-		if (trial_queue_hold(&d->hands->lane, &k) == NULL)
+		if (!trial_queue_hold(&d->hands->lane, &k))
 			doorman_refuse(d, &k, VERDICT_BUSY);
 	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);
