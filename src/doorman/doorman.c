@@ -97,6 +97,17 @@ static void take_socket(struct doorman *d, enum record_protocol protocol, int fd
 	loop_add(&d->process.loop, &s->source);
 }
 
+/* Clients are numbered anew: whatever waits here begins again. */
+static void revisit_waiting(struct doorman *d)
+{
+	struct knock k;
+
+	trial_begin_anew(d);
+	while (trial_queue_take_held(&d->hands->lane, &k))
+		doorman_take_in(d, &k);
+	secret_wipe(&k, sizeof k);
+}
+
 /* Takes over a new configuration; an errno, or 0. */
 static int change_config(struct doorman *d, const struct message_secret *m, struct message_fds *fds)
 {
@@ -122,7 +133,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
-	trial_begin_anew(d);
+	revisit_waiting(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	if (first)

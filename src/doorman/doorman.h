@@ -1,5 +1,5 @@
 /* The doorman's parts and what they share: doorman.c talks to the sockets and to the other
- * processes, knock.c opens a knock and hands it to the keeper, trial.c finds out whose it is. */
+ * processes, knock.c opens a knock, trial.c finds out whose it is. */
 #ifndef DOORMAN_DOORMAN_H
 #define DOORMAN_DOORMAN_H
 
@@ -59,6 +59,9 @@ int doorman_run(void);
 /* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
+
+/* --- outcome.c */
+
 /* Whose it is, is known or guessed. */
 void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);

@@ -254,14 +254,4 @@ void trial_begin_anew(struct doorman *d)
 		q->slots[i].recent_tried = false;
 		q->slots[i].barred = false;
 	}
-	for (size_t i = 0; i < TRIAL_QUEUE_HELD; i++) {
-		struct knock k;
-
-		if (q->held[i].packet.record.size == 0)
-			continue;
-		k = q->held[i];
-		secret_wipe(&q->held[i], sizeof q->held[i]);
-		doorman_take_in(d, &k);
-		secret_wipe(&k, sizeof k);
-	}
 }

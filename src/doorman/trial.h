@@ -27,7 +27,7 @@ struct trial {
 void trial_search_signer(struct doorman *d, struct knock *k, uint32_t not_client);
 /* The trial queue's turn: a slice of signatures. `context` is the doorman. */
 void doorman_try_keys(void *context);
-/* Clients are numbered anew: whatever waits begins again. */
+/* Clients are numbered anew: those who wait in lanes have their keys tried from the start. */
 void trial_begin_anew(struct doorman *d);
 
 #endif

@@ -179,3 +179,15 @@ bool trial_queue_hold(struct trial_queue *q, const struct knock *k)
 	}
 	return false;
 }
+
+bool trial_queue_take_held(struct trial_queue *q, struct knock *k)
+{
+	for (size_t i = 0; i < TRIAL_QUEUE_HELD; i++) {
+		if (q->held[i].packet.record.size == 0)
+			continue;
+		*k = q->held[i];
+		secret_wipe(&q->held[i], sizeof q->held[i]);
+		return true;
+	}
+	return false;
+}

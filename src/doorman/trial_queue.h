@@ -86,5 +86,7 @@ void trial_queue_release(struct trial_queue *q, struct trial_slot *s);
 /* A knock of any protocol that waits for the configuration that the keeper has already; false when
  * there is no room. */
 bool trial_queue_hold(struct trial_queue *q, const struct knock *k);
+/* Takes one of those out, which the caller wipes; false when there is none. */
+bool trial_queue_take_held(struct trial_queue *q, struct knock *k);
 
 #endif

@@ -2,9 +2,9 @@
 seen before, also by a daemon that has ended since, and out of nowhere.
 
 By hand, the whole of a morning (100 clients to a network; then all of them in 8 networks):
-POSTERN_MORNING='10000 100 600' tests/run.py morning.MorningTest
-POSTERN_MORNING='10000 1250 600' tests/run.py morning.MorningTest
-POSTERN_NOWHERE='1000 60' tests/run.py morning.NowhereTest
+POSTERN_MORNING='10000 100 600' tests/run.py MorningTest
+POSTERN_MORNING='10000 1250 600' tests/run.py MorningTest
+POSTERN_NOWHERE='1000 60' tests/run.py NowhereTest
 With POSTERN_RESULTS=FILE what was measured is added to that file."""
 
 import json

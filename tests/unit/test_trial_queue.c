@@ -230,8 +230,13 @@ static void the_held_are_not_tried(void **state)
 		assert_true(trial_queue_hold(&lane, &k));
 	assert_false(trial_queue_hold(&lane, &k));
 	assert_int_equal(trial_queue_turn(&lane), TRIAL_NONE);
-	lane.held[5].packet.record.size = 0;
+	memset(&k, 0, sizeof k);
+	assert_true(trial_queue_take_held(&lane, &k));
+	assert_int_equal(k.packet.record.source_port, 9);
 	assert_true(trial_queue_hold(&lane, &k));
+	for (int i = 0; i < TRIAL_QUEUE_HELD; i++)
+		assert_true(trial_queue_take_held(&lane, &k));
+	assert_false(trial_queue_take_held(&lane, &k));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
