@@ -16,9 +16,9 @@
 #include "base/secret.h"
 #include "snapshot/snapshot.h"
 
-#define NETWORKS_PAGE_PAIRS 64 /* that are looked at together */
-#define NETWORKS_OF_NETWORK 32 /* a network's share of a page: more go to its next one */
-#define NETWORKS_CHAIN_MOST 64 /* pages of one network */
+#define NETWORKS_PAGE_PAIRS 64  /* that are looked at together */
+#define NETWORKS_OF_NETWORK 16  /* a network's share of a page: more go to its next one */
+#define NETWORKS_CHAIN_MOST 128 /* pages of one network */
 #define NETWORKS_FOUND_MOST (NETWORKS_CHAIN_MOST * NETWORKS_OF_NETWORK)
 #define NETWORKS_HEAD_BYTES 4096
 

@@ -11,6 +11,7 @@
 
 #define TRIAL_SLICE 8   /* steps before the sockets get their turn again: about 0.3 ms */
 #define SKIP_SLICE  256 /* clients passed over in one step */
+#define FEW_WAIT    8
 
 static const uint8_t *packet_of(const struct trial_slot *s)
 {
@@ -169,8 +170,8 @@ static void try_likely(
 		finish(d, s, client, VERDICT_PASS);
 }
 
-/* In the first round those who may come in; in the second one, while nobody else waits, those who
- * are revoked or have expired: for the log, which then says so by name. */
+/* In the first round those who may come in; in the second one, while few wait, those who are
+ * revoked or have expired: for the log, which then says so by name. */
 static bool is_in_round(
     const struct doorman *d, struct trial_slot *s, uint32_t client, bool second, int64_t now_ns)
 {
@@ -189,7 +190,8 @@ static void try_all(struct doorman *d, struct trial_slot *s, int64_t now_ns)
 		bool second = s->next_try >= count;
 		uint32_t client = second ? s->next_try - count : s->next_try;
 
-		if (client >= count || (second && (!s->barred || d->hands->lane.waiting > 1))) {
+		if (client >= count ||
+		    (second && (!s->barred || d->hands->lane.waiting > FEW_WAIT))) {
 			finish(d, s, DIRECTORY_NOBODY, VERDICT_UNKNOWN_SIGNER);
 			return;
 		}
