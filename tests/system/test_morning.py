@@ -172,3 +172,78 @@ class NowhereTest(CrowdTest):
         missing = self.all_come([f"198.{18 + i // 250}.{i % 250}.7" for i in range(NOWHERE_COUNT)],
                                 NOWHERE_SPAN)
         self.assertEqual(missing, {})
+
+
+class NetworksFileTest(CrowdTest):
+    """The file that knows the networks, as somebody else has left it."""
+
+    WARNING = "the file of the networks that clients knock from is not sound"
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.file = self.daemon.state / "networks"
+
+    def is_let_in(self, source):
+        before = self.counted("granted")
+        self.forger.send(openme.knock(self.alice, self.server_key.public), source)
+        self.assertTrue(eventually(lambda: self.counted("granted") > before))
+
+    def assert_begun_anew(self, change):
+        self.is_let_in("198.18.0.1")
+        self.daemon.stop()
+        before = len(self.daemon.events(message=self.WARNING))
+        change()
+        self.daemon.start()
+        self.assertEqual(len(self.daemon.events(message=self.WARNING)), before + 1)
+        self.is_let_in("198.18.0.2")
+        status = self.file.stat()
+        self.assertEqual((status.st_mode & 0o7777, status.st_uid), (0o600, 0))
+
+    def flip(self, byte):
+        whole = bytearray(self.file.read_bytes())
+        whole[byte] ^= 4
+        self.file.write_bytes(whole)
+
+    def test_truncated(self):
+        whole = self.file.read_bytes()
+        for size in (1, 39, 4096, len(whole) - 1):
+            with self.subTest(size=size):
+                self.assert_begun_anew(lambda s=size: self.file.write_bytes(whole[:s]))
+
+    def test_flipped(self):
+        for byte in (0, 8, 20, 33):
+            with self.subTest(byte=byte):
+                self.assert_begun_anew(lambda b=byte: self.flip(b))
+
+    def test_foreign(self):
+        self.assert_begun_anew(lambda: self.file.write_bytes(os.urandom(600_000)))
+        self.assert_begun_anew(lambda: self.file.write_bytes(b"keep out\n"))
+
+    def test_any_pairs(self):
+        """What stands in it is never more than a hint at whose key to try."""
+        self.is_let_in("198.18.0.1")
+        self.daemon.stop()
+        whole = self.file.read_bytes()
+        self.file.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+        self.daemon.start()
+        self.is_let_in("198.18.0.2")
+        self.assertEqual(self.daemon.events(message=self.WARNING), [])
+
+    def assert_kept_in_memory(self, change):
+        self.daemon.stop()
+        self.file.unlink()
+        change()
+        self.daemon.start()
+        self.assertTrue(self.daemon.events(
+            message="cannot use the file of the networks that clients knock from"))
+        self.is_let_in("198.18.0.3")
+
+    def test_others_could_write_it(self):
+        self.assert_kept_in_memory(lambda: (self.file.touch(), self.file.chmod(0o666)))
+
+    def test_not_a_file(self):
+        self.assert_kept_in_memory(self.file.mkdir)
+
+    def test_of_another_name(self):
+        self.assert_kept_in_memory(lambda: self.file.symlink_to("/etc/hosts"))
