@@ -34,6 +34,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(RULE_JOURNAL)      \
 	X(REPLAY)            \
 	X(HELD)              \
+	X(NETWORKS)          \
 	X(FIREWALL)          \
 	X(CONTROL)           \
 	X(HEALTH)            \
@@ -49,9 +50,10 @@ enum message_fd {
 	    FD_COUNT,
 };
 
-#define FD_SET_OF(name)   (1U << FD_##name)
-#define NO_FDS            0U
-#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD))
+#define FD_SET_OF(name) (1U << FD_##name)
+#define NO_FDS          0U
+#define BEGIN_DOORMAN_FDS \
+	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD) | FD_SET_OF(NETWORKS))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
 	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
