@@ -11,16 +11,13 @@
 #include "base/secret.h"
 #include "doorman/arrival.h"
 #include "doorman/response.h"
-#include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 #include "proc/slice.h"
 
-/* Signatures a second in the trial queue: half of one processor at 38 us each. */
-#define SCAN_RATE  13000
-#define SCAN_BURST 13000
-/* And by the clients that a source is known for, while a packet is in our hands. A budget of its
- * own: those who are known do not wait for those who are searched for, nor the other way round. */
+/* Signatures a second by the clients that a source is known for, while a packet is in our hands. A
+ * budget of its own: those who are known do not wait for those who are searched for, nor the other
+ * way round. */
 #define KNOWN_RATE  13000
 #define KNOWN_BURST 1000
 
@@ -51,18 +48,14 @@ static void take_socket(struct doorman *d, enum record_protocol protocol, int fd
 }
 
 /* Clients are numbered anew: whatever waits here begins again. */
-static void revisit_slots(struct doorman *d)
+static void revisit_waiting(struct doorman *d)
 {
-	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
-		struct slot *s = &d->hands->lane.slots[i];
-		struct knock k = s->knock;
+	struct knock k;
 
-		if (s->state == SLOT_FREE)
-			continue;
-		trial_queue_release(&d->hands->lane, s);
+	trial_begin_anew(d);
+	while (trial_queue_take_held(&d->hands->lane, &k))
 		doorman_take_in(d, &k);
-		secret_wipe(&k, sizeof k);
-	}
+	secret_wipe(&k, sizeof k);
 }
 
 static void change_shield(struct doorman *d, const struct message_secret *m)
@@ -105,7 +98,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	copies_forget_all(&d->copies); /* it may allow what was refused */
 	change_shield(d, m);
 	doorman_put_kernel_keys(d);
-	revisit_slots(d);
+	revisit_waiting(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	if (first)
@@ -138,7 +131,7 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 
 void doorman_rest(const struct doorman *d)
 {
-	if (d->stopping && d->hands->lane.scanning == 0 && !arrival_waiting(d))
+	if (d->stopping && d->hands->lane.waiting == 0 && !arrival_waiting(d))
 		process_report(&d->process, 0);
 }
 
@@ -163,12 +156,16 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
 	d->held = held_map(fds->fd[FD_HELD]);
-	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
+	/* Without the file it is forgotten at the end. */
+	if (d->held == NULL ||
+	    (!networks_open(&d->networks, fds->fd[FD_NETWORKS]) &&
+	        !networks_open(&d->networks, -1)) ||
+	    counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()) || !lock_memory())
 		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
-	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
+	trial_queue_init(&d->hands->lane);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
 	arrival_init(d);

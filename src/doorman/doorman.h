@@ -1,6 +1,6 @@
 /* The doorman's parts and what they share: doorman.c talks to the other processes, arrival.c reads
- * the sockets and has what arrives wait for its turn, knock.c opens a knock and hands it to the
- * keeper, trial.c finds out whose it is. */
+ * the sockets and has what arrives wait for its turn, knock.c opens a knock, trial.c finds out
+ * whose it is, outcome.c hands it to the keeper. */
 #ifndef DOORMAN_DOORMAN_H
 #define DOORMAN_DOORMAN_H
 
@@ -10,7 +10,7 @@
 #include "doorman/copies.h"
 #include "doorman/hints.h"
 #include "doorman/rings.h"
-#include "doorman/trial_queue.h"
+#include "doorman/trial.h"
 #include "intake/held.h"
 #include "intake/socket.h"
 #include "proc/process.h"
@@ -56,7 +56,8 @@ struct doorman {
 	uint16_t next_slot; /* in there, of what is in our hands */
 	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
-	struct rate scan_budget;
+	struct networks networks;
+	struct trial trial;
 	struct rate known_budget;
 	struct guess_limiter guess_limiter;
 };
@@ -83,6 +84,9 @@ void doorman_put_kernel_keys(void *context);
 /* One packet whose turn has come, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
+
+/* --- outcome.c */
+
 /* Whose it is, is known or guessed. */
 void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);

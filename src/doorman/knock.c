@@ -1,32 +1,9 @@
-/* A knock on its way from the socket to the keeper. */
+/* A knock on its way from the socket to whoever finds out whose it is. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/secret.h"
 #include "doorman/doorman.h"
-#include "doorman/trial.h"
-
-void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
-{
-	d->held->slots[k->packet.record.slot % HELD_SLOTS].record.size = 0;
-	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
-}
-
-void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
-{
-	struct message_knock m = {.generation = d->config.header->generation,
-	    .holder = k->holder,
-	    .guessed = (uint8_t)guess,
-	    .timestamp_ns = k->packet.asked.timestamp_ns,
-	    .record = k->packet.record};
-
-	memcpy(m.key, k->packet.key, sizeof m.key);
-	d->held->slots[m.record.slot % HELD_SLOTS].number = ++d->handed_on;
-	copies_remember(&d->copies, &m.record, clock_boot_ns());
-	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
-		loop_stop(&d->process.loop);
-	secret_wipe(m.key, sizeof m.key);
-}
 
 /* By its hint, which nobody but the client can make: as good as a signature for where it goes, and
  * the keeper verifies that. False: it has none that we understand. */
@@ -43,6 +20,14 @@ static bool take_hinted(struct doorman *d, struct knock *k)
 	k->holder = client;
 	doorman_hand_on(d, k, GUESS_HINT);
 	return true;
+}
+
+/* A client that always gives a hint has not sent one without. */
+static bool may_guess(const struct doorman *d, const struct knock *k)
+{
+	return k->holder != DIRECTORY_NOBODY && !d->config.clients[k->holder].hint_only &&
+	       !guess_limiter_too_many(
+	           &d->guess_limiter, &k->packet.record.source, clock_boot_ns());
 }
 
 void doorman_take_in(struct doorman *d, struct knock *k)
@@ -66,8 +51,7 @@ void doorman_take_in(struct doorman *d, struct knock *k)
 		doorman_hand_on(d, k, GUESS_NONE);
 	else if (take_hinted(d, k))
 		return;
-	else if (k->holder != DIRECTORY_NOBODY && !guess_limiter_too_many(&d->guess_limiter,
-	                                              &k->packet.record.source, clock_boot_ns()))
+	else if (may_guess(d, k))
 		doorman_hand_on(d, k, GUESS_SOURCE);
 	else
 		trial_search_signer(d, k, DIRECTORY_NOBODY);
@@ -87,7 +71,7 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
 	copies_forget(&d->copies, &k.packet.record);
 	if (m->stale_config && ours) {
-		if (trial_queue_hold(&d->hands->lane, &k) == NULL)
+		if (!trial_queue_hold(&d->hands->lane, &k))
 			doorman_refuse(d, &k, VERDICT_BUSY);
 	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);

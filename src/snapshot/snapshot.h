@@ -53,6 +53,7 @@ struct client {
 	struct span target_list;              /* of cidr, with CONF_TARGETS_LIST */
 	uint8_t targets;                      /* enum conf_targets */
 	bool wildcard;                        /* may ask for "the address this came from" */
+	bool hint_only;                       /* its key is tried on no knock without a hint */
 	bool revoked;
 };
 
@@ -118,6 +119,7 @@ struct settings {
 	uint32_t mark;                        /* one bit, set on granted packets */
 	int32_t priority;                     /* of our base chain */
 	uint32_t client_quota;                /* addresses one client may hold open at once */
+	uint32_t hint_only_clients;           /* how many there are */
 	struct span managed_ports;        /* of struct ports: every port of any policy and group */
 	struct span guard_allow_ports;    /* of struct ports: open to everyone under guard: all */
 	struct span guard_allow_networks; /* of cidr: let through under either guard */

@@ -67,7 +67,7 @@ static bool client_sound(const struct snapshot_header *h, const struct client *c
 	return c->name[0] != '\0' && is_text(c->name, sizeof c->name) &&
 	       c->policy < h->counts.policies && c->targets <= CONF_TARGETS_LIST &&
 	       span_inside(c->target_list, h->counts.cidrs) && is_bool(&c->wildcard) &&
-	       is_bool(&c->revoked);
+	       is_bool(&c->hint_only) && is_bool(&c->revoked);
 }
 
 static bool range_sound(const struct ports *r)

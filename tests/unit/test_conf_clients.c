@@ -21,6 +21,7 @@ static void client_keys_are_taken(void **state)
 	                 "    disable_health_port: true\n"
 	                 "    targets: [192.0.2.0/24, 2001:db8::/32]\n"
 	                 "    wildcard: no\n"
+	                 "    legacy: yes\n"
 	                 "  alice: {ed25519_pubkey: " CLIENT_1 ", expires: null}\n");
 	const struct conf_client *alice = conf_client(conf, 0), *bob = conf_client(conf, 1);
 
@@ -29,12 +30,14 @@ static void client_keys_are_taken(void **state)
 	assert_true(alice->expires == NEVER_NS);
 	assert_int_equal(alice->allowed_ports.count, 0);
 	assert_int_equal(alice->wildcard, CONF_NOT_GIVEN);
+	assert_int_equal(alice->legacy, CONF_NOT_GIVEN);
 	assert_false(alice->revoked.yes);
 	assert_string_equal(bob->allowed_ports.items[1].text, "80");
 	assert_true(bob->expires == 1798675200000000000);
 	assert_int_equal(bob->disable_health_port, 1);
 	assert_int_equal(bob->targets.count, 2);
 	assert_int_equal(bob->wildcard, 0);
+	assert_int_equal(bob->legacy, 1);
 	assert_int_equal(bob->place.line, 5);
 	assert_string_equal(bob->file, in_folder("config.yaml"));
 	conf_free(conf);
@@ -212,7 +215,7 @@ static void the_snapshot_says_the_same(void **state)
 	                    ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
 	                    " disable_health_port: yes, targets: source}\n"
 	                    "  c: {ed25519_pubkey: " CLIENT_2
-	                    ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
+	                    ", targets: [192.0.2.0/24], wildcard: no, legacy: no, expires: 1970-01-02,"
 	                    " revoked: true}\n");
 	const struct ports *ports;
 
@@ -232,6 +235,9 @@ static void the_snapshot_says_the_same(void **state)
 	assert_int_equal(s.clients[2].target_list.count, 1);
 	assert_int_equal(snapshot_cidrs(&s, s.clients[2].target_list)->bits, 96 + 24);
 	assert_false(s.clients[2].wildcard);
+	assert_false(s.clients[0].hint_only);
+	assert_true(s.clients[2].hint_only);
+	assert_int_equal(s.settings->hint_only_clients, 1);
 	assert_true(s.clients[2].revoked);
 	assert_true(s.clients[2].expires_ns == 86400000000000);
 

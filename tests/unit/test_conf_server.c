@@ -31,6 +31,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(s->targets.items[0].text, "any");
 	assert_int_equal(s->wildcard, 1);
 	assert_int_equal(s->shield, CONF_SHIELD_PREFER);
+	assert_int_equal(s->legacy, 1);
 	assert_null(s->shield_key.bytes);
 	assert_null(s->shield_key_old.bytes);
 	assert_int_equal(conf_client_count(conf), 0);
@@ -86,6 +87,7 @@ static void every_server_key_is_taken(void **state)
 	                                 "  client_quota: 1\n"
 	                                 "  targets: [source]\n"
 	                                 "  wildcard: no\n"
+	                                 "  legacy: no\n"
 	                                 "  shield: require\n"
 	                                 "  shield_key: " PRIVATE_KEY "\n"
 	                                 "  shield_key_old: " CLIENT_1 "\n");
@@ -115,6 +117,7 @@ static void every_server_key_is_taken(void **state)
 	assert_string_equal(s->targets.items[0].text, "source");
 	assert_int_equal(s->wildcard, 0);
 	assert_int_equal(s->shield, CONF_SHIELD_REQUIRE);
+	assert_int_equal(s->legacy, 0);
 	assert_int_equal(s->shield_key.size, 32);
 	assert_int_equal(s->shield_key_old.size, 32);
 	conf_free(conf);

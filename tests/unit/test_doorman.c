@@ -35,7 +35,7 @@ static struct {
 	struct doorman doorman;
 	struct channel main, keeper; /* the far ends */
 	struct client clients[CLIENTS];
-	uint32_t client_count;
+	uint32_t client_count, hint_only;
 	uint64_t generation;
 	uint8_t server_secret[OPENME_SECRET_BYTES];
 	uint8_t server_public[OPENME_PUBLIC_BYTES];
@@ -91,7 +91,7 @@ static void run_scan(void)
 {
 	struct epoll_event event;
 
-	for (run(); world.doorman.hands->lane.scanning > 0; run())
+	for (run(); world.doorman.hands->lane.waiting > 0; run())
 		assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 10000), 1);
 }
 
@@ -143,7 +143,8 @@ static void send_config(void)
 	        .knock_timeout_ns = NS_PER_SECOND,
 	        .replay_window_ns = 60 * NS_PER_SECOND,
 	        .mark = 1,
-	        .client_quota = 1},
+	        .client_quota = 1,
+	        .hint_only_clients = world.hint_only},
 	    .clients = world.clients,
 	    .policies = policies,
 	    .ports = ports};
@@ -242,6 +243,7 @@ static int tear_down(void **state)
 #ifdef HAVE_OPENSPA
 	rsa_key_free(d->rsa);
 #endif
+	networks_close(&d->networks);
 	directory_free(d->directory);
 	snapshot_unmap(&d->config);
 	secret_free(d->hands);
@@ -410,7 +412,7 @@ static void what_was_read_before_a_stop_is_handed_on(void **state)
 	(void)state;
 	knock_by(CAROL);
 	open_door();
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	assert_int_equal(world.doorman.hands->lane.waiting, 1);
 	stop_reading();
 	assert_false(says_ready());
 	run_scan();
@@ -783,7 +785,7 @@ static void more_than_can_be_held(void **state)
 	knock_by(ALICE);
 	run_scan();
 	assert_int_equal(handed_on(), ALICE);
-	for (int i = 0; i < TRIAL_QUEUE_SLOTS + 3; i++)
+	for (int i = 0; i < TRIAL_QUEUE_HELD + 3; i++)
 		give_back(true);
 	assert_int_equal(counted(VERDICT_BUSY), 3);
 	assert_int_equal(handed_on(), -1);
@@ -792,7 +794,7 @@ static void more_than_can_be_held(void **state)
 	run_scan();
 	while (handed_on() == ALICE)
 		got++;
-	assert_int_equal(got, TRIAL_QUEUE_SLOTS);
+	assert_int_equal(got, TRIAL_QUEUE_HELD);
 	assert_false(something_is_left());
 }
 
@@ -820,9 +822,9 @@ static void reloaded_while_a_key_is_searched(void **state)
 {
 	(void)state;
 	knock_by(CAROL);
-	for (int i = 0; i < 1000 && world.doorman.hands->lane.scanning == 0; i++)
+	for (int i = 0; i < 1000 && world.doorman.hands->lane.waiting == 0; i++)
 		open_door();
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	assert_int_equal(world.doorman.hands->lane.waiting, 1);
 	world.clients[ALICE] = world.clients[CAROL];
 	world.client_count = 1;
 	configure();
@@ -841,20 +843,16 @@ static uint32_t take_all(struct rate *r, int64_t now_ns)
 	return taken;
 }
 
-/* So many signatures a second, in the trial queue and by the clients that a source is known for. */
+/* So many signatures a second by the clients that a source is known for. */
 static void signatures_are_rationed(void **state)
 {
-	struct rate *scan = &world.doorman.scan_budget, *known = &world.doorman.known_budget;
+	struct rate *known = &world.doorman.known_budget;
 	const int64_t now = 1000 * NS_PER_SECOND;
 
 	(void)state;
-	assert_int_equal(take_all(scan, now), 13000);
 	assert_int_equal(take_all(known, now), 1000);
-	for (int i = 1; i <= 20; i++) {
-		assert_int_equal(take_all(scan, now + i * NS_PER_SECOND / 20), 650);
+	for (int i = 1; i <= 20; i++)
 		assert_int_equal(take_all(known, now + i * NS_PER_SECOND / 20), 650);
-	}
-	assert_int_equal(take_all(scan, now + 2 * NS_PER_SECOND), 13000);
 	assert_int_equal(take_all(known, now + 2 * NS_PER_SECOND), 1000);
 }
 
@@ -888,64 +886,179 @@ static void what_waits_is_not_judged(void **state)
 	d->next_slot = 5;
 	d->held->slots[5].number = 7;
 	knock_by(CAROL);
-	for (int i = 0; i < 1000 && d->hands->lane.scanning == 0; i++)
+	for (int i = 0; i < 1000 && d->hands->lane.waiting == 0; i++)
 		open_door();
-	assert_int_equal(d->hands->lane.scanning, 1);
+	assert_int_equal(d->hands->lane.waiting, 1);
 	assert_int_equal(d->held->slots[5].number, 0);
 	run_scan();
 	assert_int_equal(handed_on(), CAROL);
 	assert_int_equal(d->held->slots[5].number, d->handed_on);
 }
 
-/* As if it came from the nth of many sources. */
-static void take_in_from(uint8_t nth)
+/* As if it came from a host in the nth of many networks. */
+static void take_in_at_host(uint8_t nth, uint8_t host)
 {
-	struct knock k = {.packet.record = {.size = sizeof world.packet, .source = {{[15] = nth}}}};
+	struct knock k = {.packet.record = {.size = sizeof world.packet, .source = {{[15] = 1}}}};
 
 	k.packet.record.source.bytes[0] = 0x20;
-	k.packet.record.source.bytes[7] = nth;
+	k.packet.record.source.bytes[5] = nth;
+	k.packet.record.source.bytes[7] = host;
 	memcpy(k.packet.record.bytes, world.packet, sizeof world.packet);
 	doorman_take_in(&world.doorman, &k);
 }
 
-/* So many signatures, and then the socket has its turn. */
+static void take_in_from(uint8_t nth)
+{
+	take_in_at_host(nth, nth);
+}
+
+/* So many steps, and then the socket has its turn: a step is a signature, or finding that there is
+ * none left to try. */
 static void a_slice_of_the_queue(void **state)
 {
 	struct trial_queue *lane = &world.doorman.hands->lane;
-	const uint32_t whole = 32 / (CLIENTS + 1); /* each packet is tried with every key */
+	const uint32_t whole = 8 / (CLIENTS + 1); /* each packet is tried with every key */
+
+	(void)state;
+	knock_by(CLIENTS);
+	for (uint8_t i = 0; i < 21; i++)
+		take_in_from(i);
+	assert_int_equal(lane->waiting, 21);
+	assert_int_equal(lane->in_lane[TRIAL_FAR_NOWHERE], 21);
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(timer_ns, 1);
+	assert_int_equal(lane->waiting, 21 - whole);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 22); /* with the one at the door */
+	/* And when one alone is left for the next slice. */
+	for (uint8_t i = 0; i < whole + 1; i++)
+		take_in_from(i);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 22 + whole + 1);
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+	return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+/* It was kept waiting for as long as it ran: others want the processor. */
+static void a_pause_when_others_wait(void **state)
+{
+	const int64_t span = 100 * NS_PER_MS;
 
 	(void)state;
 	knock_by(CLIENTS);
 	for (uint8_t i = 0; i < 20; i++)
 		take_in_from(i);
-	assert_int_equal(lane->scanning, 20);
-	assert_false(trial_queue_first(lane)->known);
+	world.doorman.trial.pace = (struct trial_pace){clock_boot_ns() - 2 * span, cpu_ns() - span};
+	doorman_try_keys(&world.doorman);
+	assert_true(timer_ns > span * 9 / 10 && timer_ns < 3 * span);
 	doorman_try_keys(&world.doorman);
 	assert_int_equal(timer_ns, 1);
-	assert_int_equal(lane->scanning, 20 - whole);
-	assert_int_equal(trial_queue_first(lane)->next_try, 32 - whole * (CLIENTS + 1));
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
 	run_scan();
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21); /* with the one at the door */
-	/* And when one alone is left for the next slice. */
-	for (uint8_t i = 0; i < whole + 1; i++)
-		take_in_from(i);
-	run_scan();
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21 + whole + 1);
 }
 
-static void a_pause_when_all_is_spent(void **state)
+/* The client knocks from another address of a network where it was seen. */
+static void those_who_were_seen_in_a_network_come_first(void **state)
 {
-	struct rate none = {.interval_ns = INT64_MAX, .last_ns = clock_boot_ns()};
+	struct trial_queue *lane = &world.doorman.hands->lane;
 
 	(void)state;
 	knock_by(CAROL);
 	take_in_from(1);
-	world.doorman.scan_budget = none;
+	assert_int_equal(lane->in_lane[TRIAL_FAR_NOWHERE], 1);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	assert_int_equal(handed_on(), CAROL); /* of which one came to the door */
+	knock_by(CAROL);
+	memset(world.doorman.held->slots, 0, sizeof world.doorman.held->slots);
+	take_in_at_host(1, 9);
+	assert_int_equal(lane->in_lane[TRIAL_NEAR_NETWORK], 1);
 	doorman_try_keys(&world.doorman);
-	assert_int_equal(timer_ns, 10 * NS_PER_MS);
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	assert_int_equal(lane->waiting, 0);
+	assert_int_equal(handed_on(), CAROL);
+	/* Who is not among them is searched for among all. */
+	run();
+	handed_on();
+	knock_by(BOB);
+	take_in_at_host(1, 10);
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(handed_on(), BOB);
+}
+
+/* A knock that has grown old meanwhile costs nothing any more. */
+static void the_stale_are_not_searched_for(void **state)
+{
+	struct trial_queue *lane = &world.doorman.hands->lane;
+
+	(void)state;
+	knock_by(CAROL);
+	take_in_from(1);
+	trial_queue_first(lane, TRIAL_FAR_NOWHERE)->timestamp_ns -= 61 * NS_PER_SECOND;
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(counted(VERDICT_STALE), 1);
+	assert_int_equal(lane->waiting, 0);
 	assert_int_equal(handed_on(), -1);
+}
+
+/* Their keys are tried while few wait: the log says by name who it was. */
+static void the_barred_come_last(void **state)
+{
+	(void)state;
+	world.clients[ALICE].revoked = true;
+	world.clients[BOB].expires_ns = 1;
+	configure();
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	/* By the key alone: what is known of its source would lead there, too. */
+	knock_by(BOB);
+	run();
+	handed_on(); /* for a guess of Alice */
+	for (uint8_t i = 0; i < 10; i++)
+		take_in_from(i);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 2);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(handed_on(), BOB);
+	assert_int_equal(handed_on(), -1);
+}
+
+/* Nobody's key is tried who has said that hints are all that counts. */
+static void who_is_found_by_hint_alone(void **state)
+{
+	(void)state;
+	world.clients[CAROL].hint_only = true;
+	world.hint_only = 1;
+	configure();
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 1);
+	knock_by(BOB);
+	run_scan();
+	assert_int_equal(handed_on(), BOB);
+	/* With all of them so, nothing waits. */
+	for (int i = 0; i < CLIENTS; i++)
+		world.clients[i].hint_only = true;
+	world.hint_only = CLIENTS;
+	configure();
+	knock_by(BOB);
+	take_in_from(3);
+	assert_int_equal(world.doorman.hands->lane.waiting, 0);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 2);
+	/* Nor is a lone one guessed. */
+	world.client_count = world.hint_only = 1;
+	configure();
+	knock_by(ALICE);
+	run();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 4);
 }
 
 /* The keeper's guess was wrong, and another who is known from there has signed: no key of others
@@ -1027,8 +1140,7 @@ static void a_known_source_is_queued_as_such(void **state)
 	assert_int_equal(handed_on(), ALICE);
 	send_back(false);
 	peer_wait(&world.doorman.keeper, PHASE_RUN, 1000);
-	assert_non_null(trial_queue_first(&world.doorman.hands->lane));
-	assert_true(trial_queue_first(&world.doorman.hands->lane)->known);
+	assert_int_equal(world.doorman.hands->lane.in_lane[TRIAL_NEAR_SOURCE], 1);
 	run_scan();
 	assert_int_equal(handed_on(), CAROL);
 }
@@ -1059,10 +1171,10 @@ static void more_than_one_source_may_queue(void **state)
 {
 	(void)state;
 	knock_by(CLIENTS);
-	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE + 1; i++)
+	for (int i = 0; i < TRIAL_OF_SOURCE + 1; i++)
 		take_in_from(1);
 	assert_int_equal(counted(VERDICT_BUSY), 1);
-	assert_int_equal(world.doorman.hands->lane.scanning, TRIAL_QUEUE_OF_SOURCE);
+	assert_int_equal(world.doorman.hands->lane.waiting, TRIAL_OF_SOURCE);
 }
 
 /* A keeper that has gone: there is nothing left to stand at the door for. */
@@ -1474,7 +1586,11 @@ int main(void)
 	    T(each_is_held_in_a_slot_of_its_own),
 	    T(what_waits_is_not_judged),
 	    T(a_slice_of_the_queue),
-	    T(a_pause_when_all_is_spent),
+	    T(a_pause_when_others_wait),
+	    T(those_who_were_seen_in_a_network_come_first),
+	    T(the_stale_are_not_searched_for),
+	    T(the_barred_come_last),
+	    T(who_is_found_by_hint_alone),
 	    T(those_a_source_is_known_for_come_first),
 	    T(nobody_else_is_left_to_try),
 	    T(a_known_source_is_queued_as_such),
