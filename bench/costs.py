@@ -39,12 +39,13 @@ class Refused:
 
     def __init__(self, net, folder, settings):
         self.gate = Gate(net, folder, settings)
+        self.tag = ("--shield-key", self.gate.shield_key) if "shield" in settings else ()
 
     def cost(self, kind, rate):
         """Microseconds of the doormen's processor time for each datagram that they have read."""
         gate = self.gate.start()
         captured = gate.write("captured", "valid", "--clients", 1, "--first", gate.extra,
-                              "--count", 1)
+                              "--count", 1, *self.tag)
         with gate.net.client.socket(2, 2) as s:
             s.sendto(captured.read_bytes(), (gate.address, KNOCK_PORT))
         assert eventually(lambda: gate.stats()["granted"] == 1), "the first knock was lost"
