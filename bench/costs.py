@@ -106,8 +106,11 @@ def sustained(net, folder, clients):
         sent = load.result()
         eventually(lambda: gate.stats()["granted"] >= sent["sent"], within=2)
         cpu = {role: seconds - cpu[role] for role, seconds in gate.cpu().items()}
-        granted = gate.stats()["granted"]
-        return {"clients": clients, "sent": sent["sent"], "pps": sent["pps"], "granted": granted,
+        stats = gate.stats()
+        granted = stats["granted"]
+        return {"refused": {name: n for name, n in stats.items()
+                            if n and name not in ("granted", "handed_on")},
+                "clients": clients, "sent": sent["sent"], "pps": sent["pps"], "granted": granted,
                 "dropped": gate.drops() - drops,
                 "cpu_us": sum(cpu.values()) / max(granted, 1) * 1e6,
                 "opened": sum(address.startswith("10.1") for address in gate.granted())}
@@ -123,6 +126,8 @@ def report_sustained(net, folder, work):
         found.append(one)
         row(f"opened, of {clients} clients", f"{one['opened']:,}", f"all {one['sent']:,}",
             f"{one['pps']:,.0f} a second", one["opened"] == one["sent"])
+        if one["opened"] < one["sent"]:
+            print(f"      lost at the socket: {one['dropped']:,}; refused: {one['refused'] or 'none'}")
         row("  processor time for each that was granted", f"{one['cpu_us']:.0f} us",
             "at most 1.4 x floor", f"{one['cpu_us'] / work:.2f} x floor",
             one["cpu_us"] <= 1.4 * work)
