@@ -39,12 +39,13 @@ class Refused:
 
     def __init__(self, net, folder, settings):
         self.gate = Gate(net, folder, settings)
+        self.tag = ("--shield-key", self.gate.shield_key) if "shield" in settings else ()
 
     def cost(self, kind, rate):
         """Microseconds of the doormen's processor time for each datagram that they have read."""
         gate = self.gate.start()
         captured = gate.write("captured", "valid", "--clients", 1, "--first", gate.extra,
-                              "--count", 1)
+                              "--count", 1, *self.tag)
         with gate.net.client.socket(2, 2) as s:
             s.sendto(captured.read_bytes(), (gate.address, KNOCK_PORT))
         assert eventually(lambda: gate.stats()["granted"] == 1), "the first knock was lost"
@@ -105,8 +106,11 @@ def sustained(net, folder, clients):
         sent = load.result()
         eventually(lambda: gate.stats()["granted"] >= sent["sent"], within=2)
         cpu = {role: seconds - cpu[role] for role, seconds in gate.cpu().items()}
-        granted = gate.stats()["granted"]
-        return {"clients": clients, "sent": sent["sent"], "pps": sent["pps"], "granted": granted,
+        stats = gate.stats()
+        granted = stats["granted"]
+        return {"refused": {name: n for name, n in stats.items()
+                            if n and name not in ("granted", "handed_on")},
+                "clients": clients, "sent": sent["sent"], "pps": sent["pps"], "granted": granted,
                 "dropped": gate.drops() - drops,
                 "cpu_us": sum(cpu.values()) / max(granted, 1) * 1e6,
                 "opened": sum(address.startswith("10.1") for address in gate.granted())}
@@ -122,6 +126,8 @@ def report_sustained(net, folder, work):
         found.append(one)
         row(f"opened, of {clients} clients", f"{one['opened']:,}", f"all {one['sent']:,}",
             f"{one['pps']:,.0f} a second", one["opened"] == one["sent"])
+        if one["opened"] < one["sent"]:
+            print(f"      lost at the socket: {one['dropped']:,}; refused: {one['refused'] or 'none'}")
         row("  processor time for each that was granted", f"{one['cpu_us']:.0f} us",
             "at most 1.4 x floor", f"{one['cpu_us'] / work:.2f} x floor",
             one["cpu_us"] <= 1.4 * work)
