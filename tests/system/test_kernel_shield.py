@@ -123,6 +123,34 @@ class SocketTest(KernelShieldTest):
         self.open_for(packet, "203.0.113.5")
         self.assertEqual(self.granted() & {"203.0.113.6"}, set())
 
+    def test_a_kernel_that_refuses_programs(self):
+        """As a container does: the daemon says so, and serves without them."""
+        for at, level in (("auto", "info"), ("socket", "warn"), ("xdp", "warn")):
+            with self.subTest(at=at):
+                self.start_without_rights(at)
+                said = self.daemon.events(message="no shield in the kernel")
+                self.assertEqual([event["level"] for event in said], [level])
+                self.assertEqual(self.place(), "user")
+                self.assertIn("in the daemon alone", self.postern("sessions"))
+                self.deliver(JUNK[0])
+                self.open_for(self.tagged(target="203.0.113.1"), "203.0.113.1")
+                self.assertEqual(self.seen_in_daemon(), 1)
+
+    def start_without_rights(self, at):
+        def prepare(folder):
+            command = self.daemon.command
+            self.daemon.command = lambda *more: [
+                "setpriv", "--bounding-set=-sys_admin,-bpf", "--inh-caps=-all", *command(*more)]
+        self.start(self.configuration(shield_at=at), prepare=prepare)
+
+    def test_a_successor_gets_the_socket_with_a_filter(self):
+        """The service manager hands the socket over, with the filter of who is gone."""
+        with ServiceManager() as manager:
+            self.serve("socket", shield="require", prepare=manager.attach)
+            manager.restart(self.daemon)
+        self.assertEqual(self.place(), "socket")
+        self.assert_junk_is_dropped("socket")
+
     def test_debug_shows_each_refusal(self):
         self.start(self.configuration(), "--log-level", "debug")
         self.assertEqual(self.place(), "user")
