@@ -152,6 +152,42 @@ static void the_mac_decides(void **state)
 	hint_table_free(t);
 }
 
+/* Any mark that the first client can have tells its cell from an empty one. */
+static void the_first_client_is_found(void **state)
+{
+	const int64_t today = hint_day(NOON);
+	uint8_t kept[HINT_KEY_BYTES];
+	struct hint_table *t;
+
+	(void)state;
+	memcpy(kept, secrets[0], sizeof kept);
+	do {
+		secret_random(secrets[0], HINT_KEY_BYTES);
+	} while (hint_id(secrets[0], today) % 4095 != 0);
+	t = table_of(FEW);
+	work(t, NOON);
+	assert_int_equal(find(t, 0, NOON), 0);
+	hint_table_free(t);
+	memcpy(secrets[0], kept, sizeof kept);
+}
+
+/* Anybody could make hints with the key that stands for none. */
+static void who_has_no_key_is_not_found(void **state)
+{
+	uint8_t kept[HINT_KEY_BYTES];
+	struct hint_table *t;
+
+	(void)state;
+	memcpy(kept, secrets[1], sizeof kept);
+	memset(secrets[1], 0, HINT_KEY_BYTES);
+	t = table_of(FEW);
+	work(t, NOON);
+	assert_true(hint_table_complete(t));
+	assert_int_equal(find(t, 1, NOON), DIRECTORY_NOBODY);
+	hint_table_free(t);
+	memcpy(secrets[1], kept, sizeof kept);
+}
+
 /* Two clients with one key, so with one id and one mac each: whichever, and no end of the walk. */
 static void the_same_id_is_survived(void **state)
 {
@@ -310,7 +346,7 @@ static struct snapshot laid_out(uint32_t first, uint32_t count)
 	    .counts = {.clients = count, .policies = 1},
 	    .clients = clients + first,
 	    .policies = &policy};
-	struct snapshot s;
+	struct snapshot s = {0};
 	int fd = snapshot_create(&parts);
 
 	assert_true(fd >= 0 && snapshot_map(&s, fd));
@@ -411,7 +447,8 @@ static void keys_are_their_makers(void **state)
 	assert_null(hint_keys_map(fd, FEW + 1));
 	assert_null(hint_keys_map(-1, FEW));
 	assert_int_equal(ftruncate(other, sizeof(struct hint_keys) + FEW * HINT_KEY_BYTES), 0);
-	assert_null(hint_keys_map(other, FEW));
+	assert_int_equal(pwrite(other, keys, sizeof *keys, 0), sizeof *keys);
+	assert_null(hint_keys_map(other, FEW)); /* somebody may change it */
 	keys->magic++;
 	assert_null(hint_keys_map(fd, FEW));
 	assert_int_equal(errno, EINVAL);
@@ -451,6 +488,8 @@ int main(void)
 	    cmocka_unit_test(finds_everybody),
 	    cmocka_unit_test(finds_nobody_else),
 	    cmocka_unit_test(the_mac_decides),
+	    cmocka_unit_test(the_first_client_is_found),
+	    cmocka_unit_test(who_has_no_key_is_not_found),
 	    cmocka_unit_test(the_same_id_is_survived),
 	    cmocka_unit_test(two_days_off_is_not_found),
 	    cmocka_unit_test(the_day_changes_without_a_gap),
