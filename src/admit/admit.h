@@ -23,11 +23,13 @@ struct program_result {
 	uint16_t duration_s; /* 0: not asked yet */
 };
 
-/* What is looked at, in the order of admit(), and how it is called. */
+/* What is looked at, in the order of admit(), and how it is called. The tag is looked at when a
+ * knock arrives, before it waits for admit(). */
 #define CHECKS(X)                 \
 	X(SIZE, "size")           \
 	X(VERSION, "version")     \
 	X(FORM, "form")           \
+	X(TAG, "tag")             \
 	X(KEY, "key")             \
 	X(SEAL, "seal")           \
 	X(DEVICE, "device")       \

@@ -88,6 +88,14 @@ static bool check_shield(const struct conf *conf, const struct tree *tree, const
 	           "found server.shield_key once more; expected the key before it, or none");
 }
 
+const char *conf_shield_note(const struct conf *conf)
+{
+	return conf_has_openme(conf) && conf->server.shield == CONF_SHIELD_REQUIRE
+	           ? "server.shield: require lets in no client without the shield key in its "
+	             "profile, and none of openme's own programs, which know no such key"
+	           : NULL;
+}
+
 /* As openme takes any duration, one that we cannot have becomes the nearest that we can. With 0 it
  * shuts at once what it opens, which nobody can want. */
 static bool bound_duration(struct conf *conf, const struct conf_field *field,

@@ -3,6 +3,7 @@ are made by other code, or by `postern knock`."""
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 from pathlib import Path
@@ -12,10 +13,12 @@ import shield
 import yaml as yaml_reader
 from capture import Outgoing
 from daemon import program
+from flood import Forger
 from netns import PATIENCE, eventually
 from openme import SECOND
 from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
 
+JUNK = 3000  # more than may wait for the doorman
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/postern-extras.json").read_text())
 
 
@@ -146,6 +149,29 @@ class ShieldTest(WorldTest):
         self.assertTrue(eventually(lambda: target in self.granted()))
         self.assertEqual(self.counted("untagged"), 0)
 
+    def test_tagged_knocks_go_first(self):
+        """Before them there is more well-formed junk in the socket than may wait, each from a sender of
+        its own. Ours come from senders who are as new."""
+        self.start_with("prefer")
+        forger = Forger(self.client, self.address(4), KNOCK_PORT)
+        self.addCleanup(forger.close)
+        doorman = self.daemon.roles()["doorman"]
+        expected = set()
+        os.kill(doorman, signal.SIGSTOP)
+        try:
+            for number in range(JUNK):
+                forger.send(self.junk(b"\x01" + os.urandom(31) + b"\0" + os.urandom(12)),
+                            f"10.77.{10 + number // 200}.{1 + number % 200}")
+            for number in range(20):
+                target = self.target()
+                expected.add(target)
+                forger.send(openme.knock(self.alice, self.server_key.public, target=target,
+                                         tag=shield.tagging(self.key)), f"10.78.1.{1 + number}")
+        finally:
+            os.kill(doorman, signal.SIGCONT)
+        self.assertTrue(eventually(lambda: expected <= self.granted()), "a tagged knock was lost")
+        self.assertGreater(self.counted("busy"), 0)
+
     def client_file(self, key, name="client.yaml"):
         path = self.folder / name
         path.touch(0o600)
@@ -201,3 +227,45 @@ class ShieldTest(WorldTest):
             path.touch(0o600)
             path.write_text(self.added(name, *words))
             self.assertTrue(self.tool_gets_in(path), name)
+
+    def explained(self, packet):
+        """What posternd --explain says of a datagram: exit code, lines."""
+        path = self.folder / "packet"
+        path.write_bytes(packet)
+        with self.server.popen(
+                program("posternd"), "-c", self.daemon.file, "--explain", path, "--source",
+                self.address(4, self.client), stdout=subprocess.PIPE, text=True) as tool:
+            lines = tool.communicate(timeout=PATIENCE)[0].splitlines()
+        return tool.returncode, [line.split(maxsplit=2) for line in lines]
+
+    def test_explain_tells_the_tag(self):
+        made = {name: openme.knock(self.alice, self.server_key.public, tag=key and shield.tagging(key))
+                for name, key in (("new", self.key), ("old", self.other_key), ("none", None))}
+        old = {"shield_key_old": openme.text(self.other_key)}
+        self.start_with("require", **old)
+        for name, line in (("new", ["passed", "tag", "of shield_key"]),
+                           ("old", ["passed", "tag", "of shield_key_old"])):
+            code, lines = self.explained(made[name])
+            self.assertIn(line, lines)
+            self.assertEqual(code, 0, lines)
+            self.assertEqual([words[1] for words in lines[2:7]],
+                             ["size", "version", "form", "tag", "key"])
+        code, lines = self.explained(made["none"])
+        self.assertEqual(code, 3)
+        self.assertEqual(lines[-2], ["FAILED", "tag", "none of ours"])
+        self.assertEqual(lines[-1][:2], ["refused:", "untagged:"])
+        self.daemon.configure(self.settings("prefer", **old))
+        code, lines = self.explained(made["none"])
+        self.assertEqual(code, 0, lines)
+        self.assertIn(["passed", "tag", "none of ours, so that others go first"], lines)
+        self.daemon.configure(self.configuration())
+        self.assertNotIn("tag", [words[1] for words in self.explained(made["new"])[1]])
+
+    def test_a_check_says_whom_require_keeps_out(self):
+        self.start_with("prefer")
+        for mode, said in (("prefer", False), ("require", True)):
+            self.daemon.configure(self.settings(mode))
+            for words in ((program("posternd"), "-c", self.daemon.file, "--check"),
+                          (program("postern"), "--config", self.daemon.file, "config", "check")):
+                text = self.server.run(*words)
+                self.assertEqual("none of openme's own programs" in text, said, text)
