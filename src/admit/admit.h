@@ -23,11 +23,13 @@ struct program_result {
 	uint16_t duration_s; /* 0: not asked yet */
 };
 
-/* What is looked at, in the order of admit(), and how it is called. */
+/* What is looked at, in the order of admit(), and how it is called. The tag is looked at when a
+ * knock arrives, before it waits for admit(). */
 #define CHECKS(X)                 \
 	X(SIZE, "size")           \
 	X(VERSION, "version")     \
 	X(FORM, "form")           \
+	X(TAG, "tag")             \
 	X(KEY, "key")             \
 	X(SEAL, "seal")           \
 	X(DEVICE, "device")       \
@@ -83,6 +85,8 @@ struct admission {
 	void *trace_context;
 };
 
+/* The first step alone, which costs nothing: VERDICT_PASS, or a refusal. */
+enum verdict admit_screen(const struct record *record);
 /* Doorman: VERDICT_HANDED_ON with knock->holder as the guess (or DIRECTORY_NOBODY: every key has
  * to be tried), else a refusal. Keeper: VERDICT_GRANTED with knock->target and duration_ns set and
  * the packet remembered; VERDICT_ASKED when knock->question has to be answered first: put the

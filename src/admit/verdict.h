@@ -12,6 +12,7 @@
 	X(BAD_SIZE, "bad_size", DEBUG, "datagram of the wrong size")                              \
 	X(BAD_VERSION, "bad_version", DEBUG, "datagram of the wrong version")                     \
 	X(MALFORMED, "malformed", DEBUG, "key or signature out of range")                         \
+	X(UNTAGGED, "untagged", DEBUG, "without the tag that server.shield asks for")             \
 	X(BAD_KEY, "bad_key", DEBUG, "ephemeral key of small order")                              \
 	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                              \
 	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know")      \

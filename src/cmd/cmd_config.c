@@ -37,12 +37,16 @@ static void print_verdict(const struct cli *cli, const struct conf *conf)
 		json_open(&j, "warnings", '[');
 		for (size_t i = 0; i < conf_warning_count(conf); i++)
 			json_string(&j, NULL, conf_warning(conf, i));
+		if (conf_shield_note(conf) != NULL)
+			json_string(&j, NULL, conf_shield_note(conf));
 		json_close(&j, ']');
 		json_close(&j, '}');
 		return;
 	}
 	for (size_t i = 0; i < conf_warning_count(conf); i++)
 		cli_warn(cli, "%s", conf_warning(conf, i));
+	if (conf_shield_note(conf) != NULL)
+		cli_warn(cli, "%s", conf_shield_note(conf));
 	if (!cli->quiet)
 		printf("%s: in order, %zu client%s\n",
 		    text_escaped(path, sizeof path, conf_path(conf)), conf_client_count(conf),

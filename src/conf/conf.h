@@ -127,6 +127,8 @@ const char *conf_path(const struct conf *conf);
 size_t conf_warning_count(const struct conf *conf);
 const char *conf_warning(const struct conf *conf, size_t index);
 const struct conf_server *conf_server(const struct conf *conf);
+/* Whom the shield keeps out, for those who check a configuration; NULL: nobody. */
+const char *conf_shield_note(const struct conf *conf);
 /* Whether knocks are served, and whether OpenSPA's requests are. At least one of them. */
 bool conf_has_openme(const struct conf *conf);
 bool conf_has_openspa(const struct conf *conf);

@@ -210,6 +210,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->hook = (uint8_t)from->hook;
 	to->established = (uint8_t)from->established;
 	to->shutdown = (uint8_t)from->shutdown;
+	to->shield = (uint8_t)(from->shield_key.bytes == NULL ? CONF_SHIELD_OFF : from->shield);
 	to->host_chains = (uint8_t)from->host_chains;
 	to->sandbox = (uint8_t)from->sandbox;
 	to->drop_ports = from->drop_ports == 1;

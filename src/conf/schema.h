@@ -112,6 +112,7 @@ extern const struct conf_word conf_established_words[];
 extern const struct conf_word conf_shutdown_words[];
 extern const struct conf_word conf_host_chains_words[];
 extern const struct conf_word conf_sandbox_words[];
+extern const struct conf_word conf_shield_words[];
 extern const struct conf_word conf_answer_words[];
 
 #define CONF_FIREWALL_IPTABLES 2 /* in the file only: served through nftables, with a warning */
@@ -159,7 +160,10 @@ extern const struct conf_word conf_answer_words[];
 	    "whether a knock may leave its address open, when the client does not say")           \
 	X(legacy, SWITCH, "yes", 0, 0, NULL,                                                      \
 	    "whether keys are tried on knocks without a hint, when the client does not say")      \
-	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; shared with clients")
+	X(shield, WORD, "prefer", 0, 0, conf_shield_words,                                        \
+	    "what becomes of knocks without the tag of shield_key; off without one")              \
+	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; shared with clients")                  \
+	X(shield_key_old, SECRET, NULL, 32, 32, NULL, "the one before it, which counts as well")
 
 /* key               kind       default       least  most           words  what it is */
 #define CONF_CLIENT_KEYS(X)                                                                      \

@@ -43,6 +43,7 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 
 	(void)fds;
 	memcpy(k.packet.key, m->knock.key, sizeof k.packet.key);
+	copies_forget(&d->copies, &k.packet.record);
 	if (m->stale_config && ours) {
 		if (!trial_queue_hold(&d->hands->lane, &k))
 			doorman_refuse(d, &k, VERDICT_BUSY);

@@ -240,8 +240,8 @@ void doorman_try_keys(void *context)
 	if (q->waiting > 0) {
 		pause_ns = trial_pace_pause(&d->trial.pace, clock_boot_ns(), thread_cpu_ns());
 		timer_set(d->scan_timer.fd, pause_ns > 0 ? pause_ns : 1, 0);
-	} else if (d->stopping) {
-		process_report(&d->process, 0);
+	} else {
+		doorman_rest(d);
 	}
 }
 

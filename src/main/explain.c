@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "conf/values.h"
 #include "main/config_push.h"
+#include "proto/shield.h"
 #ifdef HAVE_OPENSPA
 #include "proto/rsa_key.h"
 #endif
@@ -31,6 +32,39 @@ static uint32_t find_signer(const struct snapshot *s, const struct knock *k)
 			return i;
 	}
 	return DIRECTORY_NOBODY;
+}
+
+static bool fits(const struct conf_secret *secret, const uint8_t *packet, int64_t now_ns)
+{
+	struct shield_keys keys;
+	bool found = false;
+
+	shield_keys_of_half(
+	    &keys, secret->bytes, secret->bytes == NULL ? 0 : 1, shield_half(now_ns));
+	for (uint32_t i = 0; i < keys.count; i++)
+		found |= shield_tag_fits(&keys.key[i], packet);
+	secret_wipe(&keys, sizeof keys);
+	return found;
+}
+
+/* As the doorman looks at it on arrival. False when the shield keeps it out. */
+static bool explain_tag(
+    struct explanation *x, const struct knock *k, const struct conf_server *server)
+{
+	const struct record *r = &k->packet.record;
+	bool passed;
+
+	if (x->config->settings->shield == CONF_SHIELD_OFF || r->protocol != RECORD_OPENME ||
+	    !codec_right_size(r) || !codec_right_version(r) || !codec_well_formed(r))
+		return true;
+	x->tag_key = fits(&server->shield_key, r->bytes, x->now_ns)       ? "shield_key"
+	             : fits(&server->shield_key_old, r->bytes, x->now_ns) ? "shield_key_old"
+	                                                                  : NULL;
+	passed = x->tag_key != NULL || x->config->settings->shield != CONF_SHIELD_REQUIRE;
+	for (enum check check = CHECK_SIZE; check < CHECK_TAG; check++)
+		explain_check(x, check, true, k);
+	explain_check(x, CHECK_TAG, passed, k);
+	return passed;
 }
 
 static enum verdict judge(
@@ -124,7 +158,8 @@ static int explain_knock(struct explanation *x, const struct addr *source, const
 	r->protocol = (uint8_t)protocol_of(c, x->config->settings);
 	r->size = (uint16_t)(c->size > RECORD_BYTES_MAX ? RECORD_BYTES_MAX + 1 : c->size);
 	memcpy(r->bytes, c->bytes, r->size > RECORD_BYTES_MAX ? RECORD_BYTES_MAX : r->size);
-	status = conclude(x, judge(x, k, &secrets), k);
+	status = conclude(
+	    x, explain_tag(x, k, conf_server(conf)) ? judge(x, k, &secrets) : VERDICT_UNTAGGED, k);
 #ifdef HAVE_OPENSPA
 	rsa_key_free(secrets.openspa);
 #endif

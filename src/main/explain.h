@@ -24,6 +24,7 @@ struct explanation {
 	const struct snapshot *config;
 	const struct captured *packet;
 	int64_t now_ns;
+	const char *tag_key;     /* the key whose tag it carries; NULL: none of ours */
 	bool shown[CHECK_COUNT]; /* the keeper repeats what the doorman has done */
 };
 

@@ -200,6 +200,8 @@ static int check_or_explain(const struct main_options *o, const struct explain_o
 	}
 	for (size_t i = 0; i < conf_warning_count(conf); i++)
 		print_warning(conf_warning(conf, i));
+	if (what->file == NULL && conf_shield_note(conf) != NULL)
+		print_warning(conf_shield_note(conf));
 	if (what->file == NULL)
 		leftovers_find(conf, print_warning);
 	if (what->file != NULL)

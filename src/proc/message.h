@@ -150,6 +150,8 @@ struct message_begin {
 /* The sockets come at the start only. The health listener goes to the desk, when it changes. */
 struct message_secret {
 	uint8_t secret[32]; /* all zeros without openme */
+	/* The one in force, the one before it; all zeros: none. */
+	uint8_t shield_key[32], shield_key_old[32];
 	bool openspa;
 	struct rsa_secret rsa;
 };

@@ -21,6 +21,7 @@ enum conf_firewall { CONF_FIREWALL_NFT, CONF_FIREWALL_NONE };
 enum conf_guard { CONF_GUARD_PORTS, CONF_GUARD_ALL };
 enum conf_hook { CONF_HOOK_INPUT, CONF_HOOK_PREROUTING, CONF_HOOK_FORWARD };
 enum conf_established { CONF_ESTABLISHED_KEEP, CONF_ESTABLISHED_CUT };
+enum conf_shield { CONF_SHIELD_OFF, CONF_SHIELD_PREFER, CONF_SHIELD_REQUIRE };
 enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_BEST };
 enum conf_host_chains { CONF_HOST_CHAINS_AUTO, CONF_HOST_CHAINS_ALL, CONF_HOST_CHAINS_NONE };
@@ -104,6 +105,7 @@ struct settings {
 	uint8_t shutdown;     /* enum conf_shutdown */
 	uint8_t host_chains;  /* enum conf_host_chains */
 	uint8_t sandbox;      /* enum conf_sandbox */
+	uint8_t shield;       /* enum conf_shield; OFF without a key */
 	bool drop_ports;
 	bool open_knock_port;
 	char interface[INTERFACE_NAME_BYTES]; /* "": every one */

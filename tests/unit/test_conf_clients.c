@@ -265,15 +265,42 @@ static void the_snapshot_says_the_same(void **state)
 	snapshot_unmap(&s);
 }
 
-/* Neither of the server's secrets is anywhere in what the roles map. */
+/* What is in force, from what is written: a shield without a key is none. */
+static void the_shield_needs_a_key(void **state)
+{
+	static const struct {
+		const char *text;
+		enum conf_shield shield;
+	} cases[] = {{"", CONF_SHIELD_OFF}, {"  shield: prefer\n", CONF_SHIELD_OFF},
+	    {"  shield_key: " CLIENT_2 "\n", CONF_SHIELD_PREFER},
+	    {"  shield: require\n  shield_key: " CLIENT_2 "\n", CONF_SHIELD_REQUIRE},
+	    {"  shield: off\n  shield_key: " CLIENT_2 "\n", CONF_SHIELD_OFF}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[1024];
+		struct snapshot s;
+
+		snprintf(text, sizeof text, SERVER "%s" ALICE, cases[i].text);
+		s = laid_out(text);
+		assert_int_equal(s.settings->shield, cases[i].shield);
+		snapshot_unmap(&s);
+	}
+}
+
+/* None of the server's secrets is anywhere in what the roles map. */
 static void the_snapshot_holds_no_secret(void **state)
 {
-	struct snapshot s = laid_out(SERVER "  shield_key: " CLIENT_0 "\n" ALICE);
+	static const char *const secrets[] = {PRIVATE_KEY, CLIENT_1, CLIENT_2};
+	struct snapshot s =
+	    laid_out(SERVER "  shield_key: " CLIENT_1 "\n  shield_key_old: " CLIENT_2 "\n" ALICE);
 	uint8_t secret[32];
 
 	(void)state;
-	assert_true(secret_from_base64(secret, sizeof secret, PRIVATE_KEY));
-	assert_null(memmem(s.header, (size_t)s.header->size, secret, 8));
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+		assert_true(secret_from_base64(secret, sizeof secret, secrets[i]));
+		assert_null(memmem(s.header, (size_t)s.header->size, secret, 8));
+	}
 	snapshot_unmap(&s);
 }
 
@@ -393,6 +420,7 @@ int main(void)
 	    TEST(bad_client_files_are_refused),
 	    TEST(revocation_wins_wherever_the_client_stands),
 	    TEST(the_snapshot_says_the_same),
+	    TEST(the_shield_needs_a_key),
 	    TEST(the_snapshot_holds_no_secret),
 	    TEST(openmes_group_default_is_preset),
 	    TEST(a_preset_that_is_taken_away_is_named),
