@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
 #include "doorman/arrival.h"
 #include "doorman/response.h"
@@ -71,6 +72,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	struct snapshot next = {0};
 	struct directory *directory;
 	bool first = d->directory == NULL;
+	int hints;
 
 	if (!process_snapshot(&d->process, &next, fds))
 		return errno;
@@ -86,7 +88,9 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	if (d->directory != NULL)
 		directory_carry(directory, d->directory);
 	directory_free(d->directory);
-	snapshot_unmap(&d->config);
+	hints = message_fds_take(fds, FD_HINTS);
+	hints_change(&d->hints, &next, hints, &d->config);
+	fd_close(hints);
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
@@ -171,6 +175,7 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	budget_init(&d->budget);
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
+	       hints_open(&d->hints, &d->process.loop) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }
 

@@ -1,12 +1,13 @@
 /* The doorman's parts and what they share: doorman.c talks to the other processes, arrival.c reads
- * the sockets and has what arrives wait for its turn, knock.c opens a knock, trial.c
- * finds out whose it is, outcome.c hands it to the keeper or refuses it. */
+ * the sockets and has what arrives wait for its turn, knock.c opens a knock, trial.c finds out
+ * whose it is, outcome.c hands it to the keeper. */
 #ifndef DOORMAN_DOORMAN_H
 #define DOORMAN_DOORMAN_H
 
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
 #include "doorman/copies.h"
+#include "doorman/hints.h"
 #include "doorman/rings.h"
 #include "doorman/trial.h"
 #include "intake/held.h"
@@ -40,6 +41,7 @@ struct doorman {
 
 	struct snapshot config;
 	struct directory *directory;
+	struct hints hints;
 	uint8_t *secret;     /* openme's */
 	struct rsa_key *rsa; /* OpenSPA's; NULL without */
 	struct budget budget;
@@ -74,7 +76,7 @@ void doorman_take_in(struct doorman *d, struct knock *k);
 /* --- outcome.c */
 
 /* Whose it is, is known or guessed. */
-void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed);
+void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
 
 #endif

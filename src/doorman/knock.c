@@ -5,6 +5,31 @@
 #include "base/secret.h"
 #include "doorman/doorman.h"
 
+/* By its hint, which nobody but the client can make: as good as a signature for where it goes, and
+ * the keeper verifies that. False: it has none that we understand. */
+static bool take_hinted(struct doorman *d, struct knock *k)
+{
+	uint32_t client = hints_find(&d->hints, k);
+
+	if (client == DIRECTORY_NOBODY)
+		return false;
+	/* As when a signature was verified: only of a fresh knock. */
+	if (replay_in_window(k->packet.asked.timestamp_ns, clock_real_ns(),
+	        d->config.settings->replay_window_ns))
+		directory_seen(d->directory, &k->packet.record.source, client);
+	k->holder = client;
+	doorman_hand_on(d, k, GUESS_HINT);
+	return true;
+}
+
+/* A client that always gives a hint has not sent one without. */
+static bool may_guess(const struct doorman *d, const struct knock *k)
+{
+	return k->holder != DIRECTORY_NOBODY && !d->config.clients[k->holder].hint_only &&
+	       !guess_limiter_too_many(
+	           &d->guess_limiter, &k->packet.record.source, clock_boot_ns());
+}
+
 void doorman_take_in(struct doorman *d, struct knock *k)
 {
 	const struct codec_secrets secrets = {d->secret, d->rsa};
@@ -23,10 +48,11 @@ void doorman_take_in(struct doorman *d, struct knock *k)
 	/* A device names itself, and its signature is cheap to check: the keeper's check is enough.
 	 */
 	if (k->packet.record.protocol == RECORD_OPENSPA)
-		doorman_hand_on(d, k, false);
-	else if (k->holder != DIRECTORY_NOBODY && !guess_limiter_too_many(&d->guess_limiter,
-	                                              &k->packet.record.source, clock_boot_ns()))
-		doorman_hand_on(d, k, true);
+		doorman_hand_on(d, k, GUESS_NONE);
+	else if (take_hinted(d, k))
+		return;
+	else if (may_guess(d, k))
+		doorman_hand_on(d, k, GUESS_SOURCE);
 	else
 		trial_search_signer(d, k, DIRECTORY_NOBODY);
 }
@@ -49,6 +75,9 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 			doorman_refuse(d, &k, VERDICT_BUSY);
 	} else if (m->stale_config || !ours) {
 		doorman_take_in(d, &k);
+	} else if (m->knock.guessed == GUESS_HINT) {
+		/* Made by the client, and not signed by it: no other key will fit. */
+		doorman_refuse(d, &k, VERDICT_UNKNOWN_SIGNER);
 	} else {
 		guess_limiter_add(&d->guess_limiter, &k.packet.record.source, clock_boot_ns());
 		trial_search_signer(d, &k, k.holder);

@@ -20,11 +20,11 @@ void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
-void doorman_hand_on(struct doorman *d, const struct knock *k, bool guessed)
+void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 {
 	struct message_knock m = {.generation = d->config.header->generation,
 	    .holder = k->holder,
-	    .guessed = guessed ? 1 : 0,
+	    .guessed = (uint8_t)guess,
 	    .timestamp_ns = k->packet.asked.timestamp_ns,
 	    .record = k->packet.record};
 

@@ -49,7 +49,7 @@ static void signer_found(struct doorman *d, struct knock *k, uint32_t client)
 		networks_seen(&d->networks, source, d->config.clients[client].public_key, now_ns);
 	}
 	k->holder = client;
-	doorman_hand_on(d, k, false);
+	doorman_hand_on(d, k, GUESS_NONE);
 }
 
 /* --- On arrival */
@@ -93,7 +93,7 @@ void trial_search_signer(struct doorman *d, struct knock *k, uint32_t not_client
 	size_t tried = 0;
 
 	for (; tried < count; tried++) {
-		if (recent[tried] == not_client)
+		if (recent[tried] == not_client || d->config.clients[recent[tried]].hint_only)
 			continue;
 		if (!rate_take(&d->known_budget, clock_boot_ns()))
 			break;

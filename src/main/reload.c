@@ -58,6 +58,7 @@ static bool configure_doorman(
 
 	fds.fd[FD_OPENME] = h->udp;
 	fds.fd[FD_OPENSPA] = h->openspa;
+	fds.fd[FD_HINTS] = h->hints;
 	return configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
 }
 
@@ -154,6 +155,7 @@ static int take_over(struct main_process *m, struct loaded *next)
 			next->fault = CONTROL_FAULT_CONFIG;
 		} else if (main_push_config(m, &next->secret, &h)) {
 			next->fault = 0;
+			hint_maker_start(&m->hints, m->options, &next->secret, &h);
 		}
 	}
 	next->snapshot = -1;

@@ -30,8 +30,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(s->client_quota, 256);
 	assert_string_equal(s->targets.items[0].text, "any");
 	assert_int_equal(s->wildcard, 1);
-	assert_int_equal(s->legacy, 1);
 	assert_int_equal(s->shield, CONF_SHIELD_PREFER);
+	assert_int_equal(s->legacy, 1);
 	assert_null(s->shield_key.bytes);
 	assert_null(s->shield_key_old.bytes);
 	assert_int_equal(conf_client_count(conf), 0);
@@ -116,8 +116,8 @@ static void every_server_key_is_taken(void **state)
 	assert_int_equal(s->client_quota, 1);
 	assert_string_equal(s->targets.items[0].text, "source");
 	assert_int_equal(s->wildcard, 0);
-	assert_int_equal(s->legacy, 0);
 	assert_int_equal(s->shield, CONF_SHIELD_REQUIRE);
+	assert_int_equal(s->legacy, 0);
 	assert_int_equal(s->shield_key.size, 32);
 	assert_int_equal(s->shield_key_old.size, 32);
 	conf_free(conf);

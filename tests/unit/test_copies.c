@@ -104,7 +104,7 @@ static void the_latest_of_many(void **state)
 		of_latest += known && i >= 3 * MANY;
 	}
 	/* A row that few fall into keeps what is older. */
-	assert_int_equal(has, MANY);
+	assert_in_range(has, MANY - 4, MANY);
 	assert_in_range(of_latest, MANY * 7 / 10, MANY);
 }
 
