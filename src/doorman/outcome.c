@@ -37,3 +37,18 @@ void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);
 }
+
+bool doorman_has_waiting(const struct doorman *d)
+{
+	bool waiting = false;
+
+	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++)
+		waiting |= d->rings[protocol].waiting > 0;
+	return waiting;
+}
+
+void doorman_rest(const struct doorman *d)
+{
+	if (d->stopping && d->hands->lane.waiting == 0 && !doorman_has_waiting(d))
+		process_report(&d->process, 0);
+}
