@@ -17,7 +17,7 @@
 	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                              \
 	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know")      \
 	X(WRONG_SIGNER, "wrong_signer", DEBUG, "not signed by the client it was taken for")       \
-	X(BUSY, "busy", WARN, "more signatures to check than the budget allows")                  \
+	X(BUSY, "busy", WARN, "more to check than there is time or room for")                     \
 	X(STALE, "stale", WARN, "timestamp outside the window")                                   \
 	X(REPLAYED, "replayed", WARN, "seen before")                                              \
 	X(NOT_REMEMBERED, "not_remembered", WARN, "may have been seen before, that is not known") \

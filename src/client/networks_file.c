@@ -9,7 +9,7 @@
 #include "client/networks.h"
 
 #define MAGIC       UINT64_C(0x3174656e74736f70) /* "postnet1" */
-#define PAGES_LEAST (UINT32_C(1) << 10)          /* half a megabyte */
+#define PAGES_LEAST (UINT32_C(1) << 11)          /* one megabyte */
 #define PAGES_MOST  (UINT32_C(1) << 15)          /* 16 megabytes */
 
 struct head {

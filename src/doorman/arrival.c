@@ -136,15 +136,6 @@ static void serve_one(struct doorman *d, enum record_protocol protocol, uint16_t
 	codec_wipe(&k->packet);
 }
 
-bool arrival_waiting(const struct doorman *d)
-{
-	bool waiting = false;
-
-	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++)
-		waiting |= d->rings[protocol].waiting > 0;
-	return waiting;
-}
-
 bool arrival_serve(void *context)
 {
 	struct doorman *d = context;
@@ -155,7 +146,7 @@ bool arrival_serve(void *context)
 		for (int i = 0; i < shares[protocol].slice && rings->waiting > 0; i++)
 			serve_one(d, (enum record_protocol)protocol, rings_take(rings));
 	}
-	if (arrival_waiting(d))
+	if (doorman_has_waiting(d))
 		return true;
 	doorman_rest(d);
 	return false;

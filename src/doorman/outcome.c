@@ -5,9 +5,18 @@
 #include "base/secret.h"
 #include "doorman/doorman.h"
 
+/* What waits long for its keys to be tried may have lost its slot to another. */
+static bool is_held(const struct doorman *d, const struct record *r)
+{
+	const struct record *held = &d->held->slots[r->slot % HELD_SLOTS].record;
+
+	return held->size == r->size && memcmp(held->bytes, r->bytes, OPENME_PACKET_BYTES) == 0;
+}
+
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 {
-	d->held->slots[k->packet.record.slot % HELD_SLOTS].record.size = 0;
+	if (is_held(d, &k->packet.record))
+		d->held->slots[k->packet.record.slot % HELD_SLOTS].record.size = 0;
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
@@ -20,9 +29,26 @@ void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 	    .record = k->packet.record};
 
 	memcpy(m.key, k->packet.key, sizeof m.key);
-	d->held->slots[m.record.slot % HELD_SLOTS].number = ++d->handed_on;
+	d->handed_on++;
+	if (is_held(d, &m.record))
+		d->held->slots[m.record.slot % HELD_SLOTS].number = d->handed_on;
 	copies_remember(&d->copies, &m.record, clock_boot_ns());
 	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);
+}
+
+bool doorman_has_waiting(const struct doorman *d)
+{
+	bool waiting = false;
+
+	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++)
+		waiting |= d->rings[protocol].waiting > 0;
+	return waiting;
+}
+
+void doorman_rest(const struct doorman *d)
+{
+	if (d->stopping && d->hands->lane.waiting == 0 && !doorman_has_waiting(d))
+		process_report(&d->process, 0);
 }

@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "conf/values.h"
 #include "main/config_push.h"
+#include "proto/hint.h"
 #include "proto/shield.h"
 #ifdef HAVE_OPENSPA
 #include "proto/rsa_key.h"
@@ -67,6 +68,20 @@ static bool explain_tag(
 	return passed;
 }
 
+/* Of whom only knocks with a hint count. */
+static bool is_found_by_hint(const struct snapshot *s, const struct knock *k, const uint8_t *secret)
+{
+	const struct asked *asked = &k->packet.asked;
+	uint8_t key[HINT_KEY_BYTES];
+	bool fits = hint_key_of_server(
+	                key, secret, s->settings->public_key, s->clients[k->holder].public_key) &&
+	            hint_fits(key, asked->nonce, asked->timestamp_ns, asked->target.bytes,
+	                k->packet.record.bytes + 1);
+
+	secret_wipe(key, sizeof key);
+	return fits;
+}
+
 static enum verdict judge(
     struct explanation *x, struct knock *k, const struct codec_secrets *secrets)
 {
@@ -94,6 +109,10 @@ static enum verdict judge(
 		v = admit(&a, k);
 	if (v == VERDICT_HANDED_ON && k->packet.record.protocol == RECORD_OPENME)
 		k->holder = find_signer(x->config, k);
+	if (v == VERDICT_HANDED_ON && k->holder != DIRECTORY_NOBODY &&
+	    k->packet.record.protocol == RECORD_OPENME && x->config->clients[k->holder].hint_only &&
+	    !is_found_by_hint(x->config, k, secrets->openme))
+		k->holder = DIRECTORY_NOBODY;
 	if (v == VERDICT_HANDED_ON) {
 		a.side = ADMIT_KEEPER;
 		v = admit(&a, k);

@@ -162,6 +162,10 @@ class ExplainTest(SpaWorldTest):
         self.each_knock("unknown_signer", "signature", "of none of the 3 clients",
                         key=openme.ClientKey())
 
+    def test_a_client_that_is_found_by_hint_alone(self):
+        self.serve_both({"alice": {"legacy": "no"}})
+        self.each_knock("unknown_signer", "signature", "of none of the 3 clients")
+
     def test_a_refused_wildcard(self):
         self.serve_both({"alice": {"wildcard": False}})
         self.each_knock("wildcard_refused", "target", "left open")

@@ -239,7 +239,6 @@ class ProcessTest(WorldTest):
                     self.assertTrue(kind, "an open file")
 
     def test_memory_stays_flat_under_junk(self):
-        pids = self.daemon.living()
         junk = [os.urandom(165) for _ in range(50)] + [b"\x01" + os.urandom(164)] * 5
         junk += [openme.knock(openme.ClientKey(), self.server_key.public) for _ in range(5)]
         address = self.address(4)
@@ -253,6 +252,7 @@ class ProcessTest(WorldTest):
                         time.sleep(0.001)  # so that most of it is read, not lost
             self.settle()
         flood(20_000)
+        pids = self.daemon.living()
         before = sum(map(own_memory, pids))
         flood(100_000)
         after = sum(map(own_memory, pids))

@@ -200,23 +200,23 @@ static struct snapshot laid_out(const char *text)
 
 static void the_snapshot_says_the_same(void **state)
 {
-	struct snapshot s =
-	    laid_out(SERVER "  firewall: iptables\n"
-	                    "  udp_port: 1000\n"
-	                    "  guard_allow: [443, 444/tcp, 10.0.0.0/8]\n"
-	                    "  interface: eth0\n"
-	                    "  shield_key: " CLIENT_0 "\n"
-	                    "ports:\n"
-	                    "  default: [22/tcp]\n"
-	                    "  spare: [7000-7010/udp]\n"
-	                    "clients:\n"
-	                    "  a: {ed25519_pubkey: " CLIENT_0 "}\n"
-	                    "  b: {ed25519_pubkey: " CLIENT_1
-	                    ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
-	                    " disable_health_port: yes, targets: source}\n"
-	                    "  c: {ed25519_pubkey: " CLIENT_2
-	                    ", targets: [192.0.2.0/24], wildcard: no, legacy: no, expires: 1970-01-02,"
-	                    " revoked: true}\n");
+	struct snapshot s = laid_out(
+	    SERVER "  firewall: iptables\n"
+	           "  udp_port: 1000\n"
+	           "  guard_allow: [443, 444/tcp, 10.0.0.0/8]\n"
+	           "  interface: eth0\n"
+	           "  shield_key: " CLIENT_0 "\n"
+	           "ports:\n"
+	           "  default: [22/tcp]\n"
+	           "  spare: [7000-7010/udp]\n"
+	           "clients:\n"
+	           "  a: {ed25519_pubkey: " CLIENT_0 "}\n"
+	           "  b: {ed25519_pubkey: " CLIENT_1
+	           ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
+	           " disable_health_port: yes, targets: source}\n"
+	           "  c: {ed25519_pubkey: " CLIENT_2
+	           ", targets: [192.0.2.0/24], wildcard: no, legacy: no, expires: 1970-01-02,"
+	           " revoked: true}\n");
 	const struct ports *ports;
 
 	(void)state;

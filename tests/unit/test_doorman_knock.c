@@ -35,6 +35,7 @@ static struct {
 	struct channel keeper; /* the keeper's end */
 	struct doorman doorman;
 	int openings;
+	const uint8_t *hinter; /* the secret of whoever makes the hints; NULL: there are none */
 } world;
 
 bool __real_codec_open(struct codec_packet *p);
@@ -108,6 +109,7 @@ static int tear_down(void **state)
 	grant_table_free(world.grants);
 	networks_close(&d->networks);
 	directory_free(d->directory);
+	hint_table_free(d->hints.table);
 	secret_free(d->hands);
 	munmap(d->held, sizeof *d->held);
 	secret_free(d->secret);
@@ -125,6 +127,17 @@ static struct addr the_source(void)
 	return source;
 }
 
+static void put_hint(struct openme_ingredients *in)
+{
+	uint8_t key[HINT_KEY_BYTES], random[HINT_RANDOM_BYTES], ephemeral[OPENME_PUBLIC_BYTES];
+
+	secret_random(random, sizeof random);
+	assert_true(hint_key_of_client(key, world.hinter, in->server_public));
+	openme_server_public(ephemeral, in->ephemeral_secret);
+	hint_make(in->knock.nonce, key, random, in->knock.timestamp_ns, in->knock.target.bytes,
+	    ephemeral);
+}
+
 static struct knock knock_by(int client, int64_t stamp)
 {
 	struct openme_ingredients in = {.knock = {.timestamp_ns = stamp}};
@@ -135,6 +148,8 @@ static struct knock knock_by(int client, int64_t stamp)
 	secret_random(in.ephemeral_secret, sizeof in.ephemeral_secret);
 	secret_random(in.aead_nonce, sizeof in.aead_nonce);
 	secret_random(in.knock.nonce, sizeof in.knock.nonce);
+	if (world.hinter != NULL)
+		put_hint(&in);
 	assert_true(openme_seal(k.packet.record.bytes, &in));
 	return k;
 }
@@ -245,6 +260,82 @@ static void a_source_is_remembered_for_fresh_knocks_only(void **state)
 	assert_true(networks_known(&world.doorman.networks, &source));
 }
 
+/* --- Hints */
+
+/* The doorman has all keys. */
+static void hints_are_understood(void)
+{
+	const struct snapshot *config = &world.doorman.config;
+	struct hint_keys *keys;
+	int fd = hint_keys_create(CLIENTS, &keys);
+
+	assert_true(fd >= 0);
+	for (int i = 0; i < CLIENTS; i++)
+		assert_true(hint_key_of_server(keys->keys[i], world.doorman.secret,
+		    config->settings->public_key, config->clients[i].public_key));
+	hint_keys_publish(keys, CLIENTS);
+	world.doorman.hints.table = hint_table_new(config, fd);
+	assert_non_null(world.doorman.hints.table);
+	while (hint_table_work(world.doorman.hints.table, CLIENTS, clock_real_ns()))
+		;
+	hint_keys_unmap(keys);
+	close(fd);
+}
+
+/* From where nobody or another one is known: neither guessed wrong nor searched for. */
+static void a_hint_costs_two_openings(void **state)
+{
+	(void)state;
+	hints_are_understood();
+	world.hinter = world.secrets[CAROL];
+	assert_int_equal(through(CAROL, clock_real_ns()), VERDICT_GRANTED);
+	assert_int_equal(world.openings, 2);
+	knocked_before(ALICE);
+	assert_int_equal(through(CAROL, clock_real_ns()), VERDICT_GRANTED);
+	assert_int_equal(world.openings, 2);
+	assert_int_equal(world.doorman.hands->lane.arrivals, 0);
+}
+
+/* No other key is tried, and it is nobody's wrong guess. */
+static void a_hint_that_was_not_signed_is_refused(void **state)
+{
+	struct addr source = the_source();
+
+	(void)state;
+	hints_are_understood();
+	world.hinter = world.secrets[CAROL];
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(through(BOB, clock_real_ns()), VERDICT_COUNT);
+	assert_int_equal(world.counters.verdicts[VERDICT_UNKNOWN_SIGNER], 100);
+	assert_int_equal(world.doorman.hands->lane.arrivals, 0);
+	assert_false(
+	    guess_limiter_too_many(&world.doorman.guess_limiter, &source, clock_boot_ns()));
+}
+
+/* Of somebody whose key is not known here, or from another day. */
+static void a_hint_that_is_not_understood_is_none(void **state)
+{
+	(void)state;
+	world.hinter = world.secrets[DAVE];
+	assert_int_equal(through(DAVE, clock_real_ns()), VERDICT_GRANTED);
+	hints_are_understood();
+	world.hinter = world.secrets[STRANGER];
+	assert_int_equal(through(ERIN, clock_real_ns()), VERDICT_GRANTED);
+	assert_int_equal(through(STRANGER, clock_real_ns()), VERDICT_COUNT);
+}
+
+static void a_hint_tells_the_source_while_it_is_fresh(void **state)
+{
+	(void)state;
+	hints_are_understood();
+	knocked_before(ALICE);
+	world.hinter = world.secrets[DAVE];
+	assert_int_equal(through(DAVE, clock_real_ns() - 2 * WINDOW_NS), VERDICT_STALE);
+	assert_int_equal(expected_next(), ALICE);
+	assert_int_equal(through(DAVE, clock_real_ns()), VERDICT_GRANTED);
+	assert_int_equal(expected_next(), DAVE);
+}
+
 /* A knock that has left the trial queue leaves nothing behind there. */
 static void slots_are_wiped(void **state)
 {
@@ -266,6 +357,10 @@ int main(void)
 	    T(nobody_s_knock_costs_no_more),
 	    T(a_source_is_remembered_for_fresh_knocks_only),
 	    T(slots_are_wiped),
+	    T(a_hint_costs_two_openings),
+	    T(a_hint_that_was_not_signed_is_refused),
+	    T(a_hint_that_is_not_understood_is_none),
+	    T(a_hint_tells_the_source_while_it_is_fresh),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

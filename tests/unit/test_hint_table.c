@@ -346,7 +346,7 @@ static struct snapshot laid_out(uint32_t first, uint32_t count)
 	    .counts = {.clients = count, .policies = 1},
 	    .clients = clients + first,
 	    .policies = &policy};
-	struct snapshot s;
+	struct snapshot s = {0};
 	int fd = snapshot_create(&parts);
 
 	assert_true(fd >= 0 && snapshot_map(&s, fd));

@@ -44,11 +44,67 @@ static void hears_what_is_there_and_an_end(void **state)
 	close(ends[0]);
 }
 
+/* What one slice of work, or one source, has been called for. */
+struct worked {
+	struct loop loop;
+	int slices, left, turns_of_source;
+};
+
+static bool do_slice(void *context)
+{
+	struct worked *w = context;
+
+	w->slices++;
+	return --w->left > 0;
+}
+
+static void give_work(void *context)
+{
+	struct worked *w = context;
+
+	w->turns_of_source++;
+	w->loop.working = true;
+}
+
+/* A slice follows each turn, there is no wait while some is left, and none is done without need. */
+static void work_between_the_turns(void **state)
+{
+	struct worked w = {.left = 3};
+	int ends[2];
+	struct loop_source source;
+
+	(void)state;
+	assert_true(loop_open(&w.loop));
+	assert_false(loop_turn(&w.loop, 0));
+	w.loop.work = do_slice;
+	w.loop.work_context = &w;
+	assert_false(loop_turn(&w.loop, 0));
+	assert_int_equal(w.slices, 0);
+	assert_int_equal(pipe(ends), 0);
+	source = (struct loop_source){ends[0], give_work, &w};
+	assert_true(loop_add(&w.loop, &source));
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	for (int turn = 1; turn <= 2; turn++) {
+		assert_true(loop_turn(&w.loop, -1));
+		assert_int_equal(w.slices, turn);
+		assert_int_equal(w.turns_of_source, turn); /* it is not kept waiting by work */
+	}
+	loop_remove(&w.loop, &source);
+	assert_true(loop_turn(&w.loop, -1)); /* or this would never end */
+	assert_int_equal(w.slices, 3);
+	assert_false(loop_turn(&w.loop, 0));
+	assert_int_equal(w.slices, 3);
+	close(ends[0]);
+	close(ends[1]);
+	loop_close(&w.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(waits_until_the_time),
 	    cmocka_unit_test(hears_what_is_there_and_an_end),
+	    cmocka_unit_test(work_between_the_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
