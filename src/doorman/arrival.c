@@ -136,7 +136,7 @@ static void serve_one(struct doorman *d, enum record_protocol protocol, uint16_t
 	codec_wipe(&k->packet);
 }
 
-bool arrival_waiting(const struct doorman *d)
+static bool is_waiting(const struct doorman *d)
 {
 	bool waiting = false;
 
@@ -155,7 +155,7 @@ bool arrival_serve(void *context)
 		for (int i = 0; i < shares[protocol].slice && rings->waiting > 0; i++)
 			serve_one(d, (enum record_protocol)protocol, rings_take(rings));
 	}
-	if (arrival_waiting(d))
+	if (is_waiting(d))
 		return true;
 	doorman_rest(d);
 	return false;

@@ -14,6 +14,5 @@ void arrival_ready(void *context);
 void arrival_take_up_held(struct doorman *d);
 /* A slice of what waits is served; true while more does. `context` is the doorman. */
 bool arrival_serve(void *context);
-bool arrival_waiting(const struct doorman *d);
 
 #endif

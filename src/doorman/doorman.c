@@ -127,12 +127,6 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 	return true;
 }
 
-void doorman_rest(const struct doorman *d)
-{
-	if (d->stopping && d->hands->lane.waiting == 0 && !arrival_waiting(d))
-		process_report(&d->process, 0);
-}
-
 /* Or goes without. */
 static bool lock_memory(void)
 {

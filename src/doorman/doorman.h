@@ -63,9 +63,6 @@ MESSAGES_TO_DOORMAN(MESSAGE_DECLARE)
 
 /* Its whole life; the exit status. */
 int doorman_run(void);
-/* To be called when something that waited is through: when it was the last and the doorman is to
- * stop, main is told. */
-void doorman_rest(const struct doorman *d);
 
 /* --- knock.c */
 
@@ -78,5 +75,8 @@ void doorman_take_in(struct doorman *d, struct knock *k);
 /* Whose it is, is known or guessed. */
 void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
+/* To be called when something that waited is through: when it was the last and the doorman is to
+ * stop, main is told. */
+void doorman_rest(const struct doorman *d);
 
 #endif

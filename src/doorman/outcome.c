@@ -37,3 +37,13 @@ void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);
 }
+
+void doorman_rest(const struct doorman *d)
+{
+	uint32_t waiting = d->hands->lane.waiting;
+
+	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++)
+		waiting += d->rings[protocol].waiting;
+	if (d->stopping && waiting == 0)
+		process_report(&d->process, 0);
+}
