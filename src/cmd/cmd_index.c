@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,10 @@ static enum cli_exit make_hints(const struct cli *cli, struct work *work, const 
 	if (!conf_has_openme(conf) ||
 	    hint_index_renew(conf, work->hints_path, &work->hints_made, why))
 		return CLI_DONE;
-	return cli_fail(cli, CLI_FAILED, "%s: %s", work->hints_path, why);
+	if (errno != EWOULDBLOCK)
+		return cli_fail(cli, CLI_FAILED, "%s: %s", work->hints_path, why);
+	cli_warn(cli, "%s: %s", work->hints_path, why); /* the daemon: it has the same keys */
+	return CLI_DONE;
 }
 
 static enum cli_exit make_index(struct cli *cli, const char *path, const char *hints_path)

@@ -172,7 +172,10 @@ class Daemon:
         assert started, f"posternd did not get ready:\n{self.log_path.read_text()}"
 
     def note_processes(self):
-        self.pids = [self.process.pid, *descendants(self.process.pid)]
+        """But for those that main has forked for a while, which have its command line."""
+        main = command_line(self.process.pid)
+        self.pids = [self.process.pid, *(pid for pid in descendants(self.process.pid)
+                                         if command_line(pid) not in (main, b""))]
 
     def handing_over(self):
         """What starts the daemon with what is in the store: from descriptor 3 on, as sd_listen_fds
@@ -270,9 +273,8 @@ class Daemon:
             if not Path(words[0]).name.startswith("postern"):
                 continue  # a program that a runner has started
             name = Path(words[0]).name.removeprefix("postern-")
-            # What main forks for a while has main's command line, and stands behind it.
-            found.setdefault("privileged-runner" if "privileged-runner" in words else
-                             "main" if name == "posternd" else name, pid)
+            found["privileged-runner" if "privileged-runner" in words else
+                  "main" if name == "posternd" else name] = pid
         return found
 
     def lines(self):
