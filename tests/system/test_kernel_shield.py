@@ -102,17 +102,6 @@ class SocketTest(KernelShieldTest):
         self.open_for(self.untagged(target="203.0.113.1"), "203.0.113.1")
         self.assertEqual(self.seen_by("socket", "untagged"), 1)
 
-    def test_a_fragmented_knock_is_put_together_first(self):
-        self.serve("xdp", interface="wire", shield="require")
-        self.assertTrue(eventually(lambda: self.place() == "xdp-native"))
-        forger = Fragments(self.client, self.address(4), KNOCK_PORT)
-        self.addCleanup(forger.close)
-        forger.send(self.tagged(target="203.0.113.1"), "10.77.1.2")
-        self.assertTrue(eventually(lambda: "203.0.113.1" in self.granted()))
-        forger.send(self.untagged(target="203.0.113.2"), "10.77.1.2")
-        self.assertTrue(eventually(lambda: self.seen_by("socket", "no-tag") == 1))
-        self.assertEqual(self.seen_by("xdp", "tagged") + self.seen_by("xdp", "no-tag"), 0)
-
     def test_a_new_key_counts_at_once(self):
         self.serve("socket", shield="require")
         new = bytes(32 - i for i in range(32))
@@ -216,6 +205,16 @@ class DeviceTest(KernelShieldTest):
         self.daemon.start()
         self.assertTrue(eventually(lambda: self.attached()[0] not in (None, first)))
         self.assert_junk_is_dropped("xdp")
+
+    def test_a_fragmented_knock_is_put_together_first(self):
+        self.serve(shield="require")
+        forger = Fragments(self.client, self.address(4), KNOCK_PORT)
+        self.addCleanup(forger.close)
+        forger.send(self.tagged(target="203.0.113.1"), "10.77.1.2")
+        self.assertTrue(eventually(lambda: "203.0.113.1" in self.granted()))
+        forger.send(self.untagged(target="203.0.113.2"), "10.77.1.2")
+        self.assertTrue(eventually(lambda: self.seen_by("socket", "no-tag") == 1))
+        self.assertEqual(self.seen_by("xdp", "tagged") + self.seen_by("xdp", "no-tag"), 0)
 
     def test_a_successor_that_is_not_told_names(self):
         """As by the unit: the kernel tells names of programs to CAP_SYS_ADMIN alone."""
