@@ -16,7 +16,8 @@
 static char *complaint; /* where the first one goes; libbpf has no context to give */
 
 /* What libbpf warns of first says most. */
-static int take_complaint(enum libbpf_print_level level, const char *format, va_list values)
+__attribute__((format(printf, 2, 0))) static int take_complaint(
+    enum libbpf_print_level level, const char *format, va_list values)
 {
 	if (level != LIBBPF_WARN || complaint == NULL || *complaint != '\0')
 		return 0;
