@@ -142,11 +142,11 @@ def report(bench, floor):
     row("with three wake-ups and a TCP handshake", f"{way:.0f} us")
 
     start = bench.start_ms()
-    idle = proportional_kib(bench.daemon.pids)
+    idle = proportional_kib(bench.daemon.living())
     times = bench.latency_us()
     shares = bench.cpu_us()
     cpu = sum(shares.values())
-    busy = proportional_kib(bench.daemon.pids)
+    busy = proportional_kib(bench.daemon.living())
     median = statistics.median(times)
     print(f"\nPostern, {len(bench.daemon.pids)} processes, 3 clients")
     row("knock to first accepted connect, median", f"{median / 1000:.3f} ms",

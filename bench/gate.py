@@ -151,12 +151,19 @@ class Gate:
     def memory_kib(self):
         return proportional_kib(self.daemon.living())
 
-    def drops(self, port=KNOCK_PORT):
-        """Datagrams that the daemon's sockets had no room for."""
+    def _sockets(self, port):
         rows = [row.split() for name in ("udp", "udp6")
                 for row in Path(f"/proc/{self.daemon.process.pid}/net/{name}").read_text()
                 .splitlines()[1:]]
-        return sum(int(row[-1]) for row in rows if row[1].endswith(f":{port:04X}"))
+        return [row for row in rows if row[1].endswith(f":{port:04X}")]
+
+    def drops(self, port=KNOCK_PORT):
+        """Datagrams that the daemon's sockets had no room for."""
+        return sum(int(row[-1]) for row in self._sockets(port))
+
+    def unread(self, port=KNOCK_PORT):
+        """Bytes that wait there."""
+        return sum(int(row[4].split(":")[1], 16) for row in self._sockets(port))
 
     def load(self, kind, rate, seconds, *options, port=KNOCK_PORT):
         """bench-load, ready to begin."""

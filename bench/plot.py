@@ -92,7 +92,8 @@ def curve(name, places, number):
     at = TOP + 14 + number * 18
     return [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" {dashes}/>',
             *(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in places),
-            line(WIDTH - RIGHT + 14, at, WIDTH - RIGHT + 34, at, colour, 'stroke-width="2" ' + dashes),
+            line(WIDTH - RIGHT + 14, at, WIDTH - RIGHT + 34, at, colour,
+                 'stroke-width="2" ' + dashes),
             text(WIDTH - RIGHT + 40, at + 4, name, "start")]
 
 
