@@ -38,7 +38,7 @@ static void socket_ready(void *context)
 
 	for (size_t i = 0; i < SOCKET_BATCH; i++)
 		records[i] = &arriving[i].packet.record;
-	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
+	got = intake_receive(&(struct intake){from->source.fd, from->kind}, records, SOCKET_BATCH);
 	/* Ours are read on, and not what is held: the keeper can write there. */
 	for (size_t i = 0; i < got; i++) {
 		records[i]->protocol = (uint8_t)from->protocol;
@@ -89,13 +89,12 @@ bool doorman_take_granted(void *context, const struct message_granted *m, struct
 }
 
 /* The sockets that came with a configuration: at the start. */
-static void take_socket(struct doorman *d, enum record_protocol protocol, int fd)
+static void take_socket(struct doorman *d, struct doorman_socket *s, enum intake_kind kind, int fd)
 {
-	struct doorman_socket *s = &d->sockets[protocol];
-
 	if (fd < 0)
 		return;
 	s->source.fd = fd;
+	s->kind = kind;
 	loop_add(&d->process.loop, &s->source);
 }
 
@@ -119,6 +118,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 {
 	struct snapshot next = {0};
 	struct directory *directory;
+	enum intake_kind kind;
 	bool first = d->directory == NULL;
 
 	if (!process_snapshot(&d->process, &next, fds))
@@ -139,9 +139,12 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
+	kind = next.settings->intake == CONF_INTAKE_CAPTURE ? INTAKE_CAPTURE : INTAKE_SOCKET;
 	revisit_slots(d);
-	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
-	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
+	take_socket(d, &d->sockets[RECORD_OPENME], kind, message_fds_take(fds, FD_OPENME));
+	take_socket(d, &d->six, kind, message_fds_take(fds, FD_OPENME6));
+	take_socket(
+	    d, &d->sockets[RECORD_OPENSPA], INTAKE_SOCKET, message_fds_take(fds, FD_OPENSPA));
 	if (first)
 		take_up_held(d);
 	return 0;
@@ -155,6 +158,12 @@ bool doorman_take_config(void *context, const struct message_secret *m, struct m
 	return true;
 }
 
+static void drop_socket(struct doorman *d, struct doorman_socket *s)
+{
+	if (s->source.fd >= 0)
+		loop_remove(&d->process.loop, &s->source);
+}
+
 /* What has not been read waits for the next daemon. What waits here has its keys tried first. */
 bool doorman_take_stop(void *context, const struct message_empty *m, struct message_fds *fds)
 {
@@ -163,8 +172,8 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 	(void)m;
 	(void)fds;
 	for (int i = 0; i < RECORD_PROTOCOLS; i++)
-		if (d->sockets[i].source.fd >= 0)
-			loop_remove(&d->process.loop, &d->sockets[i].source);
+		drop_socket(d, &d->sockets[i]);
+	drop_socket(d, &d->six);
 	d->stopping = true;
 	if (d->hands->lane.scanning == 0)
 		process_report(&d->process, 0);
@@ -183,6 +192,13 @@ static bool lock_memory(void)
 	return sandbox_goes_without(SANDBOX_MEMORY, errno, needed, log_event);
 }
 
+static void prepare_socket(
+    struct doorman *d, struct doorman_socket *s, enum record_protocol protocol)
+{
+	*s = (struct doorman_socket){.doorman = d, .protocol = protocol};
+	s->source = (struct loop_source){-1, socket_ready, s};
+}
+
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
@@ -199,12 +215,9 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
-	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
-		struct doorman_socket *s = &d->sockets[i];
-
-		*s = (struct doorman_socket){.doorman = d, .protocol = (enum record_protocol)i};
-		s->source = (struct loop_source){-1, socket_ready, s};
-	}
+	for (int i = 0; i < RECORD_PROTOCOLS; i++)
+		prepare_socket(d, &d->sockets[i], (enum record_protocol)i);
+	prepare_socket(d, &d->six, RECORD_OPENME);
 	budget_init(&d->budget);
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&

@@ -7,7 +7,7 @@
 #include "client/guess_limiter.h"
 #include "doorman/trial_queue.h"
 #include "intake/held.h"
-#include "intake/socket.h"
+#include "intake/intake.h"
 #include "proc/process.h"
 #include "proc/report.h"
 
@@ -22,6 +22,7 @@ struct doorman;
 struct doorman_socket {
 	struct loop_source source; /* fd -1: none */
 	struct doorman *doorman;
+	enum intake_kind kind;
 	enum record_protocol protocol;
 };
 
@@ -29,6 +30,7 @@ struct doorman {
 	struct process process;
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
+	struct doorman_socket six; /* what is captured comes by one for each family */
 	struct loop_source scan_timer;
 	bool stopping; /* reads no more */
 	struct report report;

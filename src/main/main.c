@@ -96,6 +96,15 @@ static bool follow_interface(struct main_process *m, struct config_push *h)
 	                                      : main_watch_interface(m, h);
 }
 
+/* False, having said why, with the exit status. */
+static bool can_receive(struct main_process *m, const struct settings *s)
+{
+	if (!s->openme || s->intake != CONF_INTAKE_CAPTURE || ladder_can_capture())
+		return true;
+	m->exit_status = EXIT_PERMISSION;
+	return false;
+}
+
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, struct loaded *loaded)
 {
@@ -104,7 +113,7 @@ static bool start(struct main_process *m, struct loaded *loaded)
 
 	cgroups_open(&m->cgroups, &m->programs);
 	m->held = socket_store_take_held(&m->store);
-	ok = config_push_open(&h, loaded->snapshot);
+	ok = config_push_open(&h, loaded->snapshot) && can_receive(m, h.snapshot.settings);
 	loaded->snapshot = -1;
 	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT) {
 		m->firewall = socket_store_take_firewall(&m->store);

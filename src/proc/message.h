@@ -39,6 +39,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
 	X(OPENME)            \
+	X(OPENME6)           \
 	X(OPENSPA)
 
 enum message_fd {
@@ -58,11 +59,12 @@ enum message_fd {
 #define BEGIN_DESK_FDS                                                                  \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(KEEPER_COUNTERS) | \
 	    FD_SET_OF(CONTROL))
-#define BEGIN_RUNNER_FDS   FD_SET_OF(KEEPER)
-#define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
-#define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
-#define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
-#define MESSAGE_FDS_MOST   9 /* with one message */
+#define BEGIN_RUNNER_FDS FD_SET_OF(KEEPER)
+#define SNAPSHOT_FDS     FD_SET_OF(SNAPSHOT)
+#define CONFIG_DOORMAN_FDS \
+	(SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENME6) | FD_SET_OF(OPENSPA))
+#define CONFIG_DESK_FDS  (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
+#define MESSAGE_FDS_MOST 9 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
 #define MESSAGES_TO_MAIN(X)                                                               \
