@@ -29,7 +29,7 @@ static const struct {
 } fields[] = {FIELD(openme), FIELD(udp_port), FIELD(health_port), FIELD(firewall), FIELD(guard),
     FIELD(hook), FIELD(established), FIELD(host_chains), FIELD(drop_ports), FIELD(open_knock_port),
     FIELD(interface), FIELD(mark), FIELD(priority), FIELD(openspa.enabled), FIELD(openspa.firewall),
-    FIELD(openspa.port), FIELD(intake)};
+    FIELD(openspa.port), FIELD(intake), FIELD(notrack)};
 
 /* What is wrong with the file, or NULL. */
 static const char *problem_of(int fd)

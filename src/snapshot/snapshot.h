@@ -25,6 +25,7 @@ enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_BEST };
 enum conf_intake { CONF_INTAKE_SOCKET, CONF_INTAKE_CAPTURE, CONF_INTAKE_XDP };
 enum conf_host_chains { CONF_HOST_CHAINS_AUTO, CONF_HOST_CHAINS_ALL, CONF_HOST_CHAINS_NONE };
+enum conf_notrack { CONF_NOTRACK_NO, CONF_NOTRACK_AUTO, CONF_NOTRACK_YES };
 enum conf_targets { CONF_TARGETS_ANY, CONF_TARGETS_SOURCE, CONF_TARGETS_LIST };
 
 /* A run of elements in one of the arrays. */
@@ -105,6 +106,7 @@ struct settings {
 	uint8_t host_chains;  /* enum conf_host_chains */
 	uint8_t sandbox;      /* enum conf_sandbox */
 	uint8_t intake;       /* enum conf_intake */
+	uint8_t notrack;      /* enum conf_notrack */
 	bool drop_ports;
 	bool open_knock_port;
 	char interface[INTERFACE_NAME_BYTES]; /* "": every one */
