@@ -89,6 +89,8 @@ static void ask(struct nft_link *l, uint8_t who)
 	static const struct nft_adoption adoption = {found, NULL};
 	static const uint8_t key_bytes[] = {4, ADDR_BYTES, 12, NFT_KEY_BYTES};
 	struct nft_reading reading = {keep, key_bytes[(who >> 4) % 4], 0};
+	struct nft_track track = {
+	    .which = CONF_NOTRACK_AUTO, .knock_port = 54154, .request_port = 22211};
 	static struct nft_ranges ranges;
 	static struct nft_range range[4];
 	const struct nft_element element = {.key_bytes = 4};
@@ -111,6 +113,10 @@ static void ask(struct nft_link *l, uint8_t who)
 		return;
 	case 5:
 		(void)nft_adopt_ports(l, &adoption);
+		return;
+	case 7:
+		nft_track_settle(l, &track);
+		must(track.requests == 0 || track.knocks != 0);
 		return;
 	default:
 		ranges = (struct nft_ranges){.count = 2};

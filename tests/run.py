@@ -27,7 +27,7 @@ SYSTEM = HERE / "system"
 AT_ONCE = 4  # the system tests mostly wait
 NOT_RUN = 77  # status of a unit test or check that cannot be run here
 STATUS = {"OK": 0, "SKIP": NOT_RUN}  # by Meson's word
-ALONE = {"test_flood", "test_flood_kinds"}  # these need the processor
+ALONE = {"test_flood", "test_flood_captured", "test_flood_kinds"}  # these need the processor
 
 
 class Count:

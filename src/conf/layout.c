@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,29 @@ static bool build_own_addresses(struct parts *p)
 	return ok;
 }
 
+/* Rules of the old kind that is no nftables are not seen by who sees the others. */
+static bool has_legacy_rules(void)
+{
+	static const char *const names[] = {
+	    "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		FILE *file = fopen(names[i], "re");
+
+		found = found || (file != NULL && fgetc(file) != EOF);
+		if (file != NULL)
+			fclose(file);
+	}
+	return found;
+}
+
+static int notrack_of(const struct conf_server *from)
+{
+	return from->notrack == CONF_NOTRACK_AUTO && has_legacy_rules() ? CONF_NOTRACK_NO
+	                                                                : from->notrack;
+}
+
 static void build_settings(struct settings *to, const struct conf *conf)
 {
 	const struct conf_server *from = &conf->server;
@@ -214,6 +238,8 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->host_chains = (uint8_t)from->host_chains;
 	to->shield_at = (uint8_t)from->shield_at;
 	to->sandbox = (uint8_t)from->sandbox;
+	to->intake = (uint8_t)from->intake;
+	to->notrack = (uint8_t)notrack_of(from);
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;
 	memcpy(to->interface, conf->interface, sizeof to->interface);

@@ -22,6 +22,10 @@ const struct conf_word conf_host_chains_words[] = {{"auto", CONF_HOST_CHAINS_AUT
     {"all", CONF_HOST_CHAINS_ALL}, {"none", CONF_HOST_CHAINS_NONE}, {NULL, 0}};
 const struct conf_word conf_sandbox_words[] = {
     {"strict", CONF_SANDBOX_STRICT}, {"best", CONF_SANDBOX_BEST}, {NULL, 0}};
+const struct conf_word conf_intake_words[] = {{"socket", CONF_INTAKE_SOCKET},
+    {"capture", CONF_INTAKE_CAPTURE}, {"xdp", CONF_INTAKE_XDP}, {NULL, 0}};
+const struct conf_word conf_notrack_words[] = {
+    {"auto", CONF_NOTRACK_AUTO}, {"yes", CONF_NOTRACK_YES}, {"no", CONF_NOTRACK_NO}, {NULL, 0}};
 const struct conf_word conf_answer_words[] = {{"always", CONF_ANSWER_ALWAYS},
     {"source-matches", CONF_ANSWER_SOURCE_MATCHES}, {"never", CONF_ANSWER_NEVER}, {NULL, 0}};
 

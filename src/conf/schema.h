@@ -114,6 +114,8 @@ extern const struct conf_word conf_host_chains_words[];
 extern const struct conf_word conf_sandbox_words[];
 extern const struct conf_word conf_shield_words[];
 extern const struct conf_word conf_shield_at_words[];
+extern const struct conf_word conf_intake_words[];
+extern const struct conf_word conf_notrack_words[];
 extern const struct conf_word conf_answer_words[];
 
 #define CONF_FIREWALL_IPTABLES 2 /* in the file only: served through nftables, with a warning */
@@ -149,6 +151,9 @@ extern const struct conf_word conf_answer_words[];
 	    "what becomes of the rules when the daemon stops")                                    \
 	X(host_chains, WORD, "auto", 0, 0, conf_host_chains_words,                                \
 	    "which chains of the host get a rule that lets granted packets by")                   \
+	X(intake, WORD, "socket", 0, 0, conf_intake_words, "how knocks are received")             \
+	X(notrack, WORD, "auto", 0, 0, conf_notrack_words,                                        \
+	    "whether knocks are kept out of the kernel's table of connections")                   \
 	X(sandbox, WORD, "strict", 0, 0, conf_sandbox_words,                                      \
 	    "what becomes of the start where a layer of the sandbox is missing")                  \
 	X(mark, INTEGER, "0x40000000", 1, UINT32_MAX, NULL, "one bit, set on granted packets")    \

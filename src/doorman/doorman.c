@@ -37,13 +37,12 @@ bool doorman_take_granted(void *context, const struct message_granted *m, struct
 }
 
 /* The sockets that came with a configuration: at the start. */
-static void take_socket(struct doorman *d, enum record_protocol protocol, int fd)
+static void take_socket(struct doorman *d, struct doorman_socket *s, enum intake_kind kind, int fd)
 {
-	struct doorman_socket *s = &d->sockets[protocol];
-
 	if (fd < 0)
 		return;
 	s->source.fd = fd;
+	s->kind = kind;
 	loop_add(&d->process.loop, &s->source);
 }
 
@@ -72,6 +71,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 {
 	struct snapshot next = {0};
 	struct directory *directory;
+	enum intake_kind kind;
 	bool first = d->directory == NULL;
 	int hints;
 
@@ -99,8 +99,11 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	change_shield(d, m);
 	doorman_put_kernel_keys(d);
 	revisit_waiting(d);
-	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
-	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
+	kind = next.settings->intake == CONF_INTAKE_CAPTURE ? INTAKE_CAPTURE : INTAKE_SOCKET;
+	take_socket(d, &d->sockets[RECORD_OPENME], kind, message_fds_take(fds, FD_OPENME));
+	take_socket(d, &d->six, kind, message_fds_take(fds, FD_OPENME6));
+	take_socket(
+	    d, &d->sockets[RECORD_OPENSPA], INTAKE_SOCKET, message_fds_take(fds, FD_OPENSPA));
 	if (first)
 		arrival_take_up_held(d);
 	return 0;
@@ -114,6 +117,12 @@ bool doorman_take_config(void *context, const struct message_secret *m, struct m
 	return true;
 }
 
+static void drop_socket(struct doorman *d, struct doorman_socket *s)
+{
+	if (s->source.fd >= 0)
+		loop_remove(&d->process.loop, &s->source);
+}
+
 /* What has not been read waits for the next daemon. What waits here has its keys tried first. */
 bool doorman_take_stop(void *context, const struct message_empty *m, struct message_fds *fds)
 {
@@ -122,8 +131,8 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 	(void)m;
 	(void)fds;
 	for (int i = 0; i < RECORD_PROTOCOLS; i++)
-		if (d->sockets[i].source.fd >= 0)
-			loop_remove(&d->process.loop, &d->sockets[i].source);
+		drop_socket(d, &d->sockets[i]);
+	drop_socket(d, &d->six);
 	d->stopping = true;
 	doorman_rest(d);
 	return true;
@@ -139,6 +148,13 @@ static bool lock_memory(void)
 		return true;
 	snprintf(needed, sizeof needed, "%zu KiB", bytes / 1024);
 	return sandbox_goes_without(SANDBOX_MEMORY, errno, needed, log_event);
+}
+
+static void prepare_socket(
+    struct doorman *d, struct doorman_socket *s, enum record_protocol protocol)
+{
+	*s = (struct doorman_socket){.doorman = d, .protocol = protocol};
+	s->source = (struct loop_source){-1, arrival_ready, s};
 }
 
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
@@ -163,12 +179,9 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
 	arrival_init(d);
-	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
-		struct doorman_socket *s = &d->sockets[i];
-
-		*s = (struct doorman_socket){.doorman = d, .protocol = (enum record_protocol)i};
-		s->source = (struct loop_source){-1, arrival_ready, s};
-	}
+	for (int i = 0; i < RECORD_PROTOCOLS; i++)
+		prepare_socket(d, &d->sockets[i], (enum record_protocol)i);
+	prepare_socket(d, &d->six, RECORD_OPENME);
 	budget_init(&d->budget);
 	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))
 		return false;

@@ -12,7 +12,7 @@
 #include "doorman/rings.h"
 #include "doorman/trial.h"
 #include "intake/held.h"
-#include "intake/socket.h"
+#include "intake/intake.h"
 #include "proc/process.h"
 #include "proc/report.h"
 #include "proto/shield.h"
@@ -29,6 +29,7 @@ struct doorman;
 struct doorman_socket {
 	struct loop_source source; /* fd -1: none */
 	struct doorman *doorman;
+	enum intake_kind kind;
 	enum record_protocol protocol;
 };
 
@@ -36,6 +37,7 @@ struct doorman {
 	struct process process;
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
+	struct doorman_socket six; /* what is captured comes by one for each family */
 	struct loop_source scan_timer;
 	struct kernel_shield_control *kernel_keys; /* NULL: nobody else looks at tags */
 	struct loop_source kernel_keys_timer;

@@ -15,6 +15,7 @@ struct nft {
 	int watch;
 	struct nft_policies policies; /* of the installed snapshot */
 	struct nft_host host;
+	struct nft_track track;
 	struct nft_ranges ranges;
 	char boot[NFT_BOOT_BYTES];
 	bool installed;
@@ -164,9 +165,14 @@ static int nft_install(
 		return err;
 	}
 	n->host = (struct nft_host){set->mark, set->priority, set->host_chains, false};
+	n->track = (struct nft_track){.which = (enum conf_notrack)set->notrack,
+	    .knock_port = set->openme ? set->udp_port : 0,
+	    .request_port = set->openspa.enabled ? set->openspa.port : 0};
+	memcpy(n->track.interface, set->interface, sizeof n->track.interface);
 	n->installed = true;
 	n->takes_ports = nft_ports_wanted(s);
 	settle_host(n);
+	nft_track_settle(&n->link, &n->track);
 	return 0;
 }
 
@@ -245,6 +251,7 @@ static bool nft_disturbed(struct fw *fw)
 		settle_host(n);
 	else
 		n->host.warned = false; /* what comes now is new */
+	nft_track_settle(&n->link, &n->track);
 	return false;
 }
 

@@ -172,6 +172,19 @@ int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(stru
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
 
+/* nft_track.c: what comes to our ports is not tracked as a connection. */
+struct nft_track {
+	enum conf_notrack which;
+	uint16_t knock_port, request_port; /* 0: none */
+	char interface[INTERFACE_NAME_BYTES];
+	uint16_t knocks, requests; /* ports that are in force; 0: none */
+	bool settled;
+	bool failed;
+};
+/* Makes it so where it makes no difference to rules of the host, and takes it back where it does
+ * now. After the rule set was replaced, and when somebody has changed something. */
+void nft_track_settle(struct nft_link *l, struct nft_track *t);
+
 /* nft_pass.c: that rule, and what rules of others come to. */
 enum nft_rule_verdict_kind {
 	NFT_RULE_LITTLE,    /* looks at the packet first */

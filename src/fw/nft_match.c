@@ -329,6 +329,8 @@ static void put_verdict(
 {
 	if (verdict == NFT_MARK || verdict == NFT_UNMARK)
 		put_mark(b, w->mark, verdict == NFT_MARK);
+	else if (verdict == NFT_NOTRACK)
+		nft_untrack(b);
 	else
 		nft_verdict(b, verdict, to);
 }

@@ -213,6 +213,12 @@ void nft_set_mark(struct nft_building *b)
 	end(b);
 }
 
+void nft_untrack(struct nft_building *b)
+{
+	start(b, "notrack", NUMBERS(0));
+	end(b);
+}
+
 void nft_verdict(struct nft_building *b, int verdict, const char *chain)
 {
 	struct nlattr *value, *nest;

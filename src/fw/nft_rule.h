@@ -31,6 +31,7 @@ void nft_compare(struct nft_building *b, uint32_t op, const void *data, size_t s
 void nft_mask(struct nft_building *b, const void *mask, const void *bits, size_t size);
 void nft_look_up(struct nft_building *b, const char *set, uint32_t id);
 void nft_set_mark(struct nft_building *b);
+void nft_untrack(struct nft_building *b);
 void nft_verdict(struct nft_building *b, int verdict, const char *chain);
 
 /* In the user data of a table, a rule or an element; of at most 127 bytes. */
@@ -89,6 +90,8 @@ struct nft_writer {
 /* Verdicts that change the mark, and go on. */
 #define NFT_MARK   256
 #define NFT_UNMARK 257
+/* One that takes a packet out of connection tracking, and goes on. */
+#define NFT_NOTRACK 258
 void nft_value_add(struct nft_writer *w, const void *first, const void *last, size_t size);
 /* NULL as `matches`: every packet. `to` is for NFT_JUMP and NFT_GOTO. Uses the values up. */
 void nft_put_rule(struct nft_writer *w, const struct nft_match *matches, int verdict,

@@ -28,14 +28,22 @@ struct sockaddr_in socket_four(const struct addr *a, uint16_t port)
 	return four;
 }
 
+void socket_set_room(int fd)
+{
+	static const int buffer = RECEIVE_BUFFER_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+}
+
 static void set_options(int fd, int type)
 {
-	static const int on = 1, buffer = RECEIVE_BUFFER_BYTES;
+	static const int on = 1;
 
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+	else
+		socket_set_room(fd);
 }
 
 /* A socket that is not bound yet. */
@@ -193,6 +201,16 @@ const char *socket_take_over(int fd, const struct socket_place *p)
 	if (why == NULL && !make_ours(fd, p))
 		why = strerror(errno);
 	return why;
+}
+
+bool socket_follow(int fd, unsigned int device, bool *changed)
+{
+	int bound = option_of(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
+
+	if (bound == (int)device)
+		return true;
+	*changed = true;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, sizeof device) == 0;
 }
 
 bool socket_is_netfilter(int fd)

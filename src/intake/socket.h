@@ -16,6 +16,12 @@ struct socket_place {
 	struct addr address; /* all zeros: every address; IPv4 mapped */
 	uint16_t port;
 	const char *interface; /* that it is bound to, unless "" */
+	/* For a packet socket (intake/packet.h), ETH_P_IP or ETH_P_IPV6: nothing is bound at the
+	 * port, but what is sent there is captured, if it has that many bytes and the first of
+	 * them. */
+	uint16_t ether_type;
+	uint16_t size;
+	uint8_t first;
 };
 
 /* A non-blocking socket there, dual-stack where the host has IPv6. -1 with errno. */
@@ -28,6 +34,10 @@ bool socket_put_program(int fd, int program);
 /* Whether `fd`, which is from elsewhere, is a netlink socket to netfilter that hears nobody but the
  * kernel, and that only when it is asked. */
 bool socket_is_netfilter(int fd);
+/* Binds it to that device, if it is bound to another one; *changed then. False with errno. */
+bool socket_follow(int fd, unsigned int device, bool *changed);
+/* Room for what comes while nobody reads. */
+void socket_set_room(int fd);
 /* Has socket_receive fill record.local: for a socket that answers. */
 bool socket_want_local(int fd);
 /* For a host without IPv6. An IPv6 address there is none of ours. */

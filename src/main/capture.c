@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "intake/frame.h"
 
 /* pcap: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html
  * pcapng: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html */
@@ -209,85 +210,28 @@ static bool skip_link(struct reader *r, uint16_t link)
 	return !r->failed && (type == TYPE_IPV4 || type == TYPE_IPV6);
 }
 
-static struct addr take_v4(struct reader *r)
-{
-	uint8_t bytes[4];
-
-	reader_take(r, bytes, sizeof bytes);
-	return addr_from_bytes(bytes, sizeof bytes);
-}
-
-/* What the header says that follows it, SIZE_MAX when that is no whole UDP datagram. */
-static size_t skip_v4(struct reader *r, struct captured *out)
-{
-	size_t header = (reader_u8(r) & 0xfU) * 4U, total;
-	uint16_t fragment;
-	uint8_t protocol;
-
-	reader_skip(r, 1);
-	total = reader_u16(r);
-	reader_skip(r, 2);
-	fragment = reader_u16(r) & 0x3fffU; /* where it begins, and whether there are more */
-	reader_skip(r, 1);
-	protocol = reader_u8(r);
-	reader_skip(r, 2);
-	out->source = take_v4(r);
-	out->destination = take_v4(r);
-	if (header < 20 || total < header || fragment != 0 || protocol != IPPROTO_UDP)
-		return SIZE_MAX;
-	reader_skip(r, header - 20);
-	return total - header;
-}
-
-static size_t skip_v6(struct reader *r, struct captured *out)
-{
-	size_t payload, extension;
-	uint8_t next;
-
-	reader_skip(r, 4);
-	payload = reader_u16(r);
-	next = reader_u8(r);
-	reader_skip(r, 1);
-	reader_take(r, out->source.bytes, sizeof out->source.bytes);
-	reader_take(r, out->destination.bytes, sizeof out->destination.bytes);
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {
-		next = reader_u8(r);
-		extension = 8U + reader_u8(r) * 8U;
-		reader_skip(r, extension - 2);
-		if (r->failed || extension > payload)
-			return SIZE_MAX;
-		payload -= extension;
-	}
-	return next == IPPROTO_UDP ? payload : SIZE_MAX;
-}
-
 /* NULL, or why it is no datagram. */
 static const char *datagram_of(struct captured *out, const struct frame *f)
 {
 	static const char no_datagram[] = "that packet is no UDP datagram over IPv4 or IPv6";
 	struct reader r = f->data;
-	size_t payload, size;
+	enum frame_kind kind;
+	struct datagram d;
 
-	if (!skip_link(&r, f->link) || r.left == 0)
+	if (!skip_link(&r, f->link))
 		return no_datagram;
-	payload = r.data[0] >> 4 == 4   ? skip_v4(&r, out)
-	          : r.data[0] >> 4 == 6 ? skip_v6(&r, out)
-	                                : SIZE_MAX;
-	if (payload == SIZE_MAX)
-		return no_datagram;
-	out->source_port = reader_u16(&r);
-	out->port = reader_u16(&r);
-	size = reader_u16(&r);
-	reader_skip(&r, 2);
-	if (r.failed)
-		return IN_PART;
-	if (size < 8 || size > payload)
-		return no_datagram;
-	out->bytes = r.data;
-	out->size = size - 8;
+	kind = frame_read(&d, r.data, r.left);
+	out->source = d.source;
+	out->destination = d.destination;
+	out->source_port = d.source_port;
+	out->port = d.port;
+	out->bytes = d.bytes;
+	out->size = d.size;
 	out->has_time = f->has_time;
 	out->time_ns = f->time_ns;
-	return out->size > r.left ? IN_PART : NULL;
+	if (kind == FRAME_CUT)
+		return IN_PART;
+	return kind == FRAME_DATAGRAM ? NULL : no_datagram;
 }
 
 /* --- */

@@ -1,12 +1,14 @@
 #include "main/config_push.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "client/hint_keys.h"
 #include "main/port.h"
+#include "proto/openme.h"
 
 void config_push_close(struct config_push *h)
 {
@@ -15,6 +17,7 @@ void config_push_close(struct config_push *h)
 	snapshot_unmap(&h->snapshot);
 	fd_close(h->fd);
 	fd_close(h->udp);
+	fd_close(h->udp6);
 	fd_close(h->openspa);
 	fd_close(h->health);
 }
@@ -83,7 +86,24 @@ struct wish {
 	struct socket_place place;
 };
 
-#define WISHES_MOST 3
+#define WISHES_MOST 4
+
+/* Of each family by itself, as the kernel's code for it gets them. */
+static size_t captures_of(struct wish out[static 2], struct config_push *h)
+{
+	const struct settings *s = h->snapshot.settings;
+	struct socket_place place = {.type = SOCK_DGRAM,
+	    .port = s->udp_port,
+	    .interface = s->interface,
+	    .ether_type = ETH_P_IP,
+	    .size = OPENME_PACKET_BYTES,
+	    .first = OPENME_VERSION};
+
+	out[0] = (struct wish){"capture", &h->udp, place};
+	place.ether_type = ETH_P_IPV6;
+	out[1] = (struct wish){"capture6", &h->udp6, place};
+	return 2;
+}
 
 /* The sockets that a configuration asks for. Without a gate an open health port would show us to
  * everyone. */
@@ -92,12 +112,17 @@ static size_t wishes_of(struct wish out[static WISHES_MOST], struct config_push 
 	const struct settings *s = h->snapshot.settings;
 	size_t count = 0;
 
-	if (s->openme)
+	if (s->openme && s->intake == CONF_INTAKE_CAPTURE)
+		count = captures_of(out, h);
+	else if (s->openme)
 		out[count++] = (struct wish){"openme", &h->udp,
 		    {.type = SOCK_DGRAM, .port = s->udp_port, .interface = s->interface}};
 	if (s->openspa.enabled)
 		out[count++] = (struct wish){"openspa", &h->openspa,
-		    {SOCK_DGRAM, s->openspa.bind, s->openspa.port, s->interface}};
+		    {.type = SOCK_DGRAM,
+		        .address = s->openspa.bind,
+		        .port = s->openspa.port,
+		        .interface = s->interface}};
 	if (s->health_port != 0 && s->firewall != CONF_FIREWALL_NONE)
 		out[count++] = (struct wish){"health", &h->health,
 		    {.type = SOCK_STREAM, .port = s->health_port, .interface = s->interface}};
@@ -107,9 +132,18 @@ static size_t wishes_of(struct wish out[static WISHES_MOST], struct config_push 
 /* False when the daemon cannot do without. */
 static bool open_wish(const struct wish *w)
 {
-	*w->fd = socket_open(&w->place);
+	*w->fd = intake_open(&w->place);
 	if (*w->fd >= 0)
 		return true;
+	if (w->place.ether_type != 0) {
+		log_event(LOG_LEVEL_ERROR, "cannot capture what is sent to the knock port", "error",
+		    strerror(errno), "remedy",
+		    errno == EAFNOSUPPORT ? "packet sockets: AF_PACKET in the unit's "
+		                            "RestrictAddressFamilies, CONFIG_PACKET in the kernel"
+		                          : "CAP_NET_RAW, or intake: socket",
+		    NULL);
+		return false;
+	}
 	if (w->place.type == SOCK_DGRAM) {
 		say_why(LOG_LEVEL_ERROR, "UDP port", "udp", w->place.port);
 		return false;

@@ -10,15 +10,16 @@ struct config_push {
 	int fd; /* of the snapshot */
 	struct snapshot snapshot;
 	int udp;                     /* openme's; -1: as before, or none */
+	int udp6;                    /* the same of IPv6, where it is captured */
 	int openspa;                 /* -1: as before, or none */
 	int health;                  /* -1: as before, or none */
 	int hints;                   /* file of the clients' hint keys; -1: none */
 	struct hint_keys *hint_keys; /* its mapping, for whoever makes them; NULL: none */
 };
 
-#define CONFIG_PUSH_EMPTY                                                     \
-	{                                                                     \
-		.fd = -1, .udp = -1, .openspa = -1, .health = -1, .hints = -1 \
+#define CONFIG_PUSH_EMPTY                                                                 \
+	{                                                                                 \
+		.fd = -1, .udp = -1, .udp6 = -1, .openspa = -1, .health = -1, .hints = -1 \
 	}
 
 /* Maps a snapshot, whose descriptor it takes over, and makes a file for its clients' hint keys,

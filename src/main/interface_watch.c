@@ -34,9 +34,10 @@ bool main_watch_interface(struct main_process *m, struct config_push *h)
 
 	w->source = (struct loop_source){fd, links_changed, m};
 	w->sockets[0] = h->udp;
-	w->sockets[1] = h->openspa;
-	w->sockets[2] = h->health;
-	h->udp = h->openspa = h->health = -1;
+	w->sockets[1] = h->udp6;
+	w->sockets[2] = h->openspa;
+	w->sockets[3] = h->health;
+	h->udp = h->udp6 = h->openspa = h->health = -1;
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&links, sizeof links) == 0 &&
 	    loop_add(&m->loop, &w->source))
 		return true;
@@ -47,19 +48,9 @@ bool main_watch_interface(struct main_process *m, struct config_push *h)
 /* Binds those to the device that are bound to another. False with errno. */
 static bool bind_all(const struct interface_watch *w, unsigned int index, bool *changed)
 {
-	for (size_t i = 0; i < WATCHED_SOCKETS; i++) {
-		unsigned int bound = 0;
-		socklen_t size = sizeof bound;
-
-		if (w->sockets[i] < 0 ||
-		    (getsockopt(w->sockets[i], SOL_SOCKET, SO_BINDTOIFINDEX, &bound, &size) == 0 &&
-		        bound == index))
-			continue;
-		if (setsockopt(w->sockets[i], SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof index) !=
-		    0)
+	for (size_t i = 0; i < WATCHED_SOCKETS; i++)
+		if (w->sockets[i] >= 0 && !intake_follow(w->sockets[i], index, changed))
 			return false;
-		*changed = true;
-	}
 	return true;
 }
 

@@ -98,6 +98,19 @@ static bool has_capabilities(bool rules)
 	return false;
 }
 
+bool ladder_can_capture(void)
+{
+	if (capng_get_caps_process() != 0 ||
+	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW) != 0)
+		return true; /* opening the sockets tells */
+	log_event(LOG_LEVEL_ERROR, "root lacks the right that intake: capture takes", "missing",
+	    "CAP_NET_RAW", "remedy",
+	    "have the container or the service manager leave it to the daemon "
+	    "(CapabilityBoundingSet=, --cap-add, lxc.cap.keep), or intake: socket",
+	    NULL);
+	return false;
+}
+
 /* 0, or the error by which no process becomes that user here. */
 static int become_error(const struct identity *who)
 {

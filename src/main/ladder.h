@@ -25,5 +25,7 @@ void ladder_print(enum log_level level, const char *message, ...) __attribute__(
  * or gives up (`rules`: those of scripts for rules, too), and a process can become `who`. False,
  * having said why. */
 bool ladder_has_rights(const struct identity *who, bool rules);
+/* Whether packet sockets may be opened. False, having said what is missing. */
+bool ladder_can_capture(void);
 
 #endif

@@ -98,6 +98,15 @@ static bool follow_interface(struct main_process *m, struct config_push *h)
 	                                      : main_watch_interface(m, h);
 }
 
+/* False, having said why, with the exit status. */
+static bool can_receive(struct main_process *m, const struct settings *s)
+{
+	if (!s->openme || s->intake != CONF_INTAKE_CAPTURE || ladder_can_capture())
+		return true;
+	m->exit_status = EXIT_PERMISSION;
+	return false;
+}
+
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, struct loaded *loaded)
 {
@@ -106,7 +115,7 @@ static bool start(struct main_process *m, struct loaded *loaded)
 
 	cgroups_open(&m->cgroups, &m->programs);
 	m->held = socket_store_take_held(&m->store);
-	ok = config_push_open(&h, loaded->snapshot);
+	ok = config_push_open(&h, loaded->snapshot) && can_receive(m, h.snapshot.settings);
 	loaded->snapshot = -1;
 	if (ok && h.snapshot.settings->firewall == CONF_FIREWALL_NFT) {
 		m->firewall = socket_store_take_firewall(&m->store);
@@ -116,7 +125,7 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store);
-	if (ok)
+	if (ok && h.snapshot.settings->intake == CONF_INTAKE_SOCKET) /* a capture has its own */
 		kernel_shield_filter(&m->shield, h.udp);
 	ok = ok && main_push_config(m, &loaded->secret, &h) && follow_interface(m, &h) &&
 	     main_watch_shield(m);

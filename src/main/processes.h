@@ -30,7 +30,7 @@ struct child {
 	int task_outcome;    /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
-#define WATCHED_SOCKETS 3
+#define WATCHED_SOCKETS 4
 
 struct interface_watch {
 	struct loop_source source;    /* netlink; fd -1: every interface is heard */

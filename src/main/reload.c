@@ -57,6 +57,7 @@ static bool configure_doorman(
 	struct message_fds fds = message_fds_none();
 
 	fds.fd[FD_OPENME] = h->udp;
+	fds.fd[FD_OPENME6] = h->udp6;
 	fds.fd[FD_OPENSPA] = h->openspa;
 	fds.fd[FD_HINTS] = h->hints;
 	return configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
@@ -107,6 +108,8 @@ static const char *fixed_setting(
 
 	if (a->udp_port != b->udp_port)
 		return "server.udp_port";
+	if (a->intake != b->intake)
+		return "server.intake";
 	if (a->health_port != b->health_port)
 		return "server.health_port";
 	if (strcmp(a->interface, b->interface) != 0)

@@ -100,7 +100,7 @@ int socket_store_take(struct socket_store *s, const char *name, const struct soc
 
 		if (fd < 0 || strcmp(k->name, name) != 0)
 			continue;
-		why = socket_take_over(fd, place);
+		why = intake_take_over(fd, place);
 		if (why == NULL) {
 			k->fd = -1;
 			log_event(

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "intake/socket.h"
+#include "intake/intake.h"
 
-#define SOCKET_STORE_MOST       6
+#define SOCKET_STORE_MOST       8
 #define SOCKET_STORE_NAME_BYTES 64
 #define SOCKET_STORE_HELD       "held"
 #define SOCKET_STORE_FIREWALL   "firewall"

@@ -43,6 +43,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
 	X(OPENME)            \
+	X(OPENME6)           \
 	X(OPENSPA)           \
 	X(HINTS)
 
@@ -67,7 +68,7 @@ enum message_fd {
 	    FD_SET_OF(CONTROL) | FD_SET_OF(SHIELD_COUNTS))
 #define BEGIN_RUNNER_FDS   FD_SET_OF(KEEPER)
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
-#define SOCKET_FDS         (FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
+#define SOCKET_FDS         (FD_SET_OF(OPENME) | FD_SET_OF(OPENME6) | FD_SET_OF(OPENSPA))
 #define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | SOCKET_FDS | FD_SET_OF(HINTS))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
 #define MESSAGE_FDS_MOST   10 /* with one message */

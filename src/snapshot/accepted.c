@@ -22,14 +22,14 @@
 	}
 
 /* What the rules are made of. Another list is another version, and needs another mark. */
-static const char mark[8] = "PSTACC2";
+static const char mark[8] = "PSTACC3";
 static const struct {
 	size_t offset;
 	size_t size;
 } fields[] = {FIELD(openme), FIELD(udp_port), FIELD(health_port), FIELD(firewall), FIELD(guard),
     FIELD(hook), FIELD(established), FIELD(host_chains), FIELD(drop_ports), FIELD(open_knock_port),
     FIELD(interface), FIELD(mark), FIELD(priority), FIELD(openspa.enabled), FIELD(openspa.firewall),
-    FIELD(openspa.port)};
+    FIELD(openspa.port), FIELD(intake), FIELD(notrack)};
 
 /* What is wrong with the file, or NULL. */
 static const char *problem_of(int fd)

@@ -52,6 +52,8 @@ static const struct snapshot_parts parts = {.generation = 7,
         .established = CONF_ESTABLISHED_CUT,
         .shutdown = CONF_SHUTDOWN_KEEP,
         .host_chains = CONF_HOST_CHAINS_NONE,
+        .intake = CONF_INTAKE_CAPTURE,
+        .notrack = CONF_NOTRACK_YES,
         .drop_ports = true,
         .open_knock_port = true,
         .interface = "eth0",
@@ -216,6 +218,8 @@ static void what_is_saved_is_loaded(void **state)
 	SAME(hook);
 	SAME(established);
 	SAME(host_chains);
+	SAME(intake);
+	SAME(notrack);
 	SAME(drop_ports);
 	SAME(open_knock_port);
 	SAME(interface);

@@ -24,6 +24,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(s->established, CONF_ESTABLISHED_KEEP);
 	assert_int_equal(s->shutdown, CONF_SHUTDOWN_KEEP);
 	assert_int_equal(s->host_chains, CONF_HOST_CHAINS_AUTO);
+	assert_int_equal(s->intake, CONF_INTAKE_SOCKET);
+	assert_int_equal(s->notrack, CONF_NOTRACK_AUTO);
 	assert_int_equal(s->sandbox, CONF_SANDBOX_STRICT);
 	assert_int_equal(s->mark, 0x40000000);
 	assert_int_equal(s->priority, -10);
@@ -81,6 +83,8 @@ static void every_server_key_is_taken(void **state)
 	                                 "  established: cut\n"
 	                                 "  shutdown: keep\n"
 	                                 "  host_chains: none\n"
+	                                 "  intake: capture\n"
+	                                 "  notrack: yes\n"
 	                                 "  sandbox: best\n"
 	                                 "  mark: 0x10\n"
 	                                 "  priority: -200\n"
@@ -110,6 +114,8 @@ static void every_server_key_is_taken(void **state)
 	assert_int_equal(s->established, CONF_ESTABLISHED_CUT);
 	assert_int_equal(s->shutdown, CONF_SHUTDOWN_KEEP);
 	assert_int_equal(s->host_chains, CONF_HOST_CHAINS_NONE);
+	assert_int_equal(s->intake, CONF_INTAKE_CAPTURE);
+	assert_int_equal(s->notrack, CONF_NOTRACK_YES);
 	assert_int_equal(s->sandbox, CONF_SANDBOX_BEST);
 	assert_int_equal(s->mark, 0x10);
 	assert_int_equal(s->priority, -200);

@@ -545,6 +545,8 @@ static void every_index_is_checked(void **state)
 	REFUSED(parts.settings.established = 2);
 	REFUSED(parts.settings.shutdown = 2);
 	REFUSED(parts.settings.host_chains = 3);
+	REFUSED(parts.settings.intake = 3);
+	REFUSED(parts.settings.notrack = 3);
 	REFUSED(parts.settings.sandbox = 2);
 	REFUSED(memset(&parts.settings.open_knock_port, 2, 1));
 	REFUSED(r[0].zero = 1);
@@ -642,6 +644,8 @@ static void the_edges_of_each_value_are_fine(void **state)
 	parts.settings.established = CONF_ESTABLISHED_CUT;
 	parts.settings.shutdown = CONF_SHUTDOWN_KEEP;
 	parts.settings.host_chains = CONF_HOST_CHAINS_NONE;
+	parts.settings.intake = CONF_INTAKE_XDP;
+	parts.settings.notrack = CONF_NOTRACK_YES;
 	parts.settings.sandbox = CONF_SANDBOX_BEST;
 	parts.settings.knock_timeout_ns = parts.settings.replay_window_ns = 1;
 	parts.settings.mark = 1;

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -18,7 +20,7 @@
 #include <cmocka.h>
 
 #include "emulated.h"
-#include "intake/socket.h"
+#include "intake/intake.h"
 
 #define PORT 54154
 
@@ -209,6 +211,110 @@ static void a_device_that_is_not_there(void **state)
 	close(fd);
 }
 
+/* --- Packet sockets */
+
+static struct socket_place captured(uint16_t ether_type, uint16_t port, const char *interface)
+{
+	return (struct socket_place){.type = SOCK_DGRAM,
+	    .port = port,
+	    .interface = interface,
+	    .ether_type = ether_type,
+	    .size = 165,
+	    .first = 1};
+}
+
+static void a_capture_of_ours_is_taken(void **state)
+{
+	const struct socket_place places[] = {captured(ETH_P_IP, PORT, ""),
+	    captured(ETH_P_IPV6, PORT, ""), captured(ETH_P_IP, PORT, "lo"),
+	    captured(ETH_P_IPV6, 9, "lo")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		int fd = intake_open(&places[i]);
+
+		assert_return_code(fd, errno);
+		assert_return_code(fcntl(fd, F_SETFL, 0), errno);
+		assert_null(intake_take_over(fd, &places[i]));
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		close(fd);
+	}
+}
+
+/* Also one for the other intake, either way. */
+static void another_capture_is_refused(void **state)
+{
+	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
+	const struct socket_place bound = place(SOCK_DGRAM, "", "lo");
+	struct socket_place others[] = {captured(ETH_P_IPV6, PORT, "lo"),
+	    captured(ETH_P_IP, PORT + 1, "lo"), captured(ETH_P_IP, PORT, ""), wanted, wanted,
+	    bound};
+
+	(void)state;
+	others[3].size++;
+	others[4].first++;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		int fd = intake_open(&others[i]);
+
+		assert_return_code(fd, errno);
+		assert_non_null(intake_take_over(fd, &wanted));
+		assert_true(i == 5 || intake_take_over(fd, &bound) != NULL);
+		close(fd);
+	}
+}
+
+/* Nobody but a fresh socket's maker gives it a filter. */
+static void a_filter_is_there_for_good(void **state)
+{
+	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+	const struct sock_fprog program = {1, &all};
+	int fd = intake_open(&wanted);
+
+	(void)state;
+	assert_return_code(fd, errno);
+	assert_int_equal(
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), -1);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0), -1);
+	close(fd);
+}
+
+static void a_capture_that_was_spoilt_is_refused(void **state)
+{
+	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
+	static const int share = 7;
+	int fd = intake_open(&wanted), fresh = socket(AF_PACKET, SOCK_DGRAM, 0);
+	int whole = socket(AF_PACKET, SOCK_RAW, 0);
+
+	(void)state;
+	assert_return_code(fd, errno);
+	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &share, sizeof share), errno);
+	assert_string_equal(intake_take_over(fd, &wanted), "packets are taken out of it");
+	assert_non_null(intake_take_over(fresh, &wanted));
+	assert_non_null(intake_take_over(whole, &wanted));
+	close(fd);
+	close(fresh);
+	close(whole);
+}
+
+static void it_follows_a_device(void **state)
+{
+	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
+	const struct socket_place everywhere = captured(ETH_P_IP, PORT, "");
+	int fd = intake_open(&everywhere);
+	bool changed = false;
+
+	(void)state;
+	assert_return_code(fd, errno);
+	assert_true(intake_follow(fd, if_nametoindex("lo"), &changed));
+	assert_true(changed);
+	assert_null(intake_take_over(fd, &wanted));
+	changed = false;
+	assert_true(intake_follow(fd, if_nametoindex("lo"), &changed));
+	assert_false(changed);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +325,11 @@ int main(void)
 	    cmocka_unit_test(other_protocols_are_refused),
 	    cmocka_unit_test(a_listener_that_was_shut_down_is_refused),
 	    cmocka_unit_test(a_device_that_is_not_there),
+	    cmocka_unit_test(a_capture_of_ours_is_taken),
+	    cmocka_unit_test(another_capture_is_refused),
+	    cmocka_unit_test(a_filter_is_there_for_good),
+	    cmocka_unit_test(a_capture_that_was_spoilt_is_refused),
+	    cmocka_unit_test(it_follows_a_device),
 	};
 
 	not_when_emulated("SO_GET_FILTER");

@@ -1,0 +1,17 @@
+/* Packet sockets. Each is for one family and gets what the kernel's own IP code gets, at the same
+ * point: once, without its VLAN tag, behind bridges and bonds, before every chain of netfilter. */
+#ifndef INTAKE_PACKET_H
+#define INTAKE_PACKET_H
+
+#include "intake/record.h"
+#include "intake/socket.h"
+
+/* As socket_open, socket_take_over and socket_follow. */
+int packet_open(const struct socket_place *place);
+const char *packet_take_over(int fd, const struct socket_place *place);
+bool packet_is(int fd);
+bool packet_follow(int fd, unsigned int device, bool *changed);
+/* As intake_receive. */
+size_t packet_receive(int fd, struct record *const records[], size_t most);
+
+#endif
