@@ -146,6 +146,13 @@ POSTERN_CHECKED enum postern_error postern_knock_seal(
     uint8_t knock[POSTERN_AT_LEAST(POSTERN_KNOCK_BYTES)],
     const struct postern_ingredients *ingredients);
 
+/* Makes contents.nonce a lookup hint, last before sealing: everything else must have been filled
+ * in, and the first 6 bytes of the nonce be random, which stay. To the server alone the others then
+ * say whose key to try first, so that it finds the client among any number; to everybody else they
+ * look random, and servers that know of no hints take them for that. BAD_ARGUMENT, BAD_KEY: as
+ * above; the nonce is zeroed, and must not be sealed. */
+POSTERN_CHECKED enum postern_error postern_knock_hint(struct postern_ingredients *ingredients);
+
 /* Makes the last 8 bytes of aead_nonce the tag of the server's shield, so that the knock is served
  * first when the server is flooded. The ephemeral secret and the timestamp must have been filled
  * in, and the first 4 bytes of the nonce be random; other parts do not matter to it. Servers that
@@ -236,7 +243,8 @@ POSTERN_CHECKED enum postern_error postern_own_address(
     uint8_t address[POSTERN_AT_LEAST(POSTERN_ADDRESS_BYTES)], const struct sockaddr *server,
     socklen_t size);
 
-/* Builds a knock with fresh randomness and the current time. The flags are not used.
+/* Builds a knock with fresh randomness and the current time, and with a lookup hint. The flags are
+ * not used.
  * Errors: those of postern_knock_seal, and NO_RANDOMNESS. */
 POSTERN_CHECKED enum postern_error postern_knock_build(
     uint8_t knock[POSTERN_AT_LEAST(POSTERN_KNOCK_BYTES)], const struct postern_options *options);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "proto/hint.h"
 #include "proto/openme.h"
 #include "proto/shield.h"
 
@@ -50,6 +51,27 @@ enum postern_error postern_knock_seal(
 	sealed = openme_seal(knock, &inner);
 	secret_wipe(&inner, sizeof inner);
 	return sealed ? POSTERN_OK : POSTERN_BAD_KEY;
+}
+
+enum postern_error postern_knock_hint(struct postern_ingredients *ingredients)
+{
+	uint8_t key[HINT_KEY_BYTES], ephemeral[OPENME_PUBLIC_BYTES], random[HINT_RANDOM_BYTES];
+	struct postern_contents *contents = &ingredients->contents;
+	bool usable;
+
+	memcpy(random, contents->nonce, sizeof random);
+	memset(contents->nonce, 0, sizeof contents->nonce);
+	if (!options_known(ingredients, sizeof *ingredients))
+		return POSTERN_BAD_ARGUMENT;
+	usable = openme_client_secret_usable(ingredients->client_secret) &&
+	         hint_key_of_client(key, ingredients->client_secret, ingredients->server_public);
+	if (usable) {
+		openme_server_public(ephemeral, ingredients->ephemeral_secret);
+		hint_make(contents->nonce, key, random, contents->timestamp_ns, contents->target,
+		    ephemeral);
+	}
+	secret_wipe(key, sizeof key);
+	return usable ? POSTERN_OK : POSTERN_BAD_KEY;
 }
 
 bool shield_ingredients(struct postern_ingredients *ingredients,

@@ -98,7 +98,9 @@ enum postern_error postern_knock_build(
 	shield_ingredients(&from, options->shield_key);
 	secret_random(from.contents.nonce, sizeof from.contents.nonce);
 
-	error = postern_knock_seal(knock, &from);
+	error = postern_knock_hint(&from);
+	if (error == POSTERN_OK)
+		error = postern_knock_seal(knock, &from);
 	secret_wipe(&from, sizeof from);
 	return error;
 }

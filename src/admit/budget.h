@@ -32,6 +32,8 @@ struct budget {
 
 void budget_init(struct budget *b);
 void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns);
+/* Whether a source was granted something lately. */
+bool budget_knows(const struct budget *b, const struct addr *source, int64_t now_ns);
 /* Takes one operation for `source`; `now_ns` is CLOCK_BOOTTIME. */
 bool budget_take(struct budget *b, const struct addr *source, int64_t now_ns);
 

@@ -77,6 +77,13 @@ uint32_t directory_guess(const struct directory *d, const struct addr *source)
 	return directory_recent(d, source, clients) > 0 ? clients[0] : DIRECTORY_NOBODY;
 }
 
+bool directory_knows(const struct directory *d, const struct addr *source)
+{
+	struct addr sender = addr_sender(source);
+
+	return way_of(d->recent[row_of(d, &sender)], &sender) < RECENT_WAYS;
+}
+
 /* To the head; those before it move down, and where it is new the last one falls out. */
 static void put_first(struct recent *r, uint32_t client)
 {

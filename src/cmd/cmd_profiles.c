@@ -40,6 +40,7 @@ static void json_profile(struct json *j, const struct client_profile *p)
 	json_string(j, "public_key", key_text(&p->public_key, key));
 	json_string(j, "fingerprint", text_fingerprint(p->public_key.bytes, fingerprint));
 	json_bool(j, "own_address", p->own_address == 1);
+	json_bool(j, "shield_key", p->shield_key.bytes != NULL);
 	json_string(j, "post_knock", p->post_knock);
 	json_close(j, '}');
 }
@@ -58,10 +59,12 @@ static void print_profile(const struct client_profile *p)
 	       "Client pubkey: %s\n"
 	       "Fingerprint:   %s\n"
 	       "Private key:   (redacted)\n"
+	       "Shield key:    %s\n"
 	       "Post-knock:    %s\n",
 	    text_name(name, sizeof name, p->name), p->server_host.text, (int)p->server_udp_port,
 	    key_text(&p->server_pubkey, server), key_text(&p->public_key, own),
-	    text_fingerprint(p->public_key.bytes, fingerprint), command);
+	    text_fingerprint(p->public_key.bytes, fingerprint),
+	    p->shield_key.bytes != NULL ? "(redacted)" : "(none)", command);
 }
 
 static void print_row(const struct client_profile *p)

@@ -1,4 +1,4 @@
-/* The doorman: stands at the socket, opens what is sealed for us, finds out whose it may be, and
+/* The doorman: stands at the sockets, opens what is sealed for us, finds out whose it may be, and
  * hands it to the keeper. It holds the server's secret and nothing else of worth; it cannot open a
  * file, a socket or a port. */
 #include "doorman/doorman.h"
@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "doorman/arrival.h"
 #include "doorman/response.h"
+#include "doorman/trial.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 
@@ -19,59 +21,6 @@
  * own: those who are known do not wait for those who are searched for, nor the other way round. */
 #define KNOWN_RATE  13000
 #define KNOWN_BURST 1000
-
-static void hold(struct doorman *d, struct record *r)
-{
-	r->slot = d->next_slot;
-	d->next_slot = (uint16_t)((d->next_slot + 1) % HELD_SLOTS);
-	d->held->slots[r->slot].number = 0;
-	d->held->slots[r->slot].record = *r;
-}
-
-static void socket_ready(void *context)
-{
-	struct doorman_socket *from = context;
-	struct doorman *d = from->doorman;
-	struct knock *arriving = d->hands->arriving;
-	struct record *records[SOCKET_BATCH];
-	size_t got;
-
-	for (size_t i = 0; i < SOCKET_BATCH; i++)
-		records[i] = &arriving[i].packet.record;
-	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
-	/* Ours are read on, and not what is held: the keeper can write there. */
-	for (size_t i = 0; i < got; i++) {
-		records[i]->protocol = (uint8_t)from->protocol;
-		hold(d, records[i]);
-	}
-	for (size_t i = 0; i < got; i++) {
-		doorman_arrive(d, &arriving[i]);
-		codec_wipe(&arriving[i].packet);
-	}
-}
-
-/* What the last doorman had in its hands, or the keeper had not judged, begins again. What it had
- * been through with already is refused as replayed. */
-static void take_up_held(struct doorman *d)
-{
-	struct knock *k = &d->hands->arriving[0];
-	const uint64_t judged = d->handed_on; /* as of the start */
-
-	for (uint16_t i = 0; i < HELD_SLOTS; i++) {
-		struct record r = d->held->slots[i].record;
-		uint64_t number = d->held->slots[i].number;
-
-		if (r.size == 0 || (number != 0 && number <= judged) ||
-		    r.size > RECORD_BYTES_MAX + 1 || r.protocol >= RECORD_PROTOCOLS ||
-		    d->sockets[r.protocol].source.fd < 0)
-			continue;
-		r.slot = i;
-		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
-		k->packet.record = r;
-		doorman_arrive(d, k);
-		codec_wipe(&k->packet);
-	}
-}
 
 /* Tells an OpenSPA client what it was granted. */
 bool doorman_take_granted(void *context, const struct message_granted *m, struct message_fds *fds)
@@ -148,13 +97,14 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
+	copies_forget_all(&d->copies); /* it may allow what was refused */
 	change_shield(d, m);
 	doorman_put_kernel_keys(d);
 	revisit_slots(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	if (first)
-		take_up_held(d);
+		arrival_take_up_held(d);
 	return 0;
 }
 
@@ -177,9 +127,14 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 		if (d->sockets[i].source.fd >= 0)
 			loop_remove(&d->process.loop, &d->sockets[i].source);
 	d->stopping = true;
-	if (d->hands->lane.scanning == 0)
-		process_report(&d->process, 0);
+	doorman_rest(d);
 	return true;
+}
+
+void doorman_rest(const struct doorman *d)
+{
+	if (d->stopping && d->hands->lane.scanning == 0 && !arrival_waiting(d))
+		process_report(&d->process, 0);
 }
 
 /* Or goes without. */
@@ -210,11 +165,12 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
+	arrival_init(d);
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
 		struct doorman_socket *s = &d->sockets[i];
 
 		*s = (struct doorman_socket){.doorman = d, .protocol = (enum record_protocol)i};
-		s->source = (struct loop_source){-1, socket_ready, s};
+		s->source = (struct loop_source){-1, arrival_ready, s};
 	}
 	budget_init(&d->budget);
 	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))

@@ -99,6 +99,14 @@ static void print_target(const struct knock *k, bool passed)
 		printf("%s%s%s", asked, passed ? "" : ", asked for from ", passed ? "" : source);
 }
 
+static void print_tag(const char *key, bool passed)
+{
+	if (key != NULL)
+		printf("of %s", key);
+	else
+		printf("none of ours%s", passed ? ", so that others go first" : "");
+}
+
 static void print_seal(const struct explanation *x, bool passed, bool openspa)
 {
 	char key[SECRET_BASE64_BYTES(OPENME_PUBLIC_BYTES)];
@@ -110,6 +118,13 @@ static void print_seal(const struct explanation *x, bool passed, bool openspa)
 	secret_to_base64(key, sizeof key, x->config->settings->public_key,
 	    sizeof x->config->settings->public_key);
 	printf("%s, or damaged", openspa ? "ours" : key);
+}
+
+static void print_server(const struct addr *server)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	printf("meant for %s", addr_text(server, text));
 }
 
 static int64_t expiry_of(const struct snapshot *s, const struct knock *k)
@@ -130,7 +145,6 @@ static void print_value(
 {
 	const struct record *r = &k->packet.record;
 	bool openspa = r->protocol == RECORD_OPENSPA;
-	char text[ADDR_TEXT_BYTES];
 
 	switch (check) {
 	case CHECK_SIZE:
@@ -141,10 +155,6 @@ static void print_value(
 		break;
 	case CHECK_FORM:
 		printf("of key and signature: %s", passed ? "in range" : "out of range");
-		break;
-	case CHECK_TAG:
-		printf("%s%s", x->tag_key == NULL ? "none of ours" : "of ",
-		    x->tag_key == NULL ? passed ? ", so that others go first" : "" : x->tag_key);
 		break;
 	case CHECK_KEY:
 		fputs(passed ? "made" : "none to be had: its half is of small order", stdout);
@@ -165,7 +175,7 @@ static void print_value(
 		fputs("the running daemon knows what it has seen", stdout);
 		break;
 	case CHECK_SERVER:
-		printf("meant for %s", addr_text(&k->packet.asked.server, text));
+		print_server(&k->packet.asked.server);
 		break;
 	case CHECK_REVOKED:
 		fputs(passed ? "no" : "yes", stdout);
@@ -185,6 +195,7 @@ static void print_value(
 	case CHECK_QUOTA:
 		print_quota(x->config->settings);
 		break;
+	case CHECK_TAG:
 	case CHECK_COUNT:
 		break;
 	}
@@ -206,6 +217,9 @@ void explain_check(void *context, enum check check, bool passed, const struct kn
 		return;
 	x->shown[check] = true;
 	printf("%-9s%-12s", unknown ? "unknown" : passed ? "passed" : "FAILED", names[check]);
-	print_value(x, check, passed, k);
+	if (check == CHECK_TAG)
+		print_tag(x->tag_key, passed);
+	else
+		print_value(x, check, passed, k);
 	putchar('\n');
 }

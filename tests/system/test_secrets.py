@@ -3,6 +3,7 @@
 The doorman holds the private keys in locked memory. Nobody else has them, and no copy is left
 behind of what the configuration said, nor of a key that opened a seal."""
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -38,8 +39,15 @@ def seal_key(server, packet):
 
 
 class SecretsTest(SpaWorldTest):
+    def setUp(self):
+        super().setUp()
+        self.shields = {name: os.urandom(32) for name in ("shield_key", "shield_key_old")}
+        self.server_settings = {name: openme.text(key) for name, key in self.shields.items()}
+
     def everything(self):
-        return {"openme": self.server_key.secret,
+        return {"openme": self.server_key.secret, **self.shields,
+                **{f"{name} in base64": openme.text(key).encode()
+                   for name, key in self.shields.items()},
                 "openme in base64": openme.text(self.server_key.secret).encode(),
                 **of_rsa(self.spa_key)}
 
@@ -53,7 +61,7 @@ class SecretsTest(SpaWorldTest):
             found = places(pid, self.everything())
             if role == "doorman":
                 names = {name for name, _ in found}
-                self.assertLessEqual({"openme", "p, little-endian"}, names, "the search is blind")
+                self.assertLessEqual({"openme", "p, little-endian", *self.shields}, names, "the search is blind")
                 found = [place for place in found if not place[1].locked]
             self.assertEqual([(role, name, region.head) for name, region in found], [])
 

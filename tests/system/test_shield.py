@@ -3,6 +3,7 @@ are made by other code, or by `postern knock`."""
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 from pathlib import Path
@@ -12,10 +13,12 @@ import shield
 import yaml as yaml_reader
 from capture import Outgoing
 from daemon import program
+from flood import Forger
 from netns import PATIENCE, eventually
 from openme import SECOND
 from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
 
+JUNK = 3000  # more than may wait for the doorman
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/postern-extras.json").read_text())
 
 
@@ -145,6 +148,29 @@ class ShieldTest(WorldTest):
         self.deliver(whole)
         self.assertTrue(eventually(lambda: target in self.granted()))
         self.assertEqual(self.counted("untagged"), 0)
+
+    def test_tagged_knocks_go_first(self):
+        """Before them there is more well-formed junk in the socket than may wait, each from a sender of
+        its own. Ours come from senders who are as new."""
+        self.start_with("prefer")
+        forger = Forger(self.client, self.address(4), KNOCK_PORT)
+        self.addCleanup(forger.close)
+        doorman = self.daemon.roles()["doorman"]
+        expected = set()
+        os.kill(doorman, signal.SIGSTOP)
+        try:
+            for number in range(JUNK):
+                forger.send(self.junk(b"\x01" + os.urandom(31) + b"\0" + os.urandom(12)),
+                            f"10.77.{10 + number // 200}.{1 + number % 200}")
+            for number in range(20):
+                target = self.target()
+                expected.add(target)
+                forger.send(openme.knock(self.alice, self.server_key.public, target=target,
+                                         tag=shield.tagging(self.key)), f"10.78.1.{1 + number}")
+        finally:
+            os.kill(doorman, signal.SIGCONT)
+        self.assertTrue(eventually(lambda: expected <= self.granted()), "a tagged knock was lost")
+        self.assertGreater(self.counted("busy"), 0)
 
     def client_file(self, key, name="client.yaml"):
         path = self.folder / name

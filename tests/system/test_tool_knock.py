@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import signal
 import socket
 import struct
@@ -231,6 +232,16 @@ class KnockTest(ToolTest):
             self.assertNotIn(secret[:40], shown)
         self.assertIn("redacted", self.tool("profiles", "default"))
         self.tool("profiles", "none", code=1)
+
+    def test_profiles_tell_of_the_shield_key_and_do_not_show_it(self):
+        key = openme.text(bytes(range(32)))
+        for more, text in (({"shield_key": key}, "(redacted)"), ({}, "(none)")):
+            self.profile(**more)
+            shown = self.tool("profiles", "default")
+            self.assertRegex(shown, rf"(?m)^Shield key: +{re.escape(text)}$")
+            as_json = self.tool("profiles", "default", "--json")
+            self.assertEqual(json.loads(as_json)["shield_key"], bool(more))
+            self.assertNotIn(key[:20], shown + as_json)
 
     def test_what_add_prints_knocks(self):
         self.init("--port", self.port)

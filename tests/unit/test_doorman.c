@@ -73,14 +73,17 @@ static void secret_of(uint8_t secret[static OPENME_SIGN_BYTES], int client)
 
 static void run(void)
 {
-	struct epoll_event event;
+	struct loop *loop = &world.doorman.process.loop;
 
-	while (!world.doorman.process.loop.stopped &&
-	       epoll_wait(world.doorman.process.loop.epoll, &event, 1, 0) == 1) {
-		struct loop_source *source = event.data.ptr;
+	while (!loop->stopped && loop_turn(loop, 0))
+		;
+}
 
-		source->ready(source->context);
-	}
+/* What is at the door is read and served, and nobody else has a turn. */
+static void open_door(void)
+{
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	arrival_serve(&world.doorman);
 }
 
 /* Until all that waits in the trial queue has been tried: a timer has to pass for each slice. */
@@ -271,6 +274,17 @@ static void knock_by(int client)
 	    sizeof world.packet);
 }
 
+/* What was sent last, once more, from another port. */
+static void send_again(void)
+{
+	int other = socket(world.door.sin6_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(sendto(other, world.packet, sizeof world.packet, 0,
+	                     (struct sockaddr *)&world.door, sizeof world.door),
+	    sizeof world.packet);
+	close(other);
+}
+
 /* The next one that the keeper gets, and whose it is said to be; -1: none. */
 static int64_t handed_on(void)
 {
@@ -393,13 +407,9 @@ static void what_comes_after_a_stop_is_not_read(void **state)
 
 static void what_was_read_before_a_stop_is_handed_on(void **state)
 {
-	struct epoll_event event;
-
 	(void)state;
 	knock_by(CAROL);
-	assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 1000), 1);
-	((struct loop_source *)event.data.ptr)
-	    ->ready(((struct loop_source *)event.data.ptr)->context);
+	open_door();
 	assert_int_equal(world.doorman.hands->lane.scanning, 1);
 	stop_reading();
 	assert_false(says_ready());
@@ -466,6 +476,163 @@ static void what_a_killed_one_had_refused(void **state)
 	assert_int_equal(world.doorman.next_slot, 0);
 }
 
+static uint16_t waiting_of(enum rings_class class)
+{
+	const struct rings_lane *lane = &world.doorman.rings[RECORD_OPENME].lanes[class];
+	uint16_t waiting = 0;
+
+	for (int i = 0; i < RINGS_OF_CLASS; i++)
+		waiting = (uint16_t)(waiting + lane->rings[i].count);
+	return waiting;
+}
+
+/* It was read, and its turn had not come. */
+static void what_waited_for_its_turn(void **state)
+{
+	(void)state;
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_OTHER), 1);
+	start_another(0);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	start_another(1);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+}
+
+/* Of all that waited, each comes to a place that was emptied, and none is lost. */
+static void all_that_waited(void **state)
+{
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	knock_by(CLIENTS);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	for (size_t i = 1; i < HELD_KNOCKS; i++) {
+		h->knocks[i] = h->knocks[0];
+		h->knocks[i].head.source.bytes[0] = 0x20;
+		h->knocks[i].head.source.bytes[6] = (uint8_t)(i >> 8);
+		h->knocks[i].head.source.bytes[7] = (uint8_t)i;
+		h->knocks[i].head.size =
+		    i % 2 == 0 ? HELD_KNOCK_BYTES : 7; /* as none is put there */
+	}
+	start_another(0);
+	assert_int_equal(counted(VERDICT_HANDED_ON), HELD_KNOCKS / 2); /* opened */
+	for (size_t i = 0; i < HELD_KNOCKS; i++)
+		assert_int_equal(world.doorman.held->knocks[i].head.size, 0);
+}
+
+/* The keeper can write there while it waits. */
+static void what_waits_is_not_believed(void **state)
+{
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	for (int size = 0; size <= UINT16_MAX; size += 13) {
+		knock_by(CAROL);
+		arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+		h->knocks[0].head.size = (uint16_t)size;
+		run();
+		assert_int_equal(handed_on(), -1);
+		assert_int_equal(waiting_of(RINGS_OTHER), 0);
+	}
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	h->knocks[0].bytes[0]++;
+	run();
+	assert_int_equal(counted(VERDICT_BAD_VERSION), 1);
+}
+
+/* The first is handed on; neither those that wait with it cost anything, nor those that follow. */
+static void copies_are_dropped(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(ALICE);
+	for (int i = 0; i < 5; i++)
+		send_again();
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_KNOWN), 6);
+	run();
+	for (int i = 0; i < 5; i++)
+		send_again();
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_KNOWN), 0);
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_REPLAYED), 10);
+	assert_int_equal(counted(VERDICT_HANDED_ON), 2);
+}
+
+/* What came back, or may count by now, is not taken for a copy. */
+static void not_every_copy_is_dropped(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	give_back(true); /* and waits for the configuration */
+	send_again();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	configure();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	configure();
+	send_again();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(counted(VERDICT_REPLAYED), 0);
+}
+
+/* One sends more than is served; the others have their turn, those who are known a good part. */
+static void whoever_sends_more_waits_longer(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	knock_by(CLIENTS);
+	for (size_t i = 0; i < HELD_KNOCKS; i++) {
+		struct record r = {.source = {{0x20}}, .size = sizeof world.packet};
+
+		memcpy(r.bytes, world.packet, sizeof world.packet);
+		r.bytes[101] = (uint8_t)i;
+		held_put(world.doorman.held, i, &r);
+	}
+	arrival_take_up_held(&world.doorman);
+	before = counted(VERDICT_HANDED_ON);
+	assert_int_equal(waiting_of(RINGS_OTHER), HELD_KNOCKS / 2);
+	assert_int_equal(counted(VERDICT_BUSY), HELD_KNOCKS / 2);
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(
+	    counted(VERDICT_BUSY), HELD_KNOCKS / 2 + 2); /* two come, from one source */
+	arrival_serve(&world.doorman);
+	assert_in_range(counted(VERDICT_HANDED_ON) - before, 1, 8);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+}
+
+/* What was read before is served first, and then main is told. */
+static void what_waits_at_a_stop_is_served(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(ALICE);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	stop_reading();
+	assert_false(says_ready());
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	assert_true(says_ready());
+	assert_false(says_ready());
+}
+
 /* One slot as it was left, and what is made of it. */
 static const struct {
 	uint16_t slot;
@@ -529,7 +696,7 @@ static void no_slot_behind_the_last(void **state)
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_int_equal(mprotect(p, whole, PROT_READ | PROT_WRITE), 0);
 	d->held = (struct held *)(p + whole - sizeof *own);
-	take_up_held(d);
+	arrival_take_up_held(d);
 	assert_int_equal(d->next_slot, 0);
 	d->held = own;
 	munmap(p, whole + page);
@@ -544,6 +711,8 @@ static void nothing_in_that_memory_is_believed(void **state)
 	secret_random(h, sizeof *h);
 	for (size_t i = 0; i < HELD_SLOTS; i += 2)
 		h->slots[i].record.size = OPENME_PACKET_BYTES;
+	for (size_t i = 0; i < HELD_KNOCKS; i += 2)
+		h->knocks[i].head.size = HELD_KNOCK_BYTES;
 	start_another(0);
 	run_scan();
 	assert_int_equal(handed_on(), -1);
@@ -652,8 +821,7 @@ static void reloaded_while_a_key_is_searched(void **state)
 	(void)state;
 	knock_by(CAROL);
 	for (int i = 0; i < 1000 && world.doorman.hands->lane.scanning == 0; i++)
-		world.doorman.sockets[RECORD_OPENME].source.ready(
-		    &world.doorman.sockets[RECORD_OPENME]);
+		open_door();
 	assert_int_equal(world.doorman.hands->lane.scanning, 1);
 	world.clients[ALICE] = world.clients[CAROL];
 	world.client_count = 1;
@@ -721,7 +889,7 @@ static void what_waits_is_not_judged(void **state)
 	d->held->slots[5].number = 7;
 	knock_by(CAROL);
 	for (int i = 0; i < 1000 && d->hands->lane.scanning == 0; i++)
-		d->sockets[RECORD_OPENME].source.ready(&d->sockets[RECORD_OPENME]);
+		open_door();
 	assert_int_equal(d->hands->lane.scanning, 1);
 	assert_int_equal(d->held->slots[5].number, 0);
 	run_scan();
@@ -1287,6 +1455,13 @@ int main(void)
 	    T(what_a_killed_one_had_in_its_hands),
 	    T(what_a_killed_one_had_refused),
 	    T(nothing_in_that_memory_is_believed),
+	    T(what_waited_for_its_turn),
+	    T(all_that_waited),
+	    T(what_waits_is_not_believed),
+	    T(copies_are_dropped),
+	    T(not_every_copy_is_dropped),
+	    T(whoever_sends_more_waits_longer),
+	    T(what_waits_at_a_stop_is_served),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "doorman/doorman.h"
+#include "doorman/trial.h"
 
 #define S         INT64_C(1000000000)
 #define PLENTY    100000

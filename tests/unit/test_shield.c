@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "own_stack.h"
 #include "proto/shield.h"
 #include "vectors.h"
 
@@ -213,6 +214,34 @@ static void old_epochs_are_forgotten(void **state)
 	}
 }
 
+static void call_nonce(void)
+{
+	uint8_t nonce[SHIELD_NONCE_BYTES];
+
+	shield_nonce(nonce, vector->shield_key, vector->shield_random, vector->timestamp_ns,
+	    vector->ephemeral_public_key);
+}
+
+static void call_careless(void)
+{
+	uint8_t copy[sizeof vector->shield_epoch_key];
+
+	memcpy(copy, vector->shield_epoch_key, sizeof copy);
+	__asm__ volatile("" : : "r"(copy) : "memory"); /* the copy is used, so it is made */
+}
+
+static void a_client_leaves_no_key_on_the_stack(void **state)
+{
+	(void)state;
+	own_stack_run(call_careless);
+	assert_true(own_stack_holds(vector->shield_epoch_key, sizeof vector->shield_epoch_key));
+	own_stack_run(call_nonce);
+	assert_false(own_stack_holds(vector->shield_epoch_key, sizeof vector->shield_epoch_key));
+	assert_false(own_stack_holds(vector->shield_epoch_key, 8));
+	assert_false(own_stack_holds(vector->shield_epoch_key + 8, 8));
+	assert_false(own_stack_holds(vector->shield_key, sizeof vector->shield_key));
+}
+
 static void s_is_compared_with_the_whole_order(void **state)
 {
 	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
@@ -248,6 +277,7 @@ int main(void)
 	    cmocka_unit_test_setup(a_tag_that_comes_too_often_is_worn, begin),
 	    cmocka_unit_test_setup(a_crowd_does_not_hide_a_worn_tag, begin),
 	    cmocka_unit_test_setup(old_epochs_are_forgotten, begin),
+	    cmocka_unit_test_setup(a_client_leaves_no_key_on_the_stack, begin),
 	    cmocka_unit_test_setup(s_is_compared_with_the_whole_order, begin),
 	};
 
