@@ -82,8 +82,10 @@ static void queue_for_trial(
 	s->recent_tried = tried;
 	if (q->waiting == 1) {
 		trial_pace_begin(&d->trial.pace, clock_boot_ns(), thread_cpu_ns());
-		timer_set(d->scan_timer.fd, 1, 0);
+		d->trial.far_after_ns = 0;
 	}
+	if (q->waiting == 1 || (trial_queue_is_near(lane) && q->in_lane[lane] == 1))
+		timer_set(d->scan_timer.fd, 1, 0);
 }
 
 void trial_search_signer(struct doorman *d, struct knock *k, uint32_t not_client)
@@ -208,7 +210,7 @@ static void try_all(struct doorman *d, struct trial_slot *s, int64_t now_ns)
 static void try_one(struct doorman *d, enum trial_lane lane, int64_t now_ns)
 {
 	struct trial_slot **s = &d->trial.current[lane];
-	bool near = lane == TRIAL_NEAR_SOURCE || lane == TRIAL_NEAR_NETWORK;
+	bool near = trial_queue_is_near(lane);
 
 	if (*s == NULL) {
 		*s = trial_queue_first(&d->hands->lane, lane);
@@ -223,26 +225,41 @@ static void try_one(struct doorman *d, enum trial_lane lane, int64_t now_ns)
 		try_all(d, *s, now_ns);
 }
 
+/* How long until the next slice. What others want of the processor is left to them by those whose
+ * keys are all tried: the few keys of the others are tried meanwhile. */
+static int64_t next_slice_ns(struct doorman *d)
+{
+	const struct trial_queue *q = &d->hands->lane;
+	int64_t now_ns = clock_boot_ns();
+	int64_t pause_ns = trial_pace_pause(&d->trial.pace, now_ns, thread_cpu_ns());
+
+	if (pause_ns > 0)
+		d->trial.far_after_ns = now_ns + pause_ns;
+	if (q->in_lane[TRIAL_NEAR_SOURCE] + q->in_lane[TRIAL_NEAR_NETWORK] > 0 ||
+	    d->trial.far_after_ns <= now_ns)
+		return 1;
+	return d->trial.far_after_ns - now_ns;
+}
+
 /* After a slice whoever else waits gets a turn. */
 void doorman_try_keys(void *context)
 {
 	struct doorman *d = context;
 	struct trial_queue *q = &d->hands->lane;
-	enum trial_lane lane = trial_queue_turn(q);
-	int64_t now_ns = clock_real_ns(), pause_ns;
+	bool far_too = clock_boot_ns() >= d->trial.far_after_ns;
+	enum trial_lane lane = trial_queue_turn(q, far_too);
+	int64_t now_ns = clock_real_ns();
 
 	timer_read(d->scan_timer.fd);
 	for (int steps = 0; lane != TRIAL_NONE && steps < TRIAL_SLICE; steps++) {
 		try_one(d, lane, now_ns);
 		if (q->in_lane[lane] == 0)
-			lane = trial_queue_turn(q);
+			lane = trial_queue_turn(q, far_too);
 	}
-	if (q->waiting > 0) {
-		pause_ns = trial_pace_pause(&d->trial.pace, clock_boot_ns(), thread_cpu_ns());
-		timer_set(d->scan_timer.fd, pause_ns > 0 ? pause_ns : 1, 0);
-	} else {
+	if (q->waiting > 0)
+		timer_set(d->scan_timer.fd, next_slice_ns(d), 0);
+	else
 		doorman_rest(d);
-	}
 }
 
 void trial_begin_anew(struct doorman *d)

@@ -18,6 +18,7 @@ struct trial_list {
 
 struct trial {
 	struct trial_pace pace;
+	int64_t far_after_ns; /* CLOCK_BOOTTIME: until then only few keys are tried */
 	struct trial_slot *current[TRIAL_LANE_COUNT]; /* stays until it is through; NULL: none */
 	struct trial_list near[TRIAL_NEAR_NETWORK + 1];
 };

@@ -134,8 +134,13 @@ struct trial_slot *trial_queue_first(struct trial_queue *q, enum trial_lane lane
 	return first;
 }
 
+bool trial_queue_is_near(enum trial_lane lane)
+{
+	return lane == TRIAL_NEAR_SOURCE || lane == TRIAL_NEAR_NETWORK;
+}
+
 /* Round and round by weight: `turn` counts through all turns of all lanes. */
-enum trial_lane trial_queue_turn(struct trial_queue *q)
+enum trial_lane trial_queue_turn(struct trial_queue *q, bool far_too)
 {
 	uint32_t all = 0, at;
 
@@ -147,7 +152,7 @@ enum trial_lane trial_queue_turn(struct trial_queue *q)
 		q->turn = (q->turn + 1) % all;
 		for (at = q->turn; at >= lane_table[lane].turns; lane++)
 			at -= lane_table[lane].turns;
-		if (q->in_lane[lane] > 0)
+		if (q->in_lane[lane] > 0 && (far_too || trial_queue_is_near((enum trial_lane)lane)))
 			return (enum trial_lane)lane;
 	}
 	return TRIAL_NONE;

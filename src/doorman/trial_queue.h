@@ -75,8 +75,10 @@ struct trial_slot *trial_queue_add(
 bool trial_queue_move(struct trial_queue *q, struct trial_slot *s, enum trial_lane lane);
 /* The one that is to be tried now in that lane; NULL when none waits. */
 struct trial_slot *trial_queue_first(struct trial_queue *q, enum trial_lane lane);
-/* Whose turn is next, of the lanes in which somebody waits; TRIAL_NONE when nobody does. */
-enum trial_lane trial_queue_turn(struct trial_queue *q);
+/* Whose turn is next, of the lanes in which somebody waits, or of those alone in which few keys are
+ * tried; TRIAL_NONE when nobody does. */
+enum trial_lane trial_queue_turn(struct trial_queue *q, bool far_too);
+bool trial_queue_is_near(enum trial_lane lane);
 enum trial_lane trial_queue_lane(const struct trial_queue *q, const struct trial_slot *s);
 /* The knock as it was; the caller wipes it. */
 void trial_queue_get(const struct trial_slot *s, struct knock *k);

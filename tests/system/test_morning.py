@@ -9,6 +9,7 @@ With POSTERN_RESULTS=FILE what was measured is added to that file."""
 
 import json
 import os
+import random
 import threading
 import time
 from pathlib import Path
@@ -36,13 +37,12 @@ class Log:
     """When the log names each client that was let in."""
 
     def __init__(self, path):
-        self.path, self.seen = path, {}
+        self.log, self.seen = open(path, encoding="utf-8"), {}
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
-        with open(self.path, encoding="utf-8") as log:
-            log.seek(0, os.SEEK_END)
+        with self.log as log:
             rest = ""
             while not self.over.is_set():
                 rest += log.read()
@@ -54,6 +54,7 @@ class Log:
                 time.sleep(LOOK)
 
     def __enter__(self):
+        self.log.seek(0, os.SEEK_END)
         self.thread.start()
         return self
 
@@ -108,9 +109,10 @@ class CrowdTest(WorldTest):
         came, pause = {}, max(span / len(sources), 1 / KEPT_LINES)
         with Log(self.daemon.log_path) as log:
             due = time.monotonic()
-            for number, source in enumerate(sources):
+            # Not one network after the other.
+            for number in random.Random(7).sample(range(len(sources)), len(sources)):
                 came[client_name(number)] = time.monotonic()
-                self.knock_of(number, source)
+                self.knock_of(number, sources[number])
                 due += pause
                 time.sleep(max(0, due - time.monotonic()))
             eventually(lambda: len(log.seen) >= len(came))

@@ -203,11 +203,13 @@ static void all_lanes_have_turns(void **state)
 	uint32_t turns[TRIAL_LANE_COUNT] = {0};
 
 	(void)state;
-	assert_int_equal(trial_queue_turn(&lane), TRIAL_NONE);
+	assert_int_equal(trial_queue_turn(&lane, true), TRIAL_NONE);
 	for (int to = TRIAL_NEAR_SOURCE; to < TRIAL_LANE_COUNT; to++)
 		queue_number((uint32_t)to, (enum trial_lane)to);
 	for (int i = 0; i < 90; i++)
-		turns[trial_queue_turn(&lane)]++;
+		turns[trial_queue_turn(&lane, true)]++;
+	for (int i = 0; i < 30; i++)
+		assert_true(trial_queue_is_near(trial_queue_turn(&lane, false)));
 	assert_int_equal(turns[TRIAL_NONE], 0);
 	assert_int_equal(turns[TRIAL_NEAR_SOURCE], 30);
 	assert_int_equal(turns[TRIAL_NEAR_NETWORK], 30);
@@ -218,7 +220,8 @@ static void all_lanes_have_turns(void **state)
 	serve(TRIAL_FAR_SOURCE);
 	serve(TRIAL_FAR_NETWORK);
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(trial_queue_turn(&lane), TRIAL_FAR_NOWHERE);
+		assert_int_equal(trial_queue_turn(&lane, true), TRIAL_FAR_NOWHERE);
+	assert_int_equal(trial_queue_turn(&lane, false), TRIAL_NONE);
 }
 
 static void the_held_are_not_tried(void **state)
@@ -229,7 +232,7 @@ static void the_held_are_not_tried(void **state)
 	for (int i = 0; i < TRIAL_QUEUE_HELD; i++)
 		assert_true(trial_queue_hold(&lane, &k));
 	assert_false(trial_queue_hold(&lane, &k));
-	assert_int_equal(trial_queue_turn(&lane), TRIAL_NONE);
+	assert_int_equal(trial_queue_turn(&lane, true), TRIAL_NONE);
 	memset(&k, 0, sizeof k);
 	assert_true(trial_queue_take_held(&lane, &k));
 	assert_int_equal(k.packet.record.source_port, 9);
