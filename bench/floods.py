@@ -74,11 +74,12 @@ class Row:
         self.gate = Gate(net, folder, settings, family=family, spa=spa)
         self.each, self.family = each, family
         self.tagged = settings.get("shield", "off") != "off"
+        self.stock = settings.get("shield") != "require"  # whether knocks without a tag are heard
 
     def prepare(self):
         gate = self.gate.start()
         gate.introduce((i // 3 % CLIENTS, source_text(self.family, i))
-                       for i in range(3 * self.each) if KINDS[i % 3] == "known")
+                       for i in range(3 * self.each) if KINDS[i % 3] == "known" and self.stock)
         tag = ("--shield-key", gate.shield_key) if self.tagged else ()
         extras = {"new": (), "known": (), "ours": ("--hint", *tag)}
         files = [gate.write(kind, "valid", "--clients", CLIENTS, "--count", self.each,

@@ -254,7 +254,7 @@ static double hop_us(void)
 	int ends[2];
 	char byte = 0;
 	double start;
-	pid_t child;
+	pid_t child = -1;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || (child = fork()) < 0)
 		fail("hop");
