@@ -209,6 +209,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->shutdown = (uint8_t)from->shutdown;
 	to->host_chains = (uint8_t)from->host_chains;
 	to->sandbox = (uint8_t)from->sandbox;
+	to->workers = (uint8_t)from->workers;
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;
 	memcpy(to->interface, conf->interface, sizeof to->interface);

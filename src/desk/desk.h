@@ -9,7 +9,6 @@
 #include "proc/process.h"
 #include "proc/sandbox.h"
 
-#define DESK_COUNTER_SETS  2 /* doorman's and keeper's */
 #define DESK_CONVERSATIONS 16
 
 enum conversation_state {
@@ -35,7 +34,9 @@ struct desk {
 	struct loop_source control; /* listener */
 	struct loop_source health;  /* listener; fd -1: none */
 	struct loop_source tick;
-	const struct counters *counters[DESK_COUNTER_SETS];
+	const struct counters *doormen_counters; /* of each */
+	const struct counters *keeper_counters;
+	unsigned int doormen;
 	struct snapshot config;
 	uid_t allowed_uid;
 	struct conversation conversations[DESK_CONVERSATIONS];

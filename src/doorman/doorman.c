@@ -187,12 +187,12 @@ static bool lock_memory(void)
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
-	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS]);
+	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS], m->number);
 
 	slice_shorten();
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	d->held = held_map(fds->fd[FD_HELD]);
+	d->held = held_map(fds->fd[FD_HELD], m->number);
 	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()) || !lock_memory())
 		return false;

@@ -4,20 +4,20 @@
 
 #include "conf/conf.h"
 #include "main/socket_store.h"
+#include "proc/role.h"
 #include "snapshot/snapshot.h"
 
 struct config_push {
 	int fd; /* of the snapshot */
 	struct snapshot snapshot;
-	int udp;     /* openme's; -1: as before, or none */
-	int openspa; /* -1: as before, or none */
-	int health;  /* -1: as before, or none */
+	unsigned int doormen;
+	/* For each doorman; -1: as before, or none. */
+	int udp[DOORMEN_MOST]; /* openme's */
+	int openspa[DOORMEN_MOST];
+	int health; /* -1: as before, or none */
 };
 
-#define CONFIG_PUSH_EMPTY                                        \
-	{                                                        \
-		.fd = -1, .udp = -1, .openspa = -1, .health = -1 \
-	}
+struct config_push config_push_empty(void);
 
 /* Maps a snapshot, whose descriptor it takes over. False, having said why. */
 bool config_push_open(struct config_push *h, int snapshot);
@@ -25,7 +25,9 @@ bool config_push_open(struct config_push *h, int snapshot);
  * once, since what they hang on needs a restart to change. False, having said why; a health port
  * that cannot be had is no failure. */
 bool config_push_open_sockets(struct config_push *h, struct socket_store *store);
-/* Closes our copies; safe on CONFIG_PUSH_EMPTY. */
+/* Takes all sockets out of it. */
+void config_push_take_sockets(struct config_push *h, int out[static 2 * DOORMEN_MOST + 1]);
+/* Closes our copies; safe on an empty one. */
 void config_push_close(struct config_push *h);
 
 #endif

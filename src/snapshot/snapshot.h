@@ -23,6 +23,8 @@ enum conf_hook { CONF_HOOK_INPUT, CONF_HOOK_PREROUTING, CONF_HOOK_FORWARD };
 enum conf_established { CONF_ESTABLISHED_KEEP, CONF_ESTABLISHED_CUT };
 enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_BEST };
+#define CONF_WORKERS_AUTO 0
+#define CONF_WORKERS_MOST 16
 enum conf_host_chains { CONF_HOST_CHAINS_AUTO, CONF_HOST_CHAINS_ALL, CONF_HOST_CHAINS_NONE };
 enum conf_targets { CONF_TARGETS_ANY, CONF_TARGETS_SOURCE, CONF_TARGETS_LIST };
 
@@ -103,6 +105,7 @@ struct settings {
 	uint8_t shutdown;     /* enum conf_shutdown */
 	uint8_t host_chains;  /* enum conf_host_chains */
 	uint8_t sandbox;      /* enum conf_sandbox */
+	uint8_t workers;      /* doormen; CONF_WORKERS_AUTO: as many as suit the machine */
 	bool drop_ports;
 	bool open_knock_port;
 	char interface[INTERFACE_NAME_BYTES]; /* "": every one */

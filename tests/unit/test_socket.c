@@ -60,7 +60,8 @@ static uint16_t port_of(int fd)
 
 static int open_udp(const char *address, uint16_t port, const char *interface)
 {
-	const struct socket_place place = {SOCK_DGRAM, addr_of(address), port, interface};
+	const struct socket_place place = {
+	    .type = SOCK_DGRAM, .address = addr_of(address), .port = port, .interface = interface};
 
 	return socket_open(&place);
 }
