@@ -32,6 +32,7 @@ extern "C" {
 /* Ed25519 seed, then public */
 #define POSTERN_CLIENT_SECRET_BYTES (POSTERN_KEY_BYTES + POSTERN_KEY_BYTES)
 #define POSTERN_SEAL_KEY_BYTES      32 /* ChaCha20-Poly1305 */
+#define POSTERN_SHIELD_KEY_BYTES    32
 #define POSTERN_AEAD_NONCE_BYTES    12
 #define POSTERN_NONCE_BYTES         16
 #define POSTERN_ADDRESS_BYTES       16
@@ -145,6 +146,22 @@ POSTERN_CHECKED enum postern_error postern_knock_seal(
     uint8_t knock[POSTERN_AT_LEAST(POSTERN_KNOCK_BYTES)],
     const struct postern_ingredients *ingredients);
 
+/* Makes contents.nonce a lookup hint, last before sealing: everything else must have been filled
+ * in, and the first 6 bytes of the nonce be random, which stay. To the server alone the others then
+ * say whose key to try first, so that it finds the client among any number; to everybody else they
+ * look random, and servers that know of no hints take them for that. BAD_ARGUMENT, BAD_KEY: as
+ * above; the nonce is zeroed, and must not be sealed. */
+POSTERN_CHECKED enum postern_error postern_knock_hint(struct postern_ingredients *ingredients);
+
+/* Makes the last 8 bytes of aead_nonce the tag of the server's shield, so that the knock is served
+ * first when the server is flooded. The ephemeral secret and the timestamp must have been filled
+ * in, and the first 4 bytes of the nonce be random; other parts do not matter to it. Servers that
+ * know of no shield, or have another key, take the nonce for random.
+ * shield_key: as the server's and the client's files have it.
+ * BAD_ARGUMENT: as above. BAD_KEY: all zeros. The nonce stays as it was. */
+POSTERN_CHECKED enum postern_error postern_knock_shield(struct postern_ingredients *ingredients,
+    const uint8_t shield_key[POSTERN_AT_LEAST(POSTERN_SHIELD_KEY_BYTES)]);
+
 /* Reading takes three calls, and a knock counts only when all three succeed: unseal, open, verify.
  * Freshness, replay and permission remain the caller's to judge.
  *
@@ -190,7 +207,8 @@ struct postern_options {
 	unsigned int flags; /* POSTERN_*; neither family means both */
 	uint8_t server_public[POSTERN_KEY_BYTES];
 	uint8_t client_secret[POSTERN_CLIENT_SECRET_BYTES];
-	uint8_t target[POSTERN_ADDRESS_BYTES]; /* as in struct postern_contents */
+	uint8_t target[POSTERN_ADDRESS_BYTES];        /* as in struct postern_contents */
+	uint8_t shield_key[POSTERN_SHIELD_KEY_BYTES]; /* all zeros: none */
 };
 
 /* What became of one address, or of one address family. */
@@ -225,7 +243,8 @@ POSTERN_CHECKED enum postern_error postern_own_address(
     uint8_t address[POSTERN_AT_LEAST(POSTERN_ADDRESS_BYTES)], const struct sockaddr *server,
     socklen_t size);
 
-/* Builds a knock with fresh randomness and the current time. The flags are not used.
+/* Builds a knock with fresh randomness and the current time, and with a lookup hint. The flags are
+ * not used.
  * Errors: those of postern_knock_seal, and NO_RANDOMNESS. */
 POSTERN_CHECKED enum postern_error postern_knock_build(
     uint8_t knock[POSTERN_AT_LEAST(POSTERN_KNOCK_BYTES)], const struct postern_options *options);

@@ -92,12 +92,15 @@ enum postern_error postern_knock_build(
 	memcpy(from.server_public, options->server_public, sizeof from.server_public);
 	memcpy(from.client_secret, options->client_secret, sizeof from.client_secret);
 	memcpy(from.contents.target, options->target, sizeof from.contents.target);
+	from.contents.timestamp_ns = clock_real_ns();
 	secret_random(from.ephemeral_secret, sizeof from.ephemeral_secret);
 	secret_random(from.aead_nonce, sizeof from.aead_nonce);
+	shield_ingredients(&from, options->shield_key);
 	secret_random(from.contents.nonce, sizeof from.contents.nonce);
-	from.contents.timestamp_ns = clock_real_ns();
 
-	error = postern_knock_seal(knock, &from);
+	error = postern_knock_hint(&from);
+	if (error == POSTERN_OK)
+		error = postern_knock_seal(knock, &from);
 	secret_wipe(&from, sizeof from);
 	return error;
 }

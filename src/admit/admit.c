@@ -18,16 +18,23 @@ static bool holds(const struct admission *a, const struct knock *k, enum check c
 	return passed;
 }
 
+enum verdict admit_screen(const struct record *record)
+{
+	if (!codec_right_size(record))
+		return VERDICT_BAD_SIZE;
+	if (!codec_right_version(record))
+		return VERDICT_BAD_VERSION;
+	return codec_well_formed(record) ? VERDICT_PASS : VERDICT_MALFORMED;
+}
+
 static enum verdict check_form(const struct admission *a, const struct knock *k)
 {
-	const struct record *record = &k->packet.record;
+	enum verdict v = admit_screen(&k->packet.record);
 
-	if (!holds(a, k, CHECK_SIZE, codec_right_size(record)))
-		return VERDICT_BAD_SIZE;
-	if (!holds(a, k, CHECK_VERSION, codec_right_version(record)))
-		return VERDICT_BAD_VERSION;
-	return holds(a, k, CHECK_FORM, codec_well_formed(record)) ? VERDICT_PASS
-	                                                          : VERDICT_MALFORMED;
+	if (holds(a, k, CHECK_SIZE, v != VERDICT_BAD_SIZE) &&
+	    holds(a, k, CHECK_VERSION, v != VERDICT_BAD_VERSION))
+		holds(a, k, CHECK_FORM, v != VERDICT_MALFORMED);
+	return v;
 }
 
 static enum verdict find_key(const struct admission *a, struct knock *k)

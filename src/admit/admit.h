@@ -83,6 +83,8 @@ struct admission {
 	void *trace_context;
 };
 
+/* The first step alone, which costs nothing: VERDICT_PASS, or a refusal. */
+enum verdict admit_screen(const struct record *record);
 /* Doorman: VERDICT_HANDED_ON with knock->holder as the guess (or DIRECTORY_NOBODY: every key has
  * to be tried), else a refusal. Keeper: VERDICT_GRANTED with knock->target and duration_ns set and
  * the packet remembered; VERDICT_ASKED when knock->question has to be answered first: put the

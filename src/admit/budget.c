@@ -57,6 +57,14 @@ void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns)
 	g->until_ns = now_ns + BUDGET_LATELY;
 }
 
+bool budget_knows(const struct budget *b, const struct addr *source, int64_t now_ns)
+{
+	uint64_t hash = addr_sender_hash(source, b->hash_key);
+	const struct budget_granted *g = &b->granted[hash % BUDGET_SOURCES];
+
+	return g->source == hash && now_ns < g->until_ns;
+}
+
 struct budget_time *budget_take(struct budget *b, const struct addr *source, int64_t now_ns)
 {
 	uint64_t hash = addr_sender_hash(source, b->hash_key);

@@ -41,6 +41,8 @@ struct budget {
 
 void budget_init(struct budget *b);
 void budget_grant(struct budget *b, const struct addr *source, int64_t now_ns);
+/* Whether a source was granted something lately. */
+bool budget_knows(const struct budget *b, const struct addr *source, int64_t now_ns);
 /* Whether `source` may have one operation; `now_ns` is CLOCK_BOOTTIME. Who has had it says what it
  * took, and gives back what came of this. NULL: it may not. */
 struct budget_time *budget_take(struct budget *b, const struct addr *source, int64_t now_ns);

@@ -12,11 +12,12 @@
 	X(BAD_SIZE, "bad_size", DEBUG, "datagram of the wrong size")                              \
 	X(BAD_VERSION, "bad_version", DEBUG, "datagram of the wrong version")                     \
 	X(MALFORMED, "malformed", DEBUG, "key or signature out of range")                         \
+	X(UNTAGGED, "untagged", DEBUG, "without the tag that server.shield asks for")             \
 	X(BAD_KEY, "bad_key", DEBUG, "ephemeral key of small order")                              \
 	X(BAD_SEAL, "bad_seal", DEBUG, "not sealed for this server")                              \
 	X(UNKNOWN_SIGNER, "unknown_signer", WARN, "sealed for us, signed by nobody we know")      \
 	X(WRONG_SIGNER, "wrong_signer", DEBUG, "not signed by the client it was taken for")       \
-	X(BUSY, "busy", WARN, "more signatures to check than the budget allows")                  \
+	X(BUSY, "busy", WARN, "more to check than there is time or room for")                     \
 	X(STALE, "stale", WARN, "timestamp outside the window")                                   \
 	X(REPLAYED, "replayed", WARN, "seen before")                                              \
 	X(NOT_REMEMBERED, "not_remembered", WARN, "may have been seen before, that is not known") \

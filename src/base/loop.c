@@ -12,7 +12,7 @@
 
 bool loop_open(struct loop *loop)
 {
-	loop->stopped = false;
+	loop->stopped = loop->working = false;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return loop->epoll >= 0;
 }
@@ -41,21 +41,31 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+bool loop_turn(struct loop *loop, int wait_ms)
+{
+	/* One at a time: a handler may then remove any source without leaving a stale one behind
+	 * in a batch. */
+	struct epoll_event event;
+	int ready = epoll_wait(loop->epoll, &event, 1, loop->working ? 0 : wait_ms);
+	bool did = ready == 1 || loop->working;
+
+	if (ready < 0)
+		return errno == EINTR;
+	if (ready == 1) {
+		struct loop_source *source = event.data.ptr;
+
+		source->ready(source->context);
+	}
+	if (loop->working && !loop->stopped)
+		loop->working = loop->work(loop->work_context);
+	return did;
+}
+
 bool loop_run(struct loop *loop)
 {
 	while (!loop->stopped) {
-		/* One at a time: a handler may then remove any source without leaving a stale one
-		 * behind in a batch. */
-		struct epoll_event event;
-		int ready = epoll_wait(loop->epoll, &event, 1, -1);
-
-		if (ready < 0 && errno != EINTR)
+		if (!loop_turn(loop, -1))
 			return false;
-		if (ready == 1) {
-			struct loop_source *source = event.data.ptr;
-
-			source->ready(source->context);
-		}
 	}
 	return true;
 }

@@ -9,6 +9,11 @@
 struct loop {
 	int epoll;
 	bool stopped;
+	/* A slice of what is to be done besides, while `working`: after each turn of whoever is
+	 * ready, and without a wait in between. True while more of it is left. */
+	bool (*work)(void *context);
+	void *work_context;
+	bool working;
 };
 
 /* Stays the caller's and must live while it is in the loop. */
@@ -27,6 +32,10 @@ bool loop_await_room(struct loop *loop, struct loop_source *source, bool room);
 /* Takes a source out without closing its descriptor. Any source may be removed
  * at any time, also by itself. */
 void loop_remove(struct loop *loop, struct loop_source *source);
+/* One turn: waits up to so many ms (-1: as long as it takes), or not at all with work to do; calls
+ * one of those that are ready; does a slice of work. False when there was nothing to do, or when
+ * waiting itself failed. */
+bool loop_turn(struct loop *loop, int wait_ms);
 /* Runs until loop_stop; false when waiting itself failed. */
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -5,8 +5,11 @@
 
 #include "base/secret.h"
 
-#define RECENT_ROWS 1024
 #define RECENT_WAYS 4 /* sources in a row, the last seen first; the first to go stands last */
+/* Rows, by the number of clients. No more than that: each reload carries all of them over, and
+ * whoever falls out is found by the network. */
+#define ROWS_LEAST 1024
+#define ROWS_MOST  4096
 
 struct recent {
 	struct addr sender;
@@ -16,17 +19,29 @@ struct recent {
 struct directory {
 	struct snapshot snapshot;
 	uint8_t hash_key[SECRET_HASH_BYTES];
-	struct recent recent[RECENT_ROWS][RECENT_WAYS];
+	uint32_t rows; /* a power of two */
+	struct recent recent[][RECENT_WAYS];
 };
+
+static uint32_t rows_for(uint32_t clients)
+{
+	uint32_t rows = ROWS_LEAST;
+
+	while (rows < ROWS_MOST && rows * RECENT_WAYS < clients)
+		rows *= 2;
+	return rows;
+}
 
 struct directory *directory_new(const struct snapshot *s)
 {
-	struct directory *d = calloc(1, sizeof *d);
+	uint32_t rows = rows_for(s->client_count);
+	struct directory *d = calloc(1, sizeof *d + rows * sizeof d->recent[0]);
 
 	if (d == NULL)
 		return NULL;
 	d->snapshot = *s;
-	memset(d->recent, 0xff, sizeof d->recent); /* DIRECTORY_NOBODY */
+	d->rows = rows;
+	memset(d->recent, 0xff, rows * sizeof d->recent[0]); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
 	secret_random(d->hash_key, sizeof d->hash_key);
 	return d;
@@ -39,7 +54,7 @@ void directory_free(struct directory *d)
 
 static uint32_t row_of(const struct directory *d, const struct addr *sender)
 {
-	return (uint32_t)(addr_sender_hash(sender, d->hash_key) % RECENT_ROWS);
+	return (uint32_t)(addr_sender_hash(sender, d->hash_key) % d->rows);
 }
 
 /* Where `sender` stands in its row; RECENT_WAYS when it does not. */
@@ -60,12 +75,13 @@ size_t directory_recent(
 	size_t way = way_of(row, &sender);
 	size_t count = 0;
 
-	if (way < RECENT_WAYS) {
-		for (; count < DIRECTORY_RECENT && row[way].clients[count] != DIRECTORY_NOBODY;
-		     count++)
-			clients[count] = row[way].clients[count];
+	for (size_t i = 0; way < RECENT_WAYS && i < DIRECTORY_RECENT; i++) {
+		uint32_t client = row[way].clients[i];
+
+		if (client != DIRECTORY_NOBODY && !d->snapshot.clients[client].hint_only)
+			clients[count++] = client;
 	}
-	if (count == 0 && d->snapshot.client_count == 1)
+	if (count == 0 && d->snapshot.client_count == 1 && !d->snapshot.clients[0].hint_only)
 		clients[count++] = 0;
 	return count;
 }
@@ -75,6 +91,13 @@ uint32_t directory_guess(const struct directory *d, const struct addr *source)
 	uint32_t clients[DIRECTORY_RECENT];
 
 	return directory_recent(d, source, clients) > 0 ? clients[0] : DIRECTORY_NOBODY;
+}
+
+bool directory_knows(const struct directory *d, const struct addr *source)
+{
+	struct addr sender = addr_sender(source);
+
+	return way_of(d->recent[row_of(d, &sender)], &sender) < RECENT_WAYS;
 }
 
 /* To the head; those before it move down, and where it is new the last one falls out. */
@@ -120,7 +143,7 @@ static void carry_one(
 
 void directory_carry(struct directory *to, const struct directory *from)
 {
-	for (size_t row = 0; row < RECENT_ROWS; row++) {
+	for (size_t row = 0; row < from->rows; row++) {
 		for (size_t way = RECENT_WAYS; way-- > 0;)
 			carry_one(to, from, &from->recent[row][way]);
 	}

@@ -6,6 +6,7 @@
 #ifndef CLIENT_DIRECTORY_H
 #define CLIENT_DIRECTORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "snapshot/snapshot.h"
@@ -28,6 +29,8 @@ uint32_t directory_guess(const struct directory *d, const struct addr *source);
  * many. */
 size_t directory_recent(const struct directory *d, const struct addr *source,
     uint32_t clients[static DIRECTORY_RECENT]);
+/* Whether any client has knocked from `source`. */
+bool directory_knows(const struct directory *d, const struct addr *source);
 /* Call only when a signature has been verified: nothing about an unverified packet is kept. */
 void directory_seen(struct directory *d, const struct addr *source, uint32_t client);
 /* Carries the addresses over to the directory of a new snapshot. */

@@ -63,7 +63,9 @@ bool provision_json(char *out, size_t size, const struct provision *p)
 	    text_json(quoted, sizeof quoted, p->profile), p->host, p->udp_port);
 	put_key(&s, ",\"server_pubkey\":\"", p->server_public, PUBLIC_BYTES, "\"");
 	put_key(&s, ",\"client_privkey\":\"", p->client_secret, PRIVATE_BYTES, "\"");
-	put_key(&s, ",\"client_pubkey\":\"", p->client_public, PUBLIC_BYTES, "\"}");
+	put_key(&s, ",\"client_pubkey\":\"", p->client_public, PUBLIC_BYTES, "\"");
+	put_key(&s, ",\"shield_key\":\"", p->shield_key, PUBLIC_BYTES, "\"");
+	line_add(&s, "}");
 	return !s.cut;
 }
 
@@ -138,7 +140,7 @@ static bool deliver(struct cli *cli, const struct add *add, const char *text, st
 	return false;
 }
 
-static void tell(const struct cli *cli, const struct add *add)
+static void tell(const struct cli *cli, const struct add *add, bool shielded)
 {
 	bool both = wants_code(add) && !add->no_privkey;
 	char fingerprint[TEXT_FINGERPRINT_BYTES];
@@ -149,13 +151,18 @@ static void tell(const struct cli *cli, const struct add *add)
 		cli_say(cli, "QR code written to %s.", add->qr_out);
 	if (add->public_key_given)
 		cli_say(cli, "Its private key is not in the profile: add it there as private_key.");
+	if (add->public_key_given && shielded)
+		cli_warn(cli, "the profile holds the server's shield key: treat it as a secret");
+	else if (add->public_key_given)
+		; /* no secret in it */
 	else if (both)
 		cli_warn(cli, "the profile and the QR code hold the client's private key: "
 		              "treat them as secrets");
 	else
 		cli_warn(cli, "the profile holds the client's private key: treat it as a secret");
 	if (add->no_privkey && wants_code(add))
-		cli_say(cli, "The QR code is without the private key.");
+		cli_say(cli, "The QR code is without the private key%s.",
+		    shielded ? " and the shield key" : "");
 }
 
 static bool write_texts(
@@ -165,7 +172,7 @@ static bool write_texts(
 	bool fits;
 
 	if (add->no_privkey)
-		code.client_secret = NULL;
+		code.client_secret = code.shield_key = NULL; /* no secret at all */
 	fits = provision_json(json, PROVISION_TEXT_BYTES, &code);
 	if (!cli->json)
 		fits = fits && provision_yaml(text, PROVISION_TEXT_BYTES, p);
@@ -207,7 +214,7 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 	struct conf *conf = cli_load_conf(cli);
 	const struct conf_server *server;
 	uint8_t *secret = NULL;
-	struct provision p;
+	struct provision p = {0};
 
 	if (conf == NULL)
 		return cli->status;
@@ -235,6 +242,6 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 	conf_free(conf);
 	if (cli->status != CLI_DONE)
 		return cli->status;
-	tell(cli, add);
+	tell(cli, add, p.shield_key != NULL);
 	return add->no_reload ? CLI_DONE : daemon_take_over(cli);
 }

@@ -46,7 +46,8 @@ struct provision {
 /* Both write a text that holds the secrets, where there are any: wipe it. False when it does not
  * fit. */
 bool provision_yaml(char *out, size_t size, const struct provision *p);
-/* The members and their order are those of openme's apps; no line end. */
+/* The members and their order are those of openme's apps, which pass over the last, ours; no line
+ * end. */
 bool provision_json(char *out, size_t size, const struct provision *p);
 
 #endif

@@ -26,7 +26,7 @@ static const struct option_syntax syntax = {
         "  --profile NAME    name of the profile (the server's default_profile)\n"
         "  --qr              draw the profile as a QR code, for a phone\n"
         "  --qr-out FILE     write that code as a PNG\n"
-        "  --no-privkey      leave the private key out of the code\n"
+        "  --no-privkey      leave the private key and the shield key out of the code\n"
         "  --public-key KEY  register this Ed25519 key (base64) instead of making one\n"
         "  --no-reload       leave the running daemon as it is\n"
         "\n"

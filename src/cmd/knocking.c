@@ -119,6 +119,8 @@ enum cli_exit knocking_send(
 		options.flags |= k->family == AF_INET ? POSTERN_IPV4 : POSTERN_IPV6;
 	memcpy(options.server_public, k->profile->server_pubkey.bytes, POSTERN_KEY_BYTES);
 	memcpy(options.client_secret, k->profile->private_key.bytes, POSTERN_CLIENT_SECRET_BYTES);
+	if (k->profile->shield_key.bytes != NULL)
+		memcpy(options.shield_key, k->profile->shield_key.bytes, POSTERN_SHIELD_KEY_BYTES);
 	if (!addr_is_wildcard(&k->target))
 		memcpy(options.target, k->target.bytes, ADDR_BYTES);
 	error = postern_knock(

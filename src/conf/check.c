@@ -58,6 +58,36 @@ static bool check_server_keys(
 	return true;
 }
 
+static bool check_shield_key(const struct tree *tree, const struct node *root, const char *key,
+    const struct conf_secret *secret, struct conf_error *error)
+{
+	static const uint8_t zero[CONF_KEY_BYTES];
+
+	return secret->bytes == NULL || !secret_equal(secret->bytes, zero, sizeof zero) ||
+	       fail_server(tree, root, key, error, "found 32 zero bytes; expected 32 random ones");
+}
+
+static bool check_shield(const struct conf *conf, const struct tree *tree, const struct node *root,
+    struct conf_error *error)
+{
+	const struct conf_secret *key = &conf->server.shield_key,
+	                         *old = &conf->server.shield_key_old;
+
+	if (!check_shield_key(tree, root, "shield_key", key, error) ||
+	    !check_shield_key(tree, root, "shield_key_old", old, error))
+		return false;
+	if (conf->server.shield == CONF_SHIELD_REQUIRE && key->bytes == NULL)
+		return fail_server(tree, root, "shield", error,
+		    "found require without server.shield_key, so no knock could arrive; expected "
+		    "that key as well: 32 random bytes in base64");
+	if (old->bytes != NULL && key->bytes == NULL)
+		return fail_server(tree, root, "shield_key_old", error,
+		    "found without server.shield_key; expected the key in force there");
+	return old->bytes == NULL || !secret_equal(old->bytes, key->bytes, CONF_KEY_BYTES) ||
+	       fail_server(tree, root, "shield_key_old", error,
+	           "found server.shield_key once more; expected the key before it, or none");
+}
+
 /* As openme takes any duration, one that we cannot have becomes the nearest that we can. With 0 it
  * shuts at once what it opens, which nobody can want. */
 static bool bound_duration(struct conf *conf, const struct conf_field *field,
@@ -116,7 +146,7 @@ bool check_server(
 	if (conf->has_openspa && s->private_key.bytes != NULL && conf->openspa.port == s->udp_port)
 		return fail_server(
 		    tree, root, "udp_port", error, "found the port of openspa; expected another");
-	return bound_durations(conf, tree, root, error) &&
+	return bound_durations(conf, tree, root, error) && check_shield(conf, tree, root, error) &&
 	       check_server_keys(conf, tree, root, error);
 }
 

@@ -8,7 +8,8 @@
 #include "conf/conf.h"
 
 #define CONF_INDEX_FILE    "clients.index" /* in the state directory */
-#define CONF_INDEX_DEFAULT "/var/lib/postern/" CONF_INDEX_FILE
+#define CONF_INDEX_FOLDER  "/var/lib/postern"
+#define CONF_INDEX_DEFAULT CONF_INDEX_FOLDER "/" CONF_INDEX_FILE
 
 /* What a load made of the index. */
 struct conf_index_report {

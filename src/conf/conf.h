@@ -28,8 +28,9 @@ struct conf_server {
 #undef X
 };
 
-/* One of `clients`, as in CONF_CLIENT_KEYS. `targets` is empty and `wildcard` CONF_NOT_GIVEN where
- * the server's apply; `expires` is NEVER_NS when not given; `allowed_ports` is as written. */
+/* One of `clients`, as in CONF_CLIENT_KEYS. `targets` is empty, `wildcard` and `legacy` are
+ * CONF_NOT_GIVEN where the server's apply; `expires` is NEVER_NS when not given; `allowed_ports` is
+ * as written. */
 struct conf_client {
 	char *name;       /* as written; its label where it is too long for a name */
 	const char *file; /* where it stands */

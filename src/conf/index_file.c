@@ -102,50 +102,59 @@ void index_file_free(struct index_file *file)
 
 /* --- The file */
 
-static bool read_all(struct index_file *out, int fd, const char *config, char *why)
+static uint8_t *read_all(int fd, const char *name, size_t *size, char *why)
 {
 	static const struct trusted wanted = {
 	    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod 600"};
 	char reason[TRUSTED_TEXT_BYTES];
-	uint8_t *data;
+	uint8_t *data = NULL;
 	struct stat st;
-	ssize_t got;
+	ssize_t got = -1;
 
 	if (fstat(fd, &st) != 0)
-		return refuse(why, strerror(errno));
-	if (!trusted_stat(&wanted, &st, CONF_INDEX_FILE, reason))
-		return refuse(why, reason);
-	if (st.st_size > INDEX_BYTES_MOST)
-		return refuse(why, "it is too large");
-	data = malloc((size_t)st.st_size + 1);
-	got = data == NULL ? -1 : fd_read(fd, data, (size_t)st.st_size);
-	if (got < 0) {
-		free(data);
-		return refuse(why, strerror(errno));
-	}
-	return index_file_parse(out, data, (size_t)got, config, why);
+		refuse(why, strerror(errno));
+	else if (!trusted_stat(&wanted, &st, name, reason))
+		refuse(why, reason);
+	else if (st.st_size > INDEX_BYTES_MOST)
+		refuse(why, "it is too large");
+	else if ((data = malloc((size_t)st.st_size + 1)) == NULL ||
+	         (got = fd_read(fd, data, (size_t)st.st_size)) < 0)
+		refuse(why, strerror(errno));
+	*size = (size_t)got;
+	if (got >= 0)
+		return data;
+	free(data);
+	return NULL;
 }
 
-bool index_file_read(
-    struct index_file *out, const char *path, const char *config, char why[static INDEX_WHY_BYTES])
+uint8_t *index_read_bytes(const char *path, size_t *size, char why[static INDEX_WHY_BYTES])
 {
 	int folder = index_folder_open(path, why), fd;
-	bool ok = false;
+	uint8_t *data = NULL;
 
-	*out = (struct index_file){.data = NULL};
 	if (folder < 0)
-		return false;
+		return NULL;
 	fd = openat(
 	    folder, index_name(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0)
-		ok = read_all(out, fd, config, why);
+		data = read_all(fd, index_name(path), size, why);
 	else if (errno == ELOOP)
 		refuse(why, "it is a link");
 	else if (errno != ENOENT && errno != EACCES)
 		refuse(why, strerror(errno));
 	fd_close(fd);
 	close(folder);
-	return ok;
+	return data;
+}
+
+bool index_file_read(
+    struct index_file *out, const char *path, const char *config, char why[static INDEX_WHY_BYTES])
+{
+	size_t size;
+	uint8_t *data = index_read_bytes(path, &size, why);
+
+	*out = (struct index_file){.data = NULL};
+	return data != NULL && index_file_parse(out, data, size, config, why);
 }
 
 /* --- Looking things up */

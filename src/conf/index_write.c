@@ -93,27 +93,44 @@ bool index_put_file(struct stream *files, const char *name, const struct file_id
 
 /* --- The file */
 
-/* What stands at `data`, and into the hash. */
-static bool write_part(
-    int fd, crypto_generichash_state *state, const void *data, size_t size, int64_t *room)
+struct index_writer index_writer_of(int fd)
+{
+	struct index_writer w = {.fd = fd, .room = INDEX_BYTES_MOST - INDEX_HASH_BYTES};
+
+	crypto_generichash_init(&w.hash, NULL, 0, INDEX_HASH_BYTES);
+	return w;
+}
+
+static bool write_out(int fd, const void *data, size_t size)
 {
 	const uint8_t *from = data;
 	ssize_t done = 1;
 
-	*room -= (int64_t)size;
-	if (*room < 0) {
-		errno = EFBIG;
-		return false;
-	}
-	crypto_generichash_update(state, from, size);
 	for (size_t left = size; left > 0 && done > 0; left -= (size_t)done, from += done) {
 		do {
 			done = write(fd, from, left);
 		} while (done < 0 && errno == EINTR);
-		if (done <= 0)
-			return false;
 	}
-	return true;
+	return done > 0;
+}
+
+bool index_writer_put(struct index_writer *w, const void *data, size_t size)
+{
+	w->room -= (int64_t)size;
+	if (w->room < 0) {
+		errno = EFBIG;
+		return false;
+	}
+	crypto_generichash_update(&w->hash, data, size);
+	return write_out(w->fd, data, size);
+}
+
+bool index_writer_end(struct index_writer *w)
+{
+	uint8_t hash[INDEX_HASH_BYTES];
+
+	crypto_generichash_final(&w->hash, hash, sizeof hash);
+	return write_out(w->fd, hash, sizeof hash);
 }
 
 static bool put_start(struct stream *s, const struct index_parts *p)
@@ -131,22 +148,19 @@ static bool put_main(struct stream *s, const struct index_parts *p)
 	       put_u64(s, p->main_clients.used);
 }
 
-static bool write_all(int fd, const struct index_parts *p)
+static bool write_parts(int fd, const void *context)
 {
+	const struct index_parts *p = context;
 	struct stream start = {NULL, 0, 0}, main = {NULL, 0, 0}, files = {NULL, 0, 0};
 	const struct stream *const parts[] = {
 	    &start, &p->keys, &main, &p->main_clients, &files, &p->files};
 	bool ok = put_start(&start, p) && put_main(&main, p) && put_u64(&files, p->files.used);
-	int64_t room = INDEX_BYTES_MOST - INDEX_HASH_BYTES;
-	uint8_t hash[INDEX_HASH_BYTES];
-	crypto_generichash_state state;
+	struct index_writer w = index_writer_of(fd);
 
 	errno = ok ? 0 : ENOMEM;
-	crypto_generichash_init(&state, NULL, 0, sizeof hash);
 	for (size_t i = 0; ok && i < sizeof parts / sizeof *parts; i++)
-		ok = write_part(fd, &state, parts[i]->data, parts[i]->used, &room);
-	crypto_generichash_final(&state, hash, sizeof hash);
-	ok = ok && write(fd, hash, sizeof hash) == (ssize_t)sizeof hash;
+		ok = index_writer_put(&w, parts[i]->data, parts[i]->used);
+	ok = ok && index_writer_end(&w);
 	free(start.data);
 	free(main.data);
 	free(files.data);
@@ -191,8 +205,8 @@ static int open_new(int folder, const char *name)
 	return -1;
 }
 
-bool index_file_write(
-    const struct index_parts *parts, const char *path, char why[static INDEX_WHY_BYTES])
+bool index_replace(const char *path, bool (*write_all)(int fd, const void *context),
+    const void *context, char why[static INDEX_WHY_BYTES])
 {
 	int folder = index_folder_open(path, why), fd = -1;
 	char temporary[256];
@@ -213,7 +227,7 @@ bool index_file_write(
 		fd = open_new(folder, temporary);
 	if (fd >= 0) {
 		errno = 0; /* a short write says nothing */
-		ok = write_all(fd, parts) && fsync(fd) == 0 &&
+		ok = write_all(fd, context) && fsync(fd) == 0 &&
 		     renameat(folder, temporary, folder, index_name(path)) == 0 &&
 		     fsync(folder) == 0;
 	}
@@ -227,4 +241,10 @@ bool index_file_write(
 	fd_close(fd);
 	close(folder);
 	return ok;
+}
+
+bool index_file_write(
+    const struct index_parts *parts, const char *path, char why[static INDEX_WHY_BYTES])
+{
+	return index_replace(path, write_parts, parts, why);
 }

@@ -107,6 +107,7 @@ static bool build_clients(struct parts *p, const struct conf *conf)
 		struct client *to = &p->clients[number];
 		int wildcard =
 		    from->wildcard == CONF_NOT_GIVEN ? conf->server.wildcard : from->wildcard;
+		int legacy = from->legacy == CONF_NOT_GIVEN ? conf->server.legacy : from->legacy;
 
 		if (from->aside)
 			continue;
@@ -115,6 +116,8 @@ static bool build_clients(struct parts *p, const struct conf *conf)
 		memcpy(to->public_key, from->ed25519_pubkey.bytes, sizeof to->public_key);
 		to->expires_ns = from->expires;
 		to->wildcard = wildcard == 1;
+		to->hint_only = legacy != 1;
+		p->settings.hint_only_clients += to->hint_only ? 1 : 0;
 		to->revoked = from->revoked.yes;
 		to->targets = server.targets;
 		to->target_list = server.target_list;
@@ -207,6 +210,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->hook = (uint8_t)from->hook;
 	to->established = (uint8_t)from->established;
 	to->shutdown = (uint8_t)from->shutdown;
+	to->shield = (uint8_t)(from->shield_key.bytes == NULL ? CONF_SHIELD_OFF : from->shield);
 	to->host_chains = (uint8_t)from->host_chains;
 	to->sandbox = (uint8_t)from->sandbox;
 	to->workers = (uint8_t)from->workers;

@@ -11,6 +11,8 @@ const struct conf_word conf_hook_words[] = {{"input", CONF_HOOK_INPUT},
     {"prerouting", CONF_HOOK_PREROUTING}, {"forward", CONF_HOOK_FORWARD}, {NULL, 0}};
 const struct conf_word conf_established_words[] = {
     {"keep", CONF_ESTABLISHED_KEEP}, {"cut", CONF_ESTABLISHED_CUT}, {NULL, 0}};
+const struct conf_word conf_shield_words[] = {{"off", CONF_SHIELD_OFF},
+    {"prefer", CONF_SHIELD_PREFER}, {"require", CONF_SHIELD_REQUIRE}, {NULL, 0}};
 const struct conf_word conf_shutdown_words[] = {
     {"remove", CONF_SHUTDOWN_REMOVE}, {"keep", CONF_SHUTDOWN_KEEP}, {NULL, 0}};
 const struct conf_word conf_host_chains_words[] = {{"auto", CONF_HOST_CHAINS_AUTO},

@@ -113,6 +113,7 @@ extern const struct conf_word conf_shutdown_words[];
 extern const struct conf_word conf_host_chains_words[];
 extern const struct conf_word conf_sandbox_words[];
 extern const struct conf_word conf_workers_words[];
+extern const struct conf_word conf_shield_words[];
 extern const struct conf_word conf_answer_words[];
 
 #define CONF_FIREWALL_IPTABLES 2 /* in the file only: served through nftables, with a warning */
@@ -160,17 +161,23 @@ extern const struct conf_word conf_answer_words[];
 	    "addresses a knock may open for, when the client does not say")                       \
 	X(wildcard, SWITCH, "yes", 0, 0, NULL,                                                    \
 	    "whether a knock may leave its address open, when the client does not say")           \
-	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; shared with clients")
+	X(legacy, SWITCH, "yes", 0, 0, NULL,                                                      \
+	    "whether keys are tried on knocks without a hint, when the client does not say")      \
+	X(shield, WORD, "prefer", 0, 0, conf_shield_words,                                        \
+	    "what becomes of knocks without the tag of shield_key; off without one")              \
+	X(shield_key, SECRET, NULL, 32, 32, NULL, "base64; shared with clients")                  \
+	X(shield_key_old, SECRET, NULL, 32, 32, NULL, "the one before it, which counts as well")
 
 /* key               kind       default       least  most           words  what it is */
-#define CONF_CLIENT_KEYS(X)                                                                 \
-	X(ed25519_pubkey, KEY, NULL, 0, 0, NULL, "the client's public key, base64")         \
-	X(allowed_ports, PORTS, NULL, 0, 0, NULL,                                           \
-	    "port specs and group names; the group `default` when not given")               \
-	X(expires, TIME, NULL, 0, 0, NULL, "from then on every knock is refused")           \
-	X(disable_health_port, SWITCH, "false", 0, 0, NULL, "do not open health_port")      \
-	X(targets, TARGETS, NULL, 0, 0, NULL, "addresses this client may open for")         \
-	X(wildcard, SWITCH, NULL, 0, 0, NULL, "whether a knock may leave its address open") \
+#define CONF_CLIENT_KEYS(X)                                                                      \
+	X(ed25519_pubkey, KEY, NULL, 0, 0, NULL, "the client's public key, base64")              \
+	X(allowed_ports, PORTS, NULL, 0, 0, NULL,                                                \
+	    "port specs and group names; the group `default` when not given")                    \
+	X(expires, TIME, NULL, 0, 0, NULL, "from then on every knock is refused")                \
+	X(disable_health_port, SWITCH, "false", 0, 0, NULL, "do not open health_port")           \
+	X(targets, TARGETS, NULL, 0, 0, NULL, "addresses this client may open for")              \
+	X(wildcard, SWITCH, NULL, 0, 0, NULL, "whether a knock may leave its address open")      \
+	X(legacy, SWITCH, NULL, 0, 0, NULL, "whether its key is tried on knocks without a hint") \
 	X(revoked, REVOKED, NULL, 0, 0, NULL, "when the client was revoked, or true")
 
 /* The keys of OpenSPA are told apart as the original does: `privateKey` and `PrivateKey` are the

@@ -256,7 +256,8 @@ static bool load_main(struct conf *conf, const struct tree_source *from, struct 
 /* OpenSPA's key stands in a file of its own. */
 static bool holds_secret(const struct conf *conf)
 {
-	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL;
+	return conf->server.private_key.bytes != NULL || conf->server.shield_key.bytes != NULL ||
+	       conf->server.shield_key_old.bytes != NULL;
 }
 
 static bool load_main_file(struct conf *conf, struct conf_error *error)

@@ -1,4 +1,4 @@
-/* The doorman: stands at the socket, opens what is sealed for us, finds out whose it may be, and
+/* The doorman: stands at the sockets, opens what is sealed for us, finds out whose it may be, and
  * hands it to the keeper. It holds the server's secret and nothing else of worth; it cannot open a
  * file, a socket or a port. */
 #include "doorman/doorman.h"
@@ -7,72 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
+#include "doorman/arrival.h"
 #include "doorman/response.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 #include "proc/slice.h"
 
-/* Signatures a second in the trial queue: half of one processor at 38 us each. */
-#define SCAN_RATE  13000
-#define SCAN_BURST 13000
-/* And by the clients that a source is known for, while a packet is in our hands. A budget of its
- * own: those who are known do not wait for those who are searched for, nor the other way round. */
+/* Signatures a second by the clients that a source is known for, while a packet is in our hands. A
+ * budget of its own: those who are known do not wait for those who are searched for, nor the other
+ * way round. */
 #define KNOWN_RATE  13000
 #define KNOWN_BURST 1000
-
-static void hold(struct doorman *d, struct record *r)
-{
-	r->slot = d->next_slot;
-	d->next_slot = (uint16_t)((d->next_slot + 1) % HELD_SLOTS);
-	d->held->slots[r->slot].number = 0;
-	d->held->slots[r->slot].record = *r;
-}
-
-static void socket_ready(void *context)
-{
-	struct doorman_socket *from = context;
-	struct doorman *d = from->doorman;
-	struct knock *arriving = d->hands->arriving;
-	struct record *records[SOCKET_BATCH];
-	size_t got;
-
-	for (size_t i = 0; i < SOCKET_BATCH; i++)
-		records[i] = &arriving[i].packet.record;
-	got = socket_receive(from->source.fd, records, SOCKET_BATCH);
-	/* Ours are read on, and not what is held: the keeper can write there. */
-	for (size_t i = 0; i < got; i++) {
-		records[i]->protocol = (uint8_t)from->protocol;
-		hold(d, records[i]);
-	}
-	for (size_t i = 0; i < got; i++) {
-		doorman_take_in(d, &arriving[i]);
-		codec_wipe(&arriving[i].packet);
-	}
-}
-
-/* What the last doorman had in its hands, or the keeper had not judged, begins again. What it had
- * been through with already is refused as replayed. */
-static void take_up_held(struct doorman *d)
-{
-	struct knock *k = &d->hands->arriving[0];
-	const uint64_t judged = d->handed_on; /* as of the start */
-
-	for (uint16_t i = 0; i < HELD_SLOTS; i++) {
-		struct record r = d->held->slots[i].record;
-		uint64_t number = d->held->slots[i].number;
-
-		if (r.size == 0 || (number != 0 && number <= judged) ||
-		    r.size > RECORD_BYTES_MAX + 1 || r.protocol >= RECORD_PROTOCOLS ||
-		    d->sockets[r.protocol].source.fd < 0)
-			continue;
-		r.slot = i;
-		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
-		k->packet.record = r;
-		doorman_take_in(d, k);
-		codec_wipe(&k->packet);
-	}
-}
 
 /* Tells an OpenSPA client what it was granted. */
 bool doorman_take_granted(void *context, const struct message_granted *m, struct message_fds *fds)
@@ -101,18 +48,23 @@ static void take_socket(struct doorman *d, enum record_protocol protocol, int fd
 }
 
 /* Clients are numbered anew: whatever waits here begins again. */
-static void revisit_slots(struct doorman *d)
+static void revisit_waiting(struct doorman *d)
 {
-	for (size_t i = 0; i < TRIAL_QUEUE_SLOTS; i++) {
-		struct slot *s = &d->hands->lane.slots[i];
-		struct knock k = s->knock;
+	struct knock k;
 
-		if (s->state == SLOT_FREE)
-			continue;
-		trial_queue_release(&d->hands->lane, s);
+	trial_begin_anew(d);
+	while (trial_queue_take_held(&d->hands->lane, &k))
 		doorman_take_in(d, &k);
-		secret_wipe(&k, sizeof k);
-	}
+	secret_wipe(&k, sizeof k);
+}
+
+static void change_shield(struct doorman *d, const struct message_secret *m)
+{
+	static const uint8_t none[SHIELD_SECRET_BYTES];
+	bool off = d->config.settings->shield == CONF_SHIELD_OFF;
+
+	shield_configure(&d->hands->shield, off ? NULL : m->shield_key,
+	    off || secret_equal(m->shield_key_old, none, sizeof none) ? NULL : m->shield_key_old);
 }
 
 /* Takes over a new configuration; an errno, or 0. */
@@ -121,6 +73,7 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	struct snapshot next = {0};
 	struct directory *directory;
 	bool first = d->directory == NULL;
+	int hints;
 
 	if (!process_snapshot(&d->process, &next, fds))
 		return errno;
@@ -136,15 +89,19 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	if (d->directory != NULL)
 		directory_carry(directory, d->directory);
 	directory_free(d->directory);
-	snapshot_unmap(&d->config);
+	hints = message_fds_take(fds, FD_HINTS);
+	hints_change(&d->hints, &next, hints, &d->config);
+	fd_close(hints);
 	d->directory = directory;
 	d->config = next;
 	memcpy(d->secret, m->secret, OPENME_SECRET_BYTES);
-	revisit_slots(d);
+	copies_forget_all(&d->copies); /* it may allow what was refused */
+	change_shield(d, m);
+	revisit_waiting(d);
 	take_socket(d, RECORD_OPENME, message_fds_take(fds, FD_OPENME));
 	take_socket(d, RECORD_OPENSPA, message_fds_take(fds, FD_OPENSPA));
 	if (first)
-		take_up_held(d);
+		arrival_take_up_held(d);
 	return 0;
 }
 
@@ -167,9 +124,14 @@ bool doorman_take_stop(void *context, const struct message_empty *m, struct mess
 		if (d->sockets[i].source.fd >= 0)
 			loop_remove(&d->process.loop, &d->sockets[i].source);
 	d->stopping = true;
-	if (d->hands->lane.scanning == 0)
-		process_report(&d->process, 0);
+	doorman_rest(d);
 	return true;
+}
+
+void doorman_rest(const struct doorman *d)
+{
+	if (d->stopping && d->hands->lane.waiting == 0 && !arrival_waiting(d))
+		process_report(&d->process, 0);
 }
 
 /* Or goes without. */
@@ -193,23 +155,29 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
 	d->held = held_map(fds->fd[FD_HELD], m->number);
-	if (d->held == NULL || counters == NULL || d->secret == NULL || d->hands == NULL ||
+	/* Without the file it is forgotten at the end. */
+	if (d->held == NULL ||
+	    (!networks_open(&d->networks, fds->fd[FD_NETWORKS]) &&
+	        !networks_open(&d->networks, -1)) ||
+	    counters == NULL || d->secret == NULL || d->hands == NULL ||
 	    (m->openspa && !answer_prepare()) || !lock_memory())
 		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
-	d->scan_budget = rate_of(SCAN_RATE, SCAN_BURST);
+	trial_queue_init(&d->hands->lane);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);
+	arrival_init(d);
 	for (int i = 0; i < RECORD_PROTOCOLS; i++) {
 		struct doorman_socket *s = &d->sockets[i];
 
 		*s = (struct doorman_socket){.doorman = d, .protocol = (enum record_protocol)i};
-		s->source = (struct loop_source){-1, socket_ready, s};
+		s->source = (struct loop_source){-1, arrival_ready, s};
 	}
 	budget_init(&d->budget);
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
+	       hints_open(&d->hints, &d->process.loop) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }
 

@@ -1,20 +1,26 @@
-/* The doorman's parts and what they share: doorman.c talks to the sockets and to the other
- * processes, knock.c finds out whose a knock is and hands it to the keeper. */
+/* The doorman's parts and what they share: doorman.c talks to the other processes, arrival.c reads
+ * the sockets and has what arrives wait for its turn, knock.c opens a knock, trial.c finds out
+ * whose it is, outcome.c hands it to the keeper. */
 #ifndef DOORMAN_DOORMAN_H
 #define DOORMAN_DOORMAN_H
 
 #include "admit/admit.h"
 #include "client/guess_limiter.h"
-#include "doorman/trial_queue.h"
+#include "doorman/copies.h"
+#include "doorman/hints.h"
+#include "doorman/rings.h"
+#include "doorman/trial.h"
 #include "intake/held.h"
 #include "intake/socket.h"
 #include "proc/process.h"
 #include "proc/report.h"
+#include "proto/shield.h"
 
-/* What holds keys of knocks, in locked memory. */
+/* What holds keys, in locked memory. */
 struct hands {
-	struct knock arriving[SOCKET_BATCH];
+	struct knock current;
 	struct trial_queue lane;
+	struct shield shield;
 };
 
 struct doorman;
@@ -35,15 +41,20 @@ struct doorman {
 
 	struct snapshot config;
 	struct directory *directory;
+	struct hints hints;
 	uint8_t *secret;     /* openme's */
 	struct rsa_key *rsa; /* OpenSPA's; NULL without */
 	struct budget budget;
 
+	struct record arriving[SOCKET_BATCH];
+	struct copies copies;
+	struct rings rings[RECORD_PROTOCOLS]; /* their slots are places in `held` */
 	struct held *held;
-	uint16_t next_slot; /* in there */
+	uint16_t next_slot; /* in there, of what is in our hands */
 	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
-	struct rate scan_budget;
+	struct networks networks;
+	struct trial trial;
 	struct rate known_budget;
 	struct guess_limiter guess_limiter;
 };
@@ -52,13 +63,20 @@ MESSAGES_TO_DOORMAN(MESSAGE_DECLARE)
 
 /* Its whole life; the exit status. */
 int doorman_run(void);
+/* To be called when something that waited is through: when it was the last and the doorman is to
+ * stop, main is told. */
+void doorman_rest(const struct doorman *d);
 
 /* --- knock.c */
 
-/* One packet that has arrived, from the first check to the next pair of hands. The caller wipes
+/* One packet whose turn has come, from the first check to the next pair of hands. The caller wipes
  * it. */
 void doorman_take_in(struct doorman *d, struct knock *k);
-/* The trial queue's turn: a slice of signatures. `context` is the doorman. */
-void doorman_try_keys(void *context);
+
+/* --- outcome.c */
+
+/* Whose it is, is known or guessed. */
+void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
+void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
 
 #endif

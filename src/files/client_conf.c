@@ -145,6 +145,7 @@ static bool check_public(const struct reading *r)
 
 static bool check_profile(const struct reading *r)
 {
+	static const uint8_t none[CONF_KEY_BYTES];
 	const struct client_profile *p = r->profile;
 
 	if (p->server_host.text[0] == '\0')
@@ -160,6 +161,9 @@ static bool check_profile(const struct reading *r)
 	if (p->private_key.bytes == NULL)
 		return fail_at(r, "private_key",
 		    "not given; expected an Ed25519 key, 64 or 32 bytes in base64");
+	if (p->shield_key.bytes != NULL && secret_equal(p->shield_key.bytes, none, sizeof none))
+		return fail_at(r, "shield_key",
+		    "found 32 zero bytes; expected the shield_key of the server's file");
 	return complete_secret(r) && check_public(r);
 }
 

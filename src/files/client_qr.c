@@ -10,10 +10,10 @@
 #define ADDED 4 /* nodes */
 
 /* What a code calls the keys of a profile. */
-static const char *const keys[] = {
-    "host", "udp_port", "server_pubkey", "client_privkey", "client_pubkey", "profile"};
-static const char *const in_profiles[] = {
-    "server_host", "server_udp_port", "server_pubkey", "private_key", "public_key", NULL};
+static const char *const keys[] = {"host", "udp_port", "server_pubkey", "client_privkey",
+    "client_pubkey", "shield_key", "profile"};
+static const char *const in_profiles[] = {"server_host", "server_udp_port", "server_pubkey",
+    "private_key", "public_key", "shield_key", NULL};
 
 #define KEYS (sizeof keys / sizeof *keys)
 

@@ -271,7 +271,7 @@ static bool put_profiles(struct server *s, const struct node *profiles, bool ope
 		    &s->c, 4, &client_profile_section, map, path, openme ? "shield_key" : NULL);
 		if (openme && shield != NULL)
 			convert_note(&s->c, shield, path,
-			    "left out shield_key: openme knows none, and a server that has one "
+			    "left out shield_key: openme knows none; a server with shield: require "
 			    "does not take its knocks");
 	}
 	return true;

@@ -38,6 +38,8 @@ static const char initial_text[] =
     "  targets: source\n"
     "  private_key: \"%s\"\n"
     "  public_key: \"%s\"\n"
+    "  # Shared with the clients, by `postern add`: their knocks go first under a flood.\n"
+    "  shield_key: \"%s\"\n"
     "\n"
     "# Groups of ports for the clients' allowed_ports; `default` is for clients without.\n"
     "ports:\n"
@@ -73,24 +75,28 @@ static bool check_initial(const struct conf_initial *initial, struct conf_error 
 	return true;
 }
 
-/* `text` and `secret` are locked memory. */
-static bool print_initial(char *text, const struct conf_initial *initial, uint8_t *secret)
+/* `text` and `secrets`, two of CONF_KEY_BYTES, are locked memory. */
+static bool print_initial(char *text, const struct conf_initial *initial, uint8_t *secrets)
 {
 	char private_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
+	char shield_key[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
 	char public_text[SECRET_BASE64_BYTES(CONF_KEY_BYTES)];
 	uint8_t public_key[CONF_KEY_BYTES];
 	int length;
 
-	secret_random(secret, CONF_KEY_BYTES);
-	openme_server_public(public_key, secret);
-	secret_to_base64(private_key, sizeof private_key, secret, CONF_KEY_BYTES);
+	secret_random(secrets, 2 * CONF_KEY_BYTES);
+	openme_server_public(public_key, secrets);
+	secret_to_base64(private_key, sizeof private_key, secrets, CONF_KEY_BYTES);
+	secret_to_base64(shield_key, sizeof shield_key, secrets + CONF_KEY_BYTES, CONF_KEY_BYTES);
 	secret_to_base64(public_text, sizeof public_text, public_key, sizeof public_key);
 	length =
 	    snprintf(text, INITIAL_BYTES, initial_text, initial->host == NULL ? "" : initial->host,
 	        initial->udp_port == 0 ? DEFAULT_PORT : (unsigned int)initial->udp_port,
 	        initial->firewall == NULL ? "nft" : initial->firewall,
-	        initial->interface == NULL ? "" : initial->interface, private_key, public_text);
+	        initial->interface == NULL ? "" : initial->interface, private_key, public_text,
+	        shield_key);
 	secret_wipe(private_key, sizeof private_key);
+	secret_wipe(shield_key, sizeof shield_key);
 	return length > 0 && length < INITIAL_BYTES;
 }
 
@@ -108,7 +114,7 @@ bool conf_write_initial(
     const char *path, const struct conf_initial *initial, struct conf_error *error)
 {
 	char *text = secret_alloc(INITIAL_BYTES);
-	uint8_t *secret = secret_alloc(CONF_KEY_BYTES);
+	uint8_t *secrets = secret_alloc(2 * (size_t)CONF_KEY_BYTES);
 	struct conf *conf = NULL;
 	bool ok = false;
 
@@ -118,7 +124,7 @@ bool conf_write_initial(
 		conf_fail(error, "%s: exists already; --force replaces it, and its keys", path);
 		goto out;
 	}
-	if (text == NULL || secret == NULL || !print_initial(text, initial, secret)) {
+	if (text == NULL || secrets == NULL || !print_initial(text, initial, secrets)) {
 		conf_fail(error, "%s: not enough memory to write it", path);
 		goto out;
 	}
@@ -128,7 +134,7 @@ bool conf_write_initial(
 out:
 	conf_free(conf);
 	secret_free(text);
-	secret_free(secret);
+	secret_free(secrets);
 	return ok;
 }
 

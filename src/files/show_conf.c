@@ -71,6 +71,8 @@ static struct conf_client effective(const struct conf *conf, const struct conf_c
 		c.targets = conf->server.targets;
 	if (c.wildcard == CONF_NOT_GIVEN)
 		c.wildcard = conf->server.wildcard;
+	if (c.legacy == CONF_NOT_GIVEN)
+		c.legacy = conf->server.legacy;
 	return c;
 }
 

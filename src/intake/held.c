@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,4 +39,48 @@ struct held *held_map(int fd, unsigned int number)
 	    fd < 0 ? 0 : (off_t)number * PLACE_BYTES);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/* One place: what stands at its head, and its bytes. */
+struct place {
+	struct held_head *head;
+	uint8_t *bytes;
+	uint16_t size;
+};
+
+static struct place place_of(struct held *h, enum record_protocol protocol, size_t number)
+{
+	if (protocol == RECORD_OPENME)
+		return (struct place){
+		    &h->knocks[number].head, h->knocks[number].bytes, HELD_KNOCK_BYTES};
+	return (struct place){
+	    &h->requests[number].head, h->requests[number].bytes, HELD_REQUEST_BYTES};
+}
+
+size_t held_places(enum record_protocol protocol)
+{
+	return protocol == RECORD_OPENME ? HELD_KNOCKS : HELD_REQUESTS;
+}
+
+void held_put(struct held *h, size_t number, const struct record *r)
+{
+	struct place p = place_of(h, (enum record_protocol)r->protocol, number);
+
+	memcpy(p.bytes, r->bytes, p.size);
+	*p.head = (struct held_head){r->source, r->local, r->source_port, p.size};
+}
+
+bool held_take(struct held *h, enum record_protocol protocol, size_t number, struct record *r)
+{
+	struct place p = place_of(h, protocol, number);
+	struct held_head head = *p.head;
+
+	p.head->size = 0;
+	memcpy(r->bytes, p.bytes, p.size);
+	r->source = head.source;
+	r->local = head.local;
+	r->source_port = head.source_port;
+	r->protocol = (uint8_t)protocol;
+	r->size = p.size;
+	return head.size == p.size;
 }

@@ -6,12 +6,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "client/hint_keys.h"
 #include "intake/steer.h"
 #include "main/port.h"
 #include "main/workers.h"
 
 void config_push_close(struct config_push *h)
 {
+	hint_keys_unmap(h->hint_keys);
+	fd_close(h->hints);
 	snapshot_unmap(&h->snapshot);
 	fd_close(h->fd);
 	for (unsigned int i = 0; i < DOORMEN_MOST; i++) {
@@ -23,7 +26,7 @@ void config_push_close(struct config_push *h)
 
 struct config_push config_push_empty(void)
 {
-	struct config_push h = {.fd = -1, .doormen = 1, .health = -1};
+	struct config_push h = {.fd = -1, .doormen = 1, .health = -1, .hints = -1};
 
 	for (unsigned int i = 0; i < DOORMEN_MOST; i++)
 		h.udp[i] = h.openspa[i] = -1;
@@ -41,11 +44,23 @@ void config_push_take_sockets(struct config_push *h, int out[static 2 * DOORMEN_
 	h->health = -1;
 }
 
+static void open_hints(struct config_push *h)
+{
+	if (!h->snapshot.settings->openme || h->snapshot.client_count == 0)
+		return;
+	h->hints = hint_keys_create(h->snapshot.client_count, &h->hint_keys);
+	if (h->hints < 0)
+		log_event(LOG_LEVEL_WARN, "no memory for hint keys: knocks are served, slower",
+		    "error", strerror(errno), NULL);
+}
+
 bool config_push_open(struct config_push *h, int snapshot)
 {
 	h->fd = snapshot;
-	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd))
+	if (h->fd >= 0 && snapshot_map(&h->snapshot, h->fd)) {
+		open_hints(h);
 		return true;
+	}
 	log_event(
 	    LOG_LEVEL_ERROR, "cannot lay out the configuration", "error", strerror(errno), NULL);
 	return false;

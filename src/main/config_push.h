@@ -14,12 +14,15 @@ struct config_push {
 	/* For each doorman; -1: as before, or none. */
 	int udp[DOORMEN_MOST]; /* openme's */
 	int openspa[DOORMEN_MOST];
-	int health; /* -1: as before, or none */
+	int health;                  /* -1: as before, or none */
+	int hints;                   /* file of the clients' hint keys; -1: none */
+	struct hint_keys *hint_keys; /* its mapping, for whoever makes them; NULL: none */
 };
 
 struct config_push config_push_empty(void);
 
-/* Maps a snapshot, whose descriptor it takes over. False, having said why. */
+/* Maps a snapshot, whose descriptor it takes over, and makes a file for its clients' hint keys,
+ * without which it goes where none is to be had. False, having said why. */
 bool config_push_open(struct config_push *h, int snapshot);
 /* Opens the sockets that the snapshot asks for, or takes them from the store, which is empty then:
  * once, since what they hang on needs a restart to change. False, having said why; a health port

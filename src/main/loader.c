@@ -22,6 +22,7 @@
 #include "ctl/control.h"
 #include "main/leftovers.h"
 #include "proc/child.h"
+#include "proto/shield.h"
 
 #define PROCESSOR_S 3600 /* a million keys take some minutes on small boards */
 #define IDLE_MOST   20   /* seconds without any work */
@@ -59,11 +60,19 @@ static void learn_public(const struct load_task *task, struct loaded *out, struc
 	conf_set_public(conf, out->public.found);
 }
 
+static void take_shield_key(uint8_t to[static SHIELD_SECRET_BYTES], const struct conf_secret *from)
+{
+	if (from->bytes != NULL)
+		memcpy(to, from->bytes, SHIELD_SECRET_BYTES);
+}
+
 static void take_values(struct loaded *out, const struct conf *conf)
 {
 	out->secret.openspa = conf_has_openspa(conf);
 	if (conf_has_openme(conf))
 		memcpy(out->secret.secret, conf_server_secret(conf), sizeof out->secret.secret);
+	take_shield_key(out->secret.shield_key, &conf_server(conf)->shield_key);
+	take_shield_key(out->secret.shield_key_old, &conf_server(conf)->shield_key_old);
 	if (out->secret.openspa)
 		out->secret.rsa = *conf_openspa_secret(conf);
 	programs_of(&out->programs, conf);

@@ -49,8 +49,10 @@ static void signal_ready(void *context)
 		main_reload(m, false);
 	} else if (info.ssi_signo == SIGCHLD) {
 		/* The others' channels tell: nothing to do until the end. */
-		if (!main_is_to_stop(m)) /* it may have been told so, too */
+		if (!main_is_to_stop(m)) { /* it may have been told so, too */
 			sessions_file_check(&m->sessions_writer);
+			hint_maker_check(&m->hints);
+		}
 	} else {
 		tell_stopping(m);
 		loop_stop(&m->loop);
@@ -120,8 +122,11 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		socket_store_keep(SOCKET_STORE_HELD, m->held);
 	if (ok && m->firewall >= 0)
 		socket_store_keep(SOCKET_STORE_FIREWALL, m->firewall);
+	ok = ok && sandbox_close(&sandbox_main, 0, 0);
+	if (ok)
+		hint_maker_start(&m->hints, m->options, &loaded->secret, &h);
 	config_push_close(&h);
-	return ok && sandbox_close(&sandbox_main, 0, 0);
+	return ok;
 }
 
 static void say_ready(const struct main_process *m)
@@ -157,6 +162,7 @@ static bool run(struct main_process *m, struct loaded *loaded, struct retry *ret
 			m->exit_status = EXIT_FAILED;
 	}
 	loader_end(&m->loader, false);
+	hint_maker_end(&m->hints);
 	main_end_lease(m, main_stop_roles(m));
 	if (!started)
 		executable_run_guard(m->options);
@@ -196,6 +202,7 @@ int role_main(const struct main_options *options)
 	    .firewall = -1,
 	    .lease.fd = -1,
 	    .loader.source.fd = -1,
+	    .hints = HINT_MAKER_NONE,
 	    .watch.source.fd = -1,
 	    .exit_status = EXIT_FAILED};
 	struct load_task task = main_load_task(&m);

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "ctl/control.h"
 #include "main/cgroups.h"
+#include "main/hint_maker.h"
 #include "main/ladder.h"
 #include "main/loader.h"
 #include "main/main.h"
@@ -67,6 +68,7 @@ struct main_process {
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
 	struct loader loader;
+	struct hint_maker hints;
 	int64_t reload_began_ns;
 	bool reload_for_desk, reload_again; /* that which is under way; another one after it */
 	struct loop_source reload;          /* timer: the desk's turn */

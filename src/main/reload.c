@@ -58,6 +58,7 @@ static bool configure_doormen(
 
 		fds.fd[FD_OPENME] = h->udp[i];
 		fds.fd[FD_OPENSPA] = h->openspa[i];
+		fds.fd[FD_HINTS] = h->hints;
 		ok = configure(main_doorman(m, i), MESSAGE_CONFIG_DOORMAN, secret, &fds);
 	}
 	return ok;
@@ -166,6 +167,7 @@ static int take_over(struct main_process *m, struct loaded *next)
 			next->fault = CONTROL_FAULT_CONFIG;
 		} else if (main_push_config(m, &next->secret, &h)) {
 			next->fault = 0;
+			hint_maker_start(&m->hints, m->options, &next->secret, &h);
 		}
 	}
 	next->snapshot = -1;

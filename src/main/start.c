@@ -51,9 +51,10 @@ static bool share_counters(
 	return (in->of[ROLE_DESK].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0;
 }
 
-static bool open_inherited(
-    struct inherited *in, const struct main_process *m, uint32_t holders, struct replay_start *r)
+static bool open_inherited(struct inherited *in, const struct main_process *m,
+    const struct snapshot *snapshot, struct replay_start *r)
 {
+	uint32_t holders = snapshot_holders(snapshot);
 	bool rules = runner_settings_make_rules(&m->programs.settings);
 
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
@@ -67,6 +68,9 @@ static bool open_inherited(
 		return false;
 	if (!rules)
 		rules_file_mind(m->options->state_dir);
+	if (snapshot->settings->openme)
+		in->of[ROLE_DOORMAN].fd[FD_NETWORKS] =
+		    networks_file_open(m->options->state_dir, snapshot->client_count);
 	in->of[ROLE_DOORMAN].fd[FD_HELD] = fcntl(m->held, F_DUPFD_CLOEXEC, 0);
 	in->of[ROLE_KEEPER].fd[FD_HELD] = fcntl(m->held, F_DUPFD_CLOEXEC, 0);
 	if (m->firewall >= 0)
@@ -228,8 +232,7 @@ bool main_start_roles(struct main_process *m, const struct snapshot *snapshot)
 
 	for (enum role role = ROLE_MAIN; role < ROLE_COUNT; role++)
 		wanted[role] = programs_need(&m->programs, role);
-	ok = open_inherited(&inherited, m, snapshot_holders(snapshot), &replay) &&
-	     look_at_clock(&replay, settings) &&
+	ok = open_inherited(&inherited, m, snapshot, &replay) && look_at_clock(&replay, settings) &&
 	     prepare_replay(inherited.of[ROLE_KEEPER].fd[FD_REPLAY], &replay) &&
 	     spawn_identities(who, wanted, m->programs.user, m->programs.rule_user) &&
 	     ladder_has_rights(&who[FIRST_ROLE], wanted[ROLE_PRIVILEGED_RUNNER]);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,10 +14,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/trusted_file.h"
+#include "client/networks.h"
 #include "proc/rule_journal.h"
 
 #define RULES_NAME    "rules"
 #define REPLAY_NAME   "replay"
+#define NETWORKS_NAME "networks"
 #define WITNESS_BYTES 96
 #define FIRST_SETS    1024U /* at most: the file grows when there are more that knock */
 
@@ -260,4 +263,40 @@ int replay_file_open(
 	if (fd >= 0)
 		write_witness(witness, fd);
 	return fd;
+}
+
+/* --- Networks */
+
+static bool put_in_order(int fd, uint32_t clients, char why[static TRUSTED_TEXT_BYTES])
+{
+	enum networks_origin origin;
+
+	if (!networks_prepare(fd, clients, &origin)) {
+		snprintf(why, TRUSTED_TEXT_BYTES, "%s", strerror(errno));
+		return false;
+	}
+	if (origin == NETWORKS_UNSOUND)
+		log_event(LOG_LEVEL_WARN,
+		    "the file of the networks that clients knock from is not sound", "file",
+		    NETWORKS_NAME, "then", "begun anew", NULL);
+	else if (origin == NETWORKS_OUTGROWN)
+		log_event(LOG_LEVEL_INFO,
+		    "the file of the networks that clients knock from is too small for so many",
+		    "file", NETWORKS_NAME, "then", "begun anew", NULL);
+	return true;
+}
+
+int networks_file_open(const char *path, uint32_t clients)
+{
+	char why[TRUSTED_TEXT_BYTES];
+	int fd = open_in_folder(path, NETWORKS_NAME, O_RDWR | O_CREAT, LOCK_TRIES, why);
+
+	if (fd >= 0 && put_in_order(fd, clients, why))
+		return fd;
+	fd_close(fd);
+	log_event(LOG_LEVEL_WARN, "cannot use the file of the networks that clients knock from",
+	    "folder", path, "file", NETWORKS_NAME, "why", why, "then",
+	    "kept in memory until the next start", NULL);
+	fd = memfd_create("postern-networks", MFD_CLOEXEC);
+	return fd >= 0 && put_in_order(fd, clients, why) ? fd : fd_close(fd);
 }

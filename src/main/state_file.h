@@ -19,4 +19,9 @@ void rules_file_mind(const char *path);
 int replay_file_open(
     const char *path, const char *control, uint32_t holders, enum replay_origin *origin);
 
+/* Opens `networks`, in which the doorman remembers from which networks clients have knocked; for so
+ * many clients. Where it is of no use it is begun anew, and where that fails a file in memory does
+ * until the next start; the log says so. -1 when there is none. */
+int networks_file_open(const char *path, uint32_t clients);
+
 #endif

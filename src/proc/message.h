@@ -34,12 +34,14 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(RULE_JOURNAL)      \
 	X(REPLAY)            \
 	X(HELD)              \
+	X(NETWORKS)          \
 	X(FIREWALL)          \
 	X(CONTROL)           \
 	X(HEALTH)            \
 	X(SNAPSHOT)          \
 	X(OPENME)            \
-	X(OPENSPA)
+	X(OPENSPA)           \
+	X(HINTS)
 
 enum message_fd {
 #define X(name) FD_##name,
@@ -48,9 +50,10 @@ enum message_fd {
 	    FD_COUNT,
 };
 
-#define FD_SET_OF(name)   (1U << FD_##name)
-#define NO_FDS            0U
-#define BEGIN_DOORMAN_FDS (FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD))
+#define FD_SET_OF(name) (1U << FD_##name)
+#define NO_FDS          0U
+#define BEGIN_DOORMAN_FDS \
+	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD) | FD_SET_OF(NETWORKS))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
 	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
@@ -60,7 +63,8 @@ enum message_fd {
 	    FD_SET_OF(CONTROL))
 #define BEGIN_RUNNER_FDS   FD_SET_OF(KEEPER)
 #define SNAPSHOT_FDS       FD_SET_OF(SNAPSHOT)
-#define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
+#define SOCKET_FDS         (FD_SET_OF(OPENME) | FD_SET_OF(OPENSPA))
+#define CONFIG_DOORMAN_FDS (SNAPSHOT_FDS | SOCKET_FDS | FD_SET_OF(HINTS))
 #define CONFIG_DESK_FDS    (SNAPSHOT_FDS | FD_SET_OF(HEALTH))
 #define MESSAGE_FDS_MOST   9 /* with one message */
 
@@ -150,9 +154,12 @@ struct message_begin {
 	char boot_id[CLOCK_BOOT_ID_BYTES]; /* keeper: of the machine */
 };
 
-/* The sockets come at the start only. The health listener goes to the desk, when it changes. */
+/* The sockets come at the start only, the file of hint keys (client/hint_keys.h) each time that
+ * there are clients. The health listener goes to the desk, when it changes. */
 struct message_secret {
 	uint8_t secret[32]; /* all zeros without openme */
+	/* The one in force, the one before it; all zeros: none. */
+	uint8_t shield_key[32], shield_key_old[32];
 	bool openspa;
 	struct rsa_secret rsa;
 };
@@ -187,12 +194,14 @@ struct message_text {
 	char text[MESSAGE_TEXT_BYTES];
 };
 
+/* By what the doorman takes a knock for a client's. Any number may arrive: it may lie. */
+enum guess { GUESS_NONE, GUESS_SOURCE, GUESS_HINT };
+
 struct message_knock {
 	uint64_t generation; /* of the snapshot that `holder` is an index of */
 	uint32_t holder;
-	uint8_t guessed; /* 0 or not: the doorman has not tried the signature; no bool, for it may
-	                    lie */
-	uint8_t key[32]; /* that sealed the packet */
+	uint8_t guessed;      /* enum guess; not 0: the doorman has not tried the signature */
+	uint8_t key[32];      /* that sealed the packet */
 	int64_t timestamp_ns; /* the doorman's note to itself, for a knock that comes back */
 	struct record record;
 };

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "proto/hkdf.h"
+#include "proto/shield_tag.h"
 
 _Static_assert(OPENME_PLAIN_BYTES == 40, "timestamp, nonce, target");
 _Static_assert(OPENME_SIGNED_BYTES == 101, "the signature starts at 101");
@@ -17,6 +18,10 @@ _Static_assert(OPENME_SIGN_BYTES == crypto_sign_SECRETKEYBYTES, "signing key");
 _Static_assert(OPENME_SEED_BYTES == crypto_sign_SEEDBYTES, "seed");
 _Static_assert(OPENME_SIGNATURE_BYTES == crypto_sign_BYTES, "signature");
 _Static_assert(OPENME_KEY_BYTES == HKDF_BYTES, "one HKDF block");
+_Static_assert(SHIELD_VERSION == OPENME_VERSION, "version");
+_Static_assert(SHIELD_PACKET_BYTES == OPENME_PACKET_BYTES, "the same packet");
+_Static_assert(SHIELD_RANDOM_AT == 1 + OPENME_PUBLIC_BYTES, "the nonce follows the ephemeral key");
+_Static_assert(SHIELD_S_AT == OPENME_SIGNED_BYTES + OPENME_SIGNATURE_BYTES / 2, "S");
 
 static const char hkdf_info[] = "openme-v1-chacha20poly1305";
 
@@ -54,13 +59,7 @@ bool openme_right_version(const uint8_t packet[static OPENME_PACKET_BYTES])
 
 bool openme_well_formed(const uint8_t packet[static OPENME_PACKET_BYTES])
 {
-	/* L, the order of the group. S is the second half of a signature; both are little-endian.
-	 */
-	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
-	    0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
-	struct parts p = take_apart(packet);
-
-	return p.ephemeral[31] < 0x80 && sodium_compare(p.signature + 32, order, sizeof order) < 0;
+	return shield_well_formed(packet);
 }
 
 /* More than the library's functions use of the stack. Where it has no assembler for the processor

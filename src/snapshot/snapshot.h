@@ -21,6 +21,7 @@ enum conf_firewall { CONF_FIREWALL_NFT, CONF_FIREWALL_NONE };
 enum conf_guard { CONF_GUARD_PORTS, CONF_GUARD_ALL };
 enum conf_hook { CONF_HOOK_INPUT, CONF_HOOK_PREROUTING, CONF_HOOK_FORWARD };
 enum conf_established { CONF_ESTABLISHED_KEEP, CONF_ESTABLISHED_CUT };
+enum conf_shield { CONF_SHIELD_OFF, CONF_SHIELD_PREFER, CONF_SHIELD_REQUIRE };
 enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_BEST };
 #define CONF_WORKERS_AUTO 0
@@ -48,6 +49,7 @@ struct client {
 	struct span target_list;              /* of cidr, with CONF_TARGETS_LIST */
 	uint8_t targets;                      /* enum conf_targets */
 	bool wildcard;                        /* may ask for "the address this came from" */
+	bool hint_only;                       /* its key is tried on no knock without a hint */
 	bool revoked;
 };
 
@@ -106,12 +108,14 @@ struct settings {
 	uint8_t host_chains;  /* enum conf_host_chains */
 	uint8_t sandbox;      /* enum conf_sandbox */
 	uint8_t workers;      /* doormen; CONF_WORKERS_AUTO: as many as suit the machine */
+	uint8_t shield;       /* enum conf_shield; OFF without a key */
 	bool drop_ports;
 	bool open_knock_port;
 	char interface[INTERFACE_NAME_BYTES]; /* "": every one */
 	uint32_t mark;                        /* one bit, set on granted packets */
 	int32_t priority;                     /* of our base chain */
 	uint32_t client_quota;                /* addresses one client may hold open at once */
+	uint32_t hint_only_clients;           /* how many there are */
 	struct span managed_ports;        /* of struct ports: every port of any policy and group */
 	struct span guard_allow_ports;    /* of struct ports: open to everyone under guard: all */
 	struct span guard_allow_networks; /* of cidr: let through under either guard */

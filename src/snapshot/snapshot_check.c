@@ -52,9 +52,10 @@ bool snapshot_settings_sound(const struct snapshot_header *h)
 	       s->guard <= CONF_GUARD_ALL && s->hook <= CONF_HOOK_FORWARD &&
 	       s->established <= CONF_ESTABLISHED_CUT && s->shutdown <= CONF_SHUTDOWN_KEEP &&
 	       s->host_chains <= CONF_HOST_CHAINS_NONE && s->sandbox <= CONF_SANDBOX_BEST &&
-	       s->workers <= CONF_WORKERS_MOST && is_bool(&s->drop_ports) &&
-	       is_bool(&s->open_knock_port) && is_text(s->interface, sizeof s->interface) &&
-	       s->mark != 0 && (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
+	       s->workers <= CONF_WORKERS_MOST && s->shield <= CONF_SHIELD_REQUIRE &&
+	       is_bool(&s->drop_ports) && is_bool(&s->open_knock_port) &&
+	       is_text(s->interface, sizeof s->interface) && s->mark != 0 &&
+	       (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
 	       span_inside(s->managed_ports, h->counts.ports) &&
 	       span_inside(s->guard_allow_ports, h->counts.ports) &&
 	       span_inside(s->guard_allow_networks, h->counts.cidrs) &&
@@ -66,7 +67,7 @@ static bool client_sound(const struct snapshot_header *h, const struct client *c
 	return c->name[0] != '\0' && is_text(c->name, sizeof c->name) &&
 	       c->policy < h->counts.policies && c->targets <= CONF_TARGETS_LIST &&
 	       span_inside(c->target_list, h->counts.cidrs) && is_bool(&c->wildcard) &&
-	       is_bool(&c->revoked);
+	       is_bool(&c->hint_only) && is_bool(&c->revoked);
 }
 
 static bool range_sound(const struct ports *r)

@@ -42,8 +42,10 @@ static bool refusals()
 	sockaddr nowhere{};
 
 	report.size = sizeof report;
-	return postern_knock_seal(knock.data(), &ingredients) == POSTERN_BAD_ARGUMENT &&
+	return postern_knock_hint(&ingredients) == POSTERN_BAD_ARGUMENT &&
+	       postern_knock_seal(knock.data(), &ingredients) == POSTERN_BAD_ARGUMENT &&
 	       postern_knock_send(knock.data(), &nowhere, sizeof nowhere) == POSTERN_BAD_ARGUMENT &&
+	       postern_knock_shield(&ingredients, secret.data()) == POSTERN_BAD_ARGUMENT &&
 	       postern_own_address(own.data(), &nowhere, sizeof nowhere) == POSTERN_BAD_ARGUMENT &&
 	       postern_knock(&options, "127.0.0.1", 9, &report) == POSTERN_BAD_ARGUMENT &&
 	       postern_client_secret_from_base64(secret.data(), "?") == POSTERN_BAD_KEY &&

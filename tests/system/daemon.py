@@ -270,8 +270,9 @@ class Daemon:
             if not Path(words[0]).name.startswith("postern"):
                 continue  # a program that a runner has started
             name = Path(words[0]).name.removeprefix("postern-")
-            found["privileged-runner" if "privileged-runner" in words else
-                  "main" if name == "posternd" else name] = pid
+            # What main forks for a while has main's command line, and stands behind it.
+            found.setdefault("privileged-runner" if "privileged-runner" in words else
+                             "main" if name == "posternd" else name, pid)
         return found
 
     def lines(self):

@@ -63,15 +63,18 @@ def now_ns():
     return time.time_ns()
 
 
-def knock(client, server_public, timestamp=None, target=WILDCARD, nonce=None, version=1):
-    """A knock signed by `client` and sealed for `server_public`."""
+def knock(client, server_public, timestamp=None, target=WILDCARD, nonce=None, version=1,
+          tag=None):
+    """A knock signed by `client` and sealed for `server_public`; `tag` makes the nonce of the seal, of
+    the timestamp and the ephemeral key."""
     ephemeral = X25519PrivateKey.generate()
     shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(server_public))
     key = HKDF(hashes.SHA256(), 32, salt=bytes(32), info=INFO).derive(shared)
-    plain = struct.pack(">q", now_ns() if timestamp is None else timestamp)
+    timestamp = now_ns() if timestamp is None else timestamp
+    plain = struct.pack(">q", timestamp)
     plain += nonce or os.urandom(16)
     plain += target_bytes(target)
-    aead_nonce = os.urandom(12)
+    aead_nonce = tag(timestamp, public_bytes(ephemeral)) if tag else os.urandom(12)
     packet = bytes([version]) + public_bytes(ephemeral) + aead_nonce
     packet += ChaCha20Poly1305(key).encrypt(aead_nonce, plain, None)
     packet += client.private.sign(packet)

@@ -53,8 +53,9 @@ class LifeTest(SpaWorldTest):
     def assert_loaded(self, clients=0, devices=0):
         self.daemon.reload()
         self.assertIsNone(self.daemon.process.poll(), "a reload ended the daemon")
-        self.assertEqual(self.daemon.lines()[-1]["message"],
-                         f"reloaded: {clients} clients, {devices} devices")
+        told = [line["message"] for line in self.daemon.lines()
+                if line["message"].startswith("reloaded: ")]
+        self.assertEqual(told[-1], f"reloaded: {clients} clients, {devices} devices")
 
     def assert_refused_at(self, place):
         """A reload, for the reason that is found there."""

@@ -141,6 +141,24 @@ class PolicyTest(WorldTest):
         self.start(self.configuration({"alice": {"revoked": True}}))
         self.refuse("revoked")
 
+    def test_keys_are_not_tried(self):
+        """Of whom only knocks with a hint count, with the server's word for those who have none."""
+        self.start(self.configuration({"bob": {"legacy": "no"}}, legacy="yes"))
+        self.knock()
+        self.assert_opens()
+        self.knock(self.bob, family=6)
+        self.assertTrue(eventually(lambda: self.verdicts("unknown_signer")))
+        self.assert_shut(6)
+        self.daemon.stop()
+        self.server.run("nft", "flush", "ruleset")
+        self.start(self.configuration({"marker": {"legacy": "yes"}}, legacy="no"))
+        self.refuse("unknown_signer")
+        # Nor when there is but one client.
+        self.start(self.configuration({"bob": None, "marker": None}, legacy="no"))
+        self.knock()
+        self.assertTrue(eventually(lambda: self.verdicts("unknown_signer")))
+        self.assert_shut()
+
     def test_wildcard_refused(self):
         self.start(self.configuration({"alice": {"wildcard": False}}))
         self.refuse("wildcard_refused")

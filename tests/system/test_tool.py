@@ -115,7 +115,8 @@ class ServerTest(ToolTest):
         self.assertEqual(decoded(picture), {
             "profile": "default", "host": HOST, "udp_port": 54154,
             "server_pubkey": profile["server_pubkey"],
-            "client_privkey": profile["private_key"], "client_pubkey": profile["public_key"]})
+            "client_privkey": profile["private_key"], "client_pubkey": profile["public_key"],
+            "shield_key": profile["shield_key"]})
 
     def test_a_picture_without_the_private_key(self):
         self.init()
@@ -123,6 +124,7 @@ class ServerTest(ToolTest):
         profile = yaml.safe_load(self.tool("add", "bob", "--no-privkey", "--qr-out", picture))
         profile = profile["profiles"]["default"]
         self.assertIn("private_key", profile)
+        self.assertIn("shield_key", profile)
         self.assertEqual(decoded(picture), {
             "profile": "default", "host": HOST, "udp_port": 54154,
             "server_pubkey": profile["server_pubkey"], "client_pubkey": profile["public_key"]})
@@ -179,12 +181,13 @@ class ServerTest(ToolTest):
         profile = profile["profiles"]["default"]
         self.assertEqual(profile["public_key"], key)
         self.assertNotIn("private_key", profile)
+        self.assertIn("shield_key", profile)
 
     def test_add_as_json(self):
         self.init()
         shown = json.loads(self.tool("add", "alice", "--json"))
         self.assertEqual(set(shown), {"profile", "host", "udp_port", "server_pubkey",
-                                      "client_privkey", "client_pubkey"})
+                                      "client_privkey", "client_pubkey", "shield_key"})
 
     def test_targets(self):
         self.init()

@@ -141,7 +141,7 @@ class WorldTest(unittest.TestCase):
 
     def grant_all(self, targets, key=None):
         """Knocks for each, which are all granted. A client that is known at its address has no limit
-        but the machine's; of one that is not, a few may wait at once (TRIAL_QUEUE_OF_SOURCE)."""
+        but the machine's; of one that is not, a few may wait at once (TRIAL_OF_SOURCE)."""
         packets, left = [], list(targets)
         while left:
             some = left[:AT_ONCE if packets else 1]

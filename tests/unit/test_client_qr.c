@@ -58,6 +58,20 @@ static void a_code_is_a_profile(void **state)
 	conf = loads_path(in_folder("code.json"));
 	assert_int_equal(client_conf_profile(conf, 0)->server_udp_port, 7154);
 	assert_null(client_conf_profile(conf, 0)->post_knock);
+	assert_null(client_conf_profile(conf, 0)->shield_key.bytes);
+	client_conf_free(conf);
+}
+
+static void a_code_may_hold_the_shield_key(void **state)
+{
+	uint8_t key[32];
+	struct client_conf *conf;
+
+	(void)state;
+	conf = loads_path(write_text("code.json",
+	    "{\"host\":\"gate\"," SERVER_KEY "," SECRET_KEY ",\"shield_key\":\"" CLIENT_1 "\"}"));
+	assert_true(secret_from_base64(key, sizeof key, CLIENT_1));
+	assert_memory_equal(client_conf_profile(conf, 0)->shield_key.bytes, key, sizeof key);
 	client_conf_free(conf);
 }
 
@@ -192,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_code_is_a_profile),
+	    TEST(a_code_may_hold_the_shield_key),
 	    TEST(other_writers_write_it_otherwise),
 	    TEST(complaints_have_a_place),
 	    TEST(descriptors_are_read),

@@ -92,6 +92,10 @@ static void bad_profiles_are_refused(void **state)
 	client_refused("profiles:\n  home:\n    private_key: " SEED
 	               "\n    server_pubkey: " PUBLIC_KEY "\n",
 	    ":2:3: profiles.home.server_host: not given; expected the server's name or address");
+	client_refused(PROFILE "    private_key: " SEED
+	                       "\n    shield_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+	    ":6:17: profiles.home.shield_key: found 32 zero bytes; expected the shield_key of the "
+	    "server's file");
 	client_refused("profiles:\n  home: {server_host: a, private_key: " SEED
 	               ", server_pubkey: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}\n",
 	    ":2:100: profiles.home.server_pubkey: found 32 bytes that are not a usable X25519 public "

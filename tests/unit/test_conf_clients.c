@@ -21,6 +21,7 @@ static void client_keys_are_taken(void **state)
 	                 "    disable_health_port: true\n"
 	                 "    targets: [192.0.2.0/24, 2001:db8::/32]\n"
 	                 "    wildcard: no\n"
+	                 "    legacy: yes\n"
 	                 "  alice: {ed25519_pubkey: " CLIENT_1 ", expires: null}\n");
 	const struct conf_client *alice = conf_client(conf, 0), *bob = conf_client(conf, 1);
 
@@ -29,12 +30,14 @@ static void client_keys_are_taken(void **state)
 	assert_true(alice->expires == NEVER_NS);
 	assert_int_equal(alice->allowed_ports.count, 0);
 	assert_int_equal(alice->wildcard, CONF_NOT_GIVEN);
+	assert_int_equal(alice->legacy, CONF_NOT_GIVEN);
 	assert_false(alice->revoked.yes);
 	assert_string_equal(bob->allowed_ports.items[1].text, "80");
 	assert_true(bob->expires == 1798675200000000000);
 	assert_int_equal(bob->disable_health_port, 1);
 	assert_int_equal(bob->targets.count, 2);
 	assert_int_equal(bob->wildcard, 0);
+	assert_int_equal(bob->legacy, 1);
 	assert_int_equal(bob->place.line, 5);
 	assert_string_equal(bob->file, in_folder("config.yaml"));
 	conf_free(conf);
@@ -212,7 +215,7 @@ static void the_snapshot_says_the_same(void **state)
 	                    ", allowed_ports: [80-82/tcp, 81-90/tcp, 91, default],"
 	                    " disable_health_port: yes, targets: source}\n"
 	                    "  c: {ed25519_pubkey: " CLIENT_2
-	                    ", targets: [192.0.2.0/24], wildcard: no, expires: 1970-01-02,"
+	                    ", targets: [192.0.2.0/24], wildcard: no, legacy: no, expires: 1970-01-02,"
 	                    " revoked: true}\n");
 	const struct ports *ports;
 
@@ -232,6 +235,9 @@ static void the_snapshot_says_the_same(void **state)
 	assert_int_equal(s.clients[2].target_list.count, 1);
 	assert_int_equal(snapshot_cidrs(&s, s.clients[2].target_list)->bits, 96 + 24);
 	assert_false(s.clients[2].wildcard);
+	assert_false(s.clients[0].hint_only);
+	assert_true(s.clients[2].hint_only);
+	assert_int_equal(s.settings->hint_only_clients, 1);
 	assert_true(s.clients[2].revoked);
 	assert_true(s.clients[2].expires_ns == 86400000000000);
 
@@ -259,15 +265,42 @@ static void the_snapshot_says_the_same(void **state)
 	snapshot_unmap(&s);
 }
 
-/* Neither of the server's secrets is anywhere in what the roles map. */
+/* What is in force, from what is written: a shield without a key is none. */
+static void the_shield_needs_a_key(void **state)
+{
+	static const struct {
+		const char *text;
+		enum conf_shield shield;
+	} cases[] = {{"", CONF_SHIELD_OFF}, {"  shield: prefer\n", CONF_SHIELD_OFF},
+	    {"  shield_key: " CLIENT_2 "\n", CONF_SHIELD_PREFER},
+	    {"  shield: require\n  shield_key: " CLIENT_2 "\n", CONF_SHIELD_REQUIRE},
+	    {"  shield: off\n  shield_key: " CLIENT_2 "\n", CONF_SHIELD_OFF}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[1024];
+		struct snapshot s;
+
+		snprintf(text, sizeof text, SERVER "%s" ALICE, cases[i].text);
+		s = laid_out(text);
+		assert_int_equal(s.settings->shield, cases[i].shield);
+		snapshot_unmap(&s);
+	}
+}
+
+/* None of the server's secrets is anywhere in what the roles map. */
 static void the_snapshot_holds_no_secret(void **state)
 {
-	struct snapshot s = laid_out(SERVER "  shield_key: " CLIENT_0 "\n" ALICE);
+	static const char *const secrets[] = {PRIVATE_KEY, CLIENT_1, CLIENT_2};
+	struct snapshot s =
+	    laid_out(SERVER "  shield_key: " CLIENT_1 "\n  shield_key_old: " CLIENT_2 "\n" ALICE);
 	uint8_t secret[32];
 
 	(void)state;
-	assert_true(secret_from_base64(secret, sizeof secret, PRIVATE_KEY));
-	assert_null(memmem(s.header, (size_t)s.header->size, secret, 8));
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+		assert_true(secret_from_base64(secret, sizeof secret, secrets[i]));
+		assert_null(memmem(s.header, (size_t)s.header->size, secret, 8));
+	}
 	snapshot_unmap(&s);
 }
 
@@ -387,6 +420,7 @@ int main(void)
 	    TEST(bad_client_files_are_refused),
 	    TEST(revocation_wins_wherever_the_client_stands),
 	    TEST(the_snapshot_says_the_same),
+	    TEST(the_shield_needs_a_key),
 	    TEST(the_snapshot_holds_no_secret),
 	    TEST(openmes_group_default_is_preset),
 	    TEST(a_preset_that_is_taken_away_is_named),

@@ -30,7 +30,10 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(s->client_quota, 256);
 	assert_string_equal(s->targets.items[0].text, "any");
 	assert_int_equal(s->wildcard, 1);
+	assert_int_equal(s->shield, CONF_SHIELD_PREFER);
+	assert_int_equal(s->legacy, 1);
 	assert_null(s->shield_key.bytes);
+	assert_null(s->shield_key_old.bytes);
 	assert_int_equal(conf_client_count(conf), 0);
 	conf_free(conf);
 }
@@ -84,7 +87,10 @@ static void every_server_key_is_taken(void **state)
 	                                 "  client_quota: 1\n"
 	                                 "  targets: [source]\n"
 	                                 "  wildcard: no\n"
-	                                 "  shield_key: " PRIVATE_KEY "\n");
+	                                 "  legacy: no\n"
+	                                 "  shield: require\n"
+	                                 "  shield_key: " PRIVATE_KEY "\n"
+	                                 "  shield_key_old: " CLIENT_1 "\n");
 	const struct conf_server *s = conf_server(conf);
 
 	(void)state;
@@ -110,7 +116,10 @@ static void every_server_key_is_taken(void **state)
 	assert_int_equal(s->client_quota, 1);
 	assert_string_equal(s->targets.items[0].text, "source");
 	assert_int_equal(s->wildcard, 0);
+	assert_int_equal(s->shield, CONF_SHIELD_REQUIRE);
+	assert_int_equal(s->legacy, 0);
 	assert_int_equal(s->shield_key.size, 32);
+	assert_int_equal(s->shield_key_old.size, 32);
 	conf_free(conf);
 }
 
@@ -201,6 +210,19 @@ static void complaints_keep_secrets(void **state)
 	struct conf_error error;
 
 	(void)state;
+	refused(SERVER "  shield_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+	    ":3:15: server.shield_key: found 32 zero bytes; expected 32 random ones");
+	refused(SERVER "  shield: require\n",
+	    ":3:11: server.shield: found require without server.shield_key, so no knock could "
+	    "arrive; expected that key as well: 32 random bytes in base64");
+	refused(SERVER "  shield_key_old: " CLIENT_1 "\n",
+	    ":3:19: server.shield_key_old: found without server.shield_key; expected the key in "
+	    "force there");
+	refused(SERVER "  shield_key: " CLIENT_1 "\n  shield_key_old: " CLIENT_1 "\n",
+	    ":4:19: server.shield_key_old: found server.shield_key once more; expected the key "
+	    "before it, or none");
+	refused(SERVER "  shield: always\n",
+	    ":3:11: server.shield: found \"always\"; expected off, prefer or require");
 	refused("server:\n  private_key: topsecret\n",
 	    ":2:16: server.private_key: found a secret of 9 characters; expected 32 bytes in base64: "
 	    "44 characters, the last one `=`");

@@ -282,7 +282,7 @@ static void the_way_back(void **state)
 	is = convert(SERVER
 	    "  targets: source\n  firewall: none\n  health_port: 0\n  shield_key: " PRIVATE_KEY
 	    "\nports: {web-in: [80/tcp, 443/tcp], ssh: [22/tcp]}\nclients:\n"
-	    "  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [ssh, web-in], wildcard: no}\n"
+	    "  a: {ed25519_pubkey: " CLIENT_0 ", allowed_ports: [ssh, web-in], wildcard: no, legacy: no}\n"
 	    "  b: {ed25519_pubkey: " CLIENT_1 ", revoked: true}\n"
 	    "  c: {ed25519_pubkey: " CLIENT_2 ", expires: 2030-01-01}\n",
 	    true, &notes, &error);
@@ -304,6 +304,7 @@ static void the_way_back(void **state)
 	    "ports.web-in: its ports stand at each client, for openme takes such a name for "
 	    "ports\n"
 	    "clients.a.wildcard: left out, openme has no such key: false\n"
+	    "clients.a.legacy: left out, openme has no such key: false\n"
 	    "clients.b: left out, for it is revoked, which openme cannot say\n");
 	free(is);
 	free(notes);

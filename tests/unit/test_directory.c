@@ -161,6 +161,49 @@ static void few_sources_push_out_others(void **state)
 	directory_free(d);
 }
 
+/* With more clients there is room for more sources. */
+static void a_crowd_has_more_room(void **state)
+{
+	enum { SOURCES = 8192 };
+	const struct snapshot crowd = {
+	    .clients = clients, .by_key = order, .client_count = 2 * SOURCES};
+	struct directory *d = of(&crowd);
+	uint32_t known = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		const struct addr source = numbered(i);
+
+		directory_seen(d, &source, i % CLIENTS);
+	}
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		const struct addr source = numbered(i);
+
+		known += directory_guess(d, &source) == i % CLIENTS;
+	}
+	assert_in_range(known, SOURCES - 600, SOURCES);
+	directory_free(d);
+}
+
+/* Who says that only hints count is remembered, and not tried. */
+static void who_gives_hints_is_no_guess(void **state)
+{
+	static const struct addr source = {{[15] = 9}};
+	struct client two[2] = {clients[0], clients[1]};
+	const struct snapshot s = {.clients = two, .by_key = order, .client_count = 2};
+	struct directory *d = of(&s);
+	uint32_t recent[DIRECTORY_RECENT];
+
+	(void)state;
+	directory_seen(d, &source, 0);
+	directory_seen(d, &source, 1);
+	two[1].hint_only = true;
+	assert_int_equal(directory_recent(d, &source, recent), 1);
+	assert_int_equal(recent[0], 0);
+	assert_int_equal(directory_guess(d, &source), 0);
+	directory_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +213,8 @@ int main(void)
 	    cmocka_unit_test(recent_clients_are_carried_over),
 	    cmocka_unit_test(the_last_clients_of_a_source),
 	    cmocka_unit_test(few_sources_push_out_others),
+	    cmocka_unit_test(a_crowd_has_more_room),
+	    cmocka_unit_test(who_gives_hints_is_no_guess),
 	};
 
 	return secret_init() ? cmocka_run_group_tests(tests, keys, NULL) : 1;

@@ -35,7 +35,7 @@ static struct {
 	struct doorman doorman;
 	struct channel main, keeper; /* the far ends */
 	struct client clients[CLIENTS];
-	uint32_t client_count;
+	uint32_t client_count, hint_only;
 	uint64_t generation;
 	uint8_t server_secret[OPENME_SECRET_BYTES];
 	uint8_t server_public[OPENME_PUBLIC_BYTES];
@@ -73,14 +73,17 @@ static void secret_of(uint8_t secret[static OPENME_SIGN_BYTES], int client)
 
 static void run(void)
 {
-	struct epoll_event event;
+	struct loop *loop = &world.doorman.process.loop;
 
-	while (!world.doorman.process.loop.stopped &&
-	       epoll_wait(world.doorman.process.loop.epoll, &event, 1, 0) == 1) {
-		struct loop_source *source = event.data.ptr;
+	while (!loop->stopped && loop_turn(loop, 0))
+		;
+}
 
-		source->ready(source->context);
-	}
+/* What is at the door is read and served, and nobody else has a turn. */
+static void open_door(void)
+{
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	arrival_serve(&world.doorman);
 }
 
 /* Until all that waits in the trial queue has been tried: a timer has to pass for each slice. */
@@ -88,7 +91,7 @@ static void run_scan(void)
 {
 	struct epoll_event event;
 
-	for (run(); world.doorman.hands->lane.scanning > 0; run())
+	for (run(); world.doorman.hands->lane.waiting > 0; run())
 		assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 10000), 1);
 }
 
@@ -140,7 +143,8 @@ static void send_config(void)
 	        .knock_timeout_ns = NS_PER_SECOND,
 	        .replay_window_ns = 60 * NS_PER_SECOND,
 	        .mark = 1,
-	        .client_quota = 1},
+	        .client_quota = 1,
+	        .hint_only_clients = world.hint_only},
 	    .clients = world.clients,
 	    .policies = policies,
 	    .ports = ports};
@@ -239,6 +243,7 @@ static int tear_down(void **state)
 #ifdef HAVE_OPENSPA
 	rsa_key_free(d->rsa);
 #endif
+	networks_close(&d->networks);
 	directory_free(d->directory);
 	snapshot_unmap(&d->config);
 	secret_free(d->hands);
@@ -269,6 +274,17 @@ static void knock_by(int client)
 	assert_int_equal(sendto(world.street, world.packet, sizeof world.packet, 0,
 	                     (struct sockaddr *)&world.door, sizeof world.door),
 	    sizeof world.packet);
+}
+
+/* What was sent last, once more, from another port. */
+static void send_again(void)
+{
+	int other = socket(world.door.sin6_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(sendto(other, world.packet, sizeof world.packet, 0,
+	                     (struct sockaddr *)&world.door, sizeof world.door),
+	    sizeof world.packet);
+	close(other);
 }
 
 /* The next one that the keeper gets, and whose it is said to be; -1: none. */
@@ -393,14 +409,10 @@ static void what_comes_after_a_stop_is_not_read(void **state)
 
 static void what_was_read_before_a_stop_is_handed_on(void **state)
 {
-	struct epoll_event event;
-
 	(void)state;
 	knock_by(CAROL);
-	assert_int_equal(epoll_wait(world.doorman.process.loop.epoll, &event, 1, 1000), 1);
-	((struct loop_source *)event.data.ptr)
-	    ->ready(((struct loop_source *)event.data.ptr)->context);
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	open_door();
+	assert_int_equal(world.doorman.hands->lane.waiting, 1);
 	stop_reading();
 	assert_false(says_ready());
 	run_scan();
@@ -466,6 +478,163 @@ static void what_a_killed_one_had_refused(void **state)
 	assert_int_equal(world.doorman.next_slot, 0);
 }
 
+static uint16_t waiting_of(enum rings_class class)
+{
+	const struct rings_lane *lane = &world.doorman.rings[RECORD_OPENME].lanes[class];
+	uint16_t waiting = 0;
+
+	for (int i = 0; i < RINGS_OF_CLASS; i++)
+		waiting = (uint16_t)(waiting + lane->rings[i].count);
+	return waiting;
+}
+
+/* It was read, and its turn had not come. */
+static void what_waited_for_its_turn(void **state)
+{
+	(void)state;
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_OTHER), 1);
+	start_another(0);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	start_another(1);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+}
+
+/* Of all that waited, each comes to a place that was emptied, and none is lost. */
+static void all_that_waited(void **state)
+{
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	knock_by(CLIENTS);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	for (size_t i = 1; i < HELD_KNOCKS; i++) {
+		h->knocks[i] = h->knocks[0];
+		h->knocks[i].head.source.bytes[0] = 0x20;
+		h->knocks[i].head.source.bytes[6] = (uint8_t)(i >> 8);
+		h->knocks[i].head.source.bytes[7] = (uint8_t)i;
+		h->knocks[i].head.size =
+		    i % 2 == 0 ? HELD_KNOCK_BYTES : 7; /* as none is put there */
+	}
+	start_another(0);
+	assert_int_equal(counted(VERDICT_HANDED_ON), HELD_KNOCKS / 2); /* opened */
+	for (size_t i = 0; i < HELD_KNOCKS; i++)
+		assert_int_equal(world.doorman.held->knocks[i].head.size, 0);
+}
+
+/* The keeper can write there while it waits. */
+static void what_waits_is_not_believed(void **state)
+{
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	for (int size = 0; size <= UINT16_MAX; size += 13) {
+		knock_by(CAROL);
+		arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+		h->knocks[0].head.size = (uint16_t)size;
+		run();
+		assert_int_equal(handed_on(), -1);
+		assert_int_equal(waiting_of(RINGS_OTHER), 0);
+	}
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	h->knocks[0].bytes[0]++;
+	run();
+	assert_int_equal(counted(VERDICT_BAD_VERSION), 1);
+}
+
+/* The first is handed on; neither those that wait with it cost anything, nor those that follow. */
+static void copies_are_dropped(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(ALICE);
+	for (int i = 0; i < 5; i++)
+		send_again();
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_KNOWN), 6);
+	run();
+	for (int i = 0; i < 5; i++)
+		send_again();
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_KNOWN), 0);
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_REPLAYED), 10);
+	assert_int_equal(counted(VERDICT_HANDED_ON), 2);
+}
+
+/* What came back, or may count by now, is not taken for a copy. */
+static void not_every_copy_is_dropped(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	give_back(true); /* and waits for the configuration */
+	send_again();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	configure();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	configure();
+	send_again();
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	assert_int_equal(counted(VERDICT_REPLAYED), 0);
+}
+
+/* One sends more than is served; the others have their turn, those who are known a good part. */
+static void whoever_sends_more_waits_longer(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	knock_by(CLIENTS);
+	for (size_t i = 0; i < HELD_KNOCKS; i++) {
+		struct record r = {.source = {{0x20}}, .size = sizeof world.packet};
+
+		memcpy(r.bytes, world.packet, sizeof world.packet);
+		r.bytes[101] = (uint8_t)i;
+		held_put(world.doorman.held, i, &r);
+	}
+	arrival_take_up_held(&world.doorman);
+	before = counted(VERDICT_HANDED_ON);
+	assert_int_equal(waiting_of(RINGS_OTHER), HELD_KNOCKS / 2);
+	assert_int_equal(counted(VERDICT_BUSY), HELD_KNOCKS / 2);
+	knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(
+	    counted(VERDICT_BUSY), HELD_KNOCKS / 2 + 2); /* two come, from one source */
+	arrival_serve(&world.doorman);
+	assert_in_range(counted(VERDICT_HANDED_ON) - before, 1, 8);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+}
+
+/* What was read before is served first, and then main is told. */
+static void what_waits_at_a_stop_is_served(void **state)
+{
+	(void)state;
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	knock_by(ALICE);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	stop_reading();
+	assert_false(says_ready());
+	run();
+	assert_int_equal(handed_on(), ALICE);
+	assert_true(says_ready());
+	assert_false(says_ready());
+}
+
 /* One slot as it was left, and what is made of it. */
 static const struct {
 	uint16_t slot;
@@ -529,7 +698,7 @@ static void no_slot_behind_the_last(void **state)
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_int_equal(mprotect(p, whole, PROT_READ | PROT_WRITE), 0);
 	d->held = (struct held *)(p + whole - sizeof *own);
-	take_up_held(d);
+	arrival_take_up_held(d);
 	assert_int_equal(d->next_slot, 0);
 	d->held = own;
 	munmap(p, whole + page);
@@ -544,6 +713,8 @@ static void nothing_in_that_memory_is_believed(void **state)
 	secret_random(h, sizeof *h);
 	for (size_t i = 0; i < HELD_SLOTS; i += 2)
 		h->slots[i].record.size = OPENME_PACKET_BYTES;
+	for (size_t i = 0; i < HELD_KNOCKS; i += 2)
+		h->knocks[i].head.size = HELD_KNOCK_BYTES;
 	start_another(0);
 	run_scan();
 	assert_int_equal(handed_on(), -1);
@@ -614,7 +785,7 @@ static void more_than_can_be_held(void **state)
 	knock_by(ALICE);
 	run_scan();
 	assert_int_equal(handed_on(), ALICE);
-	for (int i = 0; i < TRIAL_QUEUE_SLOTS + 3; i++)
+	for (int i = 0; i < TRIAL_QUEUE_HELD + 3; i++)
 		give_back(true);
 	assert_int_equal(counted(VERDICT_BUSY), 3);
 	assert_int_equal(handed_on(), -1);
@@ -623,7 +794,7 @@ static void more_than_can_be_held(void **state)
 	run_scan();
 	while (handed_on() == ALICE)
 		got++;
-	assert_int_equal(got, TRIAL_QUEUE_SLOTS);
+	assert_int_equal(got, TRIAL_QUEUE_HELD);
 	assert_false(something_is_left());
 }
 
@@ -651,10 +822,9 @@ static void reloaded_while_a_key_is_searched(void **state)
 {
 	(void)state;
 	knock_by(CAROL);
-	for (int i = 0; i < 1000 && world.doorman.hands->lane.scanning == 0; i++)
-		world.doorman.sockets[RECORD_OPENME].source.ready(
-		    &world.doorman.sockets[RECORD_OPENME]);
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	for (int i = 0; i < 1000 && world.doorman.hands->lane.waiting == 0; i++)
+		open_door();
+	assert_int_equal(world.doorman.hands->lane.waiting, 1);
 	world.clients[ALICE] = world.clients[CAROL];
 	world.client_count = 1;
 	configure();
@@ -673,20 +843,16 @@ static uint32_t take_all(struct rate *r, int64_t now_ns)
 	return taken;
 }
 
-/* So many signatures a second, in the trial queue and by the clients that a source is known for. */
+/* So many signatures a second by the clients that a source is known for. */
 static void signatures_are_rationed(void **state)
 {
-	struct rate *scan = &world.doorman.scan_budget, *known = &world.doorman.known_budget;
+	struct rate *known = &world.doorman.known_budget;
 	const int64_t now = 1000 * NS_PER_SECOND;
 
 	(void)state;
-	assert_int_equal(take_all(scan, now), 13000);
 	assert_int_equal(take_all(known, now), 1000);
-	for (int i = 1; i <= 20; i++) {
-		assert_int_equal(take_all(scan, now + i * NS_PER_SECOND / 20), 650);
+	for (int i = 1; i <= 20; i++)
 		assert_int_equal(take_all(known, now + i * NS_PER_SECOND / 20), 650);
-	}
-	assert_int_equal(take_all(scan, now + 2 * NS_PER_SECOND), 13000);
 	assert_int_equal(take_all(known, now + 2 * NS_PER_SECOND), 1000);
 }
 
@@ -720,64 +886,179 @@ static void what_waits_is_not_judged(void **state)
 	d->next_slot = 5;
 	d->held->slots[5].number = 7;
 	knock_by(CAROL);
-	for (int i = 0; i < 1000 && d->hands->lane.scanning == 0; i++)
-		d->sockets[RECORD_OPENME].source.ready(&d->sockets[RECORD_OPENME]);
-	assert_int_equal(d->hands->lane.scanning, 1);
+	for (int i = 0; i < 1000 && d->hands->lane.waiting == 0; i++)
+		open_door();
+	assert_int_equal(d->hands->lane.waiting, 1);
 	assert_int_equal(d->held->slots[5].number, 0);
 	run_scan();
 	assert_int_equal(handed_on(), CAROL);
 	assert_int_equal(d->held->slots[5].number, d->handed_on);
 }
 
-/* As if it came from the nth of many sources. */
-static void take_in_from(uint8_t nth)
+/* As if it came from a host in the nth of many networks. */
+static void take_in_at_host(uint8_t nth, uint8_t host)
 {
-	struct knock k = {.packet.record = {.size = sizeof world.packet, .source = {{[15] = nth}}}};
+	struct knock k = {.packet.record = {.size = sizeof world.packet, .source = {{[15] = 1}}}};
 
 	k.packet.record.source.bytes[0] = 0x20;
-	k.packet.record.source.bytes[7] = nth;
+	k.packet.record.source.bytes[5] = nth;
+	k.packet.record.source.bytes[7] = host;
 	memcpy(k.packet.record.bytes, world.packet, sizeof world.packet);
 	doorman_take_in(&world.doorman, &k);
 }
 
-/* So many signatures, and then the socket has its turn. */
+static void take_in_from(uint8_t nth)
+{
+	take_in_at_host(nth, nth);
+}
+
+/* So many steps, and then the socket has its turn: a step is a signature, or finding that there is
+ * none left to try. */
 static void a_slice_of_the_queue(void **state)
 {
 	struct trial_queue *lane = &world.doorman.hands->lane;
-	const uint32_t whole = 32 / (CLIENTS + 1); /* each packet is tried with every key */
+	const uint32_t whole = 8 / (CLIENTS + 1); /* each packet is tried with every key */
+
+	(void)state;
+	knock_by(CLIENTS);
+	for (uint8_t i = 0; i < 21; i++)
+		take_in_from(i);
+	assert_int_equal(lane->waiting, 21);
+	assert_int_equal(lane->in_lane[TRIAL_FAR_NOWHERE], 21);
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(timer_ns, 1);
+	assert_int_equal(lane->waiting, 21 - whole);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 22); /* with the one at the door */
+	/* And when one alone is left for the next slice. */
+	for (uint8_t i = 0; i < whole + 1; i++)
+		take_in_from(i);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 22 + whole + 1);
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+	return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+/* It was kept waiting for as long as it ran: others want the processor. */
+static void a_pause_when_others_wait(void **state)
+{
+	const int64_t span = 100 * NS_PER_MS;
 
 	(void)state;
 	knock_by(CLIENTS);
 	for (uint8_t i = 0; i < 20; i++)
 		take_in_from(i);
-	assert_int_equal(lane->scanning, 20);
-	assert_false(trial_queue_first(lane)->known);
+	world.doorman.trial.pace = (struct trial_pace){clock_boot_ns() - 2 * span, cpu_ns() - span};
+	doorman_try_keys(&world.doorman);
+	assert_true(timer_ns > span * 9 / 10 && timer_ns < 3 * span);
 	doorman_try_keys(&world.doorman);
 	assert_int_equal(timer_ns, 1);
-	assert_int_equal(lane->scanning, 20 - whole);
-	assert_int_equal(trial_queue_first(lane)->next_try, 32 - whole * (CLIENTS + 1));
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
 	run_scan();
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21); /* with the one at the door */
-	/* And when one alone is left for the next slice. */
-	for (uint8_t i = 0; i < whole + 1; i++)
-		take_in_from(i);
-	run_scan();
-	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 21 + whole + 1);
 }
 
-static void a_pause_when_all_is_spent(void **state)
+/* The client knocks from another address of a network where it was seen. */
+static void those_who_were_seen_in_a_network_come_first(void **state)
 {
-	struct rate none = {.interval_ns = INT64_MAX, .last_ns = clock_boot_ns()};
+	struct trial_queue *lane = &world.doorman.hands->lane;
 
 	(void)state;
 	knock_by(CAROL);
 	take_in_from(1);
-	world.doorman.scan_budget = none;
+	assert_int_equal(lane->in_lane[TRIAL_FAR_NOWHERE], 1);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	assert_int_equal(handed_on(), CAROL); /* of which one came to the door */
+	knock_by(CAROL);
+	memset(world.doorman.held->slots, 0, sizeof world.doorman.held->slots);
+	take_in_at_host(1, 9);
+	assert_int_equal(lane->in_lane[TRIAL_NEAR_NETWORK], 1);
 	doorman_try_keys(&world.doorman);
-	assert_int_equal(timer_ns, 10 * NS_PER_MS);
-	assert_int_equal(world.doorman.hands->lane.scanning, 1);
+	assert_int_equal(lane->waiting, 0);
+	assert_int_equal(handed_on(), CAROL);
+	/* Who is not among them is searched for among all. */
+	run();
+	handed_on();
+	knock_by(BOB);
+	take_in_at_host(1, 10);
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(handed_on(), BOB);
+}
+
+/* A knock that has grown old meanwhile costs nothing any more. */
+static void the_stale_are_not_searched_for(void **state)
+{
+	struct trial_queue *lane = &world.doorman.hands->lane;
+
+	(void)state;
+	knock_by(CAROL);
+	take_in_from(1);
+	trial_queue_first(lane, TRIAL_FAR_NOWHERE)->timestamp_ns -= 61 * NS_PER_SECOND;
+	doorman_try_keys(&world.doorman);
+	assert_int_equal(counted(VERDICT_STALE), 1);
+	assert_int_equal(lane->waiting, 0);
 	assert_int_equal(handed_on(), -1);
+}
+
+/* Their keys are tried while few wait: the log says by name who it was. */
+static void the_barred_come_last(void **state)
+{
+	(void)state;
+	world.clients[ALICE].revoked = true;
+	world.clients[BOB].expires_ns = 1;
+	configure();
+	knock_by(ALICE);
+	run_scan();
+	assert_int_equal(handed_on(), ALICE);
+	/* By the key alone: what is known of its source would lead there, too. */
+	knock_by(BOB);
+	run();
+	handed_on(); /* for a guess of Alice */
+	for (uint8_t i = 0; i < 10; i++)
+		take_in_from(i);
+	run_scan();
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 2);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(handed_on(), BOB);
+	assert_int_equal(handed_on(), -1);
+}
+
+/* Nobody's key is tried who has said that hints are all that counts. */
+static void who_is_found_by_hint_alone(void **state)
+{
+	(void)state;
+	world.clients[CAROL].hint_only = true;
+	world.hint_only = 1;
+	configure();
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 1);
+	knock_by(BOB);
+	run_scan();
+	assert_int_equal(handed_on(), BOB);
+	/* With all of them so, nothing waits. */
+	for (int i = 0; i < CLIENTS; i++)
+		world.clients[i].hint_only = true;
+	world.hint_only = CLIENTS;
+	configure();
+	knock_by(BOB);
+	take_in_from(3);
+	assert_int_equal(world.doorman.hands->lane.waiting, 0);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 2);
+	/* Nor is a lone one guessed. */
+	world.client_count = world.hint_only = 1;
+	configure();
+	knock_by(ALICE);
+	run();
+	assert_int_equal(handed_on(), -1);
+	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), 4);
 }
 
 /* The keeper's guess was wrong, and another who is known from there has signed: no key of others
@@ -859,8 +1140,7 @@ static void a_known_source_is_queued_as_such(void **state)
 	assert_int_equal(handed_on(), ALICE);
 	send_back(false);
 	peer_wait(&world.doorman.keeper, PHASE_RUN, 1000);
-	assert_non_null(trial_queue_first(&world.doorman.hands->lane));
-	assert_true(trial_queue_first(&world.doorman.hands->lane)->known);
+	assert_int_equal(world.doorman.hands->lane.in_lane[TRIAL_NEAR_SOURCE], 1);
 	run_scan();
 	assert_int_equal(handed_on(), CAROL);
 }
@@ -891,10 +1171,10 @@ static void more_than_one_source_may_queue(void **state)
 {
 	(void)state;
 	knock_by(CLIENTS);
-	for (int i = 0; i < TRIAL_QUEUE_OF_SOURCE + 1; i++)
+	for (int i = 0; i < TRIAL_OF_SOURCE + 1; i++)
 		take_in_from(1);
 	assert_int_equal(counted(VERDICT_BUSY), 1);
-	assert_int_equal(world.doorman.hands->lane.scanning, TRIAL_QUEUE_OF_SOURCE);
+	assert_int_equal(world.doorman.hands->lane.waiting, TRIAL_OF_SOURCE);
 }
 
 /* A keeper that has gone: there is nothing left to stand at the door for. */
@@ -1287,6 +1567,13 @@ int main(void)
 	    T(what_a_killed_one_had_in_its_hands),
 	    T(what_a_killed_one_had_refused),
 	    T(nothing_in_that_memory_is_believed),
+	    T(what_waited_for_its_turn),
+	    T(all_that_waited),
+	    T(what_waits_is_not_believed),
+	    T(copies_are_dropped),
+	    T(not_every_copy_is_dropped),
+	    T(whoever_sends_more_waits_longer),
+	    T(what_waits_at_a_stop_is_served),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),
@@ -1299,7 +1586,11 @@ int main(void)
 	    T(each_is_held_in_a_slot_of_its_own),
 	    T(what_waits_is_not_judged),
 	    T(a_slice_of_the_queue),
-	    T(a_pause_when_all_is_spent),
+	    T(a_pause_when_others_wait),
+	    T(those_who_were_seen_in_a_network_come_first),
+	    T(the_stale_are_not_searched_for),
+	    T(the_barred_come_last),
+	    T(who_is_found_by_hint_alone),
 	    T(those_a_source_is_known_for_come_first),
 	    T(nobody_else_is_left_to_try),
 	    T(a_known_source_is_queued_as_such),

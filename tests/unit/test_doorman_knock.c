@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "doorman/doorman.h"
+#include "doorman/trial.h"
+#include "key_order.h"
 
 #define S         INT64_C(1000000000)
 #define PLENTY    100000
@@ -24,6 +26,7 @@ enum { ALICE, BOB, CAROL, DAVE, ERIN, STRANGER, CLIENTS = STRANGER };
 static struct {
 	struct snapshot_header header;
 	struct client clients[CLIENTS];
+	uint32_t order[CLIENTS];
 	uint8_t secrets[STRANGER + 1][OPENME_SIGN_BYTES];
 	struct policy policy;
 	struct counters counters;
@@ -54,9 +57,11 @@ static void open_doorman(struct doorman *d)
 	d->config = (struct snapshot){.header = &world.header,
 	    .settings = &world.header.settings,
 	    .clients = world.clients,
+	    .by_key = world.order,
 	    .policies = &world.policy,
 	    .client_count = CLIENTS,
 	    .policy_count = 1};
+	sort_by_key(world.order, world.clients, CLIENTS);
 	d->directory = directory_new(&d->config);
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
@@ -64,7 +69,9 @@ static void open_doorman(struct doorman *d)
 	assert_true(
 	    d->directory != NULL && d->secret != NULL && d->hands != NULL && d->held != NULL);
 	report_init(&d->report, &world.counters);
-	d->scan_budget = d->known_budget = rate_of(PLENTY, PLENTY);
+	d->known_budget = rate_of(PLENTY, PLENTY);
+	trial_queue_init(&d->hands->lane);
+	assert_true(networks_open(&d->networks, -1));
 	guess_limiter_init(&d->guess_limiter);
 	secret_random(d->secret, OPENME_SECRET_BYTES);
 	openme_server_public(world.header.settings.public_key, d->secret);
@@ -99,6 +106,7 @@ static int tear_down(void **state)
 	(void)state;
 	replay_close(&world.replay);
 	grant_table_free(world.grants);
+	networks_close(&d->networks);
 	directory_free(d->directory);
 	secret_free(d->hands);
 	munmap(d->held, sizeof *d->held);
@@ -166,7 +174,7 @@ static enum verdict through(int client, int64_t stamp)
 		doorman_take_back(&world.doorman, &back, NULL);
 		v = judged(&m);
 	}
-	while (v == VERDICT_COUNT && world.doorman.hands->lane.scanning > 0) {
+	while (v == VERDICT_COUNT && world.doorman.hands->lane.waiting > 0) {
 		doorman_try_keys(&world.doorman);
 		v = judged(&m);
 	}
@@ -216,21 +224,31 @@ static void nobody_s_knock_costs_no_more(void **state)
 	assert_int_equal(world.counters.verdicts[VERDICT_UNKNOWN_SIGNER], 1);
 }
 
-/* The source of a knock that came back is known from then on, if that was fresh. */
+/* The source of a knock that came back is known from then on, if that was fresh. One that is not is
+ * no reason to try every key. */
 static void a_source_is_remembered_for_fresh_knocks_only(void **state)
 {
+	struct addr source = the_source();
+
 	(void)state;
+	knocked_before(ALICE);
+	assert_int_equal(through(DAVE, clock_real_ns() - 2 * WINDOW_NS), VERDICT_COUNT);
+	assert_int_equal(world.counters.verdicts[VERDICT_STALE], 1);
+	assert_int_equal(expected_next(), ALICE);
+	knocked_before(DAVE);
 	knocked_before(ALICE);
 	assert_int_equal(through(DAVE, clock_real_ns() - 2 * WINDOW_NS), VERDICT_STALE);
 	assert_int_equal(expected_next(), ALICE);
+	assert_false(networks_known(&world.doorman.networks, &source));
 	assert_int_equal(through(DAVE, clock_real_ns()), VERDICT_GRANTED);
 	assert_int_equal(expected_next(), DAVE);
+	assert_true(networks_known(&world.doorman.networks, &source));
 }
 
 /* A knock that has left the trial queue leaves nothing behind there. */
 static void slots_are_wiped(void **state)
 {
-	static const struct slot empty;
+	static const struct trial_slot empty;
 
 	(void)state;
 	knocked_before(ALICE);

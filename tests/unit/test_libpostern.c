@@ -66,6 +66,77 @@ static void seals_the_same_bytes(void **state)
 	}
 }
 
+/* The last 8 bytes of the nonce come from the tag. */
+static void shields_as_the_vectors_do(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(postern_extras_vectors); i++) {
+		const struct postern_extras_vector *v = &postern_extras_vectors[i];
+		struct postern_ingredients from = extras_ingredients(v);
+		uint8_t knock[POSTERN_KNOCK_BYTES];
+
+		memset(from.aead_nonce + 4, 0xee, sizeof from.aead_nonce - 4);
+		assert_int_equal(postern_knock_shield(&from, v->shield_key), POSTERN_OK);
+		assert_memory_equal(from.aead_nonce, v->aead_nonce, sizeof v->aead_nonce);
+		assert_int_equal(postern_knock_seal(knock, &from), POSTERN_OK);
+		assert_memory_equal(knock, v->packet, sizeof knock);
+	}
+}
+
+static void shielding_refuses_what_makes_no_tag(void **state)
+{
+	static const uint8_t none[POSTERN_SHIELD_KEY_BYTES];
+	struct postern_ingredients from = extras_ingredients(&postern_extras_vectors[0]);
+	uint8_t nonce[POSTERN_AEAD_NONCE_BYTES];
+
+	(void)state;
+	memset(from.aead_nonce, 0xee, sizeof from.aead_nonce);
+	memcpy(nonce, from.aead_nonce, sizeof nonce);
+	assert_int_equal(postern_knock_shield(&from, none), POSTERN_BAD_KEY);
+	from.size--;
+	assert_int_equal(postern_knock_shield(&from, postern_extras_vectors[0].shield_key),
+	    POSTERN_BAD_ARGUMENT);
+	assert_memory_equal(from.aead_nonce, nonce, sizeof nonce);
+}
+
+/* All but the first bytes of the nonce come from the hint. */
+static void hints_as_the_vectors_do(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(postern_extras_vectors); i++) {
+		const struct postern_extras_vector *v = &postern_extras_vectors[i];
+		struct postern_ingredients from = extras_ingredients(v);
+		uint8_t knock[POSTERN_KNOCK_BYTES];
+
+		memset(from.contents.nonce + sizeof v->hint_random, 0xee,
+		    sizeof from.contents.nonce - sizeof v->hint_random);
+		assert_int_equal(postern_knock_hint(&from), POSTERN_OK);
+		assert_memory_equal(from.contents.nonce, v->random_nonce, sizeof v->random_nonce);
+		assert_int_equal(postern_knock_seal(knock, &from), POSTERN_OK);
+		assert_memory_equal(knock, v->packet, sizeof knock);
+	}
+}
+
+static void hinting_refuses_what_sealing_does(void **state)
+{
+	static const uint8_t none[POSTERN_NONCE_BYTES];
+	const struct postern_ingredients good = extras_ingredients(&postern_extras_vectors[0]);
+	struct postern_ingredients bad = good;
+
+	(void)state;
+	memset(bad.server_public, 0, sizeof bad.server_public);
+	assert_int_equal(postern_knock_hint(&bad), POSTERN_BAD_KEY);
+	assert_memory_equal(bad.contents.nonce, none, sizeof none);
+	bad = good;
+	bad.client_secret[POSTERN_KEY_BYTES] ^= 1;
+	assert_int_equal(postern_knock_hint(&bad), POSTERN_BAD_KEY);
+	assert_memory_equal(bad.contents.nonce, none, sizeof none);
+	bad = good;
+	bad.size--;
+	assert_int_equal(postern_knock_hint(&bad), POSTERN_BAD_ARGUMENT);
+	assert_memory_equal(bad.contents.nonce, none, sizeof none);
+}
+
 /* Each length in a buffer of exactly that length, so that a sanitizer sees a step too far. */
 static void every_other_length_is_refused(void **state)
 {
@@ -260,6 +331,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(opens_what_was_captured),
 	    cmocka_unit_test(seals_the_same_bytes),
+	    cmocka_unit_test(shields_as_the_vectors_do),
+	    cmocka_unit_test(shielding_refuses_what_makes_no_tag),
+	    cmocka_unit_test(hints_as_the_vectors_do),
+	    cmocka_unit_test(hinting_refuses_what_sealing_does),
 	    cmocka_unit_test(every_other_length_is_refused),
 	    cmocka_unit_test(says_what_is_wrong),
 	    cmocka_unit_test(structs_carry_their_size),

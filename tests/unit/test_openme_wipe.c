@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "own_stack.h"
+#include "proto/hint.h"
 #include "proto/openme.h"
 
 static struct openme_ingredients ingredients;
@@ -46,6 +47,28 @@ static void call_client_public(void)
 static void call_secret_usable(void)
 {
 	succeeded = openme_client_secret_usable(ingredients.client_secret);
+}
+
+static uint8_t hint_key[HINT_KEY_BYTES];
+
+static void call_hint_key_of_client(void)
+{
+	succeeded =
+	    hint_key_of_client(hint_key, ingredients.client_secret, ingredients.server_public);
+}
+
+static void call_hint_key_of_server(void)
+{
+	succeeded = hint_key_of_server(hint_key, server_secret, ingredients.server_public,
+	    ingredients.client_secret + OPENME_SEED_BYTES);
+}
+
+static void call_hint_make(void)
+{
+	uint8_t nonce[OPENME_NONCE_BYTES];
+
+	hint_make(nonce, hint_key, packet, 1, packet, packet);
+	succeeded = true;
 }
 
 static void call_careless(void)
@@ -122,6 +145,25 @@ static void a_client_leaves_no_seed(void **state)
 	nothing_of_the_key_remains(call_secret_usable);
 }
 
+static void hints_leave_nothing(void **state)
+{
+	static void (*const calls[])(void) = {
+	    call_hint_key_of_client, call_hint_key_of_server, call_hint_make};
+	uint8_t scalar[crypto_scalarmult_SCALARBYTES], shared[crypto_scalarmult_BYTES];
+
+	(void)state;
+	crypto_sign_ed25519_sk_to_curve25519(scalar, ingredients.client_secret);
+	assert_int_equal(crypto_scalarmult(shared, scalar, ingredients.server_public), 0);
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		run_on_own_stack(calls[i]);
+		assert_false(own_stack_holds(ingredients.client_secret, OPENME_SEED_BYTES));
+		assert_false(own_stack_holds(server_secret, sizeof server_secret));
+		assert_false(own_stack_holds(scalar, sizeof scalar));
+		assert_false(own_stack_holds(shared, sizeof shared));
+		assert_false(own_stack_holds(hint_key, sizeof hint_key));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +172,7 @@ int main(void)
 	    cmocka_unit_test(unseal_leaves_nothing),
 	    cmocka_unit_test(open_leaves_nothing),
 	    cmocka_unit_test(a_client_leaves_no_seed),
+	    cmocka_unit_test(hints_leave_nothing),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, prepare, NULL);

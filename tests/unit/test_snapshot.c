@@ -525,6 +525,7 @@ static void every_index_is_checked(void **state)
 	REFUSED(memset(c[0].name, 'a', sizeof c[0].name));
 	REFUSED(memset(&c[0].revoked, 2, 1));
 	REFUSED(memset(&c[0].wildcard, 255, 1));
+	REFUSED(memset(&c[0].hint_only, 255, 1));
 	REFUSED(p[3].ports = ((struct span){3, 1}));
 	REFUSED(p[0].ports = ((struct span){UINT32_MAX, 2}));
 	REFUSED(r[0].protocol = 1);

@@ -160,6 +160,9 @@ static void secrets_are_left_out_when_there_are_none(void **state)
 	p.shield_key = key;
 	assert_true(provision_yaml(text, sizeof text, &p));
 	assert_non_null(strstr(text, "        shield_key: AQID"));
+	assert_true(provision_json(text, sizeof text, &p));
+	assert_non_null(strstr(text, ",\"shield_key\":\"AQID"));
+	assert_int_equal(text[strlen(text) - 1], '}');
 }
 
 static void a_file_appears_whole_or_not_at_all(void **state)

@@ -1,0 +1,203 @@
+"""The shield: who carries its tag, what becomes of those who do not, and how its key changes. Tags
+are made by other code, or by `postern knock`."""
+
+import json
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+import openme
+import shield
+import yaml as yaml_reader
+from capture import Outgoing
+from daemon import program
+from netns import PATIENCE, eventually
+from openme import SECOND
+from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors/postern-extras.json").read_text())
+
+
+class TagTest(unittest.TestCase):
+    def test_the_tags_of_these_tests_are_those_of_the_vectors(self):
+        for v in VECTORS["vectors"]:
+            made = bytes.fromhex(v["aead_nonce"])
+            epoch = v["timestamp_ns"] // SECOND // shield.EPOCH_S
+            self.assertEqual(epoch, v["shield_epoch"])
+            self.assertEqual(made[:4].hex(), v["shield_random"])
+            self.assertEqual(made[4:], shield.siphash_2_4(
+                bytes.fromhex(v["shield_epoch_key"]),
+                b"\x01" + bytes.fromhex(v["ephemeral_public_key"]) + made[:4]))
+
+
+class ShieldTest(WorldTest):
+    server_settings = {"knock_timeout": LONG}
+
+    def setUp(self):
+        super().setUp()
+        self.key, self.other_key = os.urandom(32), os.urandom(32)
+        self.number = 0
+
+    def start_with(self, mode, key=None, **server):
+        self.start(self.settings(mode, key, **server))
+
+    def settings(self, mode, key=None, **server):
+        return self.configuration(shield=mode, shield_key=openme.text(key or self.key), **server)
+
+    def reconfigure(self, configuration):
+        self.daemon.configure(configuration)
+        self.daemon.reload()
+
+    def target(self):
+        self.number += 1
+        return f"198.51.100.{self.number}"
+
+    def gets_in(self, key=None, early_s=0, client=None, **fields):
+        """Whether a knock with the tag of `key` (none: None) is granted. One that all get in by comes
+        after it."""
+        target, granted = self.target(), self.counted("granted")
+        self.knock(client, target=target, tag=key and shield.tagging(key, early_s), **fields)
+        self.pass_by()
+        return target in self.granted()
+
+    def pass_by(self):
+        """Everything sent before has had its verdict."""
+        def passed():
+            target = self.target()
+            self.knock(self.marker, target=target, tag=shield.tagging(self.in_force))
+            return eventually(lambda: target in self.granted(), within=1)
+        self.assertTrue(eventually(passed), "the tagged marker was not granted")
+
+    @property
+    def in_force(self):
+        return self.newest if hasattr(self, "newest") else self.key
+
+    def junk(self, packet):
+        """The tag of a knock with something else behind it, which is well formed."""
+        return packet[:45] + os.urandom(openme.PACKET_BYTES - 46) + b"\0"
+
+    def test_prefer_serves_both(self):
+        self.start_with("prefer")
+        self.assertTrue(self.gets_in(self.key))
+        self.assertTrue(self.gets_in(None))
+        self.assertTrue(self.gets_in(self.other_key))
+        self.assertEqual(self.counted("untagged"), 0)
+
+    def test_a_server_without_a_shield_serves_both(self):
+        for settings in ({}, {"shield": "prefer"},
+                         {"shield": "off", "shield_key": openme.text(self.key)}):
+            with self.subTest(settings):
+                self.start(self.configuration(**settings))
+                self.assertTrue(self.gets_in(self.key))
+                self.assertTrue(self.gets_in(None))
+
+    def test_require_drops_what_has_no_tag_and_says_nothing(self):
+        self.start_with("require")
+        for family in FAMILIES:
+            with self.subTest(family), Outgoing(self.server) as outgoing:
+                before = self.counted("untagged")
+                self.assertFalse(self.gets_in(None, family=family))
+                self.assertFalse(self.gets_in(self.other_key, family=family))
+                self.assertEqual(self.counted("untagged"), before + 2)
+                self.assertTrue(self.gets_in(self.key, family=family))
+                self.assertEqual(outgoing.frames, [], "the server answered")
+        self.assertEqual(self.counted("handed_on"), self.counted("granted"))
+
+    def test_each_bit_under_the_tag_matters(self):
+        """All but the top one of the ephemeral key, which no knock has."""
+        self.start_with("require")
+        whole = openme.knock(self.alice, self.server_key.public, target=self.target(),
+                             tag=shield.tagging(self.key))
+        flipped = 0
+        for bit in range(8, 45 * 8):
+            if bit == 32 * 8 + 7:
+                continue
+            packet = bytearray(whole)
+            packet[bit // 8] ^= 1 << bit % 8
+            self.deliver(bytes(packet))
+            flipped += 1
+        self.pass_by()
+        self.assertEqual(self.counted("untagged"), flipped)
+        self.assertEqual(self.counted("bad_seal"), 0)
+        granted = self.counted("granted")
+        self.deliver(whole)
+        self.assertTrue(eventually(lambda: self.counted("granted") == granted + 1))
+
+    def test_clocks_may_differ_by_a_minute(self):
+        self.start_with("require")
+        for apart in (-55, -30, 30, 55):
+            self.assertTrue(
+                self.gets_in(self.key, timestamp=openme.now_ns() + apart * SECOND), apart)
+        for early in (3 * shield.EPOCH_S, -3 * shield.EPOCH_S):
+            self.assertFalse(self.gets_in(self.key, early_s=early))
+
+    def test_a_recorded_tag_does_not_shut_its_owner_out(self):
+        """Junk behind it comes first, and often. The knock itself gets in, also where a tag is
+        required: a tag that has come too often is not dropped."""
+        self.start_with("require")
+        target = self.target()
+        whole = openme.knock(self.alice, self.server_key.public, target=target,
+                             tag=shield.tagging(self.key))
+        for _ in range(20):
+            self.deliver(self.junk(whole))
+        self.pass_by()
+        self.deliver(whole)
+        self.assertTrue(eventually(lambda: target in self.granted()))
+        self.assertEqual(self.counted("untagged"), 0)
+
+    def client_file(self, key, name="client.yaml"):
+        path = self.folder / name
+        path.touch(0o600)
+        path.write_text(yaml_reader.safe_dump({"profiles": {"default": {
+            "server_host": self.address(4), "server_udp_port": KNOCK_PORT,
+            "server_pubkey": openme.text(self.server_key.public),
+            "private_key": openme.text(self.alice.secret),
+            **({"shield_key": openme.text(key)} if key else {})}}}))
+        return path
+
+    def tool_gets_in(self, path):
+        """Whether a knock of `postern knock` with that profile is granted."""
+        target = self.target()
+        self.client.run(program("postern"), "--client-config", path, "knock", "--ip", target)
+        self.pass_by()
+        return target in self.granted()
+
+    def test_the_tool_carries_the_tag_of_its_profile(self):
+        self.start_with("require")
+        self.assertTrue(self.tool_gets_in(self.client_file(self.key)))
+        self.assertFalse(self.tool_gets_in(self.client_file(self.other_key)))
+        self.assertFalse(self.tool_gets_in(self.client_file(None)))
+
+    def test_the_key_changes_while_clients_have_either(self):
+        """As the manual page describes it."""
+        old, new = self.client_file(self.key, "old.yaml"), self.client_file(self.other_key, "new.yaml")
+        self.start_with("require")
+        self.assertTrue(self.tool_gets_in(old))
+        self.assertFalse(self.tool_gets_in(new))
+        self.newest = self.other_key
+        self.reconfigure(self.settings(
+            "require", self.other_key, shield_key_old=openme.text(self.key)))
+        self.assertTrue(self.tool_gets_in(old))
+        self.assertTrue(self.tool_gets_in(new))
+        self.reconfigure(self.settings("require", self.other_key))
+        self.assertFalse(self.tool_gets_in(old))
+        self.assertTrue(self.tool_gets_in(new))
+        self.reconfigure(self.settings("prefer", self.other_key))
+        self.assertTrue(self.tool_gets_in(old))
+
+    def added(self, *words):
+        """What `postern add` prints, without what it warns of."""
+        tool = self.server.popen(
+            program("postern"), "--control", self.daemon.control, "--config", self.daemon.file,
+            "add", *words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return tool.communicate(timeout=PATIENCE)[0]
+
+    def test_what_add_prints_gets_in(self):
+        """By its profile, and by the JSON that a QR code is."""
+        self.start_with("require", host=self.address(4))
+        path = self.folder / "added.yaml"
+        for name, words in (("carol", ()), ("dave", ("--json",))):
+            path.touch(0o600)
+            path.write_text(self.added(name, *words))
+            self.assertTrue(self.tool_gets_in(path), name)
