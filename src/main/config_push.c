@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -162,10 +163,33 @@ static struct wishes wishes_of(struct config_push *h, uid_t owner)
 	return wishes;
 }
 
-/* False when the daemon cannot do without. */
-static bool open_wish(const struct wish *w)
+/* Whether nobody is there: another daemon of ours could have the same owner. */
+static bool is_free(struct socket_place place)
 {
-	*w->fd = socket_open(&w->place);
+	int fd;
+
+	place.shared = false;
+	fd = socket_open(&place);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Of those that share its port: none is open yet. */
+static bool is_first(const struct wishes *wishes, const struct wish *w)
+{
+	bool first = w->place.shared;
+
+	for (size_t i = 0; i < wishes->count; i++)
+		first =
+		    first && (wishes->all[i].place.port != w->place.port || *wishes->all[i].fd < 0);
+	return first;
+}
+
+/* False when the daemon cannot do without. `first`: of those that share the port. */
+static bool open_wish(const struct wish *w, bool first)
+{
+	*w->fd = !first || is_free(w->place) ? socket_open(&w->place) : -1;
 	if (*w->fd >= 0)
 		return true;
 	if (w->place.type == SOCK_DGRAM) {
@@ -190,7 +214,7 @@ static bool open_wishes(struct wishes *wishes, struct socket_store *store)
 		const struct wish *w = &wishes->all[i];
 		bool kept = *w->fd >= 0 && !cleared;
 
-		if (*w->fd < 0 && !open_wish(w))
+		if (*w->fd < 0 && !open_wish(w, is_first(wishes, w)))
 			return false;
 		if (*w->fd >= 0 && !kept)
 			socket_store_keep(w->name, *w->fd);

@@ -136,6 +136,14 @@ bool spawn_is_stranger(uid_t uid)
 	return !unused.has_process[uid - UNUSED_UID_FIRST] && getpwuid(uid) == NULL;
 }
 
+bool spawn_last_stranger(uid_t *out)
+{
+	*out = UNUSED_UID_LAST;
+	while (*out >= UNUSED_UID_FIRST && !spawn_is_stranger(*out))
+		(*out)--;
+	return *out >= UNUSED_UID_FIRST;
+}
+
 /* The child's side of spawn_role. */
 static _Noreturn void become_role(enum role role, int executable, int channel)
 {

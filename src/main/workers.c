@@ -31,8 +31,6 @@ unsigned int workers_wanted(const struct settings *s)
 
 bool workers_owner(uid_t *out, const struct socket_store *store)
 {
-	struct identity stranger;
-
 	for (size_t i = 0; i < store->count; i++) {
 		struct stat st;
 
@@ -42,8 +40,5 @@ bool workers_owner(uid_t *out, const struct socket_store *store)
 			return true;
 		}
 	}
-	if (!spawn_stranger(&stranger))
-		return false;
-	*out = stranger.uid;
-	return true;
+	return spawn_last_stranger(out);
 }

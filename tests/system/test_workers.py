@@ -5,10 +5,11 @@ import contextlib
 import os
 import signal
 import socket
+import tempfile
 from pathlib import Path
 
 import openme
-from daemon import command_line, descriptors
+from daemon import Daemon, command_line, descriptors
 from flood import Forger
 from netns import eventually
 from world import FAMILIES, KNOCK_PORT, LONG, WorldTest
@@ -176,6 +177,22 @@ class WorkersTest(Workers):
             line for line in self.daemon.events(level="error")
             if "server.workers" in line.get("why", "")]))
         self.assertEqual(len(self.doormen()), self.workers)
+
+
+    def test_another_daemon_of_ours(self):
+        """Its sockets would have the same owner."""
+        self.start(self.configuration(firewall="none"))
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        second = Daemon(self.server, folder, self.configuration(firewall="none"))
+        self.addCleanup(second.close)
+        second.start(ready=False)
+        self.assertTrue(eventually(lambda: [
+            line for line in second.lines()
+            if line["message"].startswith(f"cannot listen on UDP port {KNOCK_PORT}")]))
+        self.assertEqual(len(self.udp_sockets()), self.workers)
+        second.process.kill()
+        second.process.wait()
+        second.killed = True
 
 
 class WorkersStoreTest(Workers):
