@@ -40,13 +40,16 @@ struct held {
 	} requests[HELD_REQUESTS];
 };
 
-/* A memory file for it, that can neither grow nor shrink; -1 with errno. */
+#define HELD_MOST 16 /* doormen */
+
+/* A memory file with room for that of every doorman, that can neither grow nor shrink; what is not
+ * used takes no memory. -1 with errno. */
 int held_create(void);
 /* Whether `fd`, which is from elsewhere, is such a file. */
 bool held_is(int fd);
-/* With -1 memory of this process alone. NULL with errno. The mapping lives as long as the process.
- */
-struct held *held_map(int fd);
+/* That of a doorman, by its number. With -1 memory of this process alone. NULL with errno. The
+ * mapping lives as long as the process. */
+struct held *held_map(int fd, unsigned int number);
 
 /* How many of a protocol may wait. */
 size_t held_places(enum record_protocol protocol);

@@ -111,11 +111,13 @@ static enum control_shield find_place(const struct kernel_shield *k)
 	return k->filter ? CONTROL_SHIELD_SOCKET : CONTROL_SHIELD_USER;
 }
 
-void kernel_shield_filter(struct kernel_shield *k, int socket)
+void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count)
 {
-	if (socket < 0 || k->loaded.socket < 0)
+	if (sockets[0] < 0 || k->loaded.socket < 0)
 		return;
-	k->filter = socket_put_program(socket, k->loaded.socket);
+	k->filter = true;
+	for (unsigned int i = 0; k->filter && i < count; i++)
+		k->filter = socket_put_program(sockets[i], k->loaded.socket);
 	if (!k->filter)
 		log_event(LOG_LEVEL_WARN, "no shield at the socket", "why", strerror(errno), "then",
 		    BEHIND, NULL);

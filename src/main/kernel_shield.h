@@ -41,6 +41,6 @@ struct kernel_shield {
  */
 void kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);
-/* Has the filter look at the socket (-1: there is none). */
-void kernel_shield_filter(struct kernel_shield *k, int socket);
+/* Has the filter look at the sockets, one of each doorman (-1: there is none). */
+void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count);
 #endif

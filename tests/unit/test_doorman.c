@@ -217,7 +217,7 @@ static int set_up_door(void **state)
 		c->expires_ns = NEVER_NS;
 	}
 	fds.fd[FD_KEEPER] = join(&world.keeper, ROLE_KEEPER);
-	fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
+	fds.fd[FD_DOORMAN_COUNTERS] = counters_create(1);
 	fds.fd[FD_HELD] = kept_held;
 	kept_held = -1;
 	d->process.main =
@@ -424,7 +424,7 @@ static void what_was_read_before_a_stop_is_handed_on(void **state)
 static void start_another(uint64_t judged)
 {
 	int fd = held_create();
-	struct held *left = held_map(fd);
+	struct held *left = held_map(fd, 0);
 	void *state = NULL;
 	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES], plain[OPENME_NONCE_BYTES];
 	uint8_t secret[OPENME_SECRET_BYTES];
@@ -1385,11 +1385,11 @@ static bool begins_with(int counters, int held, size_t nth)
 static void no_start_by_halves(void **state)
 {
 	(void)state;
-	assert_true(begins_with(counters_create(), held_create(), 0));
+	assert_true(begins_with(counters_create(1), held_create(), 0));
 	assert_false(begins_with(-1, held_create(), 0));
-	assert_false(begins_with(counters_create(), epoll_create1(EPOLL_CLOEXEC), 0));
+	assert_false(begins_with(counters_create(1), epoll_create1(EPOLL_CLOEXEC), 0));
 	for (size_t nth = 1; nth <= 2; nth++)
-		assert_false(begins_with(counters_create(), held_create(), nth));
+		assert_false(begins_with(counters_create(1), held_create(), nth));
 }
 
 /* With what it would take; goes on only with `sandbox: best`, and main is told. */
@@ -1403,7 +1403,7 @@ static void what_is_not_locked_is_said(void **state)
 		caught_log_begin(LOG_LEVEL_WARN);
 		sandbox_take_best(best);
 		unlockable = lacks;
-		assert_int_equal(begins_with(counters_create(), held_create(), 0), best || !lacks);
+		assert_int_equal(begins_with(counters_create(1), held_create(), 0), best || !lacks);
 		unlockable = false;
 		said = caught_log_end();
 		assert_int_equal(strstr(said, "locked memory") != NULL, lacks);
