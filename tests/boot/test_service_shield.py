@@ -2,12 +2,14 @@
 says."""
 
 import json
+import re
+from pathlib import Path
 
 from booted_world import BootedTest
 from netns import eventually, run
 
 DROP_IN = "/etc/systemd/system/posternd.service.d/kernel-shield.conf"
-EXAMPLE = "/usr/share/doc/postern/examples/kernel-shield.conf"
+DOC = Path(__file__).parents[2] / "doc"
 REFUSED = "bpf() is not permitted here"
 
 
@@ -22,10 +24,13 @@ class ShieldTest(BootedTest):
 
     def serve(self, settings="", drop_in=False):
         """As the tool says where junk is dropped."""
-        self.configure(self.good.replace("server:\n", f"server:\n{settings}", 1))
+        good = self.good.replace('  interface: ""\n', "")
+        self.configure(good.replace("server:\n", f"server:\n{settings}", 1))
         self.machine.run("rm", "-f", DROP_IN)
         if drop_in:
-            self.machine.run("install", "-D", "-m", "644", EXAMPLE, DROP_IN)
+            guide = (DOC / "flood.md").read_text()
+            self.machine.shell(re.search(r"^```sh systemd\n(.*?)^```$", guide, re.M | re.S)[1]
+                               .replace("/usr/local/", "/usr/"))
         self.machine.run("systemctl", "stop", "posternd", "postern-guard")
         self.machine.run("systemctl", "daemon-reload")
         self.since = self.machine.cursor()
