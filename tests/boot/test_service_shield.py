@@ -58,7 +58,8 @@ class ShieldTest(BootedTest):
         self.serve("  shield_at: xdp\n  shield: require\n  interface: wire\n", drop_in=True)
         self.assertTrue(eventually(lambda: "xdp" in self.device()), self.device())
         self.assert_serves()
-        self.machine.run("systemctl", "stop", "posternd", "postern-guard")
+        self.machine.run("systemctl", "stop", "posternd")
+        self.machine.run("postern", "release", "--yes")
         self.assertNotIn("xdp", self.device())
 
     def device(self):
