@@ -602,7 +602,7 @@ static void whoever_sends_more_waits_longer(void **state)
 
 		memcpy(r.bytes, world.packet, sizeof world.packet);
 		r.bytes[101] = (uint8_t)i;
-		held_put(world.doorman.held, i, &r);
+		held_put(world.doorman.held, i, &r, i);
 	}
 	arrival_take_up_held(&world.doorman);
 	before = counted(VERDICT_HANDED_ON);
@@ -683,6 +683,39 @@ static void each_slot_that_was_left(void **state)
 		    world.doorman.next_slot, slots_left[i].taken_up ? (slot + 1) % HELD_SLOTS : 0);
 		if (slots_left[i].taken_up && whole)
 			assert_int_equal(world.handed.record.slot, slot);
+	}
+}
+
+/* What came first is judged first: in hands before in rings, wherever it stands. */
+static void what_was_left_keeps_its_order(void **state)
+{
+	static const int order[] = {CAROL, ALICE, BOB, ALICE, CAROL, BOB};
+	enum { LEFT = sizeof order / sizeof *order };
+	uint8_t packets[LEFT][OPENME_PACKET_BYTES], keys[LEFT][OPENME_KEY_BYTES];
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	memset(h, 0, sizeof *h);
+	for (size_t i = 0; i < LEFT; i++) {
+		struct record r = {.source = {{0x20}}, .size = sizeof world.packet};
+
+		knock_by(order[i]);
+		memcpy(r.bytes, world.packet, sizeof world.packet);
+		memcpy(packets[i], world.packet, sizeof world.packet);
+		memcpy(keys[i], world.key, sizeof world.key);
+		if (i < LEFT / 2) {
+			h->slots[100 - 40 * i].record = r;
+			h->slots[100 - 40 * i].arrived = 1000 + i;
+		} else {
+			held_put(h, 2000 - 300 * i, &r, 1000 + i);
+		}
+	}
+	start_another(0);
+	run_scan();
+	for (size_t i = 0; i < LEFT; i++) {
+		memcpy(world.packet, packets[i], sizeof world.packet);
+		memcpy(world.key, keys[i], sizeof world.key);
+		assert_int_not_equal(handed_on(), -1); /* it is this very packet */
 	}
 }
 
@@ -1587,6 +1620,7 @@ int main(void)
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),
+	    T(what_was_left_keeps_its_order),
 	    T(no_slot_behind_the_last),
 	    T(held_until_the_configuration_is_here),
 	    T(more_than_can_be_held),
