@@ -222,9 +222,11 @@ enum guess { GUESS_NONE, GUESS_SOURCE, GUESS_HINT };
 struct message_knock {
 	uint64_t generation; /* of the snapshot that `holder` is an index of */
 	uint32_t holder;
-	uint8_t guessed;      /* enum guess; not 0: the doorman has not tried the signature */
-	uint8_t key[32];      /* that sealed the packet */
-	int64_t timestamp_ns; /* the doorman's note to itself, for a knock that comes back */
+	uint8_t guessed; /* enum guess; not 0: the doorman has not tried the signature */
+	uint8_t key[32]; /* that sealed the packet */
+	/* What it states: the doorman's note to itself, for a knock that comes back. */
+	int64_t timestamp_ns;
+	struct addr target;
 	struct record record;
 };
 

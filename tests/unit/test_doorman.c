@@ -258,10 +258,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A packet goes to the door, and is not looked at yet. */
-static void knock_by(int client)
+static void make_knock(int client, const struct addr *target)
 {
-	struct openme_ingredients in = {.knock = {.timestamp_ns = clock_real_ns()}};
+	struct openme_ingredients in = {
+	    .knock = {.timestamp_ns = clock_real_ns(), .target = *target}};
 
 	secret_of(in.client_secret, client);
 	memcpy(in.server_public, world.server_public, sizeof in.server_public);
@@ -271,6 +271,14 @@ static void knock_by(int client)
 	memcpy(world.plain, in.knock.nonce, sizeof world.plain);
 	assert_true(openme_seal(world.packet, &in));
 	assert_true(openme_unseal(world.key, world.server_secret, world.packet));
+}
+
+/* A packet goes to the door, and is not looked at yet. */
+static void knock_by(int client)
+{
+	static const struct addr its_source;
+
+	make_knock(client, &its_source);
 	assert_int_equal(sendto(world.street, world.packet, sizeof world.packet, 0,
 	                     (struct sockaddr *)&world.door, sizeof world.door),
 	    sizeof world.packet);
@@ -567,6 +575,39 @@ static void copies_are_dropped(void **state)
 	assert_int_equal(handed_on(), -1);
 	assert_int_equal(counted(VERDICT_REPLAYED), 10);
 	assert_int_equal(counted(VERDICT_HANDED_ON), 2);
+}
+
+/* It comes from there, and is handed on as this client's; -1: not at all. */
+static int64_t taken_from(const struct addr *source)
+{
+	struct record r = {.source = *source, .size = sizeof world.packet};
+
+	memcpy(r.bytes, world.packet, sizeof world.packet);
+	held_put(world.doorman.held, 0, &r);
+	arrival_take_up_held(&world.doorman);
+	run_scan();
+	return handed_on();
+}
+
+/* By somebody who has recorded the knock on its way, and can make no use of it: whether its key was
+ * searched for, or guessed wrong. */
+static void who_was_overtaken_is_handed_on(void **state)
+{
+	static const struct addr owner = {{0x20, 1}}, thief = {{0x20, 2}};
+
+	(void)state;
+	make_knock(CAROL, &owner);
+	assert_int_equal(taken_from(&thief), CAROL);
+	assert_int_equal(taken_from(&thief), -1);
+	assert_int_equal(taken_from(&owner), CAROL);
+	assert_int_equal(taken_from(&owner), -1);
+	assert_int_equal(taken_from(&thief), -1);
+	make_knock(BOB, &owner);
+	assert_int_equal(taken_from(&thief), CAROL);
+	give_back(false);
+	run_scan();
+	assert_int_equal(handed_on(), BOB);
+	assert_int_equal(taken_from(&owner), CAROL);
 }
 
 /* What came back, or may count by now, is not taken for a copy. */
@@ -1614,6 +1655,7 @@ int main(void)
 	    T(all_that_waited),
 	    T(what_waits_is_not_believed),
 	    T(copies_are_dropped),
+	    T(who_was_overtaken_is_handed_on),
 	    T(not_every_copy_is_dropped),
 	    T(whoever_sends_more_waits_longer),
 	    T(what_waits_at_a_stop_is_served),
