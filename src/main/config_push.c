@@ -114,7 +114,7 @@ static size_t wishes_of(struct wish out[static WISHES_MOST], struct config_push 
 
 	if (s->openme && s->intake == CONF_INTAKE_CAPTURE)
 		count = captures_of(out, h);
-	else if (s->openme)
+	else if (s->openme && !h->ring)
 		out[count++] = (struct wish){"openme", &h->udp,
 		    {.type = SOCK_DGRAM, .port = s->udp_port, .interface = s->interface}};
 	if (s->openspa.enabled)

@@ -10,6 +10,7 @@ struct config_push {
 	int fd; /* of the snapshot */
 	struct snapshot snapshot;
 	int udp;                     /* openme's; -1: as before, or none */
+	bool ring;                   /* knocks come by one, and by no socket */
 	int udp6;                    /* the same of IPv6, where it is captured */
 	int openspa;                 /* -1: as before, or none */
 	int health;                  /* -1: as before, or none */
