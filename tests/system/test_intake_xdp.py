@@ -58,9 +58,5 @@ class TakenPolicyTest(Taken, test_refuse.PolicyTest):
     pass
 
 
-class TakenVectorTest(Taken, test_refuse.VectorTest):
-    pass
-
-
 class TakenReloadTest(Taken, test_reload.ReloadTest):
     pass
