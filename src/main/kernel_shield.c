@@ -370,6 +370,8 @@ static void say_attached(const struct main_process *m, const struct message_shie
 	char name[IF_NAMESIZE] = "?";
 
 	if_indextoname((unsigned int)a->index, name);
+	if (a->error == 0 && a->mode == ATTACH_NONE)
+		return; /* taken away, as it was to be */
 	if (a->error == 0)
 		say_stands(name, a->mode);
 	else
