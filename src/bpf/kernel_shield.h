@@ -68,7 +68,7 @@ _Static_assert(1 << (64 - 55) == KERNEL_SHIELD_ADDRESSES, "as many places as the
 	X(MALFORMED, "malformed")     /* top bit of the key, S >= L */            \
 	X(NO_TAG, "no-tag")           /* and `require` */                         \
 	X(SENDER_LANE, "sender-lane") /* untagged, and too many of this sender */ \
-	X(FULL_LANE, "full-lane")     /* untagged, and too many of all */     \
+	X(FULL_LANE, "full-lane")     /* untagged, and too many of all */         \
 	X(RING_FULL, "ring-full")     /* the daemon has not read in time */
 
 enum kernel_shield_count {

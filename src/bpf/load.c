@@ -43,8 +43,8 @@ static int copy_of(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static bool take(struct kernel_shield_loaded *out, const struct shield_object *o,
-    enum kernel_shield_parts parts)
+static bool take(
+    struct kernel_shield_loaded *out, const struct shield_object *o, enum kernel_shield_parts parts)
 {
 	const bool with_xdp = parts != KERNEL_SHIELD_FILTER, ring = parts == KERNEL_SHIELD_RING;
 
@@ -55,12 +55,12 @@ static bool take(struct kernel_shield_loaded *out, const struct shield_object *o
 	out->addresses = copy_of(bpf_map__fd(o->maps.data_address));
 	out->counts = copy_of(bpf_map__fd(o->maps.data_counts));
 	out->ring = ring ? copy_of(bpf_map__fd(o->maps.knocks)) : -1;
-	return (out->xdp >= 0 || !with_xdp) && (out->ring >= 0 || !ring) && out->socket >= 0 && out->control >= 0 &&
-	       out->addresses >= 0 && out->counts >= 0;
+	return (out->xdp >= 0 || !with_xdp) && (out->ring >= 0 || !ring) && out->socket >= 0 &&
+	       out->control >= 0 && out->addresses >= 0 && out->counts >= 0;
 }
 
-static void set_up(struct shield_object *o, uint16_t port, bool one_interface,
-    enum kernel_shield_parts parts)
+static void set_up(
+    struct shield_object *o, uint16_t port, bool one_interface, enum kernel_shield_parts parts)
 {
 	o->rodata->settings.port = __builtin_bswap16(port);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

@@ -15,12 +15,12 @@ struct kernel_shield_loaded {
 	int control; /* pieces of memory to map (bpf/pages.h) */
 	int addresses;
 	int counts;
-	int ring; /* map: where the program for devices hands knocks over (intake/ring.h) */
+	int ring;        /* map: where the program for devices hands knocks over (intake/ring.h) */
 	uint32_t xdp_id; /* of the program, for as long as the kernel has it */
 };
 
-#define KERNEL_SHIELD_NONE            \
-	{                             \
+#define KERNEL_SHIELD_NONE                \
+	{                                 \
 		-1, -1, -1, -1, -1, -1, 0 \
 	}
 

@@ -3,9 +3,9 @@
  * and so does what would have to be put together first: fragments are judged by the socket filter
  * and by the doorman when they are whole.
  *
- * With settings.ring a knock is taken out here: it goes to the doorman by a ring, and the stack never
- * sees it. Then what is not of a knock's size and version is the stack's, which has nobody at that
- * port, as at any closed one; so are fragments and IPv6 packets with extension headers. */
+ * With settings.ring a knock is taken out here: it goes to the doorman by a ring, and the stack
+ * never sees it. Then what is not of a knock's size and version is the stack's, which has nobody at
+ * that port, as at any closed one; so are fragments and IPv6 packets with extension headers. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -21,13 +21,13 @@
 #include "bpf/kernel_shield.h"
 #include "intake/ring_knock.h"
 
-#define VLAN_TAGS_MOST     2
-#define VLAN_NUMBER        0x0fff
-#define EXTENSIONS_MOST    6
-#define FRAGMENT_BITS      0x3fff /* more fragments, and the offset */
-#define UDP_KNOCK_BYTES    (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
+#define VLAN_TAGS_MOST       2
+#define VLAN_NUMBER          0x0fff
+#define EXTENSIONS_MOST      6
+#define FRAGMENT_BITS        0x3fff /* more fragments, and the offset */
+#define UDP_KNOCK_BYTES      (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
 #define IP_HEADER_WORDS_MOST 30
-#define ADDRESS_WORDS_FOUR 0xffff /* ::ffff:0:0/96, with the address behind it */
+#define ADDRESS_WORDS_FOUR   0xffff /* ::ffff:0:0/96, with the address behind it */
 
 const volatile struct kernel_shield_settings settings = {0};
 
@@ -320,8 +320,8 @@ static __always_inline int refuse(enum kernel_shield_count what)
 	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
 }
 
-static __always_inline int take(const struct addresses_of *a, const uint8_t *udp,
-    enum kernel_shield_count what)
+static __always_inline int take(
+    const struct addresses_of *a, const uint8_t *udp, enum kernel_shield_count what)
 {
 	if (what < KERNEL_SHIELD_WRONG_SIZE && !hand_over(a, udp))
 		what = KERNEL_SHIELD_RING_FULL;

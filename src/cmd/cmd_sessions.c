@@ -80,13 +80,13 @@ static void print_shield(const struct daemon_state *state)
 	static const char *const where[CONTROL_SHIELDS] = {"in the daemon alone", "at its socket",
 	    "at the network device (XDP, generic)", "at the network device (XDP, native)"};
 
-	static const char *const intakes[CONTROL_INTAKES] = {[CONTROL_INTAKE_CAPTURE] =
-		"Knocks are captured\n",
+	static const char *const intakes[CONTROL_INTAKES] = {
+	    [CONTROL_INTAKE_CAPTURE] = "Knocks are captured\n",
 	    [CONTROL_INTAKE_XDP] = "Knocks are taken at the network device (XDP)\n",
 	    [CONTROL_INTAKE_XDP_IN_PART] =
-		"Knocks are taken at network devices (XDP), and one of these is DEAF\n",
+	        "Knocks are taken at network devices (XDP), and one of these is DEAF\n",
 	    [CONTROL_INTAKE_XDP_NOWHERE] =
-		"Knocks are heard NOWHERE: no network device has the program (XDP)\n"};
+	        "Knocks are heard NOWHERE: no network device has the program (XDP)\n"};
 
 	if (intakes[state->intake] != NULL)
 		fputs(intakes[state->intake], stdout);

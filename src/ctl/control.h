@@ -26,8 +26,8 @@
 enum control_type {
 	/* requests, without a body */
 	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client,
-	                       * and STAT: for CONTROL_GUARD, CONTROL_SHIELD, CONTROL_INTAKE, and for every layer of
-	                       * the sandbox that the daemon does without */
+	                       * and STAT: for CONTROL_GUARD, CONTROL_SHIELD, CONTROL_INTAKE, and
+	                       * for every layer of the sandbox that the daemon does without */
 	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
 	CONTROL_STATS = 3,    /* answered by STAT */
 	/* replies */

@@ -28,7 +28,8 @@ bool ring_map(struct knock_ring *r, int fd, size_t bytes)
 		munmap(read, page);
 		return false;
 	}
-	*r = (struct knock_ring){read, (const unsigned long *)(const void *)written, written + page, bytes};
+	*r = (struct knock_ring){
+	    read, (const unsigned long *)(const void *)written, written + page, bytes};
 	return true;
 }
 
@@ -49,8 +50,8 @@ static void take(struct record *r, const uint8_t *at)
 	memcpy(r->bytes, d.bytes, d.size);
 }
 
-/* Before the kernel is asked whether there is more: it wakes us only for what it writes at the place
- * that it sees us at. */
+/* Before the kernel is asked whether there is more: it wakes us only for what it writes at the
+ * place that it sees us at. */
 static void leave_at(struct knock_ring *r, unsigned long place)
 {
 	__atomic_store_n(r->read, place, __ATOMIC_SEQ_CST);
@@ -82,7 +83,8 @@ size_t ring_receive(struct knock_ring *r, struct record *const records[], size_t
 		}
 		if (head == sizeof(struct ring_knock))
 			take(records[got++], at + BPF_RINGBUF_HDR_SZ);
-		place += (BPF_RINGBUF_HDR_SZ + size + ALIGNMENT - 1) & ~(unsigned long)(ALIGNMENT - 1);
+		place +=
+		    (BPF_RINGBUF_HDR_SZ + size + ALIGNMENT - 1) & ~(unsigned long)(ALIGNMENT - 1);
 	}
 	leave_at(r, place);
 	return got;

@@ -1,6 +1,6 @@
-/* Knocks by a BPF ring buffer. Its layout is the kernel's ABI: a page with the reader's place, which
- * alone is written here, one with the writer's, then the data, mapped twice in a row so that none is
- * split. libbpf could read it, and is in no process but main. */
+/* Knocks by a BPF ring buffer. Its layout is the kernel's ABI: a page with the reader's place,
+ * which alone is written here, one with the writer's, then the data, mapped twice in a row so that
+ * none is split. libbpf could read it, and is in no process but main. */
 #ifndef INTAKE_RING_H
 #define INTAKE_RING_H
 

@@ -8,7 +8,7 @@
 #define RING_DATAGRAM_BYTES 173
 
 struct ring_knock {
-	uint64_t from[2], to[2]; /* in the order of the network; IPv4 mapped */
+	uint64_t from[2], to[2];               /* in the order of the network; IPv4 mapped */
 	uint8_t datagram[RING_DATAGRAM_BYTES]; /* with its UDP header */
 	uint8_t unused[3];
 };

@@ -174,8 +174,8 @@ static void say_stands(const char *device, uint8_t mode)
 	    modes[mode], NULL);
 }
 
-/* --- Knocks past the stack: a device without the program would be deaf, so each that is there has it
- * before anything else is done, or a socket takes its place. */
+/* --- Knocks past the stack: a device without the program would be deaf, so each that is there has
+ * it before anything else is done, or a socket takes its place. */
 
 void kernel_shield_let_go(struct kernel_shield *k)
 {
@@ -377,9 +377,9 @@ static void say_attached(const struct main_process *m, const struct message_shie
 	else
 		log_event(ring ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "no shield at a device",
 		    "interface", name, "why", say_refused(a->error), "then",
-		    ring                ? "what knocks there is NOT HEARD"
+		    ring               ? "what knocks there is NOT HEARD"
 		    : m->shield.filter ? "junk is dropped at the socket"
-		                        : BEHIND,
+		                       : BEHIND,
 		    NULL);
 }
 
@@ -430,8 +430,7 @@ void main_check_shield(struct main_process *m)
 	put_addresses(&m->shield);
 	check_devices(m);
 	m->shield.place = find_place(&m->shield);
-	if (m->shield.place != before ||
-	    kernel_shield_intake(&m->shield, &m->settings) != heard)
+	if (m->shield.place != before || kernel_shield_intake(&m->shield, &m->settings) != heard)
 		main_tell_status(m);
 }
 

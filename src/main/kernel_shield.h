@@ -36,9 +36,9 @@ struct kernel_shield {
 	}
 
 /* Takes away what an earlier daemon has left at devices, known by its note beside the control
- * socket, and loads what server.shield_at and server.intake ask for; what cannot be had is said, and
- * the next place is used. With intake: xdp its program is at the devices then, and knocks wait, or
- * loaded.ring is -1. False, having said why, when nothing could be heard.
+ * socket, and loads what server.shield_at and server.intake ask for; what cannot be had is said,
+ * and the next place is used. With intake: xdp its program is at the devices then, and knocks wait,
+ * or loaded.ring is -1. False, having said why, when nothing could be heard.
  */
 bool kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);

@@ -1,6 +1,6 @@
 /* Knocks that the program at the device takes past the stack: which, what arrives, and what becomes
- * of the rest, in the kernel, by its own test run. A kernel or a container that does not let us is no
- * failure. */
+ * of the rest, in the kernel, by its own test run. A kernel or a container that does not let us is
+ * no failure. */
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -42,15 +42,13 @@ static void put_keys(enum kernel_shield_mode mode, int64_t for_ns)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	shield_keys_of_half(&keys, secret, 1, shield_half(now_ns));
-	kernel_shield_put_keys(
-	    control, mode, &keys, t.tv_sec * NS_PER_SECOND + t.tv_nsec + for_ns);
+	kernel_shield_put_keys(control, mode, &keys, t.tv_sec * NS_PER_SECOND + t.tv_nsec + for_ns);
 }
 
 static int set_up(void **state)
 {
 	const char *const texts[] = {FRAME_OURS_FOUR, FRAME_OURS_SIX, "::1"};
-	struct kernel_shield_addresses *addresses =
-	    kernel_shield_map_addresses(loaded.addresses);
+	struct kernel_shield_addresses *addresses = kernel_shield_map_addresses(loaded.addresses);
 	struct addr ours[3];
 
 	(void)state;
@@ -220,10 +218,8 @@ static void damaged_on_the_way(void **state)
 			                     .wrong_sum = (uint16_t)(1 << bit)},
 			    PASS);
 	for (int six = 0; six < 2; six++) {
-		const struct frame_kind kind = {.six = six,
-		    .udp_sum = true,
-		    .payload = packet,
-		    .payload_bytes = sizeof packet};
+		const struct frame_kind kind = {
+		    .six = six, .udp_sum = true, .payload = packet, .payload_bytes = sizeof packet};
 		size_t size = frame_build(frame, &kind);
 
 		frame[size - 100] ^= 1;
