@@ -91,6 +91,7 @@ static void show_status(struct conversation *c)
 
 	send_stat(c, CONTROL_GUARD, s->guard);
 	send_stat(c, CONTROL_SHIELD, s->shield);
+	send_stat(c, CONTROL_INTAKE, s->intake);
 	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
 		if ((s->without & 1U << l) != 0)
 			send_stat(c, sandbox_layer_name(l), 1);
@@ -195,7 +196,8 @@ static uint64_t refused_by_kernel(const struct kernel_shield_counts *counts, enu
 	    [KERNEL_SHIELD_MALFORMED] = VERDICT_MALFORMED,
 	    [KERNEL_SHIELD_NO_TAG] = VERDICT_UNTAGGED,
 	    [KERNEL_SHIELD_SENDER_LANE] = VERDICT_BUSY,
-	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY};
+	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY,
+	    [KERNEL_SHIELD_RING_FULL] = VERDICT_BUSY};
 	uint64_t sum = 0;
 
 	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE; n < KERNEL_SHIELD_COUNT_MOST;

@@ -102,7 +102,7 @@ void arrival_ready(void *context)
 		records[i] = &d->arriving[i];
 	for (int batch = 0; batch < BATCHES_OF_TURN && got == SOCKET_BATCH; batch++) {
 		got = intake_receive(
-		    &(struct intake){from->source.fd, from->kind}, records, SOCKET_BATCH);
+		    &(struct intake){from->source.fd, from->kind, &d->ring}, records, SOCKET_BATCH);
 		for (size_t i = 0; i < got; i++) {
 			records[i]->protocol = (uint8_t)from->protocol;
 			take_arrival(d, records[i], now_ns);

@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "doorman/arrival.h"
 #include "doorman/response.h"
+#include "intake/ring_knock.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 #include "proc/slice.h"
@@ -104,8 +105,10 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	take_socket(d, &d->six, kind, message_fds_take(fds, FD_OPENME6));
 	take_socket(
 	    d, &d->sockets[RECORD_OPENSPA], INTAKE_SOCKET, message_fds_take(fds, FD_OPENSPA));
-	if (first)
+	if (first) {
+		take_socket(d, &d->sockets[RECORD_OPENME], INTAKE_XDP, d->ring_fd);
 		arrival_take_up_held(d);
+	}
 	return 0;
 }
 
@@ -184,6 +187,9 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	prepare_socket(d, &d->six, RECORD_OPENME);
 	budget_init(&d->budget);
 	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))
+		return false;
+	d->ring_fd = message_fds_take(fds, FD_RING);
+	if (d->ring_fd >= 0 && !ring_map(&d->ring, d->ring_fd, RING_BYTES))
 		return false;
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&

@@ -174,7 +174,7 @@ static struct wishes wishes_of(struct config_push *h, uid_t owner)
 	requests.port = s->openspa.port;
 	if (s->openme && s->intake == CONF_INTAKE_CAPTURE)
 		wish_for_captures(&wishes, h);
-	else if (s->openme)
+	else if (s->openme && !h->ring)
 		wish_for_each(&wishes, "openme", h->udp, &knocks, h->doormen);
 	if (s->openspa.enabled)
 		wish_for_each(&wishes, "openspa", h->openspa, &requests, h->doormen);

@@ -14,6 +14,7 @@ struct config_push {
 	/* For each doorman; -1: as before, or none. */
 	int udp[DOORMEN_MOST]; /* openme's */
 	int openspa[DOORMEN_MOST];
+	bool ring;                   /* knocks come by one, and by no socket */
 	int udp6;                    /* openme's of IPv6, where it is captured */
 	int health;                  /* -1: as before, or none */
 	int hints;                   /* file of the clients' hint keys; -1: none */

@@ -122,13 +122,13 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		m->firewall = socket_store_take_firewall(&m->store);
 		ok = main_take_lease(m);
 	}
-	if (ok)
-		kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
+	ok = ok && kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
+	h.ring = m->shield.loaded.ring >= 0;
 	if (ok)
 		m->doormen = h.doormen = workers_wanted(h.snapshot.settings);
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store);
-	if (ok && h.snapshot.settings->intake == CONF_INTAKE_SOCKET) /* a capture has its own */
+	if (ok && h.snapshot.settings->intake != CONF_INTAKE_CAPTURE) /* a capture has its own */
 		kernel_shield_filter(&m->shield, h.udp, h.doormen);
 	ok = ok && main_push_config(m, &loaded->secret, &h) && follow_interface(m, &h) &&
 	     main_watch_shield(m);
@@ -141,6 +141,8 @@ static bool start(struct main_process *m, struct loaded *loaded)
 	if (ok)
 		hint_maker_start(&m->hints, m->options, &loaded->secret, &h);
 	config_push_close(&h);
+	if (!ok)
+		kernel_shield_let_go(&m->shield);
 	return ok;
 }
 

@@ -83,6 +83,7 @@ static bool open_inherited(struct inherited *in, const struct main_process *m,
 	if (m->firewall >= 0)
 		in->of[ROLE_KEEPER].fd[FD_FIREWALL] = fcntl(m->firewall, F_DUPFD_CLOEXEC, 0);
 	share(in, ROLE_DOORMAN, FD_SHIELD_CONTROL, m->shield.loaded.control);
+	share(in, ROLE_DOORMAN, FD_RING, m->shield.loaded.ring);
 	share(in, ROLE_DESK, FD_SHIELD_COUNTS, m->shield.loaded.counts);
 	share(in, ROLE_KEEPER, FD_SHIELD_PROGRAM, m->shield.loaded.xdp);
 	in->of[ROLE_DESK].fd[FD_CONTROL] = fcntl(m->control, F_DUPFD_CLOEXEC, 0);

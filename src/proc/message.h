@@ -37,6 +37,7 @@ enum phase { PHASE_START = 1, PHASE_RUN = 2 };
 	X(SHIELD_CONTROL)    \
 	X(SHIELD_COUNTS)     \
 	X(SHIELD_PROGRAM)    \
+	X(RING)              \
 	X(NETWORKS)          \
 	X(FIREWALL)          \
 	X(CONTROL)           \
@@ -58,7 +59,7 @@ enum message_fd {
 #define NO_FDS          0U
 #define BEGIN_DOORMAN_FDS                                                    \
 	(FD_SET_OF(KEEPER) | FD_SET_OF(DOORMAN_COUNTERS) | FD_SET_OF(HELD) | \
-	    FD_SET_OF(SHIELD_CONTROL) | FD_SET_OF(NETWORKS))
+	    FD_SET_OF(SHIELD_CONTROL) | FD_SET_OF(NETWORKS) | FD_SET_OF(RING))
 #define BEGIN_KEEPER_FDS                                                                           \
 	(FD_SET_OF(DOORMAN) | FD_SET_OF(DESK) | FD_SET_OF(RUNNER) | FD_SET_OF(PRIVILEGED_RUNNER) | \
 	    FD_SET_OF(KEEPER_COUNTERS) | FD_SET_OF(RULE_JOURNAL) | FD_SET_OF(REPLAY) |             \
@@ -185,6 +186,7 @@ struct message_status {
 	uint8_t without; /* layers of all sandboxes, by bit */
 	uint8_t guard;   /* enum control_guard */
 	uint8_t shield;  /* enum control_shield */
+	uint8_t intake;  /* enum control_intake */
 };
 
 /* serverStart, before the first configuration is handed out, and serverStop, after the keeper has

@@ -583,7 +583,7 @@ static int64_t taken_from(const struct addr *source)
 	struct record r = {.source = *source, .size = sizeof world.packet};
 
 	memcpy(r.bytes, world.packet, sizeof world.packet);
-	held_put(world.doorman.held, 0, &r);
+	held_put(world.doorman.held, 0, &r, 0);
 	arrival_take_up_held(&world.doorman);
 	run_scan();
 	return handed_on();
