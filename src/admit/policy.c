@@ -31,12 +31,12 @@ enum verdict policy_target(struct addr *out, const struct snapshot *s,
 			return VERDICT_WILDCARD_REFUSED;
 		target = source;
 	}
-	/* Where a packet came from is an address that something can come from; one that is only
-	 * claimed has to look like it. */
+	/* Where a packet came from is an address that something can come from, if it is one at
+	 * all; one that is only claimed has to look like it. */
 	if (!addr_equal(target, source) &&
 	    (!addr_is_usable_target(target) || in_list(s, s->settings->own_addresses, target)))
 		return VERDICT_TARGET_REFUSED;
-	if (!may_open_for(s, policy, target, source))
+	if (addr_is_wildcard(target) || !may_open_for(s, policy, target, source))
 		return VERDICT_TARGET_REFUSED;
 	*out = *target;
 	return VERDICT_PASS;

@@ -1,6 +1,7 @@
 #include "intake/frame.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "base/bytes.h"
 
@@ -63,9 +64,24 @@ static size_t skip_v6(struct reader *r, struct datagram *out)
 	return next == IPPROTO_UDP ? payload : SIZE_MAX;
 }
 
+/* What the stack lets through to no socket, a packet socket sees: IPv4 in the clothes of IPv6, and
+ * sources that are nobody (0.0.0.0/8, ::), many (multicast) or all. By a script that opens for it,
+ * 0.0.0.0 may be taken for everybody. */
+static bool can_be_from(const struct addr *source, bool v4)
+{
+	static const uint8_t all[] = {255, 255, 255, 255};
+	const uint8_t *four = source->bytes + ADDR_BYTES - sizeof all;
+
+	if (v4 != addr_is_v4(source) || addr_is_wildcard(source))
+		return false;
+	return v4 ? four[0] != 0 && four[0] >> 4 != 0xe && memcmp(four, all, sizeof all) != 0
+	          : source->bytes[0] != 0xff;
+}
+
 enum frame_kind frame_read(struct datagram *out, const void *packet, size_t size)
 {
 	struct reader r = reader_of(packet, size);
+	const uint8_t *bytes = packet;
 	size_t payload = SIZE_MAX, length;
 
 	*out = (struct datagram){.bytes = NULL};
@@ -73,7 +89,7 @@ enum frame_kind frame_read(struct datagram *out, const void *packet, size_t size
 		payload = skip_v4(&r, out);
 	else if (r.left > 0 && r.data[0] >> 4 == 6)
 		payload = skip_v6(&r, out);
-	if (payload == SIZE_MAX)
+	if (payload == SIZE_MAX || (!r.failed && !can_be_from(&out->source, bytes[0] >> 4 == 4)))
 		return FRAME_OTHER;
 	out->source_port = reader_u16(&r);
 	out->port = reader_u16(&r);

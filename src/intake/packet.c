@@ -203,7 +203,8 @@ static void unwrap(struct record *r, struct msghdr *header, size_t size)
 	r->local = d.destination;
 	r->source_port = d.source_port;
 	r->size = good ? (uint16_t)d.size : 0;
-	memmove(r->bytes, d.bytes, r->size);
+	if (good)
+		memmove(r->bytes, d.bytes, r->size);
 }
 
 size_t packet_receive(int fd, struct record *const records[], size_t most)

@@ -115,6 +115,29 @@ static void what_is_none(void **state)
 	}
 }
 
+/* As the stack has it, which a packet socket passes by. */
+static void from_nobody_and_from_many(void **state)
+{
+	static const char *const fours[] = {"0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255"};
+	static const char *const sixes[] = {"::", "ff02::1", "192.0.2.7", "0.0.0.0"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof fours / sizeof *fours; i++) {
+		uint8_t four[V4_SIZE], six[V6_SIZE];
+		struct datagram d;
+		struct addr a;
+
+		memcpy(four, v4, sizeof four);
+		memcpy(six, v6, sizeof six);
+		assert_true(addr_parse(&a, fours[i]));
+		memcpy(four + 12, a.bytes + 12, 4);
+		assert_int_equal(frame_read(&d, four, sizeof four), FRAME_OTHER);
+		assert_true(addr_parse(&a, sixes[i]));
+		memcpy(six + 8, a.bytes, sizeof a.bytes);
+		assert_int_equal(frame_read(&d, six, sizeof six), FRAME_OTHER);
+	}
+}
+
 /* Of a packet that is still one after a bit was turned, the sums tell; the lifetime of one of IPv6
  * and its first bytes are in none. */
 static void every_flipped_bit(void **state)
@@ -169,6 +192,7 @@ int main(void)
 	    cmocka_unit_test(options_are_passed_over),
 	    cmocka_unit_test(cut_at_every_length),
 	    cmocka_unit_test(what_is_none),
+	    cmocka_unit_test(from_nobody_and_from_many),
 	    cmocka_unit_test(every_flipped_bit),
 	    cmocka_unit_test(without_a_checksum),
 	};
