@@ -177,7 +177,7 @@ int main(void)
 		fail("cannot start");
 	floor->rodata->port = htons(FRAME_PORT);
 	if (floor_object__load(floor) != 0 ||
-	    !kernel_shield_load(&loaded, FRAME_PORT, false, true, why))
+	    !kernel_shield_load(&loaded, FRAME_PORT, false, KERNEL_SHIELD_DEVICE, why))
 		fail("the kernel refuses the programs");
 	control = kernel_shield_map_control(loaded.control);
 	addresses = kernel_shield_map_addresses(loaded.addresses);

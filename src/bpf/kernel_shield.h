@@ -68,7 +68,8 @@ _Static_assert(1 << (64 - 55) == KERNEL_SHIELD_ADDRESSES, "as many places as the
 	X(MALFORMED, "malformed")     /* top bit of the key, S >= L */            \
 	X(NO_TAG, "no-tag")           /* and `require` */                         \
 	X(SENDER_LANE, "sender-lane") /* untagged, and too many of this sender */ \
-	X(FULL_LANE, "full-lane")     /* untagged, and too many of all */
+	X(FULL_LANE, "full-lane")     /* untagged, and too many of all */         \
+	X(RING_FULL, "ring-full")     /* the daemon has not read in time */
 
 enum kernel_shield_count {
 #define X(name, text) KERNEL_SHIELD_##name,
@@ -96,6 +97,7 @@ struct kernel_shield_settings {
 	uint64_t sender_key[2]; /* random: of the hash that senders share places in the lane by */
 	uint16_t port;          /* in the order of the network */
 	uint8_t one_interface;  /* not 0: what has a VLAN's number is not for us */
+	uint8_t ring;           /* not 0: what is let through goes there, past the stack */
 };
 
 /* The lane of untagged datagrams: of a sender (IPv4 address, IPv6 /64; some share a place by their

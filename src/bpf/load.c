@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/secret.h"
@@ -42,30 +43,39 @@ static int copy_of(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static bool take(struct kernel_shield_loaded *out, const struct shield_object *o, bool with_xdp)
+static bool take(
+    struct kernel_shield_loaded *out, const struct shield_object *o, enum kernel_shield_parts parts)
 {
+	const bool with_xdp = parts != KERNEL_SHIELD_FILTER, ring = parts == KERNEL_SHIELD_RING;
+
 	out->xdp = with_xdp ? copy_of(bpf_program__fd(o->progs.postern_shield)) : -1;
 	out->xdp_id = with_xdp ? id_of(out->xdp) : 0;
 	out->socket = copy_of(bpf_program__fd(o->progs.postern_socket));
 	out->control = copy_of(bpf_map__fd(o->maps.data_control));
 	out->addresses = copy_of(bpf_map__fd(o->maps.data_address));
 	out->counts = copy_of(bpf_map__fd(o->maps.data_counts));
-	return (out->xdp >= 0 || !with_xdp) && out->socket >= 0 && out->control >= 0 &&
-	       out->addresses >= 0 && out->counts >= 0;
+	out->ring = ring ? copy_of(bpf_map__fd(o->maps.knocks)) : -1;
+	return (out->xdp >= 0 || !with_xdp) && (out->ring >= 0 || !ring) && out->socket >= 0 &&
+	       out->control >= 0 && out->addresses >= 0 && out->counts >= 0;
 }
 
-static void set_up(struct shield_object *o, uint16_t port, bool one_interface)
+static void set_up(
+    struct shield_object *o, uint16_t port, bool one_interface, enum kernel_shield_parts parts)
 {
 	o->rodata->settings.port = __builtin_bswap16(port);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	o->rodata->settings.port = port;
 #endif
 	o->rodata->settings.one_interface = one_interface;
+	o->rodata->settings.ring = parts == KERNEL_SHIELD_RING;
+	if (parts != KERNEL_SHIELD_RING)
+		bpf_map__set_max_entries(o->maps.knocks, (uint32_t)sysconf(_SC_PAGESIZE));
+	bpf_program__set_autoload(o->progs.postern_shield, parts != KERNEL_SHIELD_FILTER);
 	secret_random(o->rodata->settings.sender_key, sizeof o->rodata->settings.sender_key);
 }
 
 bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    bool with_xdp, char why[static KERNEL_SHIELD_WHY_BYTES])
+    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES])
 {
 	struct shield_object *o;
 	int error = ENOMEM;
@@ -79,10 +89,9 @@ bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool on
 	if (o == NULL) {
 		error = errno;
 	} else {
-		set_up(o, port, one_interface);
-		bpf_program__set_autoload(o->progs.postern_shield, with_xdp);
+		set_up(o, port, one_interface, parts);
 		error = -shield_object__load(o);
-		done = error == 0 && take(out, o, with_xdp);
+		done = error == 0 && take(out, o, parts);
 		error = error == 0 ? errno : error;
 	}
 	complaint = NULL;
@@ -105,5 +114,6 @@ void kernel_shield_unload(struct kernel_shield_loaded *loaded)
 	fd_close(loaded->control);
 	fd_close(loaded->addresses);
 	fd_close(loaded->counts);
+	fd_close(loaded->ring);
 	*loaded = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
 }

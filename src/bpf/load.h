@@ -15,18 +15,26 @@ struct kernel_shield_loaded {
 	int control; /* pieces of memory to map (bpf/pages.h) */
 	int addresses;
 	int counts;
+	int ring;        /* map: where the program for devices hands knocks over (intake/ring.h) */
 	uint32_t xdp_id; /* of the program, for as long as the kernel has it */
 };
 
-#define KERNEL_SHIELD_NONE            \
-	{                             \
-		-1, -1, -1, -1, -1, 0 \
+#define KERNEL_SHIELD_NONE                \
+	{                                 \
+		-1, -1, -1, -1, -1, -1, 0 \
 	}
 
-/* For the knock port. `with_xdp`: else the filter alone. False, and why not: the kernel's reason,
+/* What is loaded besides the socket's filter. */
+enum kernel_shield_parts {
+	KERNEL_SHIELD_FILTER, /* nothing */
+	KERNEL_SHIELD_DEVICE, /* the program for devices */
+	KERNEL_SHIELD_RING,   /* that, and it takes knocks past the stack */
+};
+
+/* For the knock port. False, and why not: the kernel's reason,
  * or what this build lacks. */
 bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    bool with_xdp, char why[static KERNEL_SHIELD_WHY_BYTES]);
+    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES]);
 void kernel_shield_unload(struct kernel_shield_loaded *loaded);
 
 #endif

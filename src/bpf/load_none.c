@@ -4,11 +4,11 @@
 #include "bpf/load.h"
 
 bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    bool with_xdp, char why[static KERNEL_SHIELD_WHY_BYTES])
+    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES])
 {
 	(void)port;
 	(void)one_interface;
-	(void)with_xdp;
+	(void)parts;
 	*out = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
 	snprintf(why, KERNEL_SHIELD_WHY_BYTES, "this build is without it (-Dxdp)");
 	return false;

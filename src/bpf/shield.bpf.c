@@ -1,7 +1,11 @@
 /* The shield in the kernel: the same checks at the network device (XDP) and, for what that does not
  * see, at the socket. Whatever is not a datagram for the knock port of this host passes untouched,
  * and so does what would have to be put together first: fragments are judged by the socket filter
- * and by the doorman when they are whole. */
+ * and by the doorman when they are whole.
+ *
+ * With settings.ring a knock is taken out here: it goes to the doorman by a ring, and the stack
+ * never sees it. Then what is not of a knock's size and version is the stack's, which has nobody at
+ * that port, as at any closed one; so are fragments and IPv6 packets with extension headers. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -15,13 +19,15 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/kernel_shield.h"
+#include "intake/ring_knock.h"
 
-#define VLAN_TAGS_MOST     2
-#define VLAN_NUMBER        0x0fff
-#define EXTENSIONS_MOST    6
-#define FRAGMENT_BITS      0x3fff /* more fragments, and the offset */
-#define UDP_KNOCK_BYTES    (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
-#define ADDRESS_WORDS_FOUR 0xffff /* ::ffff:0:0/96, with the address behind it */
+#define VLAN_TAGS_MOST       2
+#define VLAN_NUMBER          0x0fff
+#define EXTENSIONS_MOST      6
+#define FRAGMENT_BITS        0x3fff /* more fragments, and the offset */
+#define UDP_KNOCK_BYTES      (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
+#define IP_HEADER_WORDS_MOST 30
+#define ADDRESS_WORDS_FOUR   0xffff /* ::ffff:0:0/96, with the address behind it */
 
 const volatile struct kernel_shield_settings settings = {0};
 
@@ -33,6 +39,11 @@ struct kernel_shield_counts counts SEC(".data.counts");
  * few more are let through. */
 uint64_t lane_of_all;
 uint64_t lanes[KERNEL_SHIELD_SENDERS];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RING_BYTES);
+} knocks SEC(".maps");
 
 struct datagram {
 	struct shield_words words;
@@ -143,7 +154,7 @@ struct extension {
 
 struct addresses_of {
 	uint64_t sender;
-	struct kernel_shield_address to;
+	struct kernel_shield_address from, to;
 };
 
 /* The protocol above Ethernet, or 0. */
@@ -169,17 +180,48 @@ static __always_inline uint16_t parse_ethernet(struct cursor *c)
 	return protocol;
 }
 
+static __always_inline uint64_t word_of(const void *at)
+{
+	return *(const uint64_t *)at; /* packets may be read at any place where this is loaded */
+}
+
+/* What the stack would have looked at: the header's checksum, and its length. */
+static __always_inline bool is_intact_four(const struct iphdr *head, const uint8_t *end)
+{
+	const uint16_t *words = (const uint16_t *)(const void *)head;
+	uint32_t sum = 0;
+
+#pragma unroll
+	for (unsigned int i = 0; i < IP_HEADER_WORDS_MOST; i++) {
+		if (i >= head->ihl * 2U)
+			break;
+		if ((const uint8_t *)(words + i + 1) > end)
+			return false;
+		sum += words[i];
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff && bpf_ntohs(head->tot_len) >= head->ihl * 4U + UDP_KNOCK_BYTES;
+}
+
+static __always_inline struct kernel_shield_address mapped(uint32_t four)
+{
+	return (struct kernel_shield_address){
+	    0, bpf_cpu_to_be64((uint64_t)ADDRESS_WORDS_FOUR << 32 | bpf_ntohl(four))};
+}
+
 static __always_inline bool parse_four(struct cursor *c, struct addresses_of *a)
 {
 	const struct iphdr *head;
 
 	if (!TAKE(c, head) || head->ihl < sizeof *head / 4 || head->protocol != IPPROTO_UDP ||
-	    (head->frag_off & bpf_htons(FRAGMENT_BITS)) != 0)
+	    (head->frag_off & bpf_htons(FRAGMENT_BITS)) != 0 ||
+	    (settings.ring != 0 && !is_intact_four(head, c->end)))
 		return false;
 	c->at += head->ihl * 4 - sizeof *head;
 	a->sender = head->saddr;
-	a->to.high = 0;
-	a->to.low = bpf_cpu_to_be64((uint64_t)ADDRESS_WORDS_FOUR << 32 | bpf_ntohl(head->daddr));
+	a->from = mapped(head->saddr);
+	a->to = mapped(head->daddr);
 	return true;
 }
 
@@ -200,11 +242,6 @@ static __always_inline bool skip_extensions(struct cursor *c, uint8_t next)
 	return next == IPPROTO_UDP;
 }
 
-static __always_inline uint64_t word_of(const void *at)
-{
-	return *(const uint64_t *)at; /* packets may be read at any place where this is loaded */
-}
-
 static __always_inline bool parse_six(struct cursor *c, struct addresses_of *a)
 {
 	const struct ipv6hdr *head;
@@ -212,8 +249,13 @@ static __always_inline bool parse_six(struct cursor *c, struct addresses_of *a)
 	if (!TAKE(c, head))
 		return false;
 	a->sender = word_of(&head->saddr);
+	a->from.high = a->sender;
+	a->from.low = word_of(head->saddr.in6_u.u6_addr8 + 8);
 	a->to.high = word_of(&head->daddr);
 	a->to.low = word_of(head->daddr.in6_u.u6_addr8 + 8);
+	if (settings.ring != 0) /* and no mapped address, which would be one of IPv4 here */
+		return head->nexthdr == IPPROTO_UDP && a->from.high != 0 && a->to.high != 0 &&
+		       bpf_ntohs(head->payload_len) >= UDP_KNOCK_BYTES;
 	return head->nexthdr == IPPROTO_UDP || skip_extensions(c, head->nexthdr);
 }
 
@@ -243,6 +285,49 @@ static __always_inline uint64_t le64_at(const uint8_t *at)
 #endif
 }
 
+/* False when there is no room. */
+static __always_inline bool hand_over(const struct addresses_of *a, const uint8_t *udp)
+{
+	struct ring_knock *k = bpf_ringbuf_reserve(&knocks, sizeof *k, 0);
+
+	if (k == NULL)
+		return false;
+	_Static_assert(sizeof k->datagram == UDP_KNOCK_BYTES, "all of it");
+	k->from[0] = a->from.high;
+	k->from[1] = a->from.low;
+	k->to[0] = a->to.high;
+	k->to[1] = a->to.low;
+#pragma unroll
+	for (unsigned int i = 0; i < UDP_KNOCK_BYTES / 8; i++)
+		((uint64_t *)(void *)k->datagram)[i] = word_of(udp + i * 8);
+#pragma unroll
+	for (unsigned int i = UDP_KNOCK_BYTES & ~7U; i < UDP_KNOCK_BYTES; i++)
+		k->datagram[i] = udp[i];
+	bpf_ringbuf_submit(k, 0);
+	return true;
+}
+
+/* The doorman keeps its keys fresh, also when there are none. When it is gone, so is its claim. */
+static __always_inline bool is_read(void)
+{
+	return bpf_ktime_get_coarse_ns() <= control.set[control.current & 1].until_ns;
+}
+
+static __always_inline int refuse(enum kernel_shield_count what)
+{
+	if (settings.ring != 0 && what != KERNEL_SHIELD_MALFORMED)
+		return XDP_PASS;
+	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
+}
+
+static __always_inline int take(
+    const struct addresses_of *a, const uint8_t *udp, enum kernel_shield_count what)
+{
+	if (what < KERNEL_SHIELD_WRONG_SIZE && !hand_over(a, udp))
+		what = KERNEL_SHIELD_RING_FULL;
+	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
+}
+
 static __always_inline int judge_frame(struct cursor *c, const struct addresses_of *a)
 {
 	const struct udphdr *udp;
@@ -252,18 +337,20 @@ static __always_inline int judge_frame(struct cursor *c, const struct addresses_
 	if (!TAKE(c, udp) || udp->dest != settings.port || !is_ours(&a->to))
 		return XDP_PASS;
 	if (udp->len != bpf_htons(UDP_KNOCK_BYTES))
-		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_WRONG_SIZE), XDP_DROP;
+		return refuse(KERNEL_SHIELD_WRONG_SIZE);
 	p = c->at;
 	if (p + SHIELD_PACKET_BYTES > c->end)
 		return XDP_PASS; /* in several pieces, or cut: the stack knows */
 	if (!shield_right_version(p))
-		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_WRONG_VERSION), XDP_DROP;
+		return refuse(KERNEL_SHIELD_WRONG_VERSION);
 	if (!shield_well_formed(p))
-		return count(KERNEL_SHIELD_XDP, KERNEL_SHIELD_MALFORMED), XDP_DROP;
+		return refuse(KERNEL_SHIELD_MALFORMED);
 	d.words = (struct shield_words){
 	    {le64_at(p), le64_at(p + 8), le64_at(p + 16), le64_at(p + 24)}, le64_at(p + 29) >> 24};
 	d.tag = le64_at(p + SHIELD_TAG_AT);
 	d.sender = a->sender;
+	if (settings.ring != 0)
+		return is_read() ? take(a, p - sizeof(struct udphdr), judge(&d)) : XDP_PASS;
 	return count(KERNEL_SHIELD_XDP, judge(&d)) ? XDP_PASS : XDP_DROP;
 }
 

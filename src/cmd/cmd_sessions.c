@@ -80,6 +80,16 @@ static void print_shield(const struct daemon_state *state)
 	static const char *const where[CONTROL_SHIELDS] = {"in the daemon alone", "at its socket",
 	    "at the network device (XDP, generic)", "at the network device (XDP, native)"};
 
+	static const char *const intakes[CONTROL_INTAKES] = {
+	    [CONTROL_INTAKE_CAPTURE] = "Knocks are captured\n",
+	    [CONTROL_INTAKE_XDP] = "Knocks are taken at the network device (XDP)\n",
+	    [CONTROL_INTAKE_XDP_IN_PART] =
+	        "Knocks are taken at network devices (XDP), and one of these is DEAF\n",
+	    [CONTROL_INTAKE_XDP_NOWHERE] =
+	        "Knocks are heard NOWHERE: no network device has the program (XDP)\n"};
+
+	if (intakes[state->intake] != NULL)
+		fputs(intakes[state->intake], stdout);
 	printf("Junk is dropped %s\n\n", where[state->shield]);
 }
 
@@ -148,6 +158,8 @@ static void print_sessions_json(
 	static const char *const guards[CONTROL_GUARDS] = {"none", "there", "gone"};
 	static const char *const shields[CONTROL_SHIELDS] = {
 	    "user", "socket", "xdp-generic", "xdp-native"};
+	static const char *const intakes[CONTROL_INTAKES] = {
+	    "none", "socket", "capture", "xdp", "xdp-in-part", "xdp-nowhere"};
 	char address[ADDR_TEXT_BYTES];
 
 	json_open(&j, NULL, '{');
@@ -171,6 +183,7 @@ static void print_sessions_json(
 	json_close(&j, ']');
 	json_string(&j, "guard", guards[state->guard]);
 	json_string(&j, "shield_at", shields[state->shield]);
+	json_string(&j, "intake", intakes[state->intake]);
 	json_close(&j, '}');
 }
 

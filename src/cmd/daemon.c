@@ -45,6 +45,10 @@ static void take_record(void *context, const struct control_record *record)
 		s->shield = record->stat.value < CONTROL_SHIELDS
 		                ? (enum control_shield)record->stat.value
 		                : CONTROL_SHIELD_USER;
+	else if (record->type == CONTROL_STAT && strcmp(record->stat.name, CONTROL_INTAKE) == 0)
+		s->intake = record->stat.value < CONTROL_INTAKES
+		                ? (enum control_intake)record->stat.value
+		                : CONTROL_INTAKE_NONE;
 	else if (record->type == CONTROL_STAT && s->without_count < DAEMON_LAYERS_MOST)
 		memcpy(s->without[s->without_count++], record->stat.name, CONTROL_NAME_BYTES);
 }

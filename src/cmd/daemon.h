@@ -18,6 +18,7 @@ struct daemon_state {
 	size_t without_count;
 	enum control_guard guard;
 	enum control_shield shield;
+	enum control_intake intake;
 	bool short_of_memory;
 };
 

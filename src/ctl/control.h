@@ -26,8 +26,8 @@
 enum control_type {
 	/* requests, without a body */
 	CONTROL_SESSIONS = 1, /* answered by SESSION for every grant, LAST_SEEN for every client,
-	                       * and STAT: for CONTROL_GUARD, CONTROL_SHIELD, and for every layer of
-	                       * the sandbox that the daemon does without */
+	                       * and STAT: for CONTROL_GUARD, CONTROL_SHIELD, CONTROL_INTAKE, and
+	                       * for every layer of the sandbox that the daemon does without */
 	CONTROL_RELOAD = 2,   /* answered by STAT (what came of it) */
 	CONTROL_STATS = 3,    /* answered by STAT */
 	/* replies */
@@ -82,6 +82,18 @@ enum control_shield {
 	CONTROL_SHIELD_GENERIC, /* at the device (XDP), by the stack */
 	CONTROL_SHIELD_NATIVE,  /* at the device (XDP), by its driver */
 	CONTROL_SHIELDS
+};
+
+/* How knocks are received: the value of the STAT by that name. */
+#define CONTROL_INTAKE "intake"
+enum control_intake {
+	CONTROL_INTAKE_NONE, /* there is no openme */
+	CONTROL_INTAKE_SOCKET,
+	CONTROL_INTAKE_CAPTURE,
+	CONTROL_INTAKE_XDP,
+	CONTROL_INTAKE_XDP_IN_PART, /* a device is without the program, and deaf */
+	CONTROL_INTAKE_XDP_NOWHERE, /* no device has it */
+	CONTROL_INTAKES
 };
 
 /* Why a request was refused; the tool exits with that number. */

@@ -91,6 +91,7 @@ static void show_status(struct conversation *c)
 
 	send_stat(c, CONTROL_GUARD, s->guard);
 	send_stat(c, CONTROL_SHIELD, s->shield);
+	send_stat(c, CONTROL_INTAKE, s->intake);
 	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
 		if ((s->without & 1U << l) != 0)
 			send_stat(c, sandbox_layer_name(l), 1);
@@ -195,7 +196,8 @@ static uint64_t refused_by_kernel(const struct kernel_shield_counts *counts, enu
 	    [KERNEL_SHIELD_MALFORMED] = VERDICT_MALFORMED,
 	    [KERNEL_SHIELD_NO_TAG] = VERDICT_UNTAGGED,
 	    [KERNEL_SHIELD_SENDER_LANE] = VERDICT_BUSY,
-	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY};
+	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY,
+	    [KERNEL_SHIELD_RING_FULL] = VERDICT_BUSY};
 	uint64_t sum = 0;
 
 	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE; n < KERNEL_SHIELD_COUNT_MOST;
@@ -211,10 +213,10 @@ static void show_stats(struct conversation *c)
 	const struct desk *d = c->desk;
 
 	for (int v = 0; v < VERDICT_COUNT; v++) {
-		uint64_t count = 0;
+		uint64_t count = d->keeper_counters->verdicts[v];
 
-		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
-			count += d->counters[i]->verdicts[v];
+		for (unsigned int i = 0; i < d->doormen; i++)
+			count += d->doormen_counters[i].verdicts[v];
 		if (d->shield_counts != NULL)
 			count += refused_by_kernel(d->shield_counts, (enum verdict)v);
 		send_stat(c, verdict_name((enum verdict)v), count);

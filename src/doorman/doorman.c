@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "doorman/arrival.h"
 #include "doorman/response.h"
+#include "intake/ring_knock.h"
 #include "proc/counters.h"
 #include "proc/sandbox.h"
 #include "proc/slice.h"
@@ -104,8 +105,10 @@ static int change_config(struct doorman *d, const struct message_secret *m, stru
 	take_socket(d, &d->six, kind, message_fds_take(fds, FD_OPENME6));
 	take_socket(
 	    d, &d->sockets[RECORD_OPENSPA], INTAKE_SOCKET, message_fds_take(fds, FD_OPENSPA));
-	if (first)
+	if (first) {
+		take_socket(d, &d->sockets[RECORD_OPENME], INTAKE_XDP, d->ring_fd);
 		arrival_take_up_held(d);
+	}
 	return 0;
 }
 
@@ -160,12 +163,12 @@ static void prepare_socket(
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
-	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS]);
+	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS], m->number);
 
 	slice_shorten();
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	d->held = held_map(fds->fd[FD_HELD]);
+	d->held = held_map(fds->fd[FD_HELD], m->number);
 	/* Without the file it is forgotten at the end. */
 	if (d->held == NULL ||
 	    (!networks_open(&d->networks, fds->fd[FD_NETWORKS]) &&
@@ -185,9 +188,12 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 	budget_init(&d->budget);
 	if (!doorman_open_kernel_keys(d, fds->fd[FD_SHIELD_CONTROL]))
 		return false;
+	d->ring_fd = message_fds_take(fds, FD_RING);
+	if (d->ring_fd >= 0 && !ring_map(&d->ring, d->ring_fd, RING_BYTES))
+		return false;
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
-	       hints_open(&d->hints, &d->process.loop) &&
+	       hints_open(&d->hints, &d->process.loop, m->number) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }
 

@@ -37,6 +37,8 @@ struct doorman {
 	struct process process;
 	struct peer keeper;
 	struct doorman_socket sockets[RECORD_PROTOCOLS];
+	struct knock_ring ring;    /* of the shield's program, which takes knocks; NULL: none */
+	int ring_fd;               /* its map; -1: none */
 	struct doorman_socket six; /* what is captured comes by one for each family */
 	struct loop_source scan_timer;
 	struct kernel_shield_control *kernel_keys; /* NULL: nobody else looks at tags */
@@ -56,6 +58,7 @@ struct doorman {
 	struct rings rings[RECORD_PROTOCOLS]; /* their slots are places in `held` */
 	struct held *held;
 	uint16_t next_slot; /* in there, of what is in our hands */
+	uint64_t arrivals;
 	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
 	struct networks networks;

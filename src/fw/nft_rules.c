@@ -189,8 +189,8 @@ static void granted_chain(struct nft_writer *w, const struct nft_content *c)
 	grant_rules(w, c);
 	if (nft_ports_wanted(s))
 		nft_put_rule(w, NULL, NFT_JUMP, "opened", "what OpenSPA requests have opened");
-	/* What is captured has arrived before any chain. */
-	if (set->open_knock_port && set->openme && set->intake == CONF_INTAKE_SOCKET)
+	/* What is captured has arrived before any chain. XDP's may have to come by a socket. */
+	if (set->open_knock_port && set->openme && set->intake != CONF_INTAKE_CAPTURE)
 		RULE(w, NF_ACCEPT, "knocks", IS(NFT_UDP_DPORT, set->udp_port));
 	if (set->open_knock_port && set->openspa.enabled)
 		RULE(w, NF_ACCEPT, "OpenSPA requests", IS(NFT_UDP_DPORT, set->openspa.port));

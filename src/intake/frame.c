@@ -104,17 +104,30 @@ static bool is_right(uint32_t sum)
 }
 
 /* A mapped address has two bytes of ones before it, which change nothing here. */
+static uint32_t add_up_ends(const struct datagram *d)
+{
+	uint32_t sum = (uint32_t)(UDP_HEADER_BYTES + d->size) + IPPROTO_UDP;
+
+	sum = add_up(sum, d->source.bytes, sizeof d->source.bytes);
+	return add_up(sum, d->destination.bytes, sizeof d->destination.bytes);
+}
+
 static bool udp_is_right(const struct datagram *d, bool v4)
 {
 	const uint8_t *header = d->bytes - UDP_HEADER_BYTES;
-	size_t length = UDP_HEADER_BYTES + d->size;
-	uint32_t sum = (uint32_t)length + IPPROTO_UDP;
 
 	if (header[6] == 0 && header[7] == 0)
 		return v4;
-	sum = add_up(sum, d->source.bytes, sizeof d->source.bytes);
-	sum = add_up(sum, d->destination.bytes, sizeof d->destination.bytes);
-	return is_right(add_up(sum, header, length));
+	return is_right(add_up(add_up_ends(d), header, UDP_HEADER_BYTES + d->size));
+}
+
+bool frame_udp_is_intact(const struct datagram *d)
+{
+	const uint8_t *header = d->bytes - UDP_HEADER_BYTES;
+	const uint32_t begun = (uint32_t)header[6] << 8 | header[7];
+
+	return udp_is_right(d, addr_is_v4(&d->source)) ||
+	       is_right(add_up_ends(d) + (~begun & 0xffffU));
 }
 
 bool frame_is_intact(const struct datagram *d, const void *packet, bool udp)

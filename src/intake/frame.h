@@ -32,5 +32,9 @@ enum frame_kind frame_read(struct datagram *out, const void *packet, size_t size
 /* Whether the checksums of a packet that was read are right: that of IPv4, and, with `udp`, that of
  * UDP, which over IPv4 may be left out. For damage on the way, not against a forger. */
 bool frame_is_intact(const struct datagram *d, const void *packet, bool udp);
+/* The same of UDP alone, whose header stands before d->bytes. A sum of the addresses alone will do:
+ * what never was on a wire, from this machine or another guest of its host, has that, for a device
+ * to go on with. */
+bool frame_udp_is_intact(const struct datagram *d);
 
 #endif

@@ -20,6 +20,8 @@ bool intake_follow(int fd, unsigned int device, bool *changed)
 
 size_t intake_receive(const struct intake *in, struct record *const records[], size_t most)
 {
+	if (in->kind == INTAKE_XDP)
+		return ring_receive(in->ring, records, most);
 	return in->kind == INTAKE_CAPTURE ? packet_receive(in->fd, records, most)
 	                                  : socket_receive(in->fd, records, most);
 }

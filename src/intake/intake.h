@@ -1,16 +1,19 @@
 /* Where the doorman's datagrams come from: a UDP socket, or a packet socket that sees what arrives
- * before any firewall has a say and without a port that is open. */
+ * before any firewall has a say and without a port that is open, or a ring that a program at the
+ * network device writes. */
 #ifndef INTAKE_INTAKE_H
 #define INTAKE_INTAKE_H
 
 #include "intake/record.h"
+#include "intake/ring.h"
 #include "intake/socket.h"
 
-enum intake_kind { INTAKE_SOCKET, INTAKE_CAPTURE };
+enum intake_kind { INTAKE_SOCKET, INTAKE_CAPTURE, INTAKE_XDP };
 
 struct intake {
 	int fd; /* -1: none */
 	enum intake_kind kind;
+	struct knock_ring *ring; /* of XDP; its map is `fd` */
 };
 
 /* A socket of either kind, by whether its place captures; see socket_open, socket_take_over and

@@ -36,11 +36,17 @@ struct kernel_shield {
 	}
 
 /* Takes away what an earlier daemon has left at devices, known by its note beside the control
- * socket, and loads what server.shield_at asks for; what cannot be had is said, and the next place
- * is used.
+ * socket, and loads what server.shield_at and server.intake ask for; what cannot be had is said,
+ * and the next place is used. With intake: xdp its program is at the devices then, and knocks wait,
+ * or loaded.ring is -1. False, having said why, when nothing could be heard.
  */
-void kernel_shield_open(
+bool kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);
-/* Has the filter look at the socket (-1: there is none). */
-void kernel_shield_filter(struct kernel_shield *k, int socket);
+/* For a start that fails: nobody would read what is taken from devices. */
+void kernel_shield_let_go(struct kernel_shield *k);
+/* How knocks are received now. */
+enum control_intake kernel_shield_intake(
+    const struct kernel_shield *k, const struct settings *settings);
+/* Has the filter look at the sockets, one of each doorman (-1: there is none). */
+void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count);
 #endif

@@ -1,5 +1,6 @@
 """Knocks that are captured, with no socket at the port: what holds for a socket holds for them, and
-they arrive where a firewall lets nothing through."""
+they arrive where a firewall lets nothing through. (Those that are taken at the network device:
+test_intake_xdp.py.)"""
 
 import errno
 import socket
@@ -390,9 +391,3 @@ class CaptureTest(Captured, WorldTest):
         self.daemon.start(ready=False)
         self.assertEqual(self.daemon.process.wait(PATIENCE), 77)
         self.assertIn("CAP_NET_RAW", self.daemon.events(level="error")[0]["missing"])
-
-    def test_xdp_is_not_in_this_build(self):
-        self.start()
-        self.daemon.configure(self.configuration(intake="xdp"))
-        told = self.postern("config", "check", check=False)
-        self.assertIn("server.intake: found xdp, and this build has no intake xdp", told)

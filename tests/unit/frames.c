@@ -5,6 +5,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/secret.h"
@@ -25,6 +26,16 @@ static void put_16(struct writer_to *w, uint16_t value)
 	put(w, &value, sizeof value);
 }
 
+/* RFC 1071, begun with `sum`; of an even number of bytes, but for the last. */
+static uint16_t checksum_of(uint32_t sum, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		sum += (uint32_t)bytes[i] << (i % 2 == 0 ? 8 : 0);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
 static void put_ethernet(struct writer_to *w, const struct frame_kind *k)
 {
 	static const uint8_t addresses[2 * ETH_ALEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
@@ -39,7 +50,8 @@ static void put_ethernet(struct writer_to *w, const struct frame_kind *k)
 
 static void put_four(struct writer_to *w, const struct frame_kind *k, size_t above)
 {
-	uint8_t options[40];
+	uint8_t *const begin = w->at, options[40];
+	uint16_t sum;
 	struct iphdr head = {.version = 4,
 	    .ihl = (unsigned int)(5 + k->option_words) & 0xf,
 	    .tot_len = htons((uint16_t)(sizeof head + (size_t)k->option_words * 4 + above)),
@@ -52,6 +64,8 @@ static void put_four(struct writer_to *w, const struct frame_kind *k, size_t abo
 	inet_pton(AF_INET, k->to != NULL ? k->to : FRAME_OURS_FOUR, &head.daddr);
 	put(w, &head, sizeof head);
 	put(w, options, (size_t)k->option_words * 4);
+	sum = htons((uint16_t)~checksum_of(0, begin, (size_t)(w->at - begin)) ^ k->wrong_sum);
+	memcpy(begin + offsetof(struct iphdr, check), &sum, sizeof sum);
 }
 
 static void put_six(struct writer_to *w, const struct frame_kind *k, size_t above)
@@ -76,21 +90,37 @@ static void put_six(struct writer_to *w, const struct frame_kind *k, size_t abov
 	}
 }
 
+/* Over the datagram at `udp`, in a packet that begins at `ip`. */
+static void put_udp_sum(const uint8_t *ip, uint8_t *udp, size_t size, bool six)
+{
+	uint16_t sum = (uint16_t)size + IPPROTO_UDP;
+
+	sum = six ? checksum_of(sum, ip + offsetof(struct ipv6hdr, saddr), 32)
+	          : checksum_of(sum, ip + offsetof(struct iphdr, saddr), 8);
+	sum = htons((uint16_t)~checksum_of(sum, udp, size));
+	memcpy(udp + offsetof(struct udphdr, check), &sum, sizeof sum);
+}
+
 size_t frame_build(uint8_t frame[static FRAME_BYTES], const struct frame_kind *k)
 {
 	struct writer_to w = {frame};
 	size_t above = 8 + k->payload_bytes;
+	uint8_t *ip, *udp;
 
 	put_ethernet(&w, k);
+	ip = w.at;
 	if (k->six)
 		put_six(&w, k, above);
 	else
 		put_four(&w, k, above);
+	udp = w.at;
 	put_16(&w, 40000);
 	put_16(&w, k->port != 0 ? k->port : FRAME_PORT);
 	put_16(&w, (uint16_t)(k->udp_bytes != 0 ? k->udp_bytes : above));
 	put_16(&w, 0);
 	put(&w, k->payload, k->payload_bytes);
+	if (k->udp_sum)
+		put_udp_sum(ip, udp, above, k->six);
 	memset(w.at, 0, k->padding);
 	return (size_t)(w.at - frame) + k->padding;
 }

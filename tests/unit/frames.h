@@ -28,8 +28,10 @@ struct frame_kind {
 	const uint8_t *extensions; /* IPv6 header numbers, closed by 0xff */
 	uint8_t extension_units;   /* length of each, in further units of 8 bytes */
 	uint8_t protocol;          /* 0: UDP */
+	uint16_t wrong_sum;        /* bits of IPv4's checksum that are wrong */
 	uint16_t port;             /* 0: FRAME_PORT */
 	size_t udp_bytes;          /* what UDP's header says; 0: as it is */
+	bool udp_sum;              /* with UDP's checksum */
 	size_t padding;            /* behind the datagram */
 	const uint8_t *payload;
 	size_t payload_bytes;

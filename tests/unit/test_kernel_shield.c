@@ -53,7 +53,7 @@ static void load(bool one_interface)
 	struct addr ours[2];
 
 	kernel_shield_unload(&loaded);
-	if (!kernel_shield_load(&loaded, FRAME_PORT, one_interface, true, why))
+	if (!kernel_shield_load(&loaded, FRAME_PORT, one_interface, KERNEL_SHIELD_DEVICE, why))
 		fail_msg("%s", why);
 	control = kernel_shield_map_control(loaded.control);
 	addresses = kernel_shield_map_addresses(loaded.addresses);
@@ -456,7 +456,7 @@ int main(void)
 
 	if (!secret_init())
 		return 1;
-	if (!kernel_shield_load(&loaded, FRAME_PORT, false, true, why)) {
+	if (!kernel_shield_load(&loaded, FRAME_PORT, false, KERNEL_SHIELD_DEVICE, why)) {
 		fprintf(stderr, "not run: %s\n", why);
 		return NOT_RUN;
 	}
