@@ -58,7 +58,9 @@ class ShieldTest(BootedTest):
         self.serve("  shield_at: xdp\n  shield: require\n  interface: wire\n", drop_in=True)
         self.assertTrue(eventually(lambda: "xdp" in self.device()), self.device())
         self.assert_serves()
-        self.machine.run("systemctl", "stop", "posternd")
+        self.machine.run("systemctl", "stop", "posternd", "postern-guard")
+        with self.assertRaisesRegex(RuntimeError, r"stands at wire\S*: first run\s+postern release"):
+            self.machine.shell("cd /src && make uninstall PREFIX=/usr")
         self.machine.run("postern", "release", "--yes")
         self.assertNotIn("xdp", self.device())
 
