@@ -1,10 +1,11 @@
 /* From the knock, or OpenSPA request, to the first TCP connection that is accepted, as a client
  * sees it.
  *
- * bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS PACKET-BYTES
+ * bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS PACKET-BYTES [PATIENCE]
  * SOURCES holds one IPv4 address of this host a line, PACKETS as many prepared packets: each is
  * sent from its own address, so that every sample starts with a shut port. Prints the elapsed
- * microseconds of each, one a line. */
+ * microseconds of each, one a line. PATIENCE: how often it waits for a port that is open before the
+ * knock, as a floor's may be that is slow to shut. A gate's is open by mistake. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +21,6 @@
 #define ATTEMPTS    32
 #define PACE_US     30 /* from one attempt to connect to the next */
 #define SHUT_US     1000
-#define SHUT_TRIES  100 /* a floor that is slow to shut on a busy machine */
 #define PAUSE_US    10000
 #define GIVE_UP_US  5e6
 
@@ -112,13 +112,13 @@ static bool connects(
 }
 
 static double knock_to_connect(const struct sockaddr_in *source, const struct sockaddr_in *gate,
-    const struct sockaddr_in *service, const char *packet, size_t size)
+    const struct sockaddr_in *service, const char *packet, size_t size, long patience)
 {
 	int s = socket_from(source, SOCK_DGRAM);
 	double start;
 
-	for (int tries = 0; connects(source, service, SHUT_US); tries++) {
-		if (tries == SHUT_TRIES) {
+	while (connects(source, service, SHUT_US)) {
+		if (patience-- == 0) {
 			fprintf(stderr, "bench-latency: open before the knock\n");
 			exit(1);
 		}
@@ -141,12 +141,15 @@ int main(int argc, char **argv)
 	FILE *sources, *packets;
 	char line[64], packet[PACKET_MOST];
 	size_t size;
+	long patience;
 
-	if (argc != 7 || (size = strtoul(argv[6], NULL, 10)) > sizeof packet) {
+	if (argc < 7 || argc > 8 || (size = strtoul(argv[6], NULL, 10)) > sizeof packet) {
 		fprintf(stderr,
-		    "usage: bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS BYTES\n");
+		    "usage: bench-latency SERVER UDP-PORT TCP-PORT SOURCES PACKETS BYTES "
+		    "[PATIENCE]\n");
 		return 2;
 	}
+	patience = argc == 8 ? strtol(argv[7], NULL, 10) : 0;
 	gate = address_of(argv[1], argv[2]);
 	service = address_of(argv[1], argv[3]);
 	sources = fopen(argv[4], "r");
@@ -158,7 +161,8 @@ int main(int argc, char **argv)
 
 		line[strcspn(line, "\n")] = '\0';
 		source = address_of(line, "0");
-		printf("%.1f\n", knock_to_connect(&source, &gate, &service, packet, size));
+		printf(
+		    "%.1f\n", knock_to_connect(&source, &gate, &service, packet, size, patience));
 		usleep(PAUSE_US); /* the roles are asleep again, as they are when a user knocks */
 	}
 	fclose(sources);

@@ -7,7 +7,7 @@
 
 #include "proto/hint.h"
 
-#define HINT_CLIENTS_MOST (1U << 20)
+#define HINT_CLIENTS_MOST 1048576U
 
 struct hint_keys {
 	uint32_t magic;

@@ -111,9 +111,11 @@ static uint8_t *read_all(int fd, const char *name, size_t *size, char *why)
 	struct stat st;
 	ssize_t got = -1;
 
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, &st) != 0) {
 		refuse(why, strerror(errno));
-	else if (!trusted_stat(&wanted, &st, name, reason))
+		return NULL;
+	}
+	if (!trusted_stat(&wanted, &st, name, reason))
 		refuse(why, reason);
 	else if (st.st_size > INDEX_BYTES_MOST)
 		refuse(why, "it is too large");

@@ -34,12 +34,22 @@ static void queue_ring(struct rings_lane *lane, uint16_t ring)
 	lane->last = ring;
 }
 
-/* Of two, so that hardly anybody shares both of his with one who fills his own. */
-static uint16_t shorter_ring(const struct rings_lane *lane, uint64_t hash)
+static bool is_ring_of(const struct ring *ring, uint64_t sender)
+{
+	return ring->count > 0 && ring->sender == sender;
+}
+
+/* Of two, so that hardly anybody shares both of his with one who fills his own. Who has one to
+ * himself stays there: what he sent first has its turn first. */
+static uint16_t choose_ring(const struct rings_lane *lane, uint64_t hash)
 {
 	uint16_t one = (uint16_t)(hash % RINGS_OF_CLASS);
 	uint16_t two = (uint16_t)((hash >> 32) % RINGS_OF_CLASS);
 
+	if (is_ring_of(&lane->rings[one], hash))
+		return one;
+	if (is_ring_of(&lane->rings[two], hash))
+		return two;
 	return lane->rings[two].count < lane->rings[one].count ? two : one;
 }
 
@@ -75,7 +85,8 @@ uint16_t rings_put(
     struct rings *r, enum rings_class class, const struct addr *source, bool *displaced)
 {
 	struct rings_lane *lane = &r->lanes[class];
-	uint16_t number = shorter_ring(lane, addr_sender_hash(source, r->hash_key));
+	const uint64_t sender = addr_sender_hash(source, r->hash_key);
+	uint16_t number = choose_ring(lane, sender);
 	struct ring *ring = &lane->rings[number];
 	uint16_t slot;
 
@@ -94,6 +105,7 @@ uint16_t rings_put(
 	r->waiting++;
 	if (ring->count++ == 0) {
 		ring->first = slot;
+		ring->sender = sender;
 		queue_ring(lane, number);
 	} else {
 		r->next[ring->last] = slot;

@@ -26,7 +26,8 @@ enum rings_class {
 struct ring {
 	uint16_t first, last; /* slots */
 	uint16_t count;
-	uint16_t next; /* ring that has its turn after this one */
+	uint16_t next;   /* ring that has its turn after this one */
+	uint64_t sender; /* hash of who found it empty */
 };
 
 struct rings_lane {

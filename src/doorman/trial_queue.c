@@ -13,9 +13,14 @@ static const struct {
 #undef X
 };
 
-#define X(name, slots, turns) +(slots)
-_Static_assert(0 TRIAL_LANES(X) == TRIAL_QUEUE_SLOTS, "the lanes share all slots");
+enum {
+	OF_ALL_LANES = sizeof(struct {
+#define X(name, slots, turns) char name[slots];
+	        TRIAL_LANES(X)
 #undef X
+	}),
+};
+_Static_assert(OF_ALL_LANES == TRIAL_QUEUE_SLOTS, "the lanes share all slots");
 
 void trial_queue_init(struct trial_queue *q)
 {

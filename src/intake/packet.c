@@ -169,7 +169,7 @@ bool packet_follow(int fd, unsigned int device, bool *changed)
 
 bool packet_is(int fd)
 {
-	struct sockaddr_ll where;
+	struct sockaddr_ll where = {0};
 
 	return is_at(fd, &where);
 }

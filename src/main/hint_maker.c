@@ -39,6 +39,23 @@ struct work {
 	struct hint_index index;
 };
 
+/* Of main's descriptors. Those of its state are locked as long as one process has them. */
+static bool keep_two(int one, int two)
+{
+	const int kept[] = {one < two ? one : two, one < two ? two : one};
+	int from = STDERR_FILENO + 1;
+
+	for (int i = 0; i < 2; i++) {
+		if (kept[i] < from)
+			continue;
+		if (kept[i] > from &&
+		    close_range((unsigned int)from, (unsigned int)kept[i] - 1, 0) != 0)
+			return false;
+		from = kept[i] + 1;
+	}
+	return close_range((unsigned int)from, ~0U, 0) == 0;
+}
+
 /* Main's signals, descriptors and rights are not its own, and it ends with main. Its name comes
  * last: what has it, has nothing of main's any more. */
 static bool leave_main(pid_t parent)
@@ -140,13 +157,14 @@ static void write_index(const struct work *w)
 static _Noreturn void be_maker(const struct hint_maker *h, const struct main_options *options,
     struct message_secret *secret, const struct config_push *push, pid_t parent)
 {
+	bool apart = keep_two(h->snapshot, h->keys); /* first of all */
 	uint8_t *own = secret_alloc(sizeof secret->secret);
 	struct work w = {.state_dir = options->state_dir,
 	    .secret = own,
 	    .config = &push->snapshot,
 	    .keys = push->hint_keys};
 
-	if (own == NULL)
+	if (own == NULL || !apart)
 		child_give_up("cannot make hint keys");
 	memcpy(own, secret->secret, sizeof secret->secret);
 	secret_wipe(secret, sizeof *secret); /* this copy of it is not locked */

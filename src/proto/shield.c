@@ -47,23 +47,34 @@ void shield_epoch_key(
 	sodium_stackzero(LEFT_BEHIND_BYTES);
 }
 
+/* Apart, so that where its registers were put is behind whoever calls it, and wiped there. */
+__attribute__((noinline)) static uint64_t tag_of_secret(
+    const uint8_t secret[static SHIELD_SECRET_BYTES], int64_t epoch, const uint8_t *begin)
+{
+	struct shield_key key;
+	uint64_t tag;
+
+	shield_epoch_key(&key, secret, epoch);
+	tag = shield_tag(&key, begin);
+	secret_wipe(&key, sizeof key);
+	return tag;
+}
+
 void shield_nonce(uint8_t nonce[static SHIELD_NONCE_BYTES],
     const uint8_t secret[static SHIELD_SECRET_BYTES],
     const uint8_t random[static SHIELD_RANDOM_BYTES], int64_t timestamp_ns,
     const uint8_t ephemeral[static SHIELD_EPHEMERAL_BYTES])
 {
 	uint8_t begin[SHIELD_TAG_AT] = {SHIELD_VERSION};
-	struct shield_key key;
 	uint64_t tag;
 
 	memcpy(begin + 1, ephemeral, SHIELD_EPHEMERAL_BYTES);
 	memcpy(begin + SHIELD_RANDOM_AT, random, SHIELD_RANDOM_BYTES);
-	shield_epoch_key(&key, secret, shield_epoch(timestamp_ns));
-	tag = shield_tag(&key, begin);
+	tag = tag_of_secret(secret, shield_epoch(timestamp_ns), begin);
+	sodium_stackzero(LEFT_BEHIND_BYTES);
 	memcpy(nonce, random, SHIELD_RANDOM_BYTES);
 	for (int i = 0; i < 8; i++)
 		nonce[SHIELD_RANDOM_BYTES + i] = (uint8_t)(tag >> 8 * i);
-	secret_wipe(&key, sizeof key);
 }
 
 void shield_keys_of_half(

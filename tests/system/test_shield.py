@@ -195,6 +195,16 @@ class ShieldTest(WorldTest):
         self.assertFalse(self.tool_gets_in(self.client_file(self.other_key)))
         self.assertFalse(self.tool_gets_in(self.client_file(None)))
 
+    def test_the_tool_carries_hint_and_tag(self):
+        """Both in one knock: nobody is let in here without one of them."""
+        self.start(self.configuration({"alice": {"legacy": "no"}}, shield="require",
+                                      shield_key=openme.text(self.key)))
+        profile = self.client_file(self.key)
+        self.assertTrue(self.tool_gets_in(profile))
+        self.assertFalse(self.tool_gets_in(self.client_file(None, "untagged.yaml")))
+        self.assertFalse(self.gets_in(self.key), "without a hint")
+        self.assertTrue(self.tool_gets_in(profile))
+
     def test_the_key_changes_while_clients_have_either(self):
         """As the manual page describes it."""
         old, new = self.client_file(self.key, "old.yaml"), self.client_file(self.other_key, "new.yaml")
