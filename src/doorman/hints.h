@@ -9,7 +9,7 @@
 struct hints {
 	struct hint_table *table; /* NULL: none, nobody is found by a hint */
 	struct loop_source timer;
-	uint32_t clients; /* of whom we have not said yet that all are in it; 0: it is said */
+	uint32_t clients;    /* of whom we have not said yet that all are in it; 0: it is said */
 	unsigned int number; /* of this doorman, from 0 */
 };
 

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "bpf/attach.h"
 #include "keeper/adopt.h"
 #include "keeper/sessions.h"
 #include "proc/counters.h"
@@ -280,22 +279,6 @@ bool keeper_take_config(void *context, const struct message_empty *m, struct mes
 	return true;
 }
 
-/* Which device is main's to say: it watches them. The program is the one of the start. */
-bool keeper_take_shield_attach(
-    void *context, const struct message_shield_attach *m, struct message_fds *fds)
-{
-	const struct keeper *k = context;
-	struct message_shield_attached done = {.index = m->index, .error = EBADF};
-
-	(void)fds;
-	if (k->links >= 0 && m->away)
-		done.error = attach_remove(k->links, m->index, k->shield_program);
-	else if (k->links >= 0)
-		done.mode =
-		    (uint8_t)attach_program(k->links, m->index, k->shield_program, &done.error);
-	return channel_send(&k->process.main.channel, MESSAGE_SHIELD_ATTACHED, &done, NULL);
-}
-
 bool keeper_take_stop(void *context, const struct message_stop *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
@@ -364,8 +347,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	struct keeper *k = context;
 	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS], 0);
 
-	k->shield_program = message_fds_take(fds, FD_SHIELD_PROGRAM);
-	k->links = k->shield_program < 0 ? -1 : attach_open();
+	keeper_open_shield(k, fds);
 	slice_shorten();
 	k->patience = (m->patience_ms + 999) / 1000 + 1;
 	k->doormen_expected = m->doormen;

@@ -77,6 +77,11 @@ int keeper_run(void);
 
 MESSAGES_TO_KEEPER(MESSAGE_DECLARE)
 
+/* --- shield.c */
+
+/* With the shield's program, if it is among `fds`. */
+void keeper_open_shield(struct keeper *k, struct message_fds *fds);
+
 /* --- stop.c */
 
 /* How much there is that a program has to shut yet. */

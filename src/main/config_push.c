@@ -203,9 +203,9 @@ static bool is_first(const struct wishes *wishes, const struct wish *w)
 	bool first = w->place.shared;
 
 	for (size_t i = 0; i < wishes->count; i++)
-		first = first && (!wishes->all[i].place.shared ||
-		                     wishes->all[i].place.port != w->place.port ||
-		                     *wishes->all[i].fd < 0);
+		first = first &&
+		        (!wishes->all[i].place.shared ||
+		            wishes->all[i].place.port != w->place.port || *wishes->all[i].fd < 0);
 	return first;
 }
 

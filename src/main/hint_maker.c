@@ -56,20 +56,22 @@ static bool keep_two(int one, int two)
 	return close_range((unsigned int)from, ~0U, 0) == 0;
 }
 
-/* Main's signals, descriptors and rights are not its own, and it ends with main. Its name comes
- * last: what has it, has nothing of main's any more. */
+/* Main's signals, descriptors and rights are not its own, and it ends with main. Until it has given
+ * up the sockets no next daemon can have them: it steps back after that. Its name comes last: what
+ * has it, has nothing of main's any more. */
 static bool leave_main(pid_t parent)
 {
 	sigset_t none;
+	bool left;
 
 	sigemptyset(&none);
 	(void)child_limit(RLIMIT_CPU, PROCESSOR_S);
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	capng_clear(CAPNG_SELECT_BOTH);
-	return child_tie_to(parent) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
+	left = child_tie_to(parent) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && capng_apply(CAPNG_SELECT_CAPS) == 0 &&
-	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0 &&
-	       prctl(PR_SET_NAME, "postern-hints") == 0;
+	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
+	return left && prctl(PR_SET_NAME, "postern-hints") == 0;
 }
 
 /* Those of the last configuration, of which some may be missing, if the server's key is the same.
@@ -169,8 +171,11 @@ static _Noreturn void be_maker(const struct hint_maker *h, const struct main_opt
 	memcpy(own, secret->secret, sizeof secret->secret);
 	secret_wipe(secret, sizeof *secret); /* this copy of it is not locked */
 	open_old(&w, h);
-	if (!leave_main(parent))
+	if (!leave_main(parent)) {
+		if (getppid() != parent)
+			_exit(0); /* main has ended: nobody needs them */
 		child_give_up("cannot make hint keys");
+	}
 	read_index(&w);
 	copy_known(&w);
 	if (make_others(&w) >= WORTH)

@@ -54,10 +54,9 @@ bool snapshot_settings_sound(const struct snapshot_header *h)
 	       s->host_chains <= CONF_HOST_CHAINS_NONE && s->sandbox <= CONF_SANDBOX_BEST &&
 	       s->workers <= CONF_WORKERS_MOST && s->shield <= CONF_SHIELD_REQUIRE &&
 	       s->shield_at <= CONF_SHIELD_AT_USER && s->intake <= CONF_INTAKE_XDP &&
-	       s->notrack <= CONF_NOTRACK_YES &&
-	       is_bool(&s->drop_ports) && is_bool(&s->open_knock_port) &&
-	       is_text(s->interface, sizeof s->interface) && s->mark != 0 &&
-	       (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
+	       s->notrack <= CONF_NOTRACK_YES && is_bool(&s->drop_ports) &&
+	       is_bool(&s->open_knock_port) && is_text(s->interface, sizeof s->interface) &&
+	       s->mark != 0 && (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&
 	       span_inside(s->managed_ports, h->counts.ports) &&
 	       span_inside(s->guard_allow_ports, h->counts.ports) &&
 	       span_inside(s->guard_allow_networks, h->counts.cidrs) &&

@@ -39,7 +39,8 @@ def host(number):
 
 
 class FairTest(SpaWorldTest):
-    server_settings = {"knock_timeout": LONG, "client_quota": 2000}
+    # One that receives, which stands still: how several share is in test_workers.py.
+    server_settings = {"knock_timeout": LONG, "client_quota": 2000, "workers": 1}
 
     def setUp(self):
         super().setUp()
