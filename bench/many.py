@@ -61,6 +61,7 @@ class Curve:
         self.world, self.folder, self.keys = world, folder, keys
         self.targets = 0
         self.daemons = {}
+        self.settled = {}  # how often a daemon has told that all hints are ready
         folder.mkdir(mode=0o755)
         add_address(world.client, "wire", STRANGER, 24)
 
@@ -114,8 +115,26 @@ class Curve:
         daemon = self.daemons[count]
         first = self.start(daemon)
         daemon.stop()
+        self.settled[daemon] = self.hints_ready(daemon)
         return {"first_start": first, "indexed": self.indexed(daemon.folder),
-                "start": self.start(daemon)}
+                "start": self.start_and_settle(daemon)}
+
+    def start_and_settle(self, daemon):
+        seconds = self.start(daemon)
+        self.settle(daemon)
+        return seconds
+
+    def hints_ready(self, daemon):
+        """How often the daemon has told that the keys of all hints are made."""
+        return daemon.log_path.read_bytes().count(b"ready for hints of")
+
+    def settle(self, daemon):
+        """Until they are, which goes on beside knocks after each change of the configuration, and
+        until then keeps the one before in memory: nothing of it is left over for what is measured
+        next."""
+        before = self.settled.get(daemon, 0)
+        assert eventually(lambda: self.hints_ready(daemon) > before, HINTS_READY), "no hints"
+        self.settled[daemon] = self.hints_ready(daemon)
 
     def load_folder(self, count):
         """From clients.d, without an index and with one."""
@@ -221,7 +240,9 @@ class Curve:
         begin = time.monotonic()
         daemon.process.send_signal(signal.SIGHUP)
         assert daemon.notices.wait_for("READY=1", daemon.process, PATIENCE), "no reload"
-        return time.monotonic() - begin
+        seconds = time.monotonic() - begin
+        self.settle(daemon)
+        return seconds
 
     def longest_wait(self, daemon):
         """Of knocks that are sent one by one while a reload goes on, from `sendto` until the
@@ -238,6 +259,7 @@ class Curve:
                 assert eventually(lambda n=before: granted(daemon) > n), "a knock was lost"
                 waits.append(time.monotonic() - begin)
                 time.sleep(PAUSE)
+        self.settle(daemon)
         return max(waits)
 
     def first_knock(self, daemon, number):

@@ -101,6 +101,18 @@ int timer_open(void)
 	return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 }
 
+int timer_open_real(void)
+{
+	return timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+bool timer_set_at(int fd, int64_t when_real_ns)
+{
+	struct itimerspec when = {.it_value = clock_timespec(when_real_ns)};
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) == 0;
+}
+
 bool timer_set(int fd, int64_t first_ns, int64_t interval_ns)
 {
 	struct itimerspec when = {

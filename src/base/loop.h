@@ -51,6 +51,11 @@ bool loop_wait_readable(int fd, int64_t until_ns);
 int timer_open(void);
 /* First after `first_ns` (0: off), then each `interval_ns` (0: once). */
 bool timer_set(int fd, int64_t first_ns, int64_t interval_ns);
+/* A CLOCK_REALTIME one. timer_set() works on it as well. */
+int timer_open_real(void);
+/* At a time of that clock, and at once whenever the clock is set: nobody has to wake up now and
+ * then to see whether it was. */
+bool timer_set_at(int fd, int64_t when_real_ns);
 /* Swallows what a timer descriptor has to say. */
 void timer_read(int fd);
 

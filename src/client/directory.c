@@ -13,7 +13,7 @@
 
 struct recent {
 	struct addr sender;
-	uint32_t clients[DIRECTORY_RECENT]; /* the last one first; DIRECTORY_NOBODY ends them */
+	uint32_t clients[DIRECTORY_RECENT]; /* the last one first, and 1 more; 0 ends them */
 };
 
 struct directory {
@@ -41,7 +41,6 @@ struct directory *directory_new(const struct snapshot *s)
 		return NULL;
 	d->snapshot = *s;
 	d->rows = rows;
-	memset(d->recent, 0xff, rows * sizeof d->recent[0]); /* DIRECTORY_NOBODY */
 	/* A secret hash, so that nobody can choose addresses that clash. */
 	secret_random(d->hash_key, sizeof d->hash_key);
 	return d;
@@ -57,12 +56,14 @@ static uint32_t row_of(const struct directory *d, const struct addr *sender)
 	return (uint32_t)(addr_sender_hash(sender, d->hash_key) % d->rows);
 }
 
-/* Where `sender` stands in its row; RECENT_WAYS when it does not. */
+/* Where `sender` stands in its row; RECENT_WAYS when it does not. Rows are zeroed, so that those
+ * that are never used take no memory: whoever stands there has clients. */
 static size_t way_of(const struct recent row[static RECENT_WAYS], const struct addr *sender)
 {
 	size_t way = 0;
 
-	while (way < RECENT_WAYS && !addr_equal(&row[way].sender, sender))
+	while (way < RECENT_WAYS &&
+	       (row[way].clients[0] == 0 || !addr_equal(&row[way].sender, sender)))
 		way++;
 	return way;
 }
@@ -76,7 +77,7 @@ size_t directory_recent(
 	size_t count = 0;
 
 	for (size_t i = 0; way < RECENT_WAYS && i < DIRECTORY_RECENT; i++) {
-		uint32_t client = row[way].clients[i];
+		uint32_t client = row[way].clients[i] - 1;
 
 		if (client != DIRECTORY_NOBODY && !d->snapshot.clients[client].hint_only)
 			clients[count++] = client;
@@ -105,10 +106,10 @@ static void put_first(struct recent *r, uint32_t client)
 {
 	size_t place = 0;
 
-	while (place < DIRECTORY_RECENT - 1 && r->clients[place] != client)
+	while (place < DIRECTORY_RECENT - 1 && r->clients[place] != client + 1)
 		place++;
 	memmove(r->clients + 1, r->clients, place * sizeof r->clients[0]);
-	r->clients[0] = client;
+	r->clients[0] = client + 1;
 }
 
 void directory_seen(struct directory *d, const struct addr *source, uint32_t client)
@@ -119,8 +120,6 @@ void directory_seen(struct directory *d, const struct addr *source, uint32_t cli
 
 	if (way < RECENT_WAYS)
 		entry = row[way];
-	else
-		memset(entry.clients, 0xff, sizeof entry.clients);
 	memmove(row + 1, row, (way < RECENT_WAYS ? way : RECENT_WAYS - 1) * sizeof *row);
 	put_first(&entry, client);
 	row[0] = entry;
@@ -130,7 +129,7 @@ static void carry_one(
     struct directory *to, const struct directory *from, const struct recent *entry)
 {
 	for (size_t i = DIRECTORY_RECENT; i-- > 0;) {
-		uint32_t client = entry->clients[i];
+		uint32_t client = entry->clients[i] - 1;
 		int64_t now = -1;
 
 		if (client != DIRECTORY_NOBODY)

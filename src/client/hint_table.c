@@ -280,7 +280,7 @@ bool hint_table_work(struct hint_table *t, uint32_t most, int64_t now_ns)
 
 int64_t hint_table_pause_ns(struct hint_table *t)
 {
-	int64_t pause_ns = hint_table_complete(t) ? PAUSE_MOST_NS : t->pause_ns;
+	int64_t pause_ns = t->pause_ns;
 
 	t->pause_ns = pause_ns < PAUSE_MOST_NS / 2 ? 2 * pause_ns : PAUSE_MOST_NS;
 	return pause_ns;

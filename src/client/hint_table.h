@@ -28,8 +28,7 @@ uint32_t hint_table_find(const struct hint_table *t, const uint8_t nonce[static 
 /* A slice of what has to be done besides: takes in keys that have become ready, at most `most`, and
  * follows the clock from day to day. False when nothing is left to do for now. */
 bool hint_table_work(struct hint_table *t, uint32_t most, int64_t now_ns);
-/* When to look again after that: soon while keys are still to come, and each second for the clock.
- */
+/* When to look again while keys are still to come: soon, and later each time that none had. */
 int64_t hint_table_pause_ns(struct hint_table *t);
 /* Whether all clients are in it. */
 bool hint_table_complete(const struct hint_table *t);

@@ -11,16 +11,21 @@
 static void timer_ready(void *context)
 {
 	struct hints *h = context;
+	const int64_t now_ns = clock_real_ns();
 
 	timer_read(h->timer.fd);
 	if (h->table == NULL)
 		return;
-	if (hint_table_work(h->table, SLICE, clock_real_ns())) {
+	if (hint_table_work(h->table, SLICE, now_ns)) {
 		timer_set(h->timer.fd, 1, 0);
 		return;
 	}
-	timer_set(h->timer.fd, hint_table_pause_ns(h->table), 0);
-	if (h->clients == 0 || !hint_table_complete(h->table))
+	if (!hint_table_complete(h->table)) {
+		timer_set(h->timer.fd, hint_table_pause_ns(h->table), 0);
+		return;
+	}
+	timer_set_at(h->timer.fd, hint_day_ends_ns(now_ns));
+	if (h->clients == 0)
 		return;
 	if (h->number == 0)
 		log_line(LOG_LEVEL_INFO, "ready for hints of %u clients", h->clients);
@@ -33,7 +38,7 @@ static void timer_ready(void *context)
 bool hints_open(struct hints *h, struct loop *loop, unsigned int number)
 {
 	h->number = number;
-	h->timer = (struct loop_source){timer_open(), timer_ready, h};
+	h->timer = (struct loop_source){timer_open_real(), timer_ready, h};
 	return h->timer.fd >= 0 && loop_add(loop, &h->timer);
 }
 

@@ -7,7 +7,6 @@
 #include "base/secret.h"
 #include "doorman/doorman.h"
 
-#define TICK_NS  (4 * NS_PER_SECOND) /* clocks may be set: it is looked how late it is */
 #define GRACE_NS (10 * NS_PER_SECOND)
 #define HALF_NS  (SHIELD_EPOCH_S / 2 * NS_PER_SECOND)
 
@@ -29,7 +28,7 @@ void doorman_put_kernel_keys(void *context)
 	if (d->kernel_keys == NULL)
 		return;
 	timer_read(d->kernel_keys_timer.fd);
-	timer_set(d->kernel_keys_timer.fd, TICK_NS, 0);
+	timer_set_at(d->kernel_keys_timer.fd, now_ns - now_ns % HALF_NS + HALF_NS);
 	shield_keys_of_half(&keys, s->secrets, s->secret_count, shield_half(now_ns));
 	_Static_assert((int)CONF_SHIELD_OFF == (int)KERNEL_SHIELD_OFF &&
 	                   (int)CONF_SHIELD_PREFER == (int)KERNEL_SHIELD_PREFER &&
@@ -45,7 +44,7 @@ bool doorman_open_kernel_keys(struct doorman *d, int control)
 	if (control < 0)
 		return true;
 	d->kernel_keys = kernel_shield_map_control(control);
-	d->kernel_keys_timer = (struct loop_source){timer_open(), doorman_put_kernel_keys, d};
+	d->kernel_keys_timer = (struct loop_source){timer_open_real(), doorman_put_kernel_keys, d};
 	return d->kernel_keys != NULL && d->kernel_keys_timer.fd >= 0 &&
 	       loop_add(&d->process.loop, &d->kernel_keys_timer);
 }

@@ -70,6 +70,11 @@ int64_t hint_day(int64_t timestamp_ns)
 	return timestamp_ns / NS_PER_DAY - (timestamp_ns % NS_PER_DAY < 0);
 }
 
+int64_t hint_day_ends_ns(int64_t timestamp_ns)
+{
+	return (hint_day(timestamp_ns) + 1) * NS_PER_DAY;
+}
+
 /* HMAC-SHA256 over what it is for and `message`. */
 static void authenticate(uint8_t out[static crypto_auth_hmacsha256_BYTES],
     const uint8_t key[static HINT_KEY_BYTES], enum purpose purpose, const void *message,

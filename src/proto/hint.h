@@ -31,6 +31,8 @@ void hint_make(uint8_t nonce[static OPENME_NONCE_BYTES], const uint8_t key[stati
 
 /* The day of a timestamp, counted from the Unix epoch; before that it is negative. */
 int64_t hint_day(int64_t timestamp_ns);
+/* When the next day begins. */
+int64_t hint_day_ends_ns(int64_t timestamp_ns);
 /* How the client with that key is called on that day. Two may be called the same. */
 uint32_t hint_id(const uint8_t key[static HINT_KEY_BYTES], int64_t day);
 /* The id that a nonce names; any, where there is no hint in it. */

@@ -112,6 +112,9 @@ static void a_day_begins_at_midnight(void **state)
 	assert_int_equal(hint_day(-1), -1);
 	assert_int_equal(hint_day(-DAY), -1);
 	assert_int_equal(hint_day(-DAY - 1), -2);
+	assert_int_equal(hint_day_ends_ns(0), DAY);
+	assert_int_equal(hint_day_ends_ns(DAY - 1), DAY);
+	assert_int_equal(hint_day_ends_ns(DAY), 2 * DAY);
 	assert_int_equal(hint_day(INT64_MAX), 106751);
 	assert_int_equal(hint_day(INT64_MIN), -106752);
 }

@@ -323,9 +323,6 @@ static void pauses_grow(void **state)
 	hint_keys_publish(keys, 1);
 	work(t, NOON);
 	assert_int_equal(hint_table_pause_ns(t), 10 * NS_PER_MS);
-	hint_keys_publish(keys, FEW);
-	work(t, NOON);
-	assert_int_equal(hint_table_pause_ns(t), NS_PER_SECOND);
 	hint_table_free(t);
 	hint_keys_unmap(keys);
 	close(fd);

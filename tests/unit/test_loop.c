@@ -99,12 +99,32 @@ static void work_between_the_turns(void **state)
 	loop_close(&w.loop);
 }
 
+/* Nothing before the time, and then once. That the kernel tells of a clock that is set is not
+ * tried: it is everybody's. */
+static void a_timer_goes_off_at_a_time_of_the_clock(void **state)
+{
+	int timer = timer_open_real();
+	int64_t when_ns = clock_real_ns() + WAIT_NS;
+
+	(void)state;
+	assert_true(timer >= 0);
+	assert_true(timer_set_at(timer, when_ns));
+	assert_true(loop_wait_readable(timer, clock_boot_ns() + 10 * NS_PER_SECOND));
+	assert_true(clock_real_ns() >= when_ns);
+	timer_read(timer);
+	assert_false(loop_wait_readable(timer, 0));
+	assert_true(timer_set(timer, 1, 0));
+	assert_true(loop_wait_readable(timer, clock_boot_ns() + 10 * NS_PER_SECOND));
+	close(timer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(waits_until_the_time),
 	    cmocka_unit_test(hears_what_is_there_and_an_end),
 	    cmocka_unit_test(work_between_the_turns),
+	    cmocka_unit_test(a_timer_goes_off_at_a_time_of_the_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
