@@ -3,9 +3,8 @@
  * and so does what would have to be put together first: fragments are judged by the socket filter
  * and by the doorman when they are whole.
  *
- * With settings.ring a knock is taken out here: it goes to the doorman by a ring, and the stack
- * never sees it. Then what is not of a knock's size and version is the stack's, which has nobody at
- * that port, as at any closed one; so are fragments and IPv6 packets with extension headers. */
+ * With settings.ring a knock goes to the doorman by a ring, past the stack. What has not the size
+ * and version of one is the stack's then, which has nobody there; so are extension headers. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -21,13 +20,12 @@
 #include "bpf/kernel_shield.h"
 #include "intake/ring_knock.h"
 
-#define VLAN_TAGS_MOST       2
-#define VLAN_NUMBER          0x0fff
-#define EXTENSIONS_MOST      6
-#define FRAGMENT_BITS        0x3fff /* more fragments, and the offset */
-#define UDP_KNOCK_BYTES      (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
-#define IP_HEADER_WORDS_MOST 30
-#define ADDRESS_WORDS_FOUR   0xffff /* ::ffff:0:0/96, with the address behind it */
+#define VLAN_TAGS_MOST     2
+#define VLAN_NUMBER        0x0fff
+#define EXTENSIONS_MOST    6
+#define FRAGMENT_BITS      0x3fff /* more fragments, and the offset */
+#define UDP_KNOCK_BYTES    (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
+#define ADDRESS_WORDS_FOUR 0xffff /* ::ffff:0:0/96, with the address behind it */
 
 const volatile struct kernel_shield_settings settings = {0};
 
@@ -191,17 +189,14 @@ static __always_inline bool is_intact_four(const struct iphdr *head, const uint8
 	const uint16_t *words = (const uint16_t *)(const void *)head;
 	uint32_t sum = 0;
 
-#pragma unroll
-	for (unsigned int i = 0; i < IP_HEADER_WORDS_MOST; i++) {
-		if (i >= head->ihl * 2U)
-			break;
+	for (unsigned int i = 0; i < 2 * 15U && i < head->ihl * 2U; i++) {
 		if ((const uint8_t *)(words + i + 1) > end)
 			return false;
 		sum += words[i];
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff && bpf_ntohs(head->tot_len) >= head->ihl * 4U + UDP_KNOCK_BYTES;
+	return (sum & 0xffff) + (sum >> 16) == 0xffff &&
+	       bpf_ntohs(head->tot_len) >= head->ihl * 4U + UDP_KNOCK_BYTES;
 }
 
 static __always_inline struct kernel_shield_address mapped(uint32_t four)
@@ -293,36 +288,32 @@ static __always_inline bool hand_over(const struct addresses_of *a, const uint8_
 	if (k == NULL)
 		return false;
 	_Static_assert(sizeof k->datagram == UDP_KNOCK_BYTES, "all of it");
-	k->from[0] = a->from.high;
-	k->from[1] = a->from.low;
-	k->to[0] = a->to.high;
-	k->to[1] = a->to.low;
+	__builtin_memcpy(k->from, &a->from, sizeof k->from);
+	__builtin_memcpy(k->to, &a->to, sizeof k->to);
 #pragma unroll
 	for (unsigned int i = 0; i < UDP_KNOCK_BYTES / 8; i++)
 		((uint64_t *)(void *)k->datagram)[i] = word_of(udp + i * 8);
-#pragma unroll
-	for (unsigned int i = UDP_KNOCK_BYTES & ~7U; i < UDP_KNOCK_BYTES; i++)
-		k->datagram[i] = udp[i];
+	*(uint64_t *)(void *)(k->datagram + UDP_KNOCK_BYTES - 8) =
+	    word_of(udp + UDP_KNOCK_BYTES - 8);
 	bpf_ringbuf_submit(k, 0);
 	return true;
 }
 
-/* The doorman keeps its keys fresh, also when there are none. When it is gone, so is its claim. */
-static __always_inline bool is_read(void)
-{
-	return bpf_ktime_get_coarse_ns() <= control.set[control.current & 1].until_ns;
-}
-
 static __always_inline int refuse(enum kernel_shield_count what)
 {
-	if (settings.ring != 0 && what != KERNEL_SHIELD_MALFORMED)
-		return XDP_PASS;
-	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
+	bool is_the_stacks = settings.ring != 0 && what != KERNEL_SHIELD_MALFORMED;
+
+	return is_the_stacks || count(KERNEL_SHIELD_XDP, what) ? XDP_PASS : XDP_DROP;
 }
 
+/* The doorman keeps its keys fresh, also when there are none. When it is gone, so is its claim. */
 static __always_inline int take(
-    const struct addresses_of *a, const uint8_t *udp, enum kernel_shield_count what)
+    const struct addresses_of *a, const uint8_t *udp, const struct datagram *d)
 {
+	enum kernel_shield_count what = judge(d);
+
+	if (bpf_ktime_get_coarse_ns() > control.set[control.current & 1].until_ns)
+		return XDP_PASS;
 	if (what < KERNEL_SHIELD_WRONG_SIZE && !hand_over(a, udp))
 		what = KERNEL_SHIELD_RING_FULL;
 	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
@@ -350,7 +341,7 @@ static __always_inline int judge_frame(struct cursor *c, const struct addresses_
 	d.tag = le64_at(p + SHIELD_TAG_AT);
 	d.sender = a->sender;
 	if (settings.ring != 0)
-		return is_read() ? take(a, p - sizeof(struct udphdr), judge(&d)) : XDP_PASS;
+		return take(a, p - sizeof(struct udphdr), &d);
 	return count(KERNEL_SHIELD_XDP, judge(&d)) ? XDP_PASS : XDP_DROP;
 }
 

@@ -1,128 +1,19 @@
 #include "main/kernel_shield.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/trusted_file.h"
 #include "bpf/attach.h"
-#include "bpf/clear.h"
 #include "bpf/pages.h"
 #include "conf/links.h"
-#include "intake/ring.h"
-#include "intake/socket.h"
 #include "main/processes.h"
-
-#define BEHIND "junk is dropped in the daemon alone"
-
-/* --- Loading */
-
-static bool load(struct kernel_shield *k, const struct settings *s, enum kernel_shield_parts parts)
-{
-	const bool with_xdp = parts != KERNEL_SHIELD_FILTER;
-	char why[KERNEL_SHIELD_WHY_BYTES];
-
-	if (kernel_shield_load(&k->loaded, s->udp_port, *s->interface != '\0', parts, why))
-		return true;
-	log_event(s->shield_at == CONF_SHIELD_AT_AUTO ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-	    with_xdp ? "no shield at the device" : "no shield in the kernel", "why", why, "then",
-	    with_xdp ? "trying the socket" : BEHIND, NULL);
-	return false;
-}
-
-/* --- What is left at devices is known by a file beside the control socket, where it is gone with
- * the boot. Not in the state directory, where the replay guard's is to be the first. */
-
-struct note {
-	char boot_id[CLOCK_BOOT_ID_BYTES]; /* a program has another id in another boot */
-	uint32_t program;
-};
-
-static int open_note(const char *control, int flags)
-{
-	char path[PATH_MAX];
-	int length = snprintf(path, sizeof path, "%s.shield", control);
-
-	if (length < 0 || (size_t)length >= sizeof path)
-		return -1;
-	if ((flags & O_CREAT) != 0)
-		unlink(path);
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-}
-
-/* By somebody else's, programs of others could be taken away. */
-static bool is_our_note(int fd)
-{
-	static const struct trusted wanted = {
-	    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
-	char why[TRUSTED_TEXT_BYTES];
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 1 &&
-	       trusted_stat(&wanted, &st, "", why);
-}
-
-static uint32_t read_note(const char *control)
-{
-	int fd = open_note(control, O_RDONLY);
-	struct note now = {.program = 0}, then;
-	bool read = is_our_note(fd) && fd_read(fd, &then, sizeof then) == sizeof then;
-
-	fd_close(fd);
-	return read && clock_boot_id(now.boot_id) &&
-	               memcmp(now.boot_id, then.boot_id, sizeof now.boot_id) == 0
-	           ? then.program
-	           : 0;
-}
-
-static void write_note(const char *control, uint32_t program)
-{
-	struct note now = {.program = program};
-	int fd = open_note(control, O_WRONLY | O_CREAT | O_EXCL);
-
-	if (fd < 0 || !clock_boot_id(now.boot_id) ||
-	    write(fd, &now, sizeof now) != (ssize_t)sizeof now)
-		log_line(LOG_LEVEL_WARN, "cannot note which shield is ours, for the next daemon");
-	fd_close(fd);
-}
-
-static enum control_shield find_place(const struct kernel_shield *k)
-{
-	enum attach_mode least = ATTACH_MODES;
-
-	for (size_t i = 0; i < SHIELDED_MOST; i++)
-		if (k->devices[i].index != 0 && k->devices[i].mode < least)
-			least = (enum attach_mode)k->devices[i].mode;
-	if (least == ATTACH_NATIVE)
-		return CONTROL_SHIELD_NATIVE;
-	if (least == ATTACH_GENERIC)
-		return CONTROL_SHIELD_GENERIC;
-	return k->filter ? CONTROL_SHIELD_SOCKET : CONTROL_SHIELD_USER;
-}
-
-void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count)
-{
-	if (sockets[0] < 0 || k->loaded.socket < 0)
-		return;
-	k->filter = true;
-	for (unsigned int i = 0; k->filter && i < count; i++)
-		k->filter = socket_put_program(sockets[i], k->loaded.socket);
-	if (!k->filter)
-		log_event(LOG_LEVEL_WARN, "no shield at the socket", "why", strerror(errno), "then",
-		    BEHIND, NULL);
-	k->place = find_place(k);
-}
 
 /* --- Addresses */
 
@@ -162,180 +53,13 @@ static void put_addresses(struct kernel_shield *k)
 
 /* --- Devices */
 
-/* The one that is named, or each that is hardware, or looks like it. */
-static bool is_to_be_shielded(const char *interface, const struct link *l)
-{
-	if (*interface != '\0')
-		return strcmp(l->name, interface) == 0;
-	return l->ethernet && *l->kind == '\0';
-}
-
-static struct shielded_device *device_of(struct kernel_shield *k, int index)
-{
-	for (size_t i = 0; i < SHIELDED_MOST; i++)
-		if (k->devices[i].index == index)
-			return &k->devices[i];
-	return NULL;
-}
-
-static const char *say_refused(int error)
-{
-	return error == EBUSY || error == EEXIST ? "another program is there, and is left alone"
-	                                         : strerror(error);
-}
-
-static void say_stands(const char *device, uint8_t mode)
-{
-	static const char *const modes[ATTACH_MODES] = {"none", "generic", "native"};
-
-	log_event(LOG_LEVEL_INFO, "the shield stands at a device", "interface", device, "xdp",
-	    modes[mode], NULL);
-}
-
-/* --- Knocks past the stack: a device without the program would be deaf, so each that is there has
- * it before anything else is done, or a socket takes its place. */
-
-void kernel_shield_let_go(struct kernel_shield *k)
-{
-	int socket = k->loaded.ring < 0 ? -1 : attach_open();
-
-	for (size_t i = 0; socket >= 0 && i < SHIELDED_MOST; i++)
-		if (k->devices[i].mode != ATTACH_NONE)
-			attach_remove(socket, k->devices[i].index, k->loaded.xdp);
-	fd_close(socket);
-	memset(k->devices, 0, sizeof k->devices);
-}
-
-/* NULL, or why not. */
-static const char *attach_to(struct kernel_shield *k, int socket, const struct link *l)
-{
-	struct shielded_device *d = device_of(k, 0);
-	int error = 0;
-
-	if (d == NULL)
-		return "there are too many devices";
-	d->mode = (uint8_t)attach_program(socket, l->index, k->loaded.xdp, &error);
-	if (d->mode == ATTACH_NONE)
-		return say_refused(error);
-	d->index = l->index;
-	say_stands(l->name, d->mode);
-	return NULL;
-}
-
-static const char *attach_to_all(struct kernel_shield *k, const struct settings *s)
-{
-	const char *why = "there is no such device";
-	struct link *links = NULL;
-	int socket = attach_open();
-	size_t count = 0;
-
-	if (socket < 0 || !links_read(&links, &count, s->interface))
-		why = strerror(errno);
-	for (size_t i = 0; socket >= 0 && i < count; i++) {
-		if (!is_to_be_shielded(s->interface, &links[i]))
-			continue;
-		why = attach_to(k, socket, &links[i]);
-		if (why != NULL)
-			break;
-	}
-	free(links);
-	fd_close(socket);
-	return why;
-}
-
-static void take_up(struct kernel_shield *k, const char *control)
-{
-	if (k->loaded.xdp_id != 0)
-		write_note(control, k->loaded.xdp_id);
-	k->addresses = kernel_shield_map_addresses(k->loaded.addresses);
-}
-
-/* False, having said why, when it is not to be had. */
-static bool open_ring(struct kernel_shield *k, const struct settings *s, const char *control)
-{
-	char room[KERNEL_SHIELD_WHY_BYTES];
-	const char *why = room;
-
-	if (!ring_fits())
-		why = "this program is for another kind of kernel";
-	else if (kernel_shield_load(
-	             &k->loaded, s->udp_port, *s->interface != '\0', KERNEL_SHIELD_RING, room))
-		why = attach_to_all(k, s);
-	if (why == NULL) {
-		take_up(k, control);
-		k->place = find_place(k);
-		return true;
-	}
-	log_event(LOG_LEVEL_WARN, "knocks cannot be taken at the network device (intake: xdp)",
-	    "why", why, "then", "a socket listens at the knock port", NULL);
-	kernel_shield_let_go(k);
-	kernel_shield_unload(&k->loaded);
-	return false;
-}
-
-/* Our own rules would let nothing through to a socket. */
-static bool can_do_without_ring(const struct settings *s)
-{
-	if (s->guard != CONF_GUARD_ALL || s->open_knock_port)
-		return true;
-	log_line(LOG_LEVEL_ERROR, "no knock could reach that socket, with guard: all and "
-	                          "open_knock_port: false");
-	return false;
-}
-
-enum control_intake kernel_shield_intake(const struct kernel_shield *k, const struct settings *s)
-{
-	size_t hear = 0, deaf = 0;
-
-	if (!s->openme)
-		return CONTROL_INTAKE_NONE;
-	if (k->loaded.ring < 0)
-		return s->intake == CONF_INTAKE_CAPTURE ? CONTROL_INTAKE_CAPTURE
-		                                        : CONTROL_INTAKE_SOCKET;
-	for (size_t i = 0; i < SHIELDED_MOST; i++) {
-		hear += k->devices[i].mode != ATTACH_NONE;
-		deaf += k->devices[i].index != 0 && k->devices[i].mode == ATTACH_NONE;
-	}
-	if (hear == 0)
-		return CONTROL_INTAKE_XDP_NOWHERE;
-	return deaf > 0 ? CONTROL_INTAKE_XDP_IN_PART : CONTROL_INTAKE_XDP;
-}
-
-bool kernel_shield_open(struct kernel_shield *k, const struct settings *s, const char *control)
-{
-	const bool xdp = s->shield_at == CONF_SHIELD_AT_XDP || s->intake == CONF_INTAKE_XDP;
-	size_t left = kernel_shield_clear(read_note(control));
-
-	if (left > 0)
-		log_line(LOG_LEVEL_INFO,
-		    "the shield of an earlier daemon is taken away (devices: %zu)", left);
-	/* Whoever wants to read of each refusal gets them all. */
-	if (!s->openme)
-		return true;
-	if (s->intake == CONF_INTAKE_XDP) {
-		if (open_ring(k, s, control))
-			return true;
-		if (!can_do_without_ring(s))
-			return false;
-	}
-	if (!xdp && (s->shield_at == CONF_SHIELD_AT_USER ||
-	                (s->shield_at == CONF_SHIELD_AT_AUTO &&
-	                    log_get_settings().level == LOG_LEVEL_DEBUG)))
-		return true;
-	if ((xdp && load(k, s, KERNEL_SHIELD_DEVICE)) || load(k, s, KERNEL_SHIELD_FILTER))
-		take_up(k, control);
-	return true;
-}
-
-/* --- Watching */
-
 static void look_at(struct main_process *m, const struct link *l)
 {
 	struct kernel_shield *k = &m->shield;
 	const struct message_shield_attach attach = {.index = l->index};
-	struct shielded_device *d = device_of(k, l->index);
+	struct shielded_device *d = kernel_shield_device(k, l->index);
 
-	if (d == NULL && (d = device_of(k, 0)) == NULL)
+	if (d == NULL && (d = kernel_shield_device(k, 0)) == NULL)
 		return;
 	d->index = l->index;
 	d->present = true;
@@ -370,7 +94,7 @@ static void check_devices(struct main_process *m)
 	for (size_t i = 0; i < SHIELDED_MOST; i++)
 		k->devices[i].present = false;
 	for (size_t i = 0; i < count; i++) {
-		if (!is_to_be_shielded(m->settings.interface, &links[i]))
+		if (!kernel_shield_is_for(m->settings.interface, &links[i]))
 			continue;
 		look_at(m, &links[i]);
 		none = false;
@@ -391,13 +115,13 @@ static void say_attached(const struct main_process *m, const struct message_shie
 	if (a->error == 0 && a->mode == ATTACH_NONE)
 		return; /* taken away, as it was to be */
 	if (a->error == 0)
-		say_stands(name, a->mode);
+		kernel_shield_say_stands(name, a->mode);
 	else
 		log_event(ring ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "no shield at a device",
-		    "interface", name, "why", say_refused(a->error), "then",
+		    "interface", name, "why", kernel_shield_refused(a->error), "then",
 		    ring               ? "what knocks there is NOT HEARD"
 		    : m->shield.filter ? "junk is dropped at the socket"
-		                       : BEHIND,
+		                       : KERNEL_SHIELD_BEHIND,
 		    NULL);
 }
 
@@ -406,7 +130,8 @@ bool main_take_shield_attached(
 {
 	struct child *child = context;
 	struct main_process *m = child->main;
-	struct shielded_device *d = a->index > 0 ? device_of(&m->shield, a->index) : NULL;
+	struct shielded_device *d =
+	    a->index > 0 ? kernel_shield_device(&m->shield, a->index) : NULL;
 
 	(void)fds;
 	if (a->mode >= ATTACH_MODES) {
@@ -419,7 +144,7 @@ bool main_take_shield_attached(
 	d->mode = a->mode;
 	d->failed = a->error != 0;
 	say_attached(m, a);
-	m->shield.place = find_place(&m->shield);
+	kernel_shield_look(&m->shield);
 	main_tell_status(m);
 	return true;
 }
@@ -440,15 +165,11 @@ static void links_changed(void *context)
 
 void main_check_shield(struct main_process *m)
 {
-	enum control_shield before = m->shield.place;
-	enum control_intake heard = kernel_shield_intake(&m->shield, &m->settings);
-
 	if (m->shield.source.fd < 0)
 		return;
 	put_addresses(&m->shield);
 	check_devices(m);
-	m->shield.place = find_place(&m->shield);
-	if (m->shield.place != before || kernel_shield_intake(&m->shield, &m->settings) != heard)
+	if (kernel_shield_look(&m->shield))
 		main_tell_status(m);
 }
 

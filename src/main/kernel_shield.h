@@ -5,7 +5,9 @@
 #define MAIN_KERNEL_SHIELD_H
 
 #include "base/loop.h"
+#include "bpf/attach.h"
 #include "bpf/load.h"
+#include "conf/links.h"
 #include "ctl/control.h"
 #include "snapshot/snapshot.h"
 
@@ -28,6 +30,7 @@ struct kernel_shield {
 	bool no_device;            /* the same */
 	bool filter;               /* looks at the socket */
 	enum control_shield place; /* where junk is dropped first, at the least of the devices */
+	enum control_intake intake;
 };
 
 #define KERNEL_SHIELD_EMPTY                                         \
@@ -44,9 +47,20 @@ bool kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);
 /* For a start that fails: nobody would read what is taken from devices. */
 void kernel_shield_let_go(struct kernel_shield *k);
-/* How knocks are received now. */
-enum control_intake kernel_shield_intake(
-    const struct kernel_shield *k, const struct settings *settings);
 /* Has the filter look at the sockets, one of each doorman (-1: there is none). */
 void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count);
+
+/* --- shield_open.c, for kernel_shield.c */
+
+#define KERNEL_SHIELD_BEHIND "junk is dropped in the daemon alone"
+
+/* Whether the program is to be there: at the one that is named, or each that is hardware, or looks
+ * like it. */
+bool kernel_shield_is_for(const char *interface, const struct link *link);
+/* 0: a free place. NULL: there is none. */
+struct shielded_device *kernel_shield_device(struct kernel_shield *k, int index);
+const char *kernel_shield_refused(int error);
+void kernel_shield_say_stands(const char *device, uint8_t mode);
+/* By what the devices have: `place` and `intake`. Whether one of these has changed. */
+bool kernel_shield_look(struct kernel_shield *k);
 #endif

@@ -42,8 +42,7 @@ const char *ladder_text(char text[static LADDER_TEXT_BYTES], unsigned int withou
 void main_tell_status(const struct main_process *m)
 {
 	const struct message_status status = {(uint8_t)(m->without | sandbox_without()),
-	    (uint8_t)m->guard, (uint8_t)m->shield.place,
-	    (uint8_t)kernel_shield_intake(&m->shield, &m->settings)};
+	    (uint8_t)m->guard, (uint8_t)m->shield.place, (uint8_t)m->shield.intake};
 	char text[LADDER_TEXT_BYTES], line[LADDER_TEXT_BYTES + 64];
 
 	snprintf(line, sizeof line, "STATUS=Serving%s%s", ladder_text(text, status.without),

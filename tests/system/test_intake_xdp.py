@@ -46,7 +46,20 @@ class Taken:
 # --- The same as with a socket
 
 class TakenOpenTest(Taken, test_open.OpenTest):
-    test_two_clients_behind_one_address = None  # at a device that is not the one named
+    # By a device that is not the one named.
+    test_two_clients_behind_one_address = None
+    test_opens_for_the_one_who_knocked_and_shuts_by_itself = None
+
+    def test_opens_for_whoever_knocked_and_shuts_by_itself(self):
+        self.start()
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                self.assert_shut(family)
+                self.knock(family=family)
+                self.assert_opens(family)
+                self.assertEqual(self.lifetimes(), {self.address(family, self.client): 2})
+                self.assert_shuts(family)
+                self.assertEqual(self.granted(), set())
 
 
 class TakenRefuseTest(Taken, test_refuse.RefuseTest):

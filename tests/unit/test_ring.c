@@ -204,6 +204,11 @@ static void what_has_no_sense_is_given_up(void **state)
 		expect(&taken[0], 3);
 	}
 	begin(NULL);
+	put_knock(1);
+	written_at -= 8; /* of the right size, and not all there */
+	assert_int_equal(receive(MOST), 0);
+	assert_int_equal(read_at, written_at);
+	begin(NULL);
 	read_at = 4; /* no place of the kernel's */
 	put_knock(1);
 	assert_int_equal(receive(MOST), 0);
