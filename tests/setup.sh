@@ -16,7 +16,8 @@ set -eu
 
 build='meson ninja-build gcc binutils libc6-dev pkg-config make
 libsodium-dev libmnl-dev libyaml-dev libqrencode-dev libpng-dev
-libbpf-dev bpftool clang libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
+libbpf-dev bpftool clang
+libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
 test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
 openssh-server openssh-client openssl mandoc zbar-tools'

@@ -14,8 +14,9 @@ native = subprocess.run([clang, "-v", "-E", "-"], stdin=subprocess.DEVNULL, chec
 folders = re.search(r"<\.\.\.> search starts here:\n(.*?)End of search list", native, re.S).group(1)
 for folder in folders.split():
     words += ["-idirafter", folder]
-subprocess.run([clang, "-target", "bpf", "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", *words,
-                "-c", source, "-o", target], check=True)
+# Freestanding: the C library's headers are for programs, and ask for those of 32 bits here.
+subprocess.run([clang, "-target", "bpf", "-ffreestanding", "-std=gnu17", "-O2", "-g", "-Wall",
+                "-Wextra", *words, "-c", source, "-o", target], check=True)
 text = subprocess.run([bpftool, "gen", "skeleton", target, "name", name], check=True, text=True,
                       stdout=subprocess.PIPE).stdout
 Path(skeleton).write_text(text)

@@ -95,7 +95,11 @@ bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool on
 		error = error == 0 ? errno : error;
 	}
 	complaint = NULL;
-	if (!done && *why == '\0')
+	/* That libbpf puts down to memory. */
+	if (!done && error == EPERM)
+		snprintf(why, KERNEL_SHIELD_WHY_BYTES,
+		    "bpf() is not permitted here; under systemd a drop-in permits it");
+	else if (!done && *why == '\0')
 		snprintf(why, KERNEL_SHIELD_WHY_BYTES, "%s", strerror(error));
 	if (!done)
 		kernel_shield_unload(out);

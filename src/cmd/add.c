@@ -104,7 +104,7 @@ static bool make_codes(
 		return true;
 	if (outfile_open(&codes->picture, add->qr_out))
 		return qr_write_png(codes->qr, codes->picture.file) ||
-		       cli_refuse(cli, CLI_FAILED, "cannot write %s", add->qr_out);
+		       cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 	if (errno == EEXIST)
 		return cli_refuse(cli, CLI_FAILED, "%s is there and is no plain file", add->qr_out);
 	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));

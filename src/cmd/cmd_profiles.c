@@ -9,8 +9,8 @@
 
 static const struct option_syntax syntax = {
     .usage = "profiles [OPTION...] [NAME]",
-    .help = "Lists the profiles of the client configuration, or shows one. Private keys are never\n"
-            "shown.\n"
+    .help = "Lists the profiles of the client configuration, or shows one. Private keys and\n"
+            "shield keys are never shown.\n"
             "\n"
             "  --names  the names alone, one a line\n"
             "\n"

@@ -240,6 +240,7 @@ static void build_settings(struct settings *to, const struct conf *conf)
 	to->sandbox = (uint8_t)from->sandbox;
 	to->intake = (uint8_t)from->intake;
 	to->notrack = (uint8_t)notrack_of(from);
+	to->workers = (uint8_t)from->workers;
 	to->drop_ports = from->drop_ports == 1;
 	to->open_knock_port = from->open_knock_port == 1;
 	memcpy(to->interface, conf->interface, sizeof to->interface);

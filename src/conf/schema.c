@@ -20,6 +20,11 @@ const struct conf_word conf_shutdown_words[] = {
     {"remove", CONF_SHUTDOWN_REMOVE}, {"keep", CONF_SHUTDOWN_KEEP}, {NULL, 0}};
 const struct conf_word conf_host_chains_words[] = {{"auto", CONF_HOST_CHAINS_AUTO},
     {"all", CONF_HOST_CHAINS_ALL}, {"none", CONF_HOST_CHAINS_NONE}, {NULL, 0}};
+/* As words, so that `config show` and the complaint about another name them. */
+const struct conf_word conf_workers_words[] = {{"auto", CONF_WORKERS_AUTO}, {"1", 1}, {"2", 2},
+    {"3", 3}, {"4", 4}, {"5", 5}, {"6", 6}, {"7", 7}, {"8", 8}, {"9", 9}, {"10", 10}, {"11", 11},
+    {"12", 12}, {"13", 13}, {"14", 14}, {"15", 15}, {"16", CONF_WORKERS_MOST}, {NULL, 0}};
+
 const struct conf_word conf_sandbox_words[] = {
     {"strict", CONF_SANDBOX_STRICT}, {"best", CONF_SANDBOX_BEST}, {NULL, 0}};
 const struct conf_word conf_intake_words[] = {{"socket", CONF_INTAKE_SOCKET},

@@ -112,6 +112,7 @@ extern const struct conf_word conf_established_words[];
 extern const struct conf_word conf_shutdown_words[];
 extern const struct conf_word conf_host_chains_words[];
 extern const struct conf_word conf_sandbox_words[];
+extern const struct conf_word conf_workers_words[];
 extern const struct conf_word conf_shield_words[];
 extern const struct conf_word conf_shield_at_words[];
 extern const struct conf_word conf_intake_words[];
@@ -156,6 +157,8 @@ extern const struct conf_word conf_answer_words[];
 	    "whether knocks are kept out of the kernel's table of connections")                   \
 	X(sandbox, WORD, "strict", 0, 0, conf_sandbox_words,                                      \
 	    "what becomes of the start where a layer of the sandbox is missing")                  \
+	X(workers, WORD, "auto", 0, 0, conf_workers_words,                                        \
+	    "processes that receive: a number, or auto, by the processors")                       \
 	X(mark, INTEGER, "0x40000000", 1, UINT32_MAX, NULL, "one bit, set on granted packets")    \
 	X(priority, INTEGER, "-10", -1000, 1000, NULL, "of our chain in the input hook")          \
 	X(client_quota, INTEGER, "256", 1, 65536, NULL,                                           \

@@ -92,15 +92,16 @@ bool desk_begin(void *context, const struct message_begin *m, struct message_fds
 {
 	struct desk *d = context;
 
-	d->counters[0] = counters_map_to_read(fds->fd[FD_DOORMAN_COUNTERS]);
-	d->counters[1] = counters_map_to_read(fds->fd[FD_KEEPER_COUNTERS]);
+	d->doormen = m->doormen;
+	d->doormen_counters = counters_map_to_read(fds->fd[FD_DOORMAN_COUNTERS], d->doormen);
+	d->keeper_counters = counters_map_to_read(fds->fd[FD_KEEPER_COUNTERS], 1);
 	if (fds->fd[FD_SHIELD_COUNTS] >= 0)
 		d->shield_counts = kernel_shield_map_counts(fds->fd[FD_SHIELD_COUNTS]);
 	d->control = (struct loop_source){message_fds_take(fds, FD_CONTROL), control_ready, d};
 	d->health = (struct loop_source){-1, health_ready, d};
 	d->tick = (struct loop_source){timer_open(), check_times, d};
 	d->allowed_uid = m->control_uid;
-	return d->counters[0] != NULL && d->counters[1] != NULL && d->tick.fd >= 0 &&
+	return d->doormen_counters != NULL && d->keeper_counters != NULL && d->tick.fd >= 0 &&
 	       loop_add(&d->process.loop, &d->tick) && loop_add(&d->process.loop, &d->control) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }

@@ -10,7 +10,6 @@
 #include "proc/process.h"
 #include "proc/sandbox.h"
 
-#define DESK_COUNTER_SETS  2 /* doorman's and keeper's */
 #define DESK_CONVERSATIONS 16
 
 enum conversation_state {
@@ -36,7 +35,9 @@ struct desk {
 	struct loop_source control; /* listener */
 	struct loop_source health;  /* listener; fd -1: none */
 	struct loop_source tick;
-	const struct counters *counters[DESK_COUNTER_SETS];
+	const struct counters *doormen_counters; /* of each */
+	const struct counters *keeper_counters;
+	unsigned int doormen;
 	const struct kernel_shield_counts *shield_counts; /* NULL: no program counts */
 	struct snapshot config;
 	uid_t allowed_uid;

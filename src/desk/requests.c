@@ -213,10 +213,10 @@ static void show_stats(struct conversation *c)
 	const struct desk *d = c->desk;
 
 	for (int v = 0; v < VERDICT_COUNT; v++) {
-		uint64_t count = 0;
+		uint64_t count = d->keeper_counters->verdicts[v];
 
-		for (size_t i = 0; i < DESK_COUNTER_SETS; i++)
-			count += d->counters[i]->verdicts[v];
+		for (unsigned int i = 0; i < d->doormen; i++)
+			count += d->doormen_counters[i].verdicts[v];
 		if (d->shield_counts != NULL)
 			count += refused_by_kernel(d->shield_counts, (enum verdict)v);
 		send_stat(c, verdict_name((enum verdict)v), count);

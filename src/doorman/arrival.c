@@ -86,7 +86,7 @@ static void take_arrival(struct doorman *d, const struct record *r, int64_t now_
 	}
 	if (displaced && held_take(d->held, (enum record_protocol)r->protocol, slot, &lost))
 		refuse(d, &lost, VERDICT_BUSY);
-	held_put(d->held, slot, r);
+	held_put(d->held, slot, r, ++d->arrivals);
 	d->process.loop.working = true;
 }
 
@@ -111,11 +111,12 @@ void arrival_ready(void *context)
 }
 
 /* Where the next doorman finds it while it is in our hands. */
-static void hold(struct doorman *d, struct record *r)
+static void hold(struct doorman *d, struct record *r, uint64_t arrived)
 {
 	r->slot = d->next_slot;
 	d->next_slot = (uint16_t)((d->next_slot + 1) % HELD_SLOTS);
 	d->held->slots[r->slot].number = 0;
+	d->held->slots[r->slot].arrived = arrived;
 	d->held->slots[r->slot].record = *r;
 }
 
@@ -123,6 +124,7 @@ static void serve_one(struct doorman *d, enum record_protocol protocol, uint16_t
 {
 	struct knock *k = &d->hands->current;
 	struct record *r = &k->packet.record;
+	const uint64_t arrived = held_arrived(d->held, protocol, slot);
 
 	/* The keeper can write where it waited: nothing of the checks at its arrival counts. */
 	if (!held_take(d->held, protocol, slot, r))
@@ -132,7 +134,7 @@ static void serve_one(struct doorman *d, enum record_protocol protocol, uint16_t
 		refuse(d, r, VERDICT_REPLAYED);
 		return;
 	}
-	hold(d, r);
+	hold(d, r, arrived);
 	doorman_take_in(d, k);
 	codec_wipe(&k->packet);
 }
@@ -155,30 +157,45 @@ bool arrival_serve(void *context)
 
 /* --- After a kill -9 */
 
-static void take_up_hands(struct doorman *d)
+static void take_up_one(struct doorman *d, uint16_t slot, uint64_t judged)
 {
 	struct knock *k = &d->hands->current;
+	struct record r = d->held->slots[slot].record;
+	uint64_t number = d->held->slots[slot].number;
+	enum shield_class tag;
+	enum verdict v;
+
+	if (r.size == 0 || (number != 0 && number <= judged) || r.size > RECORD_BYTES_MAX + 1 ||
+	    r.protocol >= RECORD_PROTOCOLS || d->sockets[r.protocol].source.fd < 0)
+		return;
+	r.slot = slot;
+	d->held->slots[slot].arrived = ++d->arrivals;
+	d->next_slot = (uint16_t)((slot + 1) % HELD_SLOTS);
+	k->packet.record = r;
+	v = screen(d, &r, &tag);
+	if (v == VERDICT_PASS)
+		doorman_take_in(d, k);
+	else
+		doorman_refuse(d, k, v);
+	codec_wipe(&k->packet);
+}
+
+/* What came first is judged first: what is older than all that a full replay guard holds counts as
+ * replayed. */
+static void take_up_hands(struct doorman *d)
+{
 	const uint64_t judged = d->handed_on; /* as of the start */
+	bool done[HELD_SLOTS] = {false};
 
-	for (uint16_t i = 0; i < HELD_SLOTS; i++) {
-		struct record r = d->held->slots[i].record;
-		uint64_t number = d->held->slots[i].number;
-		enum shield_class tag;
-		enum verdict v;
+	for (int turn = 0; turn < HELD_SLOTS; turn++) {
+		uint16_t first = HELD_SLOTS;
 
-		if (r.size == 0 || (number != 0 && number <= judged) ||
-		    r.size > RECORD_BYTES_MAX + 1 || r.protocol >= RECORD_PROTOCOLS ||
-		    d->sockets[r.protocol].source.fd < 0)
-			continue;
-		r.slot = i;
-		d->next_slot = (uint16_t)((i + 1) % HELD_SLOTS);
-		k->packet.record = r;
-		v = screen(d, &r, &tag);
-		if (v == VERDICT_PASS)
-			doorman_take_in(d, k);
-		else
-			doorman_refuse(d, k, v);
-		codec_wipe(&k->packet);
+		for (uint16_t i = 0; i < HELD_SLOTS; i++)
+			if (!done[i] && (first == HELD_SLOTS || d->held->slots[i].arrived <
+			                                            d->held->slots[first].arrived))
+				first = i;
+		done[first] = true;
+		take_up_one(d, first, judged);
 	}
 }
 
@@ -188,6 +205,7 @@ static void take_up_waiting(struct doorman *d, enum record_protocol protocol)
 {
 	struct record *r = &d->arriving[0];
 
+	held_sort(d->held, protocol);
 	for (size_t i = 0; i < held_places(protocol); i++) {
 		if (held_take(d->held, protocol, i, r) && d->sockets[protocol].source.fd >= 0)
 			take_arrival(d, r, clock_boot_ns());

@@ -39,12 +39,21 @@ static size_t way_of(const struct copy row[static COPIES_WAYS], uint64_t hash)
 	return oldest;
 }
 
-void copies_remember(struct copies *c, const struct record *r, int64_t now_ns)
+/* Never 0. */
+static uint64_t owner_of(const struct copies *c, const struct addr *a)
+{
+	return secret_hash(c->hash_key, a->bytes, sizeof a->bytes) | 1;
+}
+
+void copies_remember(
+    struct copies *c, const struct record *r, const struct addr *target, int64_t now_ns)
 {
 	uint64_t hash = hash_of(c, r);
 	struct copy *row = c->rows[hash % COPIES_ROWS];
+	bool came_from_there = addr_is_wildcard(target) || addr_equal(target, &r->source);
 
-	row[way_of(row, hash)] = (struct copy){hash, now_ns + REMEMBERED_NS};
+	row[way_of(row, hash)] =
+	    (struct copy){hash, now_ns + REMEMBERED_NS, came_from_there ? 0 : owner_of(c, target)};
 }
 
 bool copies_has(const struct copies *c, const struct record *r, int64_t now_ns)
@@ -53,7 +62,8 @@ bool copies_has(const struct copies *c, const struct record *r, int64_t now_ns)
 	const struct copy *row = c->rows[hash % COPIES_ROWS];
 	const struct copy *one = &row[way_of(row, hash)];
 
-	return one->hash == hash && now_ns < one->until_ns;
+	return one->hash == hash && now_ns < one->until_ns &&
+	       (one->owner == 0 || one->owner != owner_of(c, &r->source));
 }
 
 void copies_forget(struct copies *c, const struct record *r)

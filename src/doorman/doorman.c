@@ -163,12 +163,12 @@ static void prepare_socket(
 bool doorman_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct doorman *d = context;
-	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS]);
+	struct counters *counters = counters_map(fds->fd[FD_DOORMAN_COUNTERS], m->number);
 
 	slice_shorten();
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	d->held = held_map(fds->fd[FD_HELD]);
+	d->held = held_map(fds->fd[FD_HELD], m->number);
 	/* Without the file it is forgotten at the end. */
 	if (d->held == NULL ||
 	    (!networks_open(&d->networks, fds->fd[FD_NETWORKS]) &&
@@ -193,7 +193,7 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 		return false;
 	d->scan_timer = (struct loop_source){timer_open(), doorman_try_keys, d};
 	return d->scan_timer.fd >= 0 && loop_add(&d->process.loop, &d->scan_timer) &&
-	       hints_open(&d->hints, &d->process.loop) &&
+	       hints_open(&d->hints, &d->process.loop, m->number) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);
 }
 

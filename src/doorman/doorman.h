@@ -58,6 +58,7 @@ struct doorman {
 	struct rings rings[RECORD_PROTOCOLS]; /* their slots are places in `held` */
 	struct held *held;
 	uint16_t next_slot; /* in there, of what is in our hands */
+	uint64_t arrivals;
 	uint64_t handed_on; /* the number of the last */
 	struct hands *hands;
 	struct networks networks;

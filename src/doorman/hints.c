@@ -22,12 +22,17 @@ static void timer_ready(void *context)
 	timer_set(h->timer.fd, hint_table_pause_ns(h->table), 0);
 	if (h->clients == 0 || !hint_table_complete(h->table))
 		return;
-	log_line(LOG_LEVEL_INFO, "ready for hints of %u clients", h->clients);
+	if (h->number == 0)
+		log_line(LOG_LEVEL_INFO, "ready for hints of %u clients", h->clients);
+	else
+		log_line(LOG_LEVEL_INFO, "ready for hints of %u clients (process %u)", h->clients,
+		    h->number + 1);
 	h->clients = 0;
 }
 
-bool hints_open(struct hints *h, struct loop *loop)
+bool hints_open(struct hints *h, struct loop *loop, unsigned int number)
 {
+	h->number = number;
 	h->timer = (struct loop_source){timer_open(), timer_ready, h};
 	return h->timer.fd >= 0 && loop_add(loop, &h->timer);
 }

@@ -10,10 +10,11 @@ struct hints {
 	struct hint_table *table; /* NULL: none, nobody is found by a hint */
 	struct loop_source timer;
 	uint32_t clients; /* of whom we have not said yet that all are in it; 0: it is said */
+	unsigned int number; /* of this doorman, from 0 */
 };
 
 /* False with errno. */
-bool hints_open(struct hints *h, struct loop *loop);
+bool hints_open(struct hints *h, struct loop *loop, unsigned int number);
 /* Follows a change of configurations: `keys` (-1: none) are those of `next`. Takes over `before`,
  * which may be zeroed. */
 void hints_change(struct hints *h, const struct snapshot *next, int keys, struct snapshot *before);

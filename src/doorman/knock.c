@@ -63,7 +63,8 @@ bool doorman_take_back(void *context, const struct message_knock_back *m, struct
 {
 	struct doorman *d = context;
 	struct knock k = {
-	    .packet = {.record = m->knock.record, .asked.timestamp_ns = m->knock.timestamp_ns},
+	    .packet = {.record = m->knock.record,
+	        .asked = {.timestamp_ns = m->knock.timestamp_ns, .target = m->knock.target}},
 	    .holder = m->knock.holder};
 	bool ours = m->knock.generation == d->config.header->generation;
 

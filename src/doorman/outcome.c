@@ -26,13 +26,14 @@ void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 	    .holder = k->holder,
 	    .guessed = (uint8_t)guess,
 	    .timestamp_ns = k->packet.asked.timestamp_ns,
+	    .target = k->packet.asked.target,
 	    .record = k->packet.record};
 
 	memcpy(m.key, k->packet.key, sizeof m.key);
 	d->handed_on++;
 	if (is_held(d, &m.record))
 		d->held->slots[m.record.slot % HELD_SLOTS].number = d->handed_on;
-	copies_remember(&d->copies, &m.record, clock_boot_ns());
+	copies_remember(&d->copies, &m.record, &k->packet.asked.target, clock_boot_ns());
 	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
 		loop_stop(&d->process.loop);
 	secret_wipe(m.key, sizeof m.key);

@@ -102,6 +102,7 @@ struct trial_slot *trial_queue_add(
 	s = &q->slots[i];
 	memcpy(s->key, k->packet.key, sizeof s->key);
 	s->timestamp_ns = k->packet.asked.timestamp_ns;
+	s->target = k->packet.asked.target;
 	s->not_client = DIRECTORY_NOBODY;
 	memcpy(s->record, &k->packet.record, sizeof s->record);
 	set_place(q, i, lane, &share);
@@ -164,6 +165,7 @@ void trial_queue_get(const struct trial_slot *s, struct knock *k)
 	memcpy(&k->packet.record, s->record, sizeof s->record);
 	memcpy(k->packet.key, s->key, sizeof s->key);
 	k->packet.asked.timestamp_ns = s->timestamp_ns;
+	k->packet.asked.target = s->target;
 	k->holder = DIRECTORY_NOBODY;
 }
 

@@ -42,6 +42,7 @@ enum trial_lane {
 struct trial_slot {
 	uint8_t key[OPENME_KEY_BYTES];
 	int64_t timestamp_ns;
+	struct addr target;
 	uint32_t not_client; /* whose key does not fit, or DIRECTORY_NOBODY */
 	uint32_t next_try;   /* FAR: the client whose key is next */
 	bool recent_tried;   /* the keys of those known at the source have been */

@@ -181,7 +181,8 @@ static int look_at_rule(const struct nlmsghdr *answer, void *data)
 	return 0;
 }
 
-/* What is not tracked is not translated either. */
+/* What is not tracked is not translated either; nor is what is sent back to hosts behind this one,
+ * which comes for an address of ours, and for our port where they have sent from that. */
 static int look_at_chain(const struct nlmsghdr *answer, void *data)
 {
 	static const struct needs both = {.knocks = true, .answers = true};
@@ -192,8 +193,7 @@ static int look_at_chain(const struct nlmsghdr *answer, void *data)
 
 	if (is_the_hosts(answer, table) &&
 	    strcmp(nft_attribute_text(a.at[NFTA_CHAIN_TYPE]), "nat") == 0 &&
-	    nft_attribute_u32(hook.at[NFTA_HOOK_HOOKNUM], &number) &&
-	    (number == NF_INET_PRE_ROUTING || number == NF_INET_LOCAL_IN))
+	    nft_attribute_u32(hook.at[NFTA_HOOK_HOOKNUM], &number) && number != NF_INET_LOCAL_OUT)
 		note(data, &both, table);
 	return 0;
 }

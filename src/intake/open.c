@@ -5,7 +5,9 @@
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -36,6 +38,16 @@ void socket_set_room(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
 }
 
+static bool is_of(int fd, uid_t owner)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_uid == owner)
+		return true;
+	errno = EPERM;
+	return false;
+}
+
 static void set_options(int fd, int type)
 {
 	static const int on = 1;
@@ -46,13 +58,32 @@ static void set_options(int fd, int type)
 		socket_set_room(fd);
 }
 
+/* The owner of a socket is whoever makes it, as far as files go: no right to anything but files
+ * changes. */
+static int make_owned(int domain, const struct socket_place *p)
+{
+	static const int on = 1;
+	uid_t before;
+	int fd;
+
+	if (!p->shared)
+		return socket(domain, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	before = (uid_t)setfsuid(p->owner);
+	fd = socket(domain, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setfsuid(before);
+	if (fd >= 0 &&
+	    (!is_of(fd, p->owner) || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0))
+		return fd_close(fd);
+	return fd;
+}
+
 /* A socket that is not bound yet. */
 static int make(const struct socket_place *p, struct bound *bound)
 {
 	static const int off = 0;
 	const struct sockaddr_in6 six = addr_to_sockaddr(&p->address, p->port);
 	const struct sockaddr_in four = socket_four(&p->address, p->port);
-	int fd = socket(AF_INET6, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = make_owned(AF_INET6, p);
 
 	bound->size = sizeof six;
 	memcpy(&bound->where, &six, sizeof six);
@@ -62,7 +93,7 @@ static int make(const struct socket_place *p, struct bound *bound)
 	           (addr_is_v4(&p->address) || addr_is_wildcard(&p->address))) {
 		bound->size = sizeof four;
 		memcpy(&bound->where, &four, sizeof four);
-		fd = socket(AF_INET, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		fd = make_owned(AF_INET, p);
 	}
 	if (fd < 0)
 		return -1;
@@ -172,6 +203,8 @@ static const char *misfit(int fd, const struct socket_place *p, const struct bou
 		return "it is bound to another address or port";
 	if (addr_is_wildcard(&p->address) && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) > 0)
 		return "it is for one family alone";
+	if (p->shared && !is_of(fd, p->owner))
+		return "others could share its port";
 	if (!drop_program(fd))
 		return "it has a filter";
 	if (option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != (p->type == SOCK_STREAM))

@@ -16,6 +16,7 @@ struct record {
 	struct addr local; /* that it was sent to; where an answer comes from */
 	uint16_t slot;     /* where it is held (intake/held.h) */
 	uint8_t protocol;  /* enum record_protocol: by the socket that it came to */
+	uint8_t doorman;   /* number of the one that has it: the keeper's note */
 	uint16_t source_port;
 	uint16_t size; /* RECORD_BYTES_MAX + 1: longer than any */
 	uint8_t bytes[RECORD_BYTES_MAX];

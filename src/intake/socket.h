@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "intake/record.h"
 
@@ -16,6 +17,8 @@ struct socket_place {
 	struct addr address; /* all zeros: every address; IPv4 mapped */
 	uint16_t port;
 	const char *interface; /* that it is bound to, unless "" */
+	bool shared;           /* with others of ours, which have the same owner */
+	uid_t owner;           /* if it is shared */
 	/* For a packet socket (intake/packet.h), ETH_P_IP or ETH_P_IPV6: nothing is bound at the
 	 * port, but what is sent there is captured, if it has that many bytes and the first of
 	 * them. */

@@ -107,7 +107,7 @@ static void send_response(struct keeper *k, const struct knock *knock)
 	if (asked->ports.protocol == 0)
 		return;
 	/* An answer that finds no room is lost as on the network: the client asks again. */
-	channel_try_send(&k->doorman.channel, MESSAGE_GRANTED, &m);
+	channel_try_send(&k->doormen[r->doorman].peer.channel, MESSAGE_GRANTED, &m);
 }
 
 static enum verdict verdict_of(int error)
@@ -267,7 +267,8 @@ bool keeper_commit(void *keeper)
 	for (size_t i = 0; i < k->batch_count; i++)
 		codec_wipe(&k->batch[i].knock.packet);
 	k->batch_count = 0;
-	k->held->judged = k->taken;
+	for (unsigned int i = 0; i < k->doorman_count; i++)
+		k->doormen[i].held->judged = k->doormen[i].taken;
 	return true;
 }
 

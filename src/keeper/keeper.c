@@ -25,15 +25,16 @@
 
 /* Gives a knock back unjudged. A doorman that has no room for it loses it: waiting for a process
  * that waits for us would be worse. */
-static void give_back(struct keeper *k, const struct message_knock *knock, bool stale_config)
+static void give_back(
+    struct keeper_doorman *from, const struct message_knock *knock, bool stale_config)
 {
 	struct message_knock_back m = {stale_config, *knock};
 
-	if (!channel_try_send(&k->doorman.channel, MESSAGE_KNOCK_BACK, &m)) {
+	if (!channel_try_send(&from->peer.channel, MESSAGE_KNOCK_BACK, &m)) {
 		const struct knock lost = {
 		    .packet.record = knock->record, .holder = DIRECTORY_NOBODY};
 
-		keeper_report(k, VERDICT_BUSY, &lost);
+		keeper_report(from->keeper, VERDICT_BUSY, &lost);
 	}
 	secret_wipe(m.knock.key, sizeof m.knock.key);
 }
@@ -66,17 +67,19 @@ static void rules_changed(void *context)
 
 bool keeper_take_knock(void *context, const struct message_knock *m, struct message_fds *fds)
 {
-	struct keeper *k = context;
+	struct keeper_doorman *from = context;
+	struct keeper *k = from->keeper;
 	struct knock *knock = &k->judged;
 	enum verdict v;
 
 	(void)fds;
-	k->taken++; /* and through with it at the next commit */
+	from->taken++; /* and through with it at the next commit */
 	if (k->state.grants == NULL || m->generation != k->state.config.header->generation) {
-		give_back(k, m, true);
+		give_back(from, m, true);
 		return true;
 	}
 	knock->packet.record = m->record;
+	knock->packet.record.doorman = (uint8_t)(from - k->doormen);
 	memcpy(knock->packet.key, m->key, sizeof knock->packet.key);
 	/* Whose a request is, we see for ourselves. */
 	knock->holder = m->record.protocol == RECORD_OPENSPA ? DIRECTORY_NOBODY : m->holder;
@@ -85,7 +88,7 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 	if (v == VERDICT_ASKED)
 		keeper_ask(k, knock);
 	if (v == VERDICT_WRONG_SIGNER && m->guessed)
-		give_back(k, m, false);
+		give_back(from, m, false);
 	codec_wipe(&knock->packet);
 	return true;
 }
@@ -304,32 +307,72 @@ bool keeper_take_stop(void *context, const struct message_stop *m, struct messag
 
 /* --- The start */
 
+static bool commit_knocks(void *doorman)
+{
+	return keeper_commit(((struct keeper_doorman *)doorman)->keeper);
+}
+
+static bool doorman_ended(void *doorman)
+{
+	return keeper_deserted(((struct keeper_doorman *)doorman)->keeper);
+}
+
+/* The next of them. */
+static bool open_doorman(struct keeper *k, struct message_fds *fds)
+{
+	struct keeper_doorman *d = &k->doormen[k->doorman_count];
+
+	d->keeper = k;
+	d->peer.burst = KEEPER_BATCH;
+	d->peer.after = commit_knocks;
+	d->peer.closed = doorman_ended;
+	d->taken = d->held->judged;
+	if (!process_open_peer(&k->process, &d->peer, ROLE_DOORMAN, fds))
+		return false;
+	d->peer.context = d;
+	k->doorman_count++;
+	return true;
+}
+
+bool keeper_take_doorman(void *context, const struct message_empty *m, struct message_fds *fds)
+{
+	struct keeper *k = context;
+
+	(void)m;
+	return k->doorman_count < k->doormen_expected && open_doorman(k, fds);
+}
+
+static bool map_held(struct keeper *k, int fd)
+{
+	if (k->doormen_expected == 0 || k->doormen_expected > DOORMEN_MOST)
+		return false;
+	for (unsigned int i = 0; i < k->doormen_expected; i++)
+		if ((k->doormen[i].held = held_map(fd, i)) == NULL)
+			return false;
+	return true;
+}
+
 static bool open_peers(struct keeper *k, struct message_fds *fds)
 {
-	k->doorman.burst = KEEPER_BATCH;
-	k->doorman.after = keeper_commit;
-	k->doorman.closed = keeper_deserted;
 	k->desk.closed = keeper_deserted;
-	return process_open_peer(&k->process, &k->doorman, ROLE_DOORMAN, fds) &&
-	       process_open_peer(&k->process, &k->desk, ROLE_DESK, fds) &&
+	return open_doorman(k, fds) && process_open_peer(&k->process, &k->desk, ROLE_DESK, fds) &&
 	       keeper_questions_open(k, fds) && keeper_rules_open(k, fds);
 }
 
 bool keeper_begin(void *context, const struct message_begin *m, struct message_fds *fds)
 {
 	struct keeper *k = context;
-	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS]);
+	struct counters *counters = counters_map(fds->fd[FD_KEEPER_COUNTERS], 0);
 
 	k->shield_program = message_fds_take(fds, FD_SHIELD_PROGRAM);
 	k->links = k->shield_program < 0 ? -1 : attach_open();
 	slice_shorten();
 	k->patience = (m->patience_ms + 999) / 1000 + 1;
-	k->held = held_map(fds->fd[FD_HELD]);
-	if (k->held == NULL || counters == NULL || !codec_prepare(m->openspa) ||
+	k->doormen_expected = m->doormen;
+	if (!map_held(k, fds->fd[FD_HELD]) || counters == NULL || !codec_prepare(m->openspa) ||
 	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY)) ||
 	    fw_open(&k->fw, m->firewall, m->boot_id, message_fds_take(fds, FD_FIREWALL)) != 0)
 		return false;
-	k->taken = k->held->judged;
 	report_init(&k->report, counters);
 	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};

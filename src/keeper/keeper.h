@@ -32,9 +32,20 @@ struct keeper_questions {
 	uint32_t late; /* that nobody waits for any more, and that may still be answered */
 };
 
+struct keeper;
+
+struct keeper_doorman {
+	struct keeper *keeper;
+	struct peer peer;
+	struct held *held;
+	uint64_t taken; /* number of the last knock that it has handed on */
+};
+
 struct keeper {
 	struct process process;
-	struct peer doorman;
+	struct keeper_doorman doormen[DOORMEN_MOST];
+	unsigned int doorman_count; /* of those that have joined */
+	unsigned int doormen_expected;
 	struct peer desk;
 	struct loop_source desk_pause; /* timer: then it is listened to again */
 	struct loop_source tick;
@@ -54,8 +65,6 @@ struct keeper {
 	bool stopping; /* nothing is admitted any more; what programs have opened is being shut */
 	struct keeper_state state;
 	struct replay replay;
-	struct held *held;
-	uint64_t taken; /* number of the last knock that the doorman has handed on */
 	struct admitted batch[KEEPER_BATCH];
 	size_t batch_count;
 	struct knock judged; /* that is being admitted */

@@ -9,13 +9,13 @@ uint32_t keeper_left(const struct keeper *k)
 	return k->programs.ops == NULL ? 0 : k->programs.ops->pending(&k->programs);
 }
 
-/* What the doorman had handed on is judged; it may have ended meanwhile. */
-static void judge_the_rest(struct keeper *k)
+/* What a doorman had handed on is judged; it may have ended meanwhile. */
+static void judge_the_rest(struct peer *doorman)
 {
-	for (int i = 0; i < REST_MOST && k->doorman.channel.fd >= 0 &&
-	                peer_wait(&k->doorman, PHASE_RUN, 0) == CHANNEL_MESSAGE;
+	for (int i = 0; i < REST_MOST && doorman->channel.fd >= 0 &&
+	                peer_wait(doorman, PHASE_RUN, 0) == CHANNEL_MESSAGE;
 	     i++)
-		k->doorman.after(k->doorman.context);
+		doorman->after(doorman->context);
 }
 
 void keeper_stop(struct keeper *k, bool keep_rules)
@@ -25,9 +25,11 @@ void keeper_stop(struct keeper *k, bool keep_rules)
 	if (k->stopping)
 		return;
 	k->stopping = true;
-	if (keep_rules && k->state.grants != NULL)
-		judge_the_rest(k);
-	peer_close(&k->doorman);
+	for (unsigned int i = 0; i < k->doorman_count; i++) {
+		if (keep_rules && k->state.grants != NULL)
+			judge_the_rest(&k->doormen[i].peer);
+		peer_close(&k->doormen[i].peer);
+	}
 	peer_close(&k->desk);
 	if (k->programs.ops != NULL)
 		k->programs.ops->remove(&k->programs);

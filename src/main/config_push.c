@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "client/hint_keys.h"
+#include "intake/steer.h"
 #include "main/port.h"
+#include "main/workers.h"
 #include "proto/openme.h"
 
 void config_push_close(struct config_push *h)
@@ -16,10 +20,33 @@ void config_push_close(struct config_push *h)
 	fd_close(h->hints);
 	snapshot_unmap(&h->snapshot);
 	fd_close(h->fd);
-	fd_close(h->udp);
 	fd_close(h->udp6);
-	fd_close(h->openspa);
+	for (unsigned int i = 0; i < DOORMEN_MOST; i++) {
+		fd_close(h->udp[i]);
+		fd_close(h->openspa[i]);
+	}
 	fd_close(h->health);
+}
+
+struct config_push config_push_empty(void)
+{
+	struct config_push h = {.fd = -1, .doormen = 1, .udp6 = -1, .health = -1, .hints = -1};
+
+	for (unsigned int i = 0; i < DOORMEN_MOST; i++)
+		h.udp[i] = h.openspa[i] = -1;
+	return h;
+}
+
+void config_push_take_sockets(struct config_push *h, int out[static 2 * DOORMEN_MOST + 2])
+{
+	for (unsigned int i = 0; i < DOORMEN_MOST; i++) {
+		*out++ = h->udp[i];
+		*out++ = h->openspa[i];
+		h->udp[i] = h->openspa[i] = -1;
+	}
+	*out++ = h->udp6;
+	*out = h->health;
+	h->udp6 = h->health = -1;
 }
 
 static void open_hints(struct config_push *h)
@@ -80,16 +107,42 @@ static void say_without_ipv6(void)
 	fd_close(fd);
 }
 
+#define WISH_NAME_BYTES 24
+#define WISHES_MOST     (2 * DOORMEN_MOST + 1)
+
 struct wish {
-	const char *name; /* in the service manager's store */
+	char name[WISH_NAME_BYTES]; /* in the service manager's store */
 	int *fd;
 	struct socket_place place;
 };
 
-#define WISHES_MOST 4
+struct wishes {
+	size_t count;
+	struct wish all[WISHES_MOST];
+};
 
-/* Of each family by itself, as the kernel's code for it gets them. */
-static size_t captures_of(struct wish out[static 2], struct config_push *h)
+static void wish_for(struct wishes *to, const char *name, int *fd, const struct socket_place *place)
+{
+	struct wish *w = &to->all[to->count++];
+
+	*w = (struct wish){.fd = fd, .place = *place};
+	snprintf(w->name, sizeof w->name, "%s", name);
+}
+
+/* One for each doorman, the others' with their number, from 2. */
+static void wish_for_each(struct wishes *to, const char *name, int fds[],
+    const struct socket_place *place, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		char numbered[WISH_NAME_BYTES];
+
+		snprintf(numbered, sizeof numbered, "%s-%u", name, i + 1);
+		wish_for(to, i == 0 ? name : numbered, &fds[i], place);
+	}
+}
+
+/* Of each family by itself, as the kernel's code for it gets them; of one doorman. */
+static void wish_for_captures(struct wishes *to, struct config_push *h)
 {
 	const struct settings *s = h->snapshot.settings;
 	struct socket_place place = {.type = SOCK_DGRAM,
@@ -99,40 +152,67 @@ static size_t captures_of(struct wish out[static 2], struct config_push *h)
 	    .size = OPENME_PACKET_BYTES,
 	    .first = OPENME_VERSION};
 
-	out[0] = (struct wish){"capture", &h->udp, place};
+	wish_for(to, "capture", &h->udp[0], &place);
 	place.ether_type = ETH_P_IPV6;
-	out[1] = (struct wish){"capture6", &h->udp6, place};
-	return 2;
+	wish_for(to, "capture6", &h->udp6, &place);
 }
 
 /* The sockets that a configuration asks for. Without a gate an open health port would show us to
  * everyone. */
-static size_t wishes_of(struct wish out[static WISHES_MOST], struct config_push *h)
+static struct wishes wishes_of(struct config_push *h, uid_t owner)
 {
 	const struct settings *s = h->snapshot.settings;
-	size_t count = 0;
+	const struct socket_place knocks = {.type = SOCK_DGRAM,
+	    .port = s->udp_port,
+	    .interface = s->interface,
+	    .shared = h->doormen > 1,
+	    .owner = owner};
+	struct socket_place requests = knocks;
+	struct wishes wishes = {.count = 0};
 
+	requests.address = s->openspa.bind;
+	requests.port = s->openspa.port;
 	if (s->openme && s->intake == CONF_INTAKE_CAPTURE)
-		count = captures_of(out, h);
+		wish_for_captures(&wishes, h);
 	else if (s->openme && !h->ring)
-		out[count++] = (struct wish){"openme", &h->udp,
-		    {.type = SOCK_DGRAM, .port = s->udp_port, .interface = s->interface}};
+		wish_for_each(&wishes, "openme", h->udp, &knocks, h->doormen);
 	if (s->openspa.enabled)
-		out[count++] = (struct wish){"openspa", &h->openspa,
-		    {.type = SOCK_DGRAM,
-		        .address = s->openspa.bind,
-		        .port = s->openspa.port,
-		        .interface = s->interface}};
+		wish_for_each(&wishes, "openspa", h->openspa, &requests, h->doormen);
 	if (s->health_port != 0 && s->firewall != CONF_FIREWALL_NONE)
-		out[count++] = (struct wish){"health", &h->health,
-		    {.type = SOCK_STREAM, .port = s->health_port, .interface = s->interface}};
-	return count;
+		wish_for(&wishes, "health", &h->health,
+		    &(struct socket_place){
+		        .type = SOCK_STREAM, .port = s->health_port, .interface = s->interface});
+	return wishes;
 }
 
-/* False when the daemon cannot do without. */
-static bool open_wish(const struct wish *w)
+/* Whether nobody is there: another daemon of ours could have the same owner. */
+static bool is_free(struct socket_place place)
 {
-	*w->fd = intake_open(&w->place);
+	int fd;
+
+	place.shared = false;
+	fd = socket_open(&place);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Of those that share its port: none is open yet. */
+static bool is_first(const struct wishes *wishes, const struct wish *w)
+{
+	bool first = w->place.shared;
+
+	for (size_t i = 0; i < wishes->count; i++)
+		first = first && (!wishes->all[i].place.shared ||
+		                     wishes->all[i].place.port != w->place.port ||
+		                     *wishes->all[i].fd < 0);
+	return first;
+}
+
+/* False when the daemon cannot do without. `first`: of those that share the port. */
+static bool open_wish(const struct wish *w, bool first)
+{
+	*w->fd = !first || is_free(w->place) ? intake_open(&w->place) : -1;
 	if (*w->fd >= 0)
 		return true;
 	if (w->place.ether_type != 0) {
@@ -154,25 +234,54 @@ static bool open_wish(const struct wish *w)
 }
 
 /* What is kept for nothing goes first: it may have a port that is wanted. */
-bool config_push_open_sockets(struct config_push *h, struct socket_store *store)
+static bool open_wishes(struct wishes *wishes, struct socket_store *store)
 {
-	struct wish wishes[WISHES_MOST];
-	size_t count = wishes_of(wishes, h);
 	bool cleared;
 
-	reserve_ports(h->snapshot.settings);
-	for (size_t i = 0; i < count; i++)
-		*wishes[i].fd = socket_store_take(store, wishes[i].name, &wishes[i].place);
+	for (size_t i = 0; i < wishes->count; i++)
+		*wishes->all[i].fd =
+		    socket_store_take(store, wishes->all[i].name, &wishes->all[i].place);
 	cleared = socket_store_clear(store);
-	for (size_t i = 0; i < count; i++) {
-		const struct wish *w = &wishes[i];
+	for (size_t i = 0; i < wishes->count; i++) {
+		const struct wish *w = &wishes->all[i];
 		bool kept = *w->fd >= 0 && !cleared;
 
-		if (*w->fd < 0 && !open_wish(w))
+		if (*w->fd < 0 && !open_wish(w, is_first(wishes, w)))
 			return false;
 		if (*w->fd >= 0 && !kept)
 			socket_store_keep(w->name, *w->fd);
 	}
+	return true;
+}
+
+/* Copies of one datagram meet the same doorman, whatever their source, and so does what is made of
+ * one by changing its end. */
+static bool steer(const struct config_push *h)
+{
+	if (h->doormen == 1 ||
+	    ((h->udp[0] < 0 || socket_steer(h->udp[0], h->doormen, STEER_KNOCKS)) &&
+	        (h->openspa[0] < 0 || socket_steer(h->openspa[0], h->doormen, STEER_REQUESTS))))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "cannot share out what arrives", "error", strerror(errno), NULL);
+	return false;
+}
+
+bool config_push_open_sockets(struct config_push *h, struct socket_store *store)
+{
+	struct wishes wishes;
+	uid_t owner = 0;
+	bool answers = true;
+
+	reserve_ports(h->snapshot.settings);
+	if (h->doormen > 1 && !workers_owner(&owner, store)) {
+		log_line(LOG_LEVEL_ERROR, "there is no unused uid for the sockets");
+		return false;
+	}
+	wishes = wishes_of(h, owner);
+	if (!open_wishes(&wishes, store) || !steer(h))
+		return false;
 	say_without_ipv6();
-	return h->openspa < 0 || socket_want_local(h->openspa);
+	for (unsigned int i = 0; answers && i < h->doormen; i++)
+		answers = h->openspa[i] < 0 || socket_want_local(h->openspa[i]);
+	return answers;
 }

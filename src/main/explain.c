@@ -278,7 +278,7 @@ static int explain_file(
 int explain(const struct explain_options *options, struct conf *conf)
 {
 	static const struct addr nothing_found[2];
-	struct config_push layout = CONFIG_PUSH_EMPTY;
+	struct config_push layout = config_push_empty();
 	int status = EXIT_FAILED;
 
 	/* What Echo-IP services would tell is not asked for: any address is taken for ours. */

@@ -30,21 +30,21 @@ static void end_silent(const struct child *child)
 	kill(child->pid, SIGKILL);
 }
 
-static void ping(struct child *child, enum role role)
+static void ping(struct child *child)
 {
 	static const struct message_empty nothing;
 
 	if (child->silent == 0)
-		channel_try_send(&child->peer.channel, pings[role], &nothing);
+		channel_try_send(&child->peer.channel, pings[child->role], &nothing);
 	if (child->silent++ == SILENT_MOST)
 		end_silent(child);
 }
 
 void main_ping_all(struct main_process *m)
 {
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
-		if (m->children[role].pid > 0 && m->children[role].peer.channel.fd >= 0)
-			ping(&m->children[role], role);
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++)
+		if (m->children[i].pid > 0 && m->children[i].peer.channel.fd >= 0)
+			ping(&m->children[i]);
 }
 
 /* What is counted is beats of ours, and no clock is looked at: time in which the machine slept, or

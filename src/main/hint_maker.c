@@ -39,19 +39,20 @@ struct work {
 	struct hint_index index;
 };
 
-/* Main's signals, descriptors and rights are not its own, and it ends with main. */
+/* Main's signals, descriptors and rights are not its own, and it ends with main. Its name comes
+ * last: what has it, has nothing of main's any more. */
 static bool leave_main(pid_t parent)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
-	prctl(PR_SET_NAME, "postern-hints");
 	(void)child_limit(RLIMIT_CPU, PROCESSOR_S);
 	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	capng_clear(CAPNG_SELECT_BOTH);
 	return child_tie_to(parent) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && capng_apply(CAPNG_SELECT_CAPS) == 0 &&
-	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0 &&
+	       prctl(PR_SET_NAME, "postern-hints") == 0;
 }
 
 /* Those of the last configuration, of which some may be missing, if the server's key is the same.

@@ -33,11 +33,7 @@ bool main_watch_interface(struct main_process *m, struct config_push *h)
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
 	w->source = (struct loop_source){fd, links_changed, m};
-	w->sockets[0] = h->udp;
-	w->sockets[1] = h->udp6;
-	w->sockets[2] = h->openspa;
-	w->sockets[3] = h->health;
-	h->udp = h->udp6 = h->openspa = h->health = -1;
+	config_push_take_sockets(h, w->sockets);
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&links, sizeof links) == 0 &&
 	    loop_add(&m->loop, &w->source))
 		return true;

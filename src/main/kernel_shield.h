@@ -47,8 +47,8 @@ bool kernel_shield_open(
     struct kernel_shield *k, const struct settings *settings, const char *control);
 /* For a start that fails: nobody would read what is taken from devices. */
 void kernel_shield_let_go(struct kernel_shield *k);
-/* Has the filter look at the socket (-1: there is none). */
-void kernel_shield_filter(struct kernel_shield *k, int socket);
+/* Has the filter look at the sockets, one of each doorman (-1: there is none). */
+void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count);
 
 /* --- shield_open.c, for kernel_shield.c */
 

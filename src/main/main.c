@@ -18,6 +18,7 @@
 #include "main/processes.h"
 #include "main/retry.h"
 #include "main/sessions_file.h"
+#include "main/workers.h"
 #include "proc/sandbox.h"
 
 /* --- Running */
@@ -78,8 +79,8 @@ static bool enter_loop(struct main_process *m)
 {
 	bool ok = loop_add(&m->loop, &m->signals) && main_open_heartbeat(m) && main_keep_lease(m);
 
-	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
-		struct child *child = &m->children[role];
+	for (size_t i = FIRST_ROLE; ok && i < CHILDREN; i++) {
+		struct child *child = &m->children[i];
 
 		if (child->pid == 0)
 			continue;
@@ -110,7 +111,7 @@ static bool can_receive(struct main_process *m, const struct settings *s)
 /* serverStart comes before anything is served. */
 static bool start(struct main_process *m, struct loaded *loaded)
 {
-	struct config_push h = CONFIG_PUSH_EMPTY;
+	struct config_push h = config_push_empty();
 	bool ok;
 
 	cgroups_open(&m->cgroups, &m->programs);
@@ -123,10 +124,12 @@ static bool start(struct main_process *m, struct loaded *loaded)
 	}
 	ok = ok && kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
 	h.ring = m->shield.loaded.ring >= 0;
+	if (ok)
+		m->doormen = h.doormen = workers_wanted(h.snapshot.settings);
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store);
 	if (ok && h.snapshot.settings->intake != CONF_INTAKE_CAPTURE) /* a capture has its own */
-		kernel_shield_filter(&m->shield, h.udp);
+		kernel_shield_filter(&m->shield, h.udp, h.doormen);
 	ok = ok && main_push_config(m, &loaded->secret, &h) && follow_interface(m, &h) &&
 	     main_watch_shield(m);
 
@@ -148,6 +151,8 @@ static void say_ready(const struct main_process *m)
 	char without[LADDER_TEXT_BYTES];
 
 	ladder_text(without, m->without | sandbox_without());
+	if (m->doormen > 1)
+		log_line(LOG_LEVEL_INFO, "%u processes receive", m->doormen);
 	if (m->settings.openme)
 		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u%s",
 		    m->clients, m->settings.udp_port, without);

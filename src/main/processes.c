@@ -19,6 +19,11 @@ void main_fail(struct main_process *m, enum role role, const char *what)
 	loop_stop(&m->loop);
 }
 
+struct child *main_doorman(struct main_process *m, unsigned int number)
+{
+	return &m->children[number == 0 ? (unsigned int)ROLE_DOORMAN : ROLE_COUNT + number - 1];
+}
+
 bool main_is_to_stop(const struct main_process *m)
 {
 	sigset_t pending;

@@ -14,12 +14,15 @@
 #include "main/public_address.h"
 #include "main/socket_store.h"
 
-/* Main has one for each role; both runners are started only where programs are asked. */
+/* Main has one for each role, and behind them the doormen but the first; both runners are started
+ * only where programs are asked. */
 #define FIRST_ROLE ((enum role)(ROLE_MAIN + 1))
+#define CHILDREN   (ROLE_COUNT + DOORMEN_MOST - 1)
 
 #define EARLIER_MOST 32
 
 struct child {
+	enum role role;
 	pid_t pid;   /* 0: not running */
 	bool failed; /* ended by a signal, or with a status that is not 0 */
 	struct peer peer;
@@ -30,11 +33,11 @@ struct child {
 	int task_outcome;    /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
-#define WATCHED_SOCKETS 4
+#define WATCHED_SOCKETS (2 * DOORMEN_MOST + 2)
 
 struct interface_watch {
 	struct loop_source source;    /* netlink; fd -1: every interface is heard */
-	int sockets[WATCHED_SOCKETS]; /* those of the doorman and the desk; -1: none */
+	int sockets[WATCHED_SOCKETS]; /* those of the doormen and the desk; -1: none */
 	bool gone;
 	bool failed; /* to bind the sockets */
 };
@@ -44,7 +47,8 @@ struct main_process {
 	message_handler *const *handlers; /* main_handlers */
 	struct loop loop;
 	struct loop_source signals;
-	struct child children[ROLE_COUNT];
+	struct child children[CHILDREN];
+	unsigned int doormen;        /* how many, from the start to the end */
 	pid_t earlier[EARLIER_MOST]; /* children of whoever executed main, which are not ours */
 	size_t earlier_count;
 	struct programs programs;   /* the same from the start to the end */
@@ -93,6 +97,9 @@ bool main_wait_ready(struct child *child, int timeout_ms);
 /* Has the privileged runner run serverStart or serverStop, and waits. True when it went well, or
  * where none is configured; otherwise the log says what happened. */
 bool main_server_task(struct main_process *m, enum runner_task task);
+
+/* A doorman by its number, from 0. */
+struct child *main_doorman(struct main_process *m, unsigned int number);
 
 /* To whom the messages of the processes go; their context is a struct child. */
 extern message_handler *const main_handlers[MESSAGE_COUNT];

@@ -23,10 +23,9 @@ static bool failed(enum role role)
 }
 
 /* What takes long with many clients, a slice at a time: in between it serves. */
-static bool check(struct main_process *m, enum role role, enum message_type type, int snapshot)
+static bool check(struct child *child, enum message_type type, int snapshot)
 {
 	static const struct message_empty nothing;
-	struct child *child = &m->children[role];
 	struct message_fds fds = message_fds_none();
 
 	fds.fd[FD_SNAPSHOT] = snapshot;
@@ -37,30 +36,42 @@ static bool check(struct main_process *m, enum role role, enum message_type type
 			break;
 		fds.fd[FD_SNAPSHOT] = -1;
 	}
-	return failed(role);
+	return failed(child->role);
 }
 
-static bool configure(struct main_process *m, enum role role, enum message_type type,
-    const void *body, const struct message_fds *fds)
+static bool configure(
+    struct child *child, enum message_type type, const void *body, const struct message_fds *fds)
 {
-	struct child *child = &m->children[role];
-
 	return (channel_send(&child->peer.channel, type, body, fds) &&
 	           main_wait_ready(child, READY_TIMEOUT_MS)) ||
-	       failed(role);
+	       failed(child->role);
 }
 
-/* The secrets go to the doorman alone; here they stand in locked memory, too. */
-static bool configure_doorman(
+/* The secrets go to the doormen alone; here they stand in locked memory, too. */
+static bool configure_doormen(
     struct main_process *m, const struct message_secret *secret, const struct config_push *h)
 {
-	struct message_fds fds = message_fds_none();
+	bool ok = true;
 
-	fds.fd[FD_OPENME] = h->udp;
-	fds.fd[FD_OPENME6] = h->udp6;
-	fds.fd[FD_OPENSPA] = h->openspa;
-	fds.fd[FD_HINTS] = h->hints;
-	return configure(m, ROLE_DOORMAN, MESSAGE_CONFIG_DOORMAN, secret, &fds);
+	for (unsigned int i = 0; ok && i < m->doormen; i++) {
+		struct message_fds fds = message_fds_none();
+
+		fds.fd[FD_OPENME] = h->udp[i];
+		fds.fd[FD_OPENME6] = i == 0 ? h->udp6 : -1;
+		fds.fd[FD_OPENSPA] = h->openspa[i];
+		fds.fd[FD_HINTS] = h->hints;
+		ok = configure(main_doorman(m, i), MESSAGE_CONFIG_DOORMAN, secret, &fds);
+	}
+	return ok;
+}
+
+static bool check_doormen(struct main_process *m, int snapshot)
+{
+	bool ok = true;
+
+	for (unsigned int i = 0; ok && i < m->doormen; i++)
+		ok = check(main_doorman(m, i), MESSAGE_CHECK_DOORMAN, snapshot);
+	return ok;
 }
 
 static bool configure_other(struct main_process *m, enum role role, const struct config_push *h)
@@ -69,20 +80,19 @@ static bool configure_other(struct main_process *m, enum role role, const struct
 	struct message_fds fds = message_fds_none();
 
 	if (role == ROLE_KEEPER)
-		return configure(m, role, MESSAGE_CONFIG_KEEPER, &nothing, &fds);
+		return configure(&m->children[role], MESSAGE_CONFIG_KEEPER, &nothing, &fds);
 	fds.fd[FD_SNAPSHOT] = h->fd;
 	fds.fd[FD_HEALTH] = h->health;
-	return configure(m, role, MESSAGE_CONFIG_DESK, &nothing, &fds);
+	return configure(&m->children[role], MESSAGE_CONFIG_DESK, &nothing, &fds);
 }
 
 bool main_push_config(
     struct main_process *m, const struct message_secret *secret, const struct config_push *h)
 {
-	if (!check(m, ROLE_KEEPER, MESSAGE_CHECK_KEEPER, h->fd) ||
-	    !check(m, ROLE_DOORMAN, MESSAGE_CHECK_DOORMAN, h->fd) ||
-	    !configure_other(m, ROLE_KEEPER, h))
+	if (!check(&m->children[ROLE_KEEPER], MESSAGE_CHECK_KEEPER, h->fd) ||
+	    !check_doormen(m, h->fd) || !configure_other(m, ROLE_KEEPER, h))
 		return false;
-	if (!configure_doorman(m, secret, h) || !configure_other(m, ROLE_DESK, h)) {
+	if (!configure_doormen(m, secret, h) || !configure_other(m, ROLE_DESK, h)) {
 		/* Half of it is in force: no state to go on in. */
 		if (!main_is_to_stop(m))
 			main_fail(m, ROLE_DOORMAN, "the configuration was taken over by some only");
@@ -122,6 +132,8 @@ static const char *fixed_setting(
 		return "server.shield_at";
 	if (a->openme != b->openme)
 		return "server.private_key";
+	if (a->workers != b->workers)
+		return "server.workers";
 	if (a->openspa.enabled != b->openspa.enabled)
 		return "openspa";
 	if (a->openspa.port != b->openspa.port)
@@ -143,7 +155,7 @@ struct load_task main_load_task(struct main_process *m)
 /* Takes a new configuration over, or gives the fault and its reason. */
 static int take_over(struct main_process *m, struct loaded *next)
 {
-	struct config_push h = CONFIG_PUSH_EMPTY;
+	struct config_push h = config_push_empty();
 	const char *fixed = NULL;
 
 	if (next->fault != 0)

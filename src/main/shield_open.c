@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/trusted_file.h"
 #include "bpf/clear.h"
 #include "bpf/pages.h"
 #include "intake/ring.h"
@@ -47,14 +49,28 @@ static int open_note(const char *control, int flags)
 
 	if (length < 0 || (size_t)length >= sizeof path)
 		return -1;
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if ((flags & O_CREAT) != 0)
+		unlink(path);
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
+/* By somebody else's, programs of others could be taken away. */
+static bool is_our_note(int fd)
+{
+	static const struct trusted wanted = {
+	    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
+	char why[TRUSTED_TEXT_BYTES];
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 1 &&
+	       trusted_stat(&wanted, &st, "", why);
 }
 
 static uint32_t read_note(const char *control)
 {
 	int fd = open_note(control, O_RDONLY);
 	struct note now = {.program = 0}, then;
-	bool read = fd >= 0 && fd_read(fd, &then, sizeof then) == sizeof then;
+	bool read = is_our_note(fd) && fd_read(fd, &then, sizeof then) == sizeof then;
 
 	fd_close(fd);
 	return read && clock_boot_id(now.boot_id) &&
@@ -66,7 +82,7 @@ static uint32_t read_note(const char *control)
 static void write_note(const char *control, uint32_t program)
 {
 	struct note now = {.program = program};
-	int fd = open_note(control, O_WRONLY | O_CREAT | O_TRUNC);
+	int fd = open_note(control, O_WRONLY | O_CREAT | O_EXCL);
 
 	if (fd < 0 || !clock_boot_id(now.boot_id) ||
 	    write(fd, &now, sizeof now) != (ssize_t)sizeof now)
@@ -144,11 +160,13 @@ bool kernel_shield_look(struct kernel_shield *k)
 	return k->place != place || k->intake != intake;
 }
 
-void kernel_shield_filter(struct kernel_shield *k, int socket)
+void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned int count)
 {
-	if (socket < 0 || k->loaded.socket < 0)
+	if (sockets[0] < 0 || k->loaded.socket < 0)
 		return;
-	k->filter = socket_put_program(socket, k->loaded.socket);
+	k->filter = true;
+	for (unsigned int i = 0; k->filter && i < count; i++)
+		k->filter = socket_put_program(sockets[i], k->loaded.socket);
 	if (!k->filter)
 		log_event(LOG_LEVEL_WARN, "no shield at the socket", "why", strerror(errno), "then",
 		    KERNEL_SHIELD_BEHIND, NULL);

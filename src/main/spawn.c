@@ -126,6 +126,24 @@ bool spawn_stranger(struct identity *out)
 	return take_unused(out, &unused);
 }
 
+bool spawn_is_stranger(uid_t uid)
+{
+	struct unused unused = {.next = 0};
+
+	if (uid < UNUSED_UID_FIRST || uid > UNUSED_UID_LAST)
+		return false;
+	find_processes(&unused);
+	return !unused.has_process[uid - UNUSED_UID_FIRST] && getpwuid(uid) == NULL;
+}
+
+bool spawn_last_stranger(uid_t *out)
+{
+	*out = UNUSED_UID_LAST;
+	while (*out >= UNUSED_UID_FIRST && !spawn_is_stranger(*out))
+		(*out)--;
+	return *out >= UNUSED_UID_FIRST;
+}
+
 /* The child's side of spawn_role. */
 static _Noreturn void become_role(enum role role, int executable, int channel)
 {

@@ -22,6 +22,10 @@ bool spawn_identities(struct identity out[static ROLE_COUNT], const bool wanted[
 
 /* A uid that no account and no process has, of the same range. False when none is to be found. */
 bool spawn_stranger(struct identity *out);
+/* Whether that is one; and the last one there is, which no process of ours is likely to be given
+ * later. False when there is none. */
+bool spawn_is_stranger(uid_t uid);
+bool spawn_last_stranger(uid_t *out);
 
 /* Starts a role from its executable; *channel is our end. The process id, or -1 with errno. */
 pid_t spawn_role(enum role role, int executable, struct channel *channel);

@@ -39,10 +39,11 @@ static bool connect_roles(
 	return true;
 }
 
-/* The desk reads what `owner` counts. */
-static bool share_counters(struct inherited *in, enum role owner, enum message_fd name)
+/* The desk reads what those of the role `owner` count. */
+static bool share_counters(
+    struct inherited *in, enum role owner, unsigned int count, enum message_fd name)
 {
-	int fd = counters_create();
+	int fd = counters_create(count);
 
 	if (fd < 0)
 		return false;
@@ -92,8 +93,8 @@ static bool open_inherited(struct inherited *in, const struct main_process *m,
 	        connect_roles(in, ROLE_RUNNER, FD_KEEPER, ROLE_KEEPER, FD_RUNNER)) &&
 	    (!rules || connect_roles(in, ROLE_PRIVILEGED_RUNNER, FD_KEEPER, ROLE_KEEPER,
 	                   FD_PRIVILEGED_RUNNER)) &&
-	    share_counters(in, ROLE_DOORMAN, FD_DOORMAN_COUNTERS) &&
-	    share_counters(in, ROLE_KEEPER, FD_KEEPER_COUNTERS) &&
+	    share_counters(in, ROLE_DOORMAN, m->doormen, FD_DOORMAN_COUNTERS) &&
+	    share_counters(in, ROLE_KEEPER, 1, FD_KEEPER_COUNTERS) &&
 	    in->of[ROLE_DESK].fd[FD_CONTROL] >= 0)
 		return true;
 	log_event(LOG_LEVEL_ERROR, "cannot make channels between the processes", "error",
@@ -101,19 +102,43 @@ static bool open_inherited(struct inherited *in, const struct main_process *m,
 	return false;
 }
 
-static bool send_begin(struct main_process *m, enum role role, const struct message_begin *begin,
-    const struct message_fds *fds)
+static bool send_begin(struct main_process *m, const struct child *child,
+    const struct message_begin *begin, const struct message_fds *fds)
 {
 	static const enum message_type types[ROLE_COUNT] = {[ROLE_DOORMAN] = MESSAGE_BEGIN_DOORMAN,
 	    [ROLE_KEEPER] = MESSAGE_BEGIN_KEEPER,
 	    [ROLE_DESK] = MESSAGE_BEGIN_DESK,
 	    [ROLE_RUNNER] = MESSAGE_BEGIN_RUNNER,
 	    [ROLE_PRIVILEGED_RUNNER] = MESSAGE_BEGIN_PRIVILEGED_RUNNER};
+	const enum role role = child->role;
 	const void *body = role == ROLE_RUNNER || role == ROLE_PRIVILEGED_RUNNER
 	                       ? (const void *)&m->programs.settings
 	                       : begin;
 
-	return channel_send(&m->children[role].peer.channel, types[role], body, fds);
+	return channel_send(&child->peer.channel, types[role], body, fds);
+}
+
+/* One of the doormen but the first: it inherits the same, with a channel of its own to the keeper,
+ * who hears of it. */
+static bool add_doorman(struct main_process *m, const struct child *doorman,
+    const struct message_begin *begin, const struct inherited *in)
+{
+	static const struct message_empty nothing;
+	struct message_fds for_keeper = message_fds_none(), fds = in->of[ROLE_DOORMAN];
+	int ends[2];
+	bool ok;
+
+	if (!channel_pair(ends))
+		return false;
+	fds.fd[FD_KEEPER] = ends[0];
+	fds.fd[FD_SHIELD_CONTROL] = -1; /* the first one tells the kernel the keys */
+	for_keeper.fd[FD_DOORMAN] = ends[1];
+	ok = send_begin(m, doorman, begin, &fds) &&
+	     channel_send(&m->children[ROLE_KEEPER].peer.channel, MESSAGE_DOORMAN_JOINS, &nothing,
+	         &for_keeper);
+	close(ends[0]);
+	close(ends[1]);
+	return ok;
 }
 
 /* Tells all of them who they are to be, with what they inherit. */
@@ -123,29 +148,35 @@ static bool introduce(struct main_process *m, const struct identity who[static R
 	struct message_begin begin = {.control_uid = getuid(),
 	    .openspa = settings->openspa.enabled,
 	    .firewall = (enum conf_firewall)settings->firewall,
+	    .doormen = (uint8_t)m->doormen,
 	    .patience_ms = (uint32_t)programs_patience_ms(&m->programs)};
 	bool ok = true;
 
 	memcpy(begin.boot_id, replay->boot_id, sizeof begin.boot_id);
-	for (enum role role = FIRST_ROLE; ok && role < ROLE_COUNT; role++) {
-		const struct hello hello = {.uid = who[role].uid,
-		    .gid = who[role].gid,
+	for (size_t i = FIRST_ROLE; ok && i < CHILDREN; i++) {
+		const struct child *child = &m->children[i];
+		const struct hello hello = {.uid = who[child->role].uid,
+		    .gid = who[child->role].gid,
 		    .log = log_get_settings(),
 		    .best = settings->sandbox == CONF_SANDBOX_BEST};
 
-		ok = m->children[role].pid == 0 ||
-		     (hello_send(m->children[role].peer.channel.fd, hello) &&
-		         send_begin(m, role, &begin, &in->of[role]));
+		begin.number = i < ROLE_COUNT ? 0 : (uint8_t)(i - ROLE_COUNT + 1);
+		ok = child->pid == 0 ||
+		     (hello_send(child->peer.channel.fd, hello) &&
+		         (i < ROLE_COUNT ? send_begin(m, child, &begin, &in->of[child->role])
+		                         : add_doorman(m, child, &begin, in)));
 	}
 	return ok;
 }
 
 static bool spawn_all(struct main_process *m)
 {
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		struct child *child = &m->children[role];
+	for (unsigned int i = FIRST_ROLE; i < ROLE_COUNT + m->doormen - 1; i++) {
+		const enum role role = i < ROLE_COUNT ? (enum role)i : ROLE_DOORMAN;
+		struct child *child = &m->children[i];
 		int executable;
 
+		child->role = role;
 		if (!programs_need(&m->programs, role))
 			continue;
 		child->main = m;
@@ -170,11 +201,10 @@ static bool spawn_all(struct main_process *m)
 
 static bool wait_for_all(struct main_process *m)
 {
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		if (m->children[role].pid > 0 &&
-		    !main_wait_ready(&m->children[role], READY_TIMEOUT_MS)) {
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
+		if (m->children[i].pid > 0 && !main_wait_ready(&m->children[i], READY_TIMEOUT_MS)) {
 			log_event(LOG_LEVEL_ERROR, "a process did not start", "process",
-			    role_name(role), "error", strerror(errno), NULL);
+			    role_name(m->children[i].role), "error", strerror(errno), NULL);
 			return false;
 		}
 	}

@@ -21,17 +21,17 @@
 static const struct timespec step = {0, 2000000};
 
 /* Takes note of a process that has ended: with status 0, or something went wrong in it. */
-static void note_end(struct main_process *m, enum role role, int status)
+static void note_end(struct main_process *m, struct child *child, int status)
 {
 	char text[40];
 
-	m->children[role].pid = 0;
+	child->pid = 0;
 	if (status == 0)
 		return;
-	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(role), "how",
+	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(child->role), "how",
 	    child_how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
 	    "stopping; the ports stay shut", NULL);
-	m->children[role].failed = true;
+	child->failed = true;
 	if (m->exit_status == EXIT_DONE)
 		m->exit_status = EXIT_FAILED;
 }
@@ -41,14 +41,14 @@ static bool note_ends(struct main_process *m)
 {
 	bool failed = false;
 
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++) {
-		struct child *child = &m->children[role];
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
+		struct child *child = &m->children[i];
 		int status;
 
 		if (child->pid <= 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
 			continue;
 		peer_close(&child->peer);
-		note_end(m, role, status);
+		note_end(m, child, status);
 		failed = failed || child->failed;
 	}
 	return failed;
@@ -99,9 +99,14 @@ static bool gets_on(struct main_process *m)
 /* Whoever hangs while the keeper needs it holds up the stop. */
 static void beat(struct main_process *m)
 {
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
-		hear(&m->children[role]);
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++)
+		hear(&m->children[i]);
 	main_ping_all(m);
+}
+
+static bool runs(const struct child *child, enum role first, enum role end)
+{
+	return child->pid > 0 && child->role >= first && child->role < end;
 }
 
 /* Waits for the roles from `first` to before `end`, and kills who is late. */
@@ -115,12 +120,12 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 		if (turns % TURNS_A_BEAT == 0)
 			beat(m);
 
-		for (enum role role = first; role < end; role++) {
-			struct child *child = &m->children[role];
+		for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
+			struct child *child = &m->children[i];
 
-			if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) != 0)
-				note_end(m, role, status);
-			all = all && child->pid == 0;
+			if (runs(child, first, end) && waitpid(child->pid, &status, WNOHANG) != 0)
+				note_end(m, child, status);
+			all = all && !runs(child, first, end);
 		}
 		if (all)
 			return;
@@ -132,13 +137,15 @@ static void reap(struct main_process *m, enum role first, enum role end, int tim
 			break;
 		nanosleep(&step, NULL);
 	}
-	for (enum role role = first; role < end; role++) {
-		if (m->children[role].pid > 0) {
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
+		struct child *child = &m->children[i];
+
+		if (runs(child, first, end)) {
 			log_event(LOG_LEVEL_ERROR, "a process did not end in time and was killed",
-			    "process", role_name(role), NULL);
-			kill(m->children[role].pid, SIGKILL);
-			waitpid(m->children[role].pid, NULL, 0);
-			m->children[role].pid = 0;
+			    "process", role_name(child->role), NULL);
+			kill(child->pid, SIGKILL);
+			waitpid(child->pid, NULL, 0);
+			child->pid = 0;
 		}
 	}
 }
@@ -168,8 +175,8 @@ static bool is_known(void *context, pid_t pid)
 	for (size_t i = 0; i < m->earlier_count; i++)
 		if (m->earlier[i] == pid || m->earlier_count == EARLIER_MOST)
 			return true;
-	for (enum role role = FIRST_ROLE; role < ROLE_COUNT; role++)
-		if (m->children[role].pid == pid)
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++)
+		if (m->children[i].pid == pid)
 			return true;
 	return false;
 }
@@ -197,8 +204,9 @@ static void end_orphans(struct main_process *m)
 
 static void hang_up(struct main_process *m, enum role role)
 {
-	if (m->children[role].pid > 0)
-		peer_close(&m->children[role].peer);
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++)
+		if (m->children[i].pid > 0 && m->children[i].role == role)
+			peer_close(&m->children[i].peer);
 }
 
 /* With a privileged runner the keeper has rules to take away by program, and waits for each; and it
@@ -210,16 +218,23 @@ static int keepers_time_ms(const struct main_process *m)
 	                                 : 0);
 }
 
-/* What is not judged any more stays in the sockets, for the next daemon. */
-static void quieten_doorman(struct main_process *m)
+/* What is not judged any more stays in the sockets, for the next daemon. They finish side by side.
+ */
+static void quieten_doormen(struct main_process *m)
 {
 	static const struct message_empty nothing;
-	struct child *doorman = &m->children[ROLE_DOORMAN];
 	bool serves = m->settings.openme || m->settings.openspa.enabled;
+	bool told[DOORMEN_MOST] = {false};
 
-	if (serves && doorman->pid > 0 && doorman->peer.channel.fd >= 0 &&
-	    channel_try_send(&doorman->peer.channel, MESSAGE_STOP_DOORMAN, &nothing))
-		main_wait_ready(doorman, QUIET_MS);
+	for (unsigned int i = 0; serves && i < m->doormen; i++) {
+		const struct child *doorman = main_doorman(m, i);
+
+		told[i] = doorman->pid > 0 && doorman->peer.channel.fd >= 0 &&
+		          channel_try_send(&doorman->peer.channel, MESSAGE_STOP_DOORMAN, &nothing);
+	}
+	for (unsigned int i = 0; i < m->doormen; i++)
+		if (told[i])
+			main_wait_ready(main_doorman(m, i), QUIET_MS);
 }
 
 /* After a failure the rules stay, so that the ports stay shut, and serverStop is not run. What
@@ -232,7 +247,7 @@ bool main_stop_roles(struct main_process *m)
 	    .keep_rules = !told_to || m->settings.shutdown == CONF_SHUTDOWN_KEEP};
 
 	end_orphans(m);
-	quieten_doorman(m);
+	quieten_doormen(m);
 	/* The keeper ends by its message. Nothing may cut that short: not its channel, and not the
 	 * end of the others, after which it would leave the rules. */
 	if (m->children[ROLE_KEEPER].pid > 0 && (!stop.keep_rules || m->shield.loaded.ring >= 0))

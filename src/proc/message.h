@@ -107,6 +107,8 @@ enum message_fd {
 
 #define MESSAGES_TO_KEEPER(X)                                                                      \
 	X(BEGIN_KEEPER, MAIN, KEEPER, START, BEGIN_KEEPER_FDS, message_begin, keeper_begin)        \
+	X(DOORMAN_JOINS, MAIN, KEEPER, RUN, FD_SET_OF(DOORMAN), message_empty,                     \
+	    keeper_take_doorman)                                                                   \
 	X(CONFIG_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, keeper_take_config)       \
 	X(CHECK_KEEPER, MAIN, KEEPER, RUN, SNAPSHOT_FDS, message_empty, process_take_check)        \
 	X(PING_KEEPER, MAIN, KEEPER, RUN, NO_FDS, message_empty, process_take_ping)                \
@@ -156,6 +158,9 @@ struct message_begin {
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
 	uint32_t patience_ms; /* keeper: the most that a runner which is well takes to answer */
+	uint8_t doormen; /* keeper, desk: how many there are; the first one's channel comes with
+	                    this, the others' with DOORMAN_JOINS, in their order */
+	uint8_t number;  /* doorman: its own, from 0 */
 	char boot_id[CLOCK_BOOT_ID_BYTES]; /* keeper: of the machine */
 };
 
@@ -219,9 +224,11 @@ enum guess { GUESS_NONE, GUESS_SOURCE, GUESS_HINT };
 struct message_knock {
 	uint64_t generation; /* of the snapshot that `holder` is an index of */
 	uint32_t holder;
-	uint8_t guessed;      /* enum guess; not 0: the doorman has not tried the signature */
-	uint8_t key[32];      /* that sealed the packet */
-	int64_t timestamp_ns; /* the doorman's note to itself, for a knock that comes back */
+	uint8_t guessed; /* enum guess; not 0: the doorman has not tried the signature */
+	uint8_t key[32]; /* that sealed the packet */
+	/* What it states: the doorman's note to itself, for a knock that comes back. */
+	int64_t timestamp_ns;
+	struct addr target;
 	struct record record;
 };
 

@@ -13,6 +13,8 @@ enum role {
 	ROLE_COUNT
 };
 
+#define DOORMEN_MOST 16 /* of one daemon; of the other roles there is one */
+
 const char *role_name(enum role role);
 
 #endif

@@ -31,6 +31,8 @@ enum conf_shield_at {
 enum conf_shutdown { CONF_SHUTDOWN_REMOVE, CONF_SHUTDOWN_KEEP };
 enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_BEST };
 enum conf_intake { CONF_INTAKE_SOCKET, CONF_INTAKE_CAPTURE, CONF_INTAKE_XDP };
+#define CONF_WORKERS_AUTO 0
+#define CONF_WORKERS_MOST 16
 enum conf_host_chains { CONF_HOST_CHAINS_AUTO, CONF_HOST_CHAINS_ALL, CONF_HOST_CHAINS_NONE };
 enum conf_notrack { CONF_NOTRACK_NO, CONF_NOTRACK_AUTO, CONF_NOTRACK_YES };
 enum conf_targets { CONF_TARGETS_ANY, CONF_TARGETS_SOURCE, CONF_TARGETS_LIST };
@@ -113,6 +115,7 @@ struct settings {
 	uint8_t shutdown;     /* enum conf_shutdown */
 	uint8_t host_chains;  /* enum conf_host_chains */
 	uint8_t sandbox;      /* enum conf_sandbox */
+	uint8_t workers;      /* doormen; CONF_WORKERS_AUTO: as many as suit the machine */
 	uint8_t shield;       /* enum conf_shield; OFF without a key */
 	uint8_t shield_at;    /* enum conf_shield_at */
 	uint8_t intake;       /* enum conf_intake */

@@ -52,8 +52,9 @@ bool snapshot_settings_sound(const struct snapshot_header *h)
 	       s->guard <= CONF_GUARD_ALL && s->hook <= CONF_HOOK_FORWARD &&
 	       s->established <= CONF_ESTABLISHED_CUT && s->shutdown <= CONF_SHUTDOWN_KEEP &&
 	       s->host_chains <= CONF_HOST_CHAINS_NONE && s->sandbox <= CONF_SANDBOX_BEST &&
-	       s->shield <= CONF_SHIELD_REQUIRE && s->shield_at <= CONF_SHIELD_AT_USER &&
-	       s->intake <= CONF_INTAKE_XDP && s->notrack <= CONF_NOTRACK_YES &&
+	       s->workers <= CONF_WORKERS_MOST && s->shield <= CONF_SHIELD_REQUIRE &&
+	       s->shield_at <= CONF_SHIELD_AT_USER && s->intake <= CONF_INTAKE_XDP &&
+	       s->notrack <= CONF_NOTRACK_YES &&
 	       is_bool(&s->drop_ports) && is_bool(&s->open_knock_port) &&
 	       is_text(s->interface, sizeof s->interface) && s->mark != 0 &&
 	       (s->mark & (s->mark - 1)) == 0 && s->client_quota > 0 &&

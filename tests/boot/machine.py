@@ -29,6 +29,9 @@ def empty_cgroup():
 class Machine:
     """Off, to begin with."""
 
+    capabilities = "CAP_NET_ADMIN,CAP_IPC_LOCK"
+    calls = LANDLOCK
+
     def __init__(self, name):
         self.name = name
         self.space = None
@@ -57,7 +60,7 @@ class Machine:
                  "--link-journal=no", "--console=pipe", f"--machine={self.name}",
                  f"--directory={self.root}", f"--bind={CHECKOUT}:/src",
                  f"--network-namespace-path=/run/netns/{self.space.name}",
-                 "--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", f"--system-call-filter={LANDLOCK}"],
+                 f"--capability={self.capabilities}", f"--system-call-filter={self.calls}"],
                 # This kernel may have the older hierarchy, which newer systemd does not take.
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,

@@ -91,8 +91,8 @@ static void greet(void)
 
 static void begin(void)
 {
-	int door[2], desk[2], counters = counters_create();
-	struct message_begin how = {.firewall = CONF_FIREWALL_NFT};
+	int door[2], desk[2], counters = counters_create(1);
+	struct message_begin how = {.firewall = CONF_FIREWALL_NFT, .doormen = 1};
 	const struct replay_start first = {.origin = REPLAY_FIRST};
 	struct message_fds fds = message_fds_none();
 

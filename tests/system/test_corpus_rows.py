@@ -8,7 +8,8 @@ from corpus import base64_of
 from netns import Namespace
 from tool import ToolTest
 
-PROFILE = ["server_host", "server_udp_port", "server_pubkey", "private_key", "public_key"]
+PROFILE = ["server_host", "server_udp_port", "server_pubkey", "private_key", "public_key",
+           "shield_key"]
 
 
 class RowsTest(ToolTest):
@@ -33,7 +34,8 @@ class RowsTest(ToolTest):
             "private_key": base64_of(corpus.seed(client))}}}))
 
     def test_a_profile_has_the_keys_of_openmes(self):
-        """Nothing that the apps, which read line by line, would not know, and all in one depth."""
+        """And the shield's, which the apps pass over; all in one depth, since they read line by
+        line."""
         self.init()
         text = self.tool("add", "alice")
         self.assertEqual(list(yaml.safe_load(text)["profiles"]["default"]), PROFILE)

@@ -14,7 +14,7 @@ from daemon import BUILD
 from netns import eventually
 from spa_tool import DEVICE, VECTORS, captured_keys
 from spa_world import SpaWorldTest
-from world import WorldTest
+from world import KNOCK_PORT, WorldTest
 
 DOC = Path(__file__).parents[2] / "doc"
 
@@ -82,6 +82,80 @@ class OpenspaGuideTest(GuideTest):
         self.assertFalse(self.pings(silent))
         self.shell(self.client, asking)
         self.assertTrue(eventually(lambda: not self.pings(silent)), "the ping did not end")
+
+    def test_every_block_is_run(self):
+        self.assert_every_block_is_run()
+
+
+class FloodGuideTest(GuideTest):
+    """From a file that came from openme to captured knocks behind a shield at the device."""
+
+    guide = DOC / "flood.md"
+    paths = (("/etc/postern", ""), ("bob.yaml", "bob.yaml"))
+    tcp_ports = (22,)
+
+    def text_for(self, text):
+        return super().text_for(text).replace("eth0", "wire")
+
+    def shell(self, space, text, check=True):
+        """With the test's own file as the one that programs read by default."""
+        default = (f'postern() {{ command postern --config {self.daemon.file} '
+                   f'--control {self.daemon.control} "$@"; }}\n'
+                   f'posternd() {{ command posternd -c {self.daemon.file} "$@"; }}\n')
+        return super().shell(space, default + text, check)
+
+    def take(self, place):
+        _, where, text = self.left.pop(0)
+        self.assertEqual(where, place)
+        return text
+
+    def run_next(self):
+        return self.shell(self.server, self.take("server"))
+
+    def restart(self):
+        self.assertEqual(self.take("service"), "systemctl restart posternd\n")
+        self.assertEqual(self.daemon.stop(), 0)
+        self.daemon.start()
+
+    def wait_for_hints(self):
+        """Without which only openme's own way is left."""
+        hints = lambda: any(event["message"].startswith("ready for hints of 3 ")
+                            for event in self.daemon.events())
+        self.assertTrue(eventually(hints), "no hints are understood")
+
+    def test_flood_guide(self):
+        self.left = self.blocks()
+        self.start(self.configuration({"bob": None}, host=self.address(4), interface=""))
+        self.assertNotIn("shield_key", self.daemon.file.read_text())
+        self.run_next()
+        self.assertIn("shield_key", self.daemon.file.read_text())
+        self.run_next()
+        knock = self.take("client")
+        self.assertIn("(redacted)", self.shell(self.client, knock))
+        self.assertTrue(eventually(lambda: self.reaches(port=22)))
+        self.assert_shuts(port=22)
+        self.run_next()
+        self.assert_nobody_else_gets_in(knock)
+        self.take("systemd")  # tests/boot/test_service_shield.py runs it
+        self.run_next()
+        self.restart()
+        self.assert_nobody_else_gets_in(knock)
+        self.assertIn("(XDP, native)", self.postern("sessions"))
+        self.run_next()
+        self.restart()
+        self.assert_nobody_else_gets_in(knock)
+        self.assertEqual(self.server.run("ss", "-Hlun", f"sport = :{KNOCK_PORT}"), "")
+        self.assertIn("(XDP, native)", self.run_next())
+        self.assertEqual(self.left, [])
+
+    def assert_nobody_else_gets_in(self, knock):
+        """alice is a client of openme's."""
+        self.wait_for_hints()
+        self.knock(self.alice)
+        self.shell(self.client, knock)
+        self.assertTrue(eventually(lambda: self.reaches(port=22)))
+        self.assertEqual(self.verdicts("granted", client="alice"), [])
+        self.assert_shuts(port=22)
 
     def test_every_block_is_run(self):
         self.assert_every_block_is_run()

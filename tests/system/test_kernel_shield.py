@@ -2,8 +2,10 @@
 said, and dropped behind it."""
 
 import json
+import os
 import socket
 import struct
+from pathlib import Path
 
 import control
 import openme
@@ -265,6 +267,24 @@ class DeviceTest(KernelShieldTest):
         self.assertEqual(self.attached(), other)
         self.assertEqual(self.place(), "socket")
         self.assert_junk_is_dropped("socket")
+
+    def test_a_note_that_is_somebody_elses_is_not_believed(self):
+        """It would have the program of another taken away, and a pipe would stop the start."""
+        self.server.run("ip", "link", "set", "dev", "wire", "xdpgeneric", "object",
+                        self.other_program(), "section", "xdp")
+        other = self.attached()
+        super().serve("xdp", interface="wire")
+        self.daemon.stop()
+        note = Path(f"{self.daemon.control}.shield")
+        note.write_bytes(note.read_bytes()[:-4] + struct.pack("=I", other[0]))
+        os.chown(note, 65534, 65534)
+        self.daemon.start()
+        self.assertEqual(self.attached(), other)
+        self.daemon.stop()
+        note.unlink()
+        os.mkfifo(note)
+        self.daemon.start()
+        self.assertTrue(note.is_file())
 
     def other_program(self):
         source, target = self.folder / "other.c", self.folder / "other.o"

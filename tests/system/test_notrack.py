@@ -154,19 +154,26 @@ class NotrackTest(Tracked, WorldTest):
         self.assertTrue(eventually(self.untracked))
 
     def test_knocks_of_other_hosts_are_followed(self):
-        """A router translates those of the hosts behind it."""
+        """A router translates those of the hosts behind it, and what is sent back to them comes for
+        the router's own address, to the knock port where they sent from that."""
         self.start()
         self.server.run("sysctl", "-q", "net.ipv4.ip_forward=1")
         self.server.nft("table ip t {\nchain post {\ntype nat hook postrouting priority 100\n"
                         "oifname \"wire2\" masquerade\n}\n}")
+        self.assertTrue(eventually(lambda: not self.untracked()))
         self.client.ip("route", "replace", "10.77.2.0/24", "via", "10.77.1.1")
         self.addCleanup(self.client.ip, "route", "del", "10.77.2.0/24")
         with self.other.socket(2, 2) as s:
             s.bind(("10.77.2.2", KNOCK_PORT))
             s.settimeout(5)
-            self.client.send(b"for another", "10.77.2.2", KNOCK_PORT)
-            self.assertEqual(s.recvfrom(100)[1][0], "10.77.2.1")
-        self.assertTrue(self.untracked())
+            with self.client.socket(2, 2) as client:
+                client.bind(("10.77.1.2", KNOCK_PORT))
+                client.settimeout(5)
+                client.sendto(b"for another", ("10.77.2.2", KNOCK_PORT))
+                came_from = s.recvfrom(100)[1]
+                self.assertEqual(came_from, ("10.77.2.1", KNOCK_PORT))
+                s.sendto(b"an answer", came_from)
+                self.assertEqual(client.recv(100), b"an answer")
 
 
 class SpaNotrackTest(Tracked, SpaWorldTest):

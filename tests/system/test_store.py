@@ -28,7 +28,7 @@ SO_ATTACH_FILTER = 26
 
 
 class StoreTest(SpaWorldTest):
-    server_settings = {"knock_timeout": LONG}
+    server_settings = {"knock_timeout": LONG, "workers": 1}  # several: test_workers.py
 
     def begin(self, **server):
         """A daemon whose sockets are kept."""

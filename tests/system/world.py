@@ -7,6 +7,7 @@ and when the run is interrupted."""
 
 import atexit
 import json
+import os
 import shutil
 import tempfile
 import unittest
@@ -24,6 +25,9 @@ FAMILIES = (4, 6)
 SHORT = "2s"  # a knock_timeout that tests can wait for
 LONG = "600s"  # and one that none outlives, however slow the machine is
 AT_ONCE = 32  # knocks of a source that is known
+
+# POSTERN_WORKERS=4 tests/run.py open: the same with so many that receive.
+WORKERS = {"workers": os.environ["POSTERN_WORKERS"]} if "POSTERN_WORKERS" in os.environ else {}
 
 _rooms = []
 
@@ -89,7 +93,7 @@ class WorldTest(unittest.TestCase):
             "firewall": "nft", "knock_timeout": SHORT, "drop_ports": True,
             "open_knock_port": True, "private_key": openme.text(self.server_key.secret),
             "public_key": openme.text(self.server_key.public),
-            **self.server_settings, **server}
+            **WORKERS, **self.server_settings, **server}
         people = {name: self.client_entry(getattr(self, name))
                   for name in ("alice", "bob", "marker")}
         for name, entry in (clients or {}).items():

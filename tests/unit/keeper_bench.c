@@ -240,8 +240,10 @@ static int join(struct channel *far, enum role role)
 	return fds[1];
 }
 
-static struct message_begin begin = {
-    .openspa = true, .firewall = CONF_FIREWALL_NONE, .patience_ms = BENCH_PATIENCE_S * 1000};
+static struct message_begin begin = {.openspa = true,
+    .firewall = CONF_FIREWALL_NONE,
+    .patience_ms = BENCH_PATIENCE_S * 1000,
+    .doormen = 1};
 
 /* As main hands it over. */
 static int replay_of_a_first_start(void)
@@ -288,9 +290,9 @@ static struct message_fds all_but_begun(enum programs programs)
 	bench.generation = 0;
 	fds.fd[FD_DOORMAN] = join(&bench.doorman, ROLE_DOORMAN);
 	fds.fd[FD_DESK] = join(&bench.desk, ROLE_DESK);
-	fds.fd[FD_KEEPER_COUNTERS] = counters_create();
+	fds.fd[FD_KEEPER_COUNTERS] = counters_create(1);
 	fds.fd[FD_HELD] = held_create();
-	bench.held = held_map(fds.fd[FD_HELD]);
+	bench.held = held_map(fds.fd[FD_HELD], 0);
 	bench.held->judged = BENCH_JUDGED_BEFORE;
 	bench.journal = bench.runner.fd = bench.privileged.fd = -1;
 	if (programs >= ASKED)
@@ -324,7 +326,7 @@ bool bench_begins_without(size_t fd)
 	replay_close(&k->replay);
 	secret_free(k->questions.slots);
 	free(k->rules.work);
-	munmap(k->held, sizeof *k->held);
+	munmap(k->doormen[0].held, sizeof *bench.held);
 	munmap(bench.held, sizeof *bench.held);
 	loop_close(&k->process.loop);
 	for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
@@ -416,8 +418,8 @@ static void end_all_rules(void)
 int bench_teardown(void **state)
 {
 	struct keeper *k = &bench.keeper;
-	struct peer *const peers[] = {
-	    &k->doorman, &k->desk, &k->process.main, &k->questions.runner, &k->rules.runner};
+	struct peer *const peers[] = {&k->doormen[0].peer, &k->desk, &k->process.main,
+	    &k->questions.runner, &k->rules.runner};
 	const int fds[] = {k->tick.fd, k->repair_timer.fd, bench.journal, bench.main.fd,
 	    bench.doorman.fd, bench.desk.fd, bench.runner.fd, bench.privileged.fd};
 
@@ -431,7 +433,7 @@ int bench_teardown(void **state)
 	if (k->rules.journal != NULL)
 		munmap(k->rules.journal, sizeof *k->rules.journal);
 	munmap(k->report.counters, sizeof *k->report.counters);
-	munmap(k->held, sizeof *k->held);
+	munmap(k->doormen[0].held, sizeof *bench.held);
 	munmap(bench.held, sizeof *bench.held);
 	free(k->rules.work);
 	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)

@@ -13,6 +13,7 @@
 enum { PACKET_BYTES = 165, MANY = COPIES_ROWS * COPIES_WAYS };
 
 static struct copies copies;
+static const struct addr anywhere; /* asked for by those whose source it is to be */
 
 static const int64_t start_ns = 5 * NS_PER_SECOND;
 
@@ -42,11 +43,11 @@ static void for_a_second(void **state)
 
 	(void)state;
 	assert_false(copies_has(&copies, &r, start_ns));
-	copies_remember(&copies, &r, start_ns);
+	copies_remember(&copies, &r, &anywhere, start_ns);
 	assert_true(copies_has(&copies, &r, start_ns));
 	assert_true(copies_has(&copies, &r, start_ns + NS_PER_SECOND - 1));
 	assert_false(copies_has(&copies, &r, start_ns + NS_PER_SECOND));
-	copies_remember(&copies, &r, start_ns + NS_PER_SECOND);
+	copies_remember(&copies, &r, &anywhere, start_ns + NS_PER_SECOND);
 	assert_true(copies_has(&copies, &r, start_ns + NS_PER_SECOND + 1));
 }
 
@@ -56,7 +57,7 @@ static void exact_copies(void **state)
 	struct record r = the_record(), copy = r;
 
 	(void)state;
-	copies_remember(&copies, &r, start_ns);
+	copies_remember(&copies, &r, &anywhere, start_ns);
 	copy.source.bytes[0] = 1;
 	copy.source_port = copy.slot = 7;
 	assert_true(copies_has(&copies, &copy, start_ns));
@@ -70,13 +71,29 @@ static void exact_copies(void **state)
 	assert_false(copies_has(&copies, &copy, start_ns));
 }
 
+/* Somebody has recorded it on its way, and was faster. */
+static void who_was_overtaken_still_counts(void **state)
+{
+	struct record thief = the_record(), owner = thief;
+
+	(void)state;
+	thief.source.bytes[0] = 1;
+	owner.source.bytes[0] = 2;
+	copies_remember(&copies, &thief, &owner.source, start_ns);
+	assert_true(copies_has(&copies, &thief, start_ns));
+	assert_false(copies_has(&copies, &owner, start_ns));
+	copies_remember(&copies, &owner, &owner.source, start_ns);
+	assert_true(copies_has(&copies, &owner, start_ns));
+	assert_true(copies_has(&copies, &thief, start_ns));
+}
+
 static void what_is_forgotten(void **state)
 {
 	struct record one = the_record(), two = record_of(2, PACKET_BYTES);
 
 	(void)state;
-	copies_remember(&copies, &one, start_ns);
-	copies_remember(&copies, &two, start_ns);
+	copies_remember(&copies, &one, &anywhere, start_ns);
+	copies_remember(&copies, &two, &anywhere, start_ns);
 	copies_forget(&copies, &one);
 	assert_false(copies_has(&copies, &one, start_ns));
 	assert_true(copies_has(&copies, &two, start_ns));
@@ -93,7 +110,7 @@ static void the_latest_of_many(void **state)
 	for (uint32_t i = 0; i < 4 * MANY; i++) {
 		struct record r = record_of(i, PACKET_BYTES);
 
-		copies_remember(&copies, &r, start_ns + i);
+		copies_remember(&copies, &r, &anywhere, start_ns + i);
 		assert_true(copies_has(&copies, &r, start_ns + i));
 	}
 	for (uint32_t i = 0; i < 4 * MANY; i++) {
@@ -114,7 +131,7 @@ static void of_any_size(void **state)
 	struct record r = record_of(1, UINT16_MAX);
 
 	(void)state;
-	copies_remember(&copies, &r, start_ns);
+	copies_remember(&copies, &r, &anywhere, start_ns);
 	assert_true(copies_has(&copies, &r, start_ns));
 	r.size = 0;
 	assert_false(copies_has(&copies, &r, start_ns));
@@ -135,6 +152,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    T(for_a_second),
 	    T(exact_copies),
+	    T(who_was_overtaken_still_counts),
 	    T(what_is_forgotten),
 	    T(the_latest_of_many),
 	    T(of_any_size),

@@ -217,7 +217,7 @@ static int set_up_door(void **state)
 		c->expires_ns = NEVER_NS;
 	}
 	fds.fd[FD_KEEPER] = join(&world.keeper, ROLE_KEEPER);
-	fds.fd[FD_DOORMAN_COUNTERS] = counters_create();
+	fds.fd[FD_DOORMAN_COUNTERS] = counters_create(1);
 	fds.fd[FD_HELD] = kept_held;
 	kept_held = -1;
 	d->process.main =
@@ -258,10 +258,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A packet goes to the door, and is not looked at yet. */
-static void knock_by(int client)
+static void make_knock(int client, const struct addr *target)
 {
-	struct openme_ingredients in = {.knock = {.timestamp_ns = clock_real_ns()}};
+	struct openme_ingredients in = {
+	    .knock = {.timestamp_ns = clock_real_ns(), .target = *target}};
 
 	secret_of(in.client_secret, client);
 	memcpy(in.server_public, world.server_public, sizeof in.server_public);
@@ -271,6 +271,14 @@ static void knock_by(int client)
 	memcpy(world.plain, in.knock.nonce, sizeof world.plain);
 	assert_true(openme_seal(world.packet, &in));
 	assert_true(openme_unseal(world.key, world.server_secret, world.packet));
+}
+
+/* A packet goes to the door, and is not looked at yet. */
+static void knock_by(int client)
+{
+	static const struct addr its_source;
+
+	make_knock(client, &its_source);
 	assert_int_equal(sendto(world.street, world.packet, sizeof world.packet, 0,
 	                     (struct sockaddr *)&world.door, sizeof world.door),
 	    sizeof world.packet);
@@ -424,7 +432,7 @@ static void what_was_read_before_a_stop_is_handed_on(void **state)
 static void start_another(uint64_t judged)
 {
 	int fd = held_create();
-	struct held *left = held_map(fd);
+	struct held *left = held_map(fd, 0);
 	void *state = NULL;
 	uint8_t packet[OPENME_PACKET_BYTES], key[OPENME_KEY_BYTES], plain[OPENME_NONCE_BYTES];
 	uint8_t secret[OPENME_SECRET_BYTES];
@@ -569,6 +577,39 @@ static void copies_are_dropped(void **state)
 	assert_int_equal(counted(VERDICT_HANDED_ON), 2);
 }
 
+/* It comes from there, and is handed on as this client's; -1: not at all. */
+static int64_t taken_from(const struct addr *source)
+{
+	struct record r = {.source = *source, .size = sizeof world.packet};
+
+	memcpy(r.bytes, world.packet, sizeof world.packet);
+	held_put(world.doorman.held, 0, &r, 0);
+	arrival_take_up_held(&world.doorman);
+	run_scan();
+	return handed_on();
+}
+
+/* By somebody who has recorded the knock on its way, and can make no use of it: whether its key was
+ * searched for, or guessed wrong. */
+static void who_was_overtaken_is_handed_on(void **state)
+{
+	static const struct addr owner = {{0x20, 1}}, thief = {{0x20, 2}};
+
+	(void)state;
+	make_knock(CAROL, &owner);
+	assert_int_equal(taken_from(&thief), CAROL);
+	assert_int_equal(taken_from(&thief), -1);
+	assert_int_equal(taken_from(&owner), CAROL);
+	assert_int_equal(taken_from(&owner), -1);
+	assert_int_equal(taken_from(&thief), -1);
+	make_knock(BOB, &owner);
+	assert_int_equal(taken_from(&thief), CAROL);
+	give_back(false);
+	run_scan();
+	assert_int_equal(handed_on(), BOB);
+	assert_int_equal(taken_from(&owner), CAROL);
+}
+
 /* What came back, or may count by now, is not taken for a copy. */
 static void not_every_copy_is_dropped(void **state)
 {
@@ -602,7 +643,7 @@ static void whoever_sends_more_waits_longer(void **state)
 
 		memcpy(r.bytes, world.packet, sizeof world.packet);
 		r.bytes[101] = (uint8_t)i;
-		held_put(world.doorman.held, i, &r);
+		held_put(world.doorman.held, i, &r, i);
 	}
 	arrival_take_up_held(&world.doorman);
 	before = counted(VERDICT_HANDED_ON);
@@ -683,6 +724,39 @@ static void each_slot_that_was_left(void **state)
 		    world.doorman.next_slot, slots_left[i].taken_up ? (slot + 1) % HELD_SLOTS : 0);
 		if (slots_left[i].taken_up && whole)
 			assert_int_equal(world.handed.record.slot, slot);
+	}
+}
+
+/* What came first is judged first: in hands before in rings, wherever it stands. */
+static void what_was_left_keeps_its_order(void **state)
+{
+	static const int order[] = {CAROL, ALICE, BOB, ALICE, CAROL, BOB};
+	enum { LEFT = sizeof order / sizeof *order };
+	uint8_t packets[LEFT][OPENME_PACKET_BYTES], keys[LEFT][OPENME_KEY_BYTES];
+	struct held *h = world.doorman.held;
+
+	(void)state;
+	memset(h, 0, sizeof *h);
+	for (size_t i = 0; i < LEFT; i++) {
+		struct record r = {.source = {{0x20}}, .size = sizeof world.packet};
+
+		knock_by(order[i]);
+		memcpy(r.bytes, world.packet, sizeof world.packet);
+		memcpy(packets[i], world.packet, sizeof world.packet);
+		memcpy(keys[i], world.key, sizeof world.key);
+		if (i < LEFT / 2) {
+			h->slots[100 - 40 * i].record = r;
+			h->slots[100 - 40 * i].arrived = 1000 + i;
+		} else {
+			held_put(h, 2000 - 300 * i, &r, 1000 + i);
+		}
+	}
+	start_another(0);
+	run_scan();
+	for (size_t i = 0; i < LEFT; i++) {
+		memcpy(world.packet, packets[i], sizeof world.packet);
+		memcpy(world.key, keys[i], sizeof world.key);
+		assert_int_not_equal(handed_on(), -1); /* it is this very packet */
 	}
 }
 
@@ -1385,11 +1459,11 @@ static bool begins_with(int counters, int held, size_t nth)
 static void no_start_by_halves(void **state)
 {
 	(void)state;
-	assert_true(begins_with(counters_create(), held_create(), 0));
+	assert_true(begins_with(counters_create(1), held_create(), 0));
 	assert_false(begins_with(-1, held_create(), 0));
-	assert_false(begins_with(counters_create(), epoll_create1(EPOLL_CLOEXEC), 0));
+	assert_false(begins_with(counters_create(1), epoll_create1(EPOLL_CLOEXEC), 0));
 	for (size_t nth = 1; nth <= 2; nth++)
-		assert_false(begins_with(counters_create(), held_create(), nth));
+		assert_false(begins_with(counters_create(1), held_create(), nth));
 }
 
 /* With what it would take; goes on only with `sandbox: best`, and main is told. */
@@ -1403,7 +1477,7 @@ static void what_is_not_locked_is_said(void **state)
 		caught_log_begin(LOG_LEVEL_WARN);
 		sandbox_take_best(best);
 		unlockable = lacks;
-		assert_int_equal(begins_with(counters_create(), held_create(), 0), best || !lacks);
+		assert_int_equal(begins_with(counters_create(1), held_create(), 0), best || !lacks);
 		unlockable = false;
 		said = caught_log_end();
 		assert_int_equal(strstr(said, "locked memory") != NULL, lacks);
@@ -1581,12 +1655,14 @@ int main(void)
 	    T(all_that_waited),
 	    T(what_waits_is_not_believed),
 	    T(copies_are_dropped),
+	    T(who_was_overtaken_is_handed_on),
 	    T(not_every_copy_is_dropped),
 	    T(whoever_sends_more_waits_longer),
 	    T(what_waits_at_a_stop_is_served),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),
+	    T(what_was_left_keeps_its_order),
 	    T(no_slot_behind_the_last),
 	    T(held_until_the_configuration_is_here),
 	    T(more_than_can_be_held),

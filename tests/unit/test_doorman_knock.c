@@ -66,7 +66,7 @@ static void open_doorman(struct doorman *d)
 	d->directory = directory_new(&d->config);
 	d->secret = secret_alloc(OPENME_SECRET_BYTES);
 	d->hands = secret_alloc(sizeof *d->hands);
-	d->held = held_map(-1);
+	d->held = held_map(-1, 0);
 	assert_true(
 	    d->directory != NULL && d->secret != NULL && d->hands != NULL && d->held != NULL);
 	report_init(&d->report, &world.counters);

@@ -789,7 +789,7 @@ static void everything_is_shut_at_the_end(void **state)
 	bench_stop(true);
 	assert_false(bench_stopped());
 	assert_true(bench_ticks());
-	assert_int_equal(bench_keeper()->doorman.channel.fd, -1);
+	assert_int_equal(bench_keeper()->doormen[0].peer.channel.fd, -1);
 	assert_int_equal(bench_keeper()->desk.channel.fd, -1);
 	assert_true(bench_privileged_asked(&open));
 	assert_int_equal(open.task, RUNNER_RULE_REMOVE);

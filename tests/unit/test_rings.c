@@ -204,6 +204,20 @@ static void classes_by_weight(void **state)
 		assert_int_equal(served(), 1);
 }
 
+/* Of one sender, whichever of its two rings each waits in. */
+static void the_first_of_a_sender_is_served_first(void **state)
+{
+	struct addr source = address_of(1);
+	bool displaced;
+	uint16_t first[40];
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		first[i] = rings_put(&rings, RINGS_OTHER, &source, &displaced);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(rings_take(&rings), first[i]);
+}
+
 static void a_class_without_slots(void **state)
 {
 	static const uint16_t none[RINGS_CLASSES] = {0, 0, 2};
@@ -265,6 +279,7 @@ int main(void)
 	    T(one_network_is_one_sender),
 	    T(a_full_class_leaves_the_others_theirs),
 	    T(classes_by_weight),
+	    T(the_first_of_a_sender_is_served_first),
 	    T(a_class_without_slots),
 	    T(slots_are_neither_lost_nor_doubled),
 	    T(rings_are_chosen_by_a_secret),

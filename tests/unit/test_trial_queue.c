@@ -81,11 +81,13 @@ static void it_is_the_same_knock(void **state)
 	memset(k.packet.record.bytes, 0x5a, OPENME_PACKET_BYTES);
 	memset(k.packet.key, 0xa5, sizeof k.packet.key);
 	k.packet.asked.timestamp_ns = -5;
+	k.packet.asked.target.bytes[3] = 7;
 	k.holder = DIRECTORY_NOBODY;
 	trial_queue_get(trial_queue_add(&lane, &k, TRIAL_NEAR_SOURCE), &out);
 	assert_memory_equal(&out.packet.record, &k.packet.record, sizeof out.packet.record);
 	assert_memory_equal(out.packet.key, k.packet.key, sizeof out.packet.key);
 	assert_int_equal(out.packet.asked.timestamp_ns, -5);
+	assert_true(addr_equal(&out.packet.asked.target, &k.packet.asked.target));
 	assert_int_equal(out.holder, DIRECTORY_NOBODY);
 }
 
