@@ -199,6 +199,8 @@ class ShieldTest(WorldTest):
         """Both in one knock: nobody is let in here without one of them."""
         self.start(self.configuration({"alice": {"legacy": "no"}}, shield="require",
                                       shield_key=openme.text(self.key)))
+        self.assertTrue(eventually(lambda: self.daemon.events(
+            message="ready for hints of 3 clients")))
         profile = self.client_file(self.key)
         self.assertTrue(self.tool_gets_in(profile))
         self.assertFalse(self.tool_gets_in(self.client_file(None, "untagged.yaml")))
