@@ -5,6 +5,7 @@ processor time beside one X25519 of the same run."""
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ REASONS = (("malformed", "malformed", 0, USER, None),
            ("junk, shield: prefer", "junk", FEW, {"shield": "prefer", **USER}, None),
            ("junk, shield: require", "junk", 0, {"shield": "require", **USER}, None))
 MALFORMED_LEAST = 400_000  # a second and core
+XDP_MOST = 1.6  # of junk, beside a program that only parses and drops
 
 
 class Refused:
@@ -154,8 +156,31 @@ def report_sustained(net, folder, work):
     return found
 
 
+def is_junk(kind):
+    return not kind.startswith(("tagged", "for another host", "well-formed, no key"))
+
+
+def report_xdp():
+    """By the kernel's own test run."""
+    print("\nA packet in the shield at the device, beside a program that parses to UDP and drops")
+    if not program("bench-xdp").exists():
+        row("the shield in the kernel", "skipped")
+        print("      this build has none")
+        return []
+    done = subprocess.run([program("bench-xdp")], capture_output=True, text=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    for one in found:
+        junk = is_junk(one["what"])
+        row(one["what"], f"{one['ns']:.0f} ns", f"at most {XDP_MOST} x floor" if junk else "",
+            f"{one['ratio']:.2f} x floor", one["ratio"] <= XDP_MOST if junk else None)
+    if done.returncode:
+        row("the shield in the kernel", "skipped")
+        print("      " + done.stderr.strip())
+    return found
+
+
 def report(net, folder, floor):
-    return {"refused": report_refused(net, folder, floor["x25519"]),
+    return {"refused": report_refused(net, folder, floor["x25519"]), "xdp": report_xdp(),
             "sustained": report_sustained(net, folder, floor["crypto"] + floor["netlink"])}
 
 
