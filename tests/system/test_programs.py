@@ -271,14 +271,14 @@ class FixedTest(ProgramsTest):
                               last["why"])
         daemon.configure(text.replace("answer: always", "answer: never"))
         daemon.reload()
-        self.assertEqual(daemon.lines()[-1]["message"], "reloaded: 3 clients, 2 devices")
+        self.assertEqual(daemon.events(role="main")[-1]["message"], "reloaded: 3 clients, 2 devices")
         self.assertNotIn(state_of(daemon.process.pid), (None, "Z"))
 
     def test_a_helper_in_place_of_a_script(self):
         daemon = self.run_with({"authorization": "echo 60"})
         daemon.configure(daemon.file.read_text().replace("extension_scripts:", "helpers:"))
         daemon.reload()
-        last = daemon.lines()[-1]
+        last = daemon.events(role="main")[-1]
         self.assertIn("openspa.helpers.authorization: cannot change", last["why"])
 
     def test_without_programs_it_does_not_matter(self):
@@ -286,4 +286,4 @@ class FixedTest(ProgramsTest):
         daemon.configure(daemon.file.read_text().replace(
             "script_writable:", "script_limit: 5\n  script_writable:"))
         daemon.reload()
-        self.assertEqual(daemon.lines()[-1]["message"], "reloaded: 3 clients, 2 devices")
+        self.assertEqual(daemon.events(role="main")[-1]["message"], "reloaded: 3 clients, 2 devices")

