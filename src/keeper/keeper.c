@@ -89,6 +89,10 @@ bool keeper_take_knock(void *context, const struct message_knock *m, struct mess
 	if (v == VERDICT_WRONG_SIGNER && m->guessed)
 		give_back(from, m, false);
 	codec_wipe(&knock->packet);
+	/* What is refused keeps nothing waiting that was admitted: it is remembered already, and a
+	 * kill -9 before its grant would lose it. */
+	if (v != VERDICT_GRANTED)
+		keeper_commit(k);
 	return true;
 }
 
