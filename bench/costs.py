@@ -45,10 +45,13 @@ class Refused:
     def __init__(self, net, folder, settings):
         self.gate = Gate(net, folder, settings)
         self.tag = ("--shield-key", self.gate.shield_key) if "shield" in settings else ()
+        if "legacy" in settings:
+            self.tag += ("--hint",)
 
     def cost(self, kind, rate):
         """Microseconds of the doormen's processor time for each datagram that they have read."""
         gate = self.gate.start()
+        time.sleep(0.5)  # for the keys of hints
         captured = gate.write("captured", "valid", "--clients", 1, "--first", gate.extra,
                               "--count", 1, *self.tag)
         with gate.net.client.socket(2, 2) as s:
