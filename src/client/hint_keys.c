@@ -65,12 +65,12 @@ const struct hint_keys *hint_keys_map(int fd, uint32_t count)
 	keys = map(fd, size_for(count), PROT_READ);
 	if (keys == NULL || (keys->magic == MAGIC && keys->count == count))
 		return keys;
-	hint_keys_unmap(keys);
+	hint_keys_unmap_of(keys, count);
 	errno = EINVAL;
 	return NULL;
 }
 
-void hint_keys_unmap(const struct hint_keys *keys)
+void hint_keys_unmap_of(const struct hint_keys *keys, uint32_t count)
 {
 	union {
 		const void *read;
@@ -78,7 +78,13 @@ void hint_keys_unmap(const struct hint_keys *keys)
 	} base = {.read = keys};
 
 	if (keys != NULL)
-		munmap(base.mapped, size_for(keys->count));
+		munmap(base.mapped, size_for(count));
+}
+
+void hint_keys_unmap(const struct hint_keys *keys)
+{
+	if (keys != NULL)
+		hint_keys_unmap_of(keys, keys->count);
 }
 
 uint32_t hint_keys_ready(const struct hint_keys *keys)

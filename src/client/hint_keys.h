@@ -21,8 +21,10 @@ struct hint_keys {
 int hint_keys_create(uint32_t count, struct hint_keys **keys);
 /* Read-only; NULL with errno: EINVAL when it is no such file, or for another number of clients. */
 const struct hint_keys *hint_keys_map(int fd, uint32_t count);
-/* Of either kind. Safe on NULL. */
+/* For whoever made it. Safe on NULL. */
 void hint_keys_unmap(const struct hint_keys *keys);
+/* For whoever mapped it, for so many clients: what the file says by now is its writer's. */
+void hint_keys_unmap_of(const struct hint_keys *keys, uint32_t count);
 
 /* How many are ready; below that, keys do not change any more. */
 uint32_t hint_keys_ready(const struct hint_keys *keys);

@@ -88,7 +88,7 @@ void hint_table_free(struct hint_table *t)
 	if (t == NULL)
 		return;
 	drop_before(t);
-	hint_keys_unmap(t->keys);
+	hint_keys_unmap_of(t->keys, t->config.client_count);
 	for (size_t i = 0; i < DAYS; i++)
 		free(t->days[i].cells);
 	free(t);
@@ -266,6 +266,8 @@ bool hint_table_work(struct hint_table *t, uint32_t most, int64_t now_ns)
 {
 	uint32_t ready = hint_keys_ready(t->keys);
 
+	if (ready > t->config.client_count)
+		ready = t->config.client_count; /* the count there is its writer's */
 	turn_days(t, hint_day(now_ns));
 	for (size_t i = 0; i < DAYS; i++) {
 		if (work_on(t, &t->days[i], most, ready)) {

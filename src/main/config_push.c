@@ -16,7 +16,7 @@
 
 void config_push_close(struct config_push *h)
 {
-	hint_keys_unmap(h->hint_keys);
+	hint_keys_unmap_of(h->hint_keys, h->snapshot.client_count);
 	fd_close(h->hints);
 	snapshot_unmap(&h->snapshot);
 	fd_close(h->fd);

@@ -456,6 +456,27 @@ static void keys_are_their_makers(void **state)
 	close(fd);
 }
 
+/* Its writer is another process, and may be somebody else's by now. */
+static void what_the_file_says_later_is_not_believed(void **state)
+{
+	const struct snapshot s = of(FEW);
+	struct hint_keys *keys;
+	int fd = keys_file(&keys, FEW, FEW);
+	struct hint_table *t = hint_table_new(&s, fd);
+
+	(void)state;
+	assert_non_null(t);
+	keys->count = UINT32_MAX;
+	hint_keys_publish(keys, UINT32_MAX);
+	while (hint_table_work(t, FEW, NS_PER_SECOND))
+		;
+	assert_true(hint_table_complete(t));
+	hint_table_free(t);
+	hint_keys_unmap_of(keys, FEW);
+	assert_int_equal(mapped_files("postern-hints"), 0);
+	close(fd);
+}
+
 static void memory_may_be_short(void **state)
 {
 	const struct snapshot s = of(FEW);
@@ -497,6 +518,7 @@ int main(void)
 	    cmocka_unit_test(a_reload_leaves_no_gap),
 	    cmocka_unit_test(reloads_may_come_quickly),
 	    cmocka_unit_test(keys_are_their_makers),
+	    cmocka_unit_test(what_the_file_says_later_is_not_believed),
 	    cmocka_unit_test(memory_may_be_short),
 	};
 
