@@ -180,5 +180,6 @@ class ScriptUsersTest(ProgramsTest):
 
     def test_processes_of_one_do_not_count_for_the_other(self):
         self.serve_full(script_user=KEYS, script_rule_user=RULES)
-        self.assertTrue(eventually(self.out("seen").exists), "rule_remove could not start a process")
+        self.assertTrue(eventually(lambda: self.out("seen").exists() and self.out("seen").read_text()),
+                        "rule_remove could not start a process")
         self.assertGreater(int(self.out("seen").read_text()), 50)
