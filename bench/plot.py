@@ -11,7 +11,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 210, 40, 50
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 44, 50
+KNOCKS = {"ours": "with hint and tag", "known": "stock, known address",
+          "new": "stock, new network"}
 COLOURS = ("#0b6e8f", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#475569", "#be123c", "#0f766e")
 
 
@@ -29,7 +31,7 @@ def page(parts, title, height=HEIGHT):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="12" fill="#18181b">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        text(LEFT, 22, title, "start", 'font-size="14" font-weight="bold"'), *parts, "</svg>", ""])
+        text(16, 20, title, "start", 'font-size="14" font-weight="bold"'), *parts, "</svg>", ""])
 
 
 def human(value):
@@ -114,8 +116,43 @@ def bars(title, rows, x_title, marks):
     for name, value in marks:
         at = x.place(value)
         parts += [line(at, TOP - 4, at, height - BOTTOM, COLOURS[1], 'stroke-width="2"'),
-                  text(at, TOP - 8, name)]
+                  text(at, TOP - 6, name)]
     return page([*parts, text((left + WIDTH - 60) / 2, height - 10, x_title)], title, height)
+
+
+def panel(title, series, left, top, width, height, x):
+    """One of several small plots that share their axes: percent against `x`."""
+    bottom = top + height
+    parts = [text(left, top - 8, title, "start", 'font-weight="bold"')]
+    for tick in x.ticks():
+        at = left + x.place(tick) * width
+        parts += [line(at, top, at, bottom), text(at, bottom + 16, human(tick))]
+    for percent in (0, 50, 100):
+        at = bottom - percent / 105 * height
+        parts += [line(left, at, left + width, at), text(left - 6, at + 4, str(percent), "end")]
+    for colour, points in zip(COLOURS, series.values()):
+        path = [(left + x.place(a) * width, bottom - b / 105 * height) for a, b in sorted(points)]
+        joined = " ".join(f"{a:.1f},{b:.1f}" for a, b in path)
+        parts += [f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>',
+                  *(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in path)]
+    return parts
+
+
+def small_multiples(title, panels, x_title):
+    """`panels`: title to series, three in a row; what the lines are stands once, below."""
+    width, height, across = 186, 130, 3
+    rows = -(-len(panels) // across)
+    x = Axis([p[0] for series in panels.values() for points in series.values() for p in points],
+             0, 1, True)
+    parts = []
+    for i, (name, series) in enumerate(panels.items()):
+        parts += panel(name, series, 44 + i % across * (width + 44), 66 + i // across * (height + 60),
+                       width, height, x)
+    at = 66 + rows * (height + 60) - 6
+    for i, name in enumerate(next(iter(panels.values()))):
+        parts += [line(LEFT + i * 200, at, LEFT + 20 + i * 200, at, COLOURS[i], 'stroke-width="2"'),
+                  text(LEFT + 26 + i * 200, at + 4, name, "start")]
+    return page([*parts, text(WIDTH / 2, at + 30, x_title)], title, at + 44)
 
 
 # --- What there is to be seen
@@ -125,25 +162,26 @@ def latency(results):
     for one in results:
         for count, found in one.get("curve", {}).items():
             point = int(count), found["known"] / 1000
-            series.setdefault("known at its address, ms", {})[point[0]] = point
+            series.setdefault("knock to connect", {})[point[0]] = point
             if found.get("hinted"):
-                series.setdefault("processor time with hint, ms", {})[point[0]] = (
+                series.setdefault("processor time", {})[point[0]] = (
                     point[0], found["hinted"] / 1000)
     return {name: list(points.values()) for name, points in series.items()}
 
 
 def floods(results):
     """Percent that opened of our knocks and of stock ones, by settings; junk from many sources."""
-    series = {}
+    panels = {}
     for one in results:
         for flood in one.get("floods", []) if isinstance(one, dict) else one:
             if flood["kind"] != "junk" or "forged" not in flood["flood"] or flood["pps"] == 0:
                 continue
-            words = ", ".join(f"{k} {v}" for k, v in flood["settings"].items()) or "no shield key"
-            for kind, name in (("ours", "ours"), ("known", "known"), ("new", "new")):
+            words = ", ".join(f"{k}: {v}" for k, v in flood["settings"].items()) or "no shield key"
+            series = panels.setdefault(words, {name: [] for name in KNOCKS.values()})
+            for kind, name in KNOCKS.items():
                 share = 100 * flood[kind]["opened"] / flood[kind]["of"]
-                series.setdefault(f"{words}: {name}", []).append((flood["pps"], share))
-    return series
+                series[name].append((flood["pps"], share))
+    return panels
 
 
 def refused(results):
@@ -164,9 +202,9 @@ def main(folder, *files):
             "A knock against the number of clients", curves, "clients", "ms", most=None))
     shares = floods(results)
     if shares:
-        (folder / "floods.svg").write_text(chart(
-            "Knocks that open, against the rate of well-formed junk", shares,
-            "datagrams a second", "percent", most=105))
+        (folder / "floods.svg").write_text(small_multiples(
+            "Percent of knocks that open beside well-formed junk from forged sources", shares,
+            "datagrams of junk a second"))
     rows, marks = refused(results)
     if rows:
         (folder / "refused.svg").write_text(bars(
