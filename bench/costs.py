@@ -5,6 +5,7 @@ processor time beside one X25519 of the same run."""
 import json
 import os
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -36,6 +37,8 @@ REASONS = (("malformed", "malformed", 0, USER, None),
            ("junk, shield: prefer", "junk", FEW, {"shield": "prefer", **USER}, None),
            ("junk, shield: require", "junk", 0, {"shield": "require", **USER}, None))
 MALFORMED_LEAST = 400_000  # a second and core
+STOCK_CLIENTS, STOCK_COUNT, STOCK_RATE, STOCK_ROUNDS = 1000, 5000, 2000, 5
+STOCK_MOST = 1.2  # of a hinted one
 XDP_MOST = 1.6  # of junk, beside a program that only parses and drops
 
 
@@ -159,6 +162,47 @@ def report_sustained(net, folder, work):
     return found
 
 
+class Returning:
+    """Clients that knock again from addresses that they have knocked from, with a hint or without:
+    the same knocks for the firewall, which has all of these addresses already."""
+
+    def __init__(self, net, folder):
+        self.gate = Gate(net, Path(folder) / "returning", clients=STOCK_CLIENTS)
+
+    def cost(self, *how):
+        """Processor time of all processes for each, in microseconds."""
+        gate = self.gate
+        load = gate.load("valid", STOCK_RATE, STOCK_COUNT / STOCK_RATE, "--clients", STOCK_CLIENTS,
+                         "--source", FLOODER[4], "--sources", STOCK_COUNT, *how)
+        cpu, before = gate.cpu(), gate.stats()["granted"]
+        load.begin()
+        sent = load.result()["sent"]
+        assert eventually(lambda: gate.stats()["granted"] >= before + sent, within=5), "some are lost"
+        return sum(seconds - cpu[role] for role, seconds in gate.cpu().items()) / sent * 1e6
+
+    def measured(self):
+        self.gate.start()
+        time.sleep(1)  # for the keys of hints
+        self.cost("--hint")
+        pairs = [(self.cost("--hint"), self.cost()) for _ in range(STOCK_ROUNDS)]
+        hinted, stock = (statistics.median(one) for one in zip(*pairs))
+        return {"clients": STOCK_CLIENTS, "hinted_us": hinted, "stock_us": stock,
+                "ratio": statistics.median(b / a for a, b in pairs)}
+
+
+def report_returning(net, folder):
+    print(f"\nKnocks of {STOCK_CLIENTS:,} clients from addresses that they have knocked from")
+    returning = Returning(net, folder)
+    try:
+        found = returning.measured()
+    finally:
+        returning.gate.close()
+    row("processor time with a lookup hint", f"{found['hinted_us']:.0f} us")
+    row("  stock", f"{found['stock_us']:.0f} us", f"at most {STOCK_MOST} x",
+        f"{found['ratio']:.2f} x hinted", found["ratio"] <= STOCK_MOST)
+    return found
+
+
 def is_junk(kind):
     return not kind.startswith(("tagged", "for another host", "well-formed, no key"))
 
@@ -184,7 +228,8 @@ def report_xdp():
 
 def report(net, folder, floor):
     return {"refused": report_refused(net, folder, floor["x25519"]), "xdp": report_xdp(),
-            "sustained": report_sustained(net, folder, floor["crypto"] + floor["netlink"])}
+            "sustained": report_sustained(net, folder, floor["crypto"] + floor["netlink"]),
+            "returning": report_returning(net, folder)}
 
 
 def main():

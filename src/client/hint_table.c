@@ -36,7 +36,8 @@ struct day {
 struct hint_table {
 	struct snapshot config;
 	const struct hint_keys *keys;
-	uint32_t cells; /* of each day */
+	uint32_t clients; /* that the keys are of, also when the configuration is unmapped */
+	uint32_t cells;   /* of each day */
 	struct day days[DAYS];
 	int64_t pause_ns;
 	struct hint_table *before; /* until this one is complete; with a configuration of its own */
@@ -66,6 +67,7 @@ struct hint_table *hint_table_new(const struct snapshot *s, int keys)
 	if (t == NULL)
 		return NULL;
 	t->config = *s;
+	t->clients = s->client_count;
 	t->pause_ns = PAUSE_NS;
 	t->cells = LEAST_CELLS + s->client_count + s->client_count / 3 * 2;
 	t->keys = hint_keys_map(keys, s->client_count);
@@ -88,7 +90,7 @@ void hint_table_free(struct hint_table *t)
 	if (t == NULL)
 		return;
 	drop_before(t);
-	hint_keys_unmap_of(t->keys, t->config.client_count);
+	hint_keys_unmap_of(t->keys, t->clients);
 	for (size_t i = 0; i < DAYS; i++)
 		free(t->days[i].cells);
 	free(t);

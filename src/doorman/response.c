@@ -7,6 +7,7 @@
 #include "admit/codec.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "proc/process.h"
 
 #ifdef HAVE_OPENSPA
 
@@ -27,6 +28,8 @@ bool answer_prepare(void)
 	mallopt(M_MMAP_THRESHOLD, LOCKED_HEAP_BYTES * 2);
 	room = malloc(LOCKED_HEAP_BYTES);
 	free(room);
+	/* Tables of clients stay outside of it. */
+	mallopt(M_MMAP_THRESHOLD, PROCESS_TABLE_BYTES);
 	return room != NULL;
 }
 

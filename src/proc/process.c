@@ -1,6 +1,7 @@
 #include "proc/process.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,17 @@ static const struct {
         FD_PRIVILEGED_RUNNER},
 };
 
+/* What a table took goes back to the system with it: each reload puts new ones beside the old. */
+static void allocate_tables_apart(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, PROCESS_TABLE_BYTES);
+#endif
+}
+
 static bool begin(struct process *p, enum role role)
 {
+	allocate_tables_apart();
 	/* A terminal's Ctrl-C and a SIGTERM for all of us are for main, which then stops us in
 	 * order: a stop means the same however it arrives. */
 	signal(SIGTERM, SIG_IGN);

@@ -8,7 +8,8 @@
 #include "proc/hello.h"
 #include "proc/sandbox.h"
 
-#define PROCESS_CHANNEL_FD 3 /* where a process finds its channel to main */
+#define PROCESS_CHANNEL_FD  3           /* where a process finds its channel to main */
+#define PROCESS_TABLE_BYTES (64 * 1024) /* what is larger has pages of its own */
 
 struct process {
 	struct loop loop;

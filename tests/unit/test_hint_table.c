@@ -396,6 +396,27 @@ static void a_reload_leaves_no_gap(void **state)
 	assert_int_equal(mapped_files("postern-hints"), 0);
 }
 
+/* Of more keys than one page holds, too. */
+static void keys_of_before_go_wholly(void **state)
+{
+	struct snapshot old = laid_out(0, MANY - 1), new = laid_out(1, MANY - 1);
+	struct hint_keys *old_keys, *new_keys;
+	struct hint_table *before = table_for(&old, 0, &old_keys),
+	                  *t = table_for(&new, 1, &new_keys);
+
+	(void)state;
+	hint_keys_publish(new_keys, MANY - 1);
+	hint_keys_unmap(old_keys);
+	hint_keys_unmap(new_keys);
+	assert_int_equal(mapped_files("postern-hints"), 2);
+	hint_table_follow(t, before, &old);
+	work(t, NOON);
+	assert_int_equal(mapped_files("postern-hints"), 1);
+	hint_table_free(t);
+	assert_int_equal(mapped_files("postern-hints"), 0);
+	snapshot_unmap(&new);
+}
+
 /* Reloads faster than keys come: the one that was complete serves on. */
 static void reloads_may_come_quickly(void **state)
 {
@@ -516,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(work_is_done_in_slices),
 	    cmocka_unit_test(pauses_grow),
 	    cmocka_unit_test(a_reload_leaves_no_gap),
+	    cmocka_unit_test(keys_of_before_go_wholly),
 	    cmocka_unit_test(reloads_may_come_quickly),
 	    cmocka_unit_test(keys_are_their_makers),
 	    cmocka_unit_test(what_the_file_says_later_is_not_believed),
