@@ -37,7 +37,7 @@ REASONS = (("malformed", "malformed", 0, USER, None),
            ("junk, shield: prefer", "junk", FEW, {"shield": "prefer", **USER}, None),
            ("junk, shield: require", "junk", 0, {"shield": "require", **USER}, None))
 MALFORMED_LEAST = 400_000  # a second and core
-STOCK_CLIENTS, STOCK_COUNT, STOCK_RATE, STOCK_ROUNDS = 1000, 5000, 2000, 5
+STOCK_CLIENTS, STOCK_COUNT, STOCK_RATE, STOCK_ROUNDS = 1000, 1000, 1000, 9
 STOCK_MOST = 1.2  # of a hinted one
 XDP_MOST = 1.6  # of junk, beside a program that only parses and drops
 
