@@ -21,6 +21,12 @@ demo:
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/demo.sh
 
+# What README.md shows, from a demonstration of the present build.
+picture:
+	tests/setup.sh demo
+	@$(MAKE) --no-print-directory all
+	BUILD=$(BUILD) demo/picture.py doc/demo.svg
+
 tested:
 	tests/setup.sh test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
@@ -96,4 +102,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo tested test check fuzz mutants coverage emulated processors bench install uninstall clean
+.PHONY: all demo picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean
