@@ -21,6 +21,11 @@ demo:
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/demo.sh
 
+# Debian packages, in $(BUILD)/deb
+deb:
+	tests/setup.sh deb
+	pkg/make-deb $(BUILD)/deb
+
 tested:
 	tests/setup.sh test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
@@ -96,4 +101,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo tested test check fuzz mutants coverage emulated processors bench install uninstall clean
+.PHONY: all demo deb tested test check fuzz mutants coverage emulated processors bench install uninstall clean
