@@ -27,6 +27,11 @@ picture:
 	@$(MAKE) --no-print-directory all
 	BUILD=$(BUILD) demo/picture.py doc/demo.svg
 
+# Debian packages, in $(BUILD)/deb
+deb:
+	tests/setup.sh deb
+	pkg/make-deb $(BUILD)/deb
+
 tested:
 	tests/setup.sh test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
@@ -102,4 +107,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean
+.PHONY: all demo deb picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean

@@ -2,6 +2,7 @@
 # setup.sh WHAT: installs the Debian packages that are missing for
 #   build   `make`
 #   demo    `make demo`
+#   deb     `make deb`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
 #   suite   tests that are skipped where a container, systemd, another C library or NAT64 is missing
@@ -19,6 +20,7 @@ libsodium-dev libmnl-dev libyaml-dev libqrencode-dev libpng-dev
 libbpf-dev bpftool clang
 libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
+deb='build-essential debhelper dpkg-dev'
 test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
@@ -29,12 +31,14 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
-booted='ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw'
+booted="$deb lintian
+ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw"
 kernel='linux-image-cloud-amd64 kmod udev'
 
 case ${1:-} in
 build) packages=$build ;;
 demo) packages="$build $demo" ;;
+deb) packages="$build $deb" ;;
 test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
 suite) packages="$build $demo $test $clang $suite" ;;
@@ -44,7 +48,7 @@ processors) packages="$build $demo $test $processors" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|deb|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
 	exit 2
 	;;
 esac

@@ -74,8 +74,12 @@ class BootedTest(unittest.TestCase):
         cls.plug_in()
         cls.machine.power_on()
         cls.machine.wait_until_up()
-        cls.machine.install()
+        cls.install()
         cls.set_up_postern()
+
+    @classmethod
+    def install(cls):
+        cls.machine.install()
 
     @classmethod
     def close(cls):
