@@ -136,7 +136,7 @@ static enum cli_exit check_and_activate(
 		return cli_fail(cli, CLI_FAILED,
 		    "neither systemd nor " SERVICE_SCRIPT " is here; name what starts and stops "
 		    "posternd: --service PROGRAM");
-	if (!is_first(cli))
+	if (!trial_is_free(cli, &a->how) || !is_first(cli))
 		return cli->status;
 	shut_out_warn(cli, &shut_out);
 	return activate(cli, a);

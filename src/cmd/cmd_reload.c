@@ -9,7 +9,6 @@
 #include "cmd/shut_out.h"
 #include "cmd/text.h"
 #include "conf/client_index.h"
-#include "conf/conf.h"
 
 static const struct option_syntax syntax = {
     .usage = "reload [OPTION...]",
@@ -51,35 +50,15 @@ static void take_stat(void *context, const struct control_record *record)
 		    record->stat.value);
 }
 
-/* What cannot be told is no reason to refuse: the daemon looks at the file itself, and says what is
- * wrong with it. */
-static bool go_on(struct cli *cli, const char *state_dir)
-{
-	struct conf_error ignored = {0};
-	struct conf *conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &ignored);
-	struct snapshot before = {.header = NULL}, next = {.header = NULL};
-	struct shut_out shut_out;
-	bool ok = true;
-
-	if (conf != NULL && conf_find_interface(conf, &ignored) &&
-	    shut_out_map_accepted(cli, &before, state_dir) && shut_out_map(conf, &next)) {
-		shut_out_find(cli, &shut_out, &before, &next);
-		ok = shut_out_ask(cli, &shut_out, "Reload");
-	}
-	snapshot_unmap(&before);
-	snapshot_unmap(&next);
-	conf_free(conf);
-	return ok;
-}
-
 static enum cli_exit reload(struct cli *cli, const char *state_dir)
 {
 	struct report report = {.cli = cli, .json.to = stdout};
 	struct control_error error = {0};
 	enum ctl_result result;
 
-	if (!go_on(cli, state_dir))
-		return cli->status;
+	if (!shut_out_ask(cli, state_dir, "Reload all the same? Type yes: "))
+		return cli->status != CLI_DONE ? cli->status
+		                               : cli_fail(cli, CLI_FAILED, "nothing was changed");
 	if (cli->json)
 		json_open(&report.json, NULL, '{');
 	result = daemon_reload(cli, take_stat, &report, &error);

@@ -8,6 +8,7 @@
 #include "cmd/live.h"
 #include "cmd/question.h"
 #include "cmd/text.h"
+#include "conf/client_index.h"
 #include "conf/conf.h"
 #include "snapshot/accepted.h"
 
@@ -154,20 +155,37 @@ void shut_out_warn(const struct cli *cli, const struct shut_out *s)
 	    stderr);
 }
 
-bool shut_out_ask(struct cli *cli, const struct shut_out *s, const char *what)
+static bool ask(struct cli *cli, const struct shut_out *s, const char *question)
 {
-	char answer[QUESTION_BYTES], question[128];
+	char answer[QUESTION_BYTES];
 
 	shut_out_warn(cli, s);
 	if (s->count == 0)
 		return true;
-	fputs("To have it taken back unless you confirm it from a new connection:\n"
+	fputs("A reload on trial is taken back unless a new login confirms it:\n"
 	      "  postern reload --confirm\n",
 	    stderr);
 	if (cli->no_input || !question_to_person())
 		return true;
-	snprintf(question, sizeof question, "%s all the same? Type yes: ", what);
-	if (!question_ask(cli, answer, question))
-		return false;
-	return strcmp(answer, "yes") == 0 || cli_refuse(cli, CLI_FAILED, "nothing was changed");
+	cli->status = CLI_DONE;
+	return question_ask(cli, answer, question) && strcmp(answer, "yes") == 0;
+}
+
+bool shut_out_ask(struct cli *cli, const char *state_dir, const char *question)
+{
+	struct conf_error ignored = {0};
+	struct conf *conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &ignored);
+	struct snapshot before = {.header = NULL}, next = {.header = NULL};
+	struct shut_out shut_out;
+	bool ok = true;
+
+	if (conf != NULL && conf_find_interface(conf, &ignored) &&
+	    shut_out_map_accepted(cli, &before, state_dir) && shut_out_map(conf, &next)) {
+		shut_out_find(cli, &shut_out, &before, &next);
+		ok = ask(cli, &shut_out, question);
+	}
+	snapshot_unmap(&before);
+	snapshot_unmap(&next);
+	conf_free(conf);
+	return ok;
 }

@@ -36,8 +36,10 @@ void shut_out_find(const struct cli *cli, struct shut_out *out, const struct sna
     const struct snapshot *next);
 /* Prints, for people, who would be shut out, to standard error; nothing where nobody would. */
 void shut_out_warn(const struct cli *cli, const struct shut_out *s);
-/* Warns, and where somebody would be shut out and a person is there, asks whether to go on with
- * `what`. False with cli->status set when it is not to be. */
-bool shut_out_ask(struct cli *cli, const struct shut_out *s, const char *what);
+/* Before the daemon takes the configuration at cli->config over. Where that would shut somebody out
+ * warns, and asks the question if a person is there. False with cli->status when the answer is not
+ * yes, or cannot be read. What cannot be told is no reason to refuse: the daemon looks at the file
+ * itself, and says what is wrong with it. */
+bool shut_out_ask(struct cli *cli, const char *state_dir, const char *question);
 
 #endif

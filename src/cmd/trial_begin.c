@@ -7,6 +7,8 @@
 #include "base/secret.h"
 #include "cmd/trial.h"
 
+#define MAKING_NS (60 * NS_PER_SECOND) /* at least, until the change must have been made */
+
 /* Only then it stays open. */
 static bool open_free(struct cli *cli, struct trial_file *f, const struct trial_options *o)
 {
@@ -43,7 +45,7 @@ static bool note(struct cli *cli, const struct trial_options *o, struct trial *t
 	sodium_bin2hex(t->token, sizeof t->token, random, sizeof random);
 	login_find(t->login);
 	t->state = TRIAL_CHANGING;
-	t->until_ns = clock_boot_ns() + o->within_ns;
+	t->until_ns = clock_boot_ns() + (o->within_ns > MAKING_NS ? o->within_ns : MAKING_NS);
 	f.trial = *t;
 	ok = clock_boot_id(f.trial.boot_id) && trial_put(cli, &f);
 	trial_close(&f);

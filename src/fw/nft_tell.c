@@ -4,7 +4,7 @@
 #include "base/line.h"
 #include "fw/nft_rule.h"
 
-#define QUOTED_BYTES (4 * NFT_NAME_BYTES + 3)
+#define SHOWN_BYTES (4 * NFT_NAME_BYTES + 1)
 
 struct telling {
 	FILE *to;
@@ -16,24 +16,22 @@ static const char *family_name(uint8_t family)
 	return family == NFPROTO_INET ? "inet" : family == NFPROTO_IPV4 ? "ip" : "ip6";
 }
 
-/* Others choose the names. */
-static const char *quoted(char out[static QUOTED_BYTES], const char *name)
+/* Others choose the names, which nft takes without quotes alone. */
+static const char *shown(char out[static SHOWN_BYTES], const char *name)
 {
-	struct line l = {.text = out, .size = QUOTED_BYTES};
+	struct line l = {.text = out, .size = SHOWN_BYTES};
 
-	line_add(&l, "\"");
-	line_escape(&l, name, NFT_NAME_BYTES, LINE_QUOTED);
-	line_add(&l, "\"");
+	line_escape(&l, name, NFT_NAME_BYTES, LINE_UNQUOTED);
 	return out;
 }
 
 static void tell_rule(void *context, const struct nft_host_change *c)
 {
 	const struct telling *t = context;
-	char table[QUOTED_BYTES], chain[QUOTED_BYTES];
+	char table[SHOWN_BYTES], chain[SHOWN_BYTES];
 
 	fprintf(t->to, "%s rule %s %s %s ", c->handle == 0 ? "insert" : "delete",
-	    family_name(c->family), quoted(table, c->table), quoted(chain, c->chain));
+	    family_name(c->family), shown(table, c->table), shown(chain, c->chain));
 	if (c->handle == 0)
 		fprintf(t->to,
 		    "meta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept comment \"%s\"\n",
