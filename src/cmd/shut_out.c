@@ -174,13 +174,13 @@ static bool ask(struct cli *cli, const struct shut_out *s, const char *question)
 bool shut_out_ask(struct cli *cli, const char *state_dir, const char *question)
 {
 	struct conf_error ignored = {0};
-	struct conf *conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &ignored);
-	struct snapshot before = {.header = NULL}, next = {.header = NULL};
+	struct snapshot before, next = {.header = NULL};
+	bool known = shut_out_map_accepted(cli, &before, state_dir), ok = true;
+	struct conf *conf =
+	    known ? conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &ignored) : NULL;
 	struct shut_out shut_out;
-	bool ok = true;
 
-	if (conf != NULL && conf_find_interface(conf, &ignored) &&
-	    shut_out_map_accepted(cli, &before, state_dir) && shut_out_map(conf, &next)) {
+	if (conf != NULL && conf_find_interface(conf, &ignored) && shut_out_map(conf, &next)) {
 		shut_out_find(cli, &shut_out, &before, &next);
 		ok = ask(cli, &shut_out, question);
 	}
