@@ -9,6 +9,10 @@ _postern_value() # OPTION CURRENT
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$2"))
 		;;
+	--service)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$2"))
+		;;
 	--firewall)
 		COMPREPLY=($(compgen -W "nft iptables none" -- "$2"))
 		;;
@@ -21,7 +25,7 @@ _postern_value() # OPTION CURRENT
 	--server | --port | --ports | --targets | --expires | --profile | --ip | --interval | --timeout | \
 		--end-port | --server-ip | --server-port | --client-ip | --retry-count | --name | \
 		--echo-ip | --echo-ipv4-server | --echo-ipv6-server | --client-device-id | \
-		--passphrase-fd) ;;
+		--passphrase-fd | --confirm-within | --when-due) ;;
 	*)
 		return 1
 		;;
@@ -43,7 +47,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload release config index knock connect status profiles
+	local commands="init add list revoke sessions reload activate confirm rollback release config index knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -64,11 +68,15 @@ _postern()
 	"") [[ $current == -* ]] || options=$commands ;;
 	init) options+=" --server --port --firewall --interface --force" ;;
 	add) options+=" --ports --targets --expires --profile --qr --qr-out --no-privkey --public-key
-		--no-reload" ;;
+		--no-reload --dry-run" ;;
 	list | profiles) options+=" --names" ;;
-	revoke) options+=" --no-reload" ;;
+	revoke) options+=" --no-reload --dry-run" ;;
 	sessions) options+=" --watch --write" ;;
-	release) options+=" --yes" ;;
+	reload) options+=" --confirm --confirm-within --no-wait --dry-run --state-dir" ;;
+	activate) options+=" --confirm-within --no-wait --dry-run --service --state-dir" ;;
+	confirm) options+=" --same-login --state-dir" ;;
+	rollback) options+=" --when-due --state-dir" ;;
+	release) options+=" --yes --dry-run" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
 	knock | connect) options+=" --ip --own-address --continuous --interval --check --ipv4 --ipv6 --both

@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload release config index knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions reload activate confirm rollback release config index knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -25,6 +25,17 @@ complete -c postern -n $first -a list -d 'list the registered clients'
 complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
+complete -c postern -n $first -a activate -d 'start the daemon for the first time, on trial'
+complete -c postern -n $first -a confirm -d 'make last what is on trial'
+complete -c postern -n $first -a rollback -d 'take back what is on trial'
+set -l trial '__fish_seen_subcommand_from reload activate'
+complete -c postern -n '__fish_seen_subcommand_from reload' -l confirm -d 'on trial'
+complete -c postern -n $trial -l confirm-within -x -d 'how long to wait'
+complete -c postern -n $trial -l no-wait -d 'do not wait for the end'
+complete -c postern -n '__fish_seen_subcommand_from activate' -l service -r -F -d 'what starts and stops posternd'
+complete -c postern -n '__fish_seen_subcommand_from confirm' -l same-login -d 'also from the login that made the change'
+complete -c postern -n '__fish_seen_subcommand_from rollback' -l when-due -x -d 'wait for the end of that trial'
+complete -c postern -n '__fish_seen_subcommand_from add revoke reload activate release' -l dry-run -d 'change nothing'
 complete -c postern -n $first -a release -d 'take the rules out of the firewall'
 complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
 complete -c postern -n $first -a config -d 'check or show the server configuration'
@@ -58,7 +69,7 @@ complete -c postern -n '__fish_seen_subcommand_from list profiles' -l names -d '
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -l write -r -F -d 'keep the sessions file of openme'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
-complete -c postern -n '__fish_seen_subcommand_from index' -l state-dir -r -F -d 'the state directory of posternd'
+complete -c postern -n '__fish_seen_subcommand_from index reload activate confirm rollback' -l state-dir -r -F -d 'the state directory of posternd'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
 complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'
 complete -c postern -n '__fish_seen_subcommand_from convert' -s o -l output -r -F -d 'write there'

@@ -14,7 +14,7 @@ _posternd()
 	--log-format) COMPREPLY=($(compgen -W "text json" -- "$current")) ;;
 	--packet | --source | --at) ;;
 	*)
-		COMPREPLY=($(compgen -W "--config --check --explain --packet --source --at --state-dir
+		COMPREPLY=($(compgen -W "--config --check --dry-run --explain --packet --source --at --state-dir
 			--control --sessions-file --state-file --client-config --log-level --log-format --version --help" -- "$current"))
 		;;
 	esac

@@ -3,6 +3,7 @@
 complete -c posternd -f
 complete -c posternd -s c -l config -r -F -d 'configuration'
 complete -c posternd -l check -d 'check the configuration and exit'
+complete -c posternd -l dry-run -d 'print the rules, change nothing, exit'
 complete -c posternd -l explain -r -F -d 'say what would become of a datagram'
 complete -c posternd -l packet -x -d 'which packet of the capture'
 complete -c posternd -l source -x -d 'where the datagram came from'

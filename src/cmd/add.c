@@ -12,9 +12,12 @@
 #include "base/line.h"
 #include "base/secret.h"
 #include "cmd/daemon.h"
+#include "cmd/json.h"
 #include "cmd/outfile.h"
 #include "cmd/qr.h"
+#include "cmd/shut_out.h"
 #include "cmd/text.h"
+#include "conf/client_index.h"
 #include "conf/conf.h"
 #include "files/write_file.h"
 
@@ -209,6 +212,25 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	return cli->status;
 }
 
+/* All that can be refused; a key that was made for it is thrown away. */
+static enum cli_exit check_only(struct cli *cli, struct add *add)
+{
+	struct conf_error error = {0};
+	struct json j = {.to = stdout};
+
+	if (!conf_add_client(cli->config, &add->client, NULL, &error))
+		return cli_fail_conf(cli, CLI_FAILED, &error);
+	if (cli->json) {
+		json_open(&j, NULL, '{');
+		json_bool(&j, "dry_run", true);
+		json_string(&j, "client", add->client.name);
+		json_close(&j, '}');
+	} else if (!cli->quiet) {
+		printf("Would register client \"%s\". Nothing was changed.\n", add->client.name);
+	}
+	return CLI_DONE;
+}
+
 enum cli_exit add_register(struct cli *cli, struct add *add)
 {
 	struct conf *conf = cli_load_conf(cli);
@@ -222,7 +244,9 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 	if (server->host.text[0] == '\0')
 		cli->status = cli_fail(cli, CLI_CONFIG,
 		    "%s says no server.host, and clients need to know where to knock", cli->config);
-	else if (make_keys(cli, add, &secret)) {
+	else if (make_keys(cli, add, &secret) && add->dry_run) {
+		cli->status = check_only(cli, add);
+	} else if (add->public_key_given || secret != NULL) {
 		p = (struct provision){
 		    .profile = add->profile != NULL ? add->profile
 		               : server->default_profile.text[0] != '\0'
@@ -240,8 +264,11 @@ enum cli_exit add_register(struct cli *cli, struct add *add)
 	}
 	secret_free(secret);
 	conf_free(conf);
-	if (cli->status != CLI_DONE)
+	if (cli->status != CLI_DONE || add->dry_run)
 		return cli->status;
 	tell(cli, add, p.shield_key != NULL);
-	return add->no_reload ? CLI_DONE : daemon_take_over(cli);
+	if (add->no_reload ||
+	    !shut_out_ask(cli, CONF_INDEX_FOLDER, "Have posternd take it over now? Type yes: "))
+		return cli->status;
+	return daemon_take_over(cli);
 }

@@ -24,6 +24,7 @@ struct add {
 	bool no_privkey;
 	bool public_key_given;
 	bool no_reload;
+	bool dry_run;
 };
 
 /* All of it or nothing: the client is registered when its profile was handed over. */

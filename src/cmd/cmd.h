@@ -12,6 +12,9 @@ cmd_fn cmd_list;
 cmd_fn cmd_revoke;
 cmd_fn cmd_sessions;
 cmd_fn cmd_reload;
+cmd_fn cmd_activate;
+cmd_fn cmd_confirm;
+cmd_fn cmd_rollback;
 cmd_fn cmd_release;
 cmd_fn cmd_config;
 cmd_fn cmd_convert; /* `config convert` */

@@ -29,6 +29,7 @@ static const struct option_syntax syntax = {
         "  --no-privkey      leave the private key and the shield key out of the code\n"
         "  --public-key KEY  register this Ed25519 key (base64) instead of making one\n"
         "  --no-reload       leave the running daemon as it is\n"
+        "  --dry-run         check all of it, make no key, write nothing\n"
         "\n"
         "Examples:\n"
         "  (umask 077; postern add alice > alice.yaml)\n"
@@ -141,6 +142,7 @@ enum cli_exit cmd_add(struct cli *cli, int argc, char **argv)
 	    {"public-key", .take = take_public_key, .place = add.client.public_key,
 	        .flag = &add.public_key_given},
 	    {"no-reload", .flag = &add.no_reload},
+	    {"dry-run", .flag = &add.dry_run},
 	    {0},
 	};
 

@@ -1,9 +1,9 @@
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon.h"
+#include "cmd/guard_run.h"
 #include "cmd/option.h"
 #include "cmd/question.h"
 
@@ -14,7 +14,8 @@ static const struct option_syntax syntax = {
             "nothing is shut.\n"
             "\n"
             "Options:\n"
-            "  --yes  do not ask\n"
+            "  --yes      do not ask\n"
+            "  --dry-run  print what would be taken away, as text for nft, and change nothing\n"
             "\n"
             "Example:\n"
             "  systemctl stop posternd && postern release\n",
@@ -31,31 +32,17 @@ static bool daemon_runs(const struct cli *cli)
 	return result == CTL_DONE || result == CTL_REFUSED;
 }
 
-/* Beside us, as in a build tree, or where it is installed. */
-static void become_guard(void)
-{
-	char path[PATH_MAX], name[] = "postern-guard", release[] = "--release";
-	char *const argv[] = {name, release, NULL};
-	ssize_t size = readlink("/proc/self/exe", path, sizeof path - sizeof name);
-	char *slash;
-
-	if (size > 0) {
-		path[size] = '\0';
-		slash = strrchr(path, '/');
-		memcpy(slash + 1, name, sizeof name);
-		execv(path, argv);
-	}
-	execv(POSTERN_LIBEXEC "/postern-guard", argv);
-}
-
 enum cli_exit cmd_release(struct cli *cli, int argc, char **argv)
 {
 	char answer[QUESTION_BYTES];
-	bool yes = cli->no_input;
-	const struct option_row options[] = {{"yes", .flag = &yes}, {0}};
+	bool yes = cli->no_input, dry_run = false;
+	const struct option_row options[] = {
+	    {"yes", .flag = &yes}, {"dry-run", .flag = &dry_run}, {0}};
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
+	if (dry_run)
+		return guard_become(cli, true);
 	if (geteuid() != 0)
 		return cli_fail(cli, CLI_PERMISSION, "only root may change the firewall");
 	if (daemon_runs(cli))
@@ -67,6 +54,5 @@ enum cli_exit cmd_release(struct cli *cli, int argc, char **argv)
 		return cli->status;
 	if (!yes && strcmp(answer, "yes") != 0)
 		return cli_fail(cli, CLI_FAILED, "nothing was changed");
-	become_guard();
-	return cli_fail_errno(cli, "cannot run postern-guard");
+	return guard_become(cli, false);
 }

@@ -20,6 +20,7 @@ static const struct option_syntax syntax = {
         "the running daemon take it over. What it holds open is shut at once.\n"
         "\n"
         "  --no-reload  leave the running daemon as it is\n"
+        "  --dry-run    say what would be shut, and change nothing\n"
         "\n"
         "Example:\n"
         "  postern revoke alice\n",
@@ -101,7 +102,66 @@ static bool find_device(
 	return true;
 }
 
-static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
+/* `label`: as the daemon calls it. */
+static enum cli_exit tell_only(
+    const struct cli *cli, const char *kind, const char *name, const char *label)
+{
+	struct json j = {.to = stdout};
+	struct daemon_state state;
+	struct control_error ignored = {0};
+	char text[4 * CONF_TEXT_BYTES], address[ADDR_TEXT_BYTES];
+
+	(void)daemon_state_ask(cli, &state, &ignored); /* not running: nothing is open */
+	if (cli->json) {
+		json_open(&j, NULL, '{');
+		json_bool(&j, "dry_run", true);
+		json_string(&j, kind, name);
+		json_open(&j, "would_end", '[');
+	} else {
+		printf("Would revoke %s \"%s\".\n", kind, text_name(text, sizeof text, name));
+	}
+	for (size_t i = 0; i < state.session_count; i++) {
+		if (strcmp(state.sessions[i].client, label) != 0)
+			continue;
+		addr_text(&state.sessions[i].address, address);
+		if (cli->json)
+			json_string(&j, NULL, address);
+		else
+			printf("  would end its grant for %s\n", address);
+	}
+	if (cli->json) {
+		json_close(&j, ']');
+		json_close(&j, '}');
+	} else {
+		puts("Nothing was changed.");
+	}
+	daemon_state_free(&state);
+	return CLI_DONE;
+}
+
+static enum cli_exit tell_client(const struct cli *cli, const char *name)
+{
+	char label[CLIENT_NAME_BYTES];
+
+	value_label(label, name);
+	return tell_only(cli, "client", name, label);
+}
+
+/* A device is shown by its name where it has one. */
+static enum cli_exit tell_device(const struct cli *cli, const struct conf *conf, const char *name)
+{
+	const struct conf_device *device = conf_device_named(conf, name);
+
+	return tell_only(cli, "device", name,
+	    device != NULL && device->name.text[0] != '\0' ? device->name.text : name);
+}
+
+struct wanted {
+	bool no_reload;
+	bool dry_run;
+};
+
+static enum cli_exit revoke(struct cli *cli, const char *name, const struct wanted *wanted)
 {
 	struct conf *conf = cli_load_conf(cli);
 	uint8_t uuid[DEVICE_UUID_BYTES];
@@ -109,7 +169,11 @@ static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 
 	if (conf == NULL)
 		return cli->status;
-	if (conf_client_named(conf, name) != NULL)
+	if (wanted->dry_run && conf_client_named(conf, name) != NULL)
+		cli->status = tell_client(cli, name);
+	else if (wanted->dry_run && find_device(conf, name, uuid))
+		cli->status = tell_device(cli, conf, name);
+	else if (conf_client_named(conf, name) != NULL)
 		cli->status = revoke_client(cli, conf, name, &error) ? CLI_DONE
 		                                                     : cli_report_conf(cli, &error);
 	else if (find_device(conf, name, uuid))
@@ -119,17 +183,20 @@ static enum cli_exit revoke(struct cli *cli, const char *name, bool reload)
 	else
 		cli->status = unknown_client(cli, conf, name);
 	conf_free(conf);
-	return cli->status == CLI_DONE && reload ? daemon_take_over(cli) : cli->status;
+	return cli->status == CLI_DONE && !wanted->no_reload && !wanted->dry_run
+	           ? daemon_take_over(cli)
+	           : cli->status;
 }
 
 enum cli_exit cmd_revoke(struct cli *cli, int argc, char **argv)
 {
-	bool no_reload = false;
-	const struct option_row options[] = {{"no-reload", .flag = &no_reload}, {0}};
+	struct wanted wanted = {.no_reload = false};
+	const struct option_row options[] = {
+	    {"no-reload", .flag = &wanted.no_reload}, {"dry-run", .flag = &wanted.dry_run}, {0}};
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
 	if (cli->operand == NULL)
 		return cli_misuse(cli, "say which client or device to revoke");
-	return revoke(cli, cli->operand, !no_reload);
+	return revoke(cli, cli->operand, &wanted);
 }

@@ -139,7 +139,7 @@ out:
 }
 
 /* Checks the configuration as it would be with `text` as clients.d/NAME and writes that file, which
- * has no name yet. Frees the text; NULL: memory was short. */
+ * has no name yet; without `file` it only checks. Frees the text; NULL: memory was short. */
 static bool write_client_file(struct new_file *file, const struct conf *conf, const char *client,
     const char *suffix, char *text, struct conf_error *error)
 {
@@ -157,11 +157,11 @@ static bool write_client_file(struct new_file *file, const struct conf *conf, co
 	else
 		ok = (next = conf_load_with(conf->path, &overlay, CONF_INDEX_DEFAULT, error)) !=
 		         NULL &&
-		     file_make_folder(conf->clients_folder, error) &&
-		     ((new_file_open(file, path) &&
-		          file_write_whole(file->fd, text, strlen(text))) ||
-		         file_write_fail(error, path));
-	if (!ok)
+		     (file == NULL || (file_make_folder(conf->clients_folder, error) &&
+		                          ((new_file_open(file, path) &&
+		                               file_write_whole(file->fd, text, strlen(text))) ||
+		                              file_write_fail(error, path))));
+	if (!ok && file != NULL)
 		new_file_close(file);
 	conf_free(next);
 	free(path);

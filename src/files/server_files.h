@@ -33,7 +33,7 @@ struct conf_new_client {
 /* Writes what is to be clients.d/LABEL.yaml beside `path`; the configuration with it has been
  * checked as a whole before. A name or key that is taken, revoked ones included, is refused. The
  * client is there once *file is put in place (new_file_commit): not before somebody has its private
- * key. */
+ * key. With NULL for `file` it is checked only, and nothing is written. */
 bool conf_add_client(const char *path, const struct conf_new_client *client, struct new_file *file,
     struct conf_error *error);
 /* Writes clients.d/LABEL+revoked.yaml, an override that wins wherever the client stands; the files

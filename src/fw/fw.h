@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "grant/opening.h"
 #include "snapshot/snapshot.h"
@@ -108,6 +109,11 @@ void fw_close(struct fw *fw);
  * Allocated, the caller's to free; NULL with errno when memory is short (ENOMEM) or a name, port or
  * network in it is none (EINVAL). */
 char *fw_nft_ruleset(const struct snapshot *s);
+
+/* For a dry run: prints, as for `nft -f`, what install would do to the host's chains, and what
+ * remove would do. Nothing is changed. 0 or a negative errno; -EPERM: only root may look. */
+int fw_nft_tell_install(const struct settings *set, FILE *to);
+int fw_nft_tell_remove(FILE *to);
 
 extern const struct fw_ops fw_nft_ops;
 extern const struct fw_ops fw_none_ops;

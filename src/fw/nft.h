@@ -169,6 +169,16 @@ struct nft_host {
  * comes after that. A chain whose table belongs to somebody else alone is left as it is, with a
  * warning, once. */
 int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(struct nft_link *l));
+/* What settle would do is told instead, rule by rule. Both names may hold any byte; they live
+ * during the call. */
+struct nft_host_change {
+	uint8_t family;
+	const char *table, *chain;
+	uint64_t handle; /* of the rule to take away; 0: one is to be put in */
+};
+typedef void nft_host_told(void *context, const struct nft_host_change *change);
+int nft_host_tell(
+    struct nft_link *l, const struct nft_host *host, nft_host_told *each, void *context);
 /* True when settle would put a rule in, or when that could not be found out. */
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host);
 
@@ -198,6 +208,7 @@ struct nft_rule_verdict {
 	uint64_t handle;
 	char chain[NFT_NAME_BYTES]; /* of NFT_RULE_JUMP */
 };
+#define NFT_PASS_COMMENT "postern: let granted packets by"
 struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark);
 /* Adds the message that puts it at the head of a chain. */
 void nft_pass_insert(

@@ -239,6 +239,31 @@ int nft_host_settle(struct nft_link *l, struct nft_host *host, void (*more)(stru
 	return err;
 }
 
+static void tell(const struct host_chain *c, uint64_t handle, nft_host_told *each, void *context)
+{
+	const struct nft_host_change change = {c->family, c->table, c->name, handle};
+
+	each(context, &change);
+}
+
+int nft_host_tell(
+    struct nft_link *l, const struct nft_host *host, nft_host_told *each, void *context)
+{
+	struct host_list *list = NULL;
+	int err = list_all(l, &list, host->mark);
+
+	for (uint32_t i = 0; err == 0 && i < list->count; i++) {
+		const struct host_chain *c = &list->chains[i];
+		bool wanted = is_wanted(host, c);
+
+		for (uint32_t n = 0; n < c->stale_count; n++)
+			tell(c, c->stale[n], each, context);
+		if (wanted != c->has)
+			tell(c, wanted ? 0 : c->pass, each, context);
+	}
+	return err;
+}
+
 bool nft_host_lacks(struct nft_link *l, const struct nft_host *host)
 {
 	struct host_list *list = NULL;

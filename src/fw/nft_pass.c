@@ -7,8 +7,6 @@
 
 #include "fw/nft_rule.h"
 
-#define PASS_COMMENT "postern: let granted packets by"
-
 _Static_assert((int)NFTA_TARGET_NAME == (int)NFTA_MATCH_NAME, "one number for both kinds");
 
 /* What the expressions of a rule come to, one after the other. */
@@ -130,7 +128,7 @@ struct nft_rule_verdict nft_pass_read(const struct nlmsghdr *rule, uint32_t mark
 
 	if (a.at[NFTA_RULE_EXPRESSIONS] != NULL)
 		(void)mnl_attr_parse_nested(a.at[NFTA_RULE_EXPRESSIONS], each_expression, &r);
-	if (nft_has_comment(a.at[NFTA_RULE_USERDATA], PASS_COMMENT))
+	if (nft_has_comment(a.at[NFTA_RULE_USERDATA], NFT_PASS_COMMENT))
 		out.meaning = r.step == 4 && !r.differs ? NFT_RULE_PASS : NFT_RULE_PASS_STALE;
 	return out;
 }
@@ -146,5 +144,5 @@ void nft_pass_insert(
 	nft_mask(&b, &mark, &zero, sizeof mark);
 	nft_compare(&b, NFT_CMP_EQ, &mark, sizeof mark);
 	nft_verdict(&b, NF_ACCEPT, NULL);
-	nft_rule_end(&b, PASS_COMMENT);
+	nft_rule_end(&b, NFT_PASS_COMMENT);
 }

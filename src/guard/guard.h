@@ -13,6 +13,7 @@ struct guard_options {
 	const char *state_dir;
 	bool stay;
 	bool release;
+	bool dry_run;
 	enum log_format log_format;
 };
 
@@ -36,6 +37,12 @@ int rules_put(const struct rules *r, struct fw *fw);
 
 /* Keeps the ports shut until it is told to take the rules away, or cannot go on: an exit status. */
 int guard_stay(const struct guard_options *o);
+
+/* --- dry_run.c */
+
+/* Prints what would be put in place, or with `release` taken away, as text for nft, and changes
+ * nothing. An exit status. */
+int guard_dry_run(const struct guard_options *o);
 
 /* --- start.c */
 

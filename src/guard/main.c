@@ -20,7 +20,7 @@
 #define END_NS (5 * NS_PER_SECOND)
 
 static const char usage[] =
-    "Usage: postern-guard [-c FILE] [--state-dir DIR] [--stay] [--release]\n"
+    "Usage: postern-guard [-c FILE] [--state-dir DIR] [--stay] [--release] [--dry-run]\n"
     "Shuts the ports that posternd opens, before the network is up and without it: by the\n"
     "configuration or, when that is not in order, by the last one that was accepted. Rules\n"
     "that stand already are left as they are.\n"
@@ -32,6 +32,8 @@ static const char usage[] =
     "      --release         take Postern's rules away: the ports are then as open as the\n"
     "                        host's own rules leave them. A guard that stays ends then; with\n"
     "                        --stay, nothing is done when none stays\n"
+    "      --dry-run         print what would be put in place, or with --release taken away,\n"
+    "                        as text for nft, and change nothing\n"
     "      --log-format FMT  text or json (text)\n"
     "      --version         print the version and exit\n"
     "      --help            print this and exit\n"
@@ -40,11 +42,11 @@ static const char usage[] =
     "go by.\n"
     "Example: postern-guard -c config.yaml\n";
 
-enum { OPT_STATE = 256, OPT_STAY, OPT_RELEASE, OPT_FORMAT, OPT_VERSION, OPT_HELP };
+enum { OPT_STATE = 256, OPT_STAY, OPT_RELEASE, OPT_DRY_RUN, OPT_FORMAT, OPT_VERSION, OPT_HELP };
 
 static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
     {"state-dir", required_argument, NULL, OPT_STATE}, {"stay", no_argument, NULL, OPT_STAY},
-    {"release", no_argument, NULL, OPT_RELEASE},
+    {"release", no_argument, NULL, OPT_RELEASE}, {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"log-format", required_argument, NULL, OPT_FORMAT},
     {"version", no_argument, NULL, OPT_VERSION}, {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0}};
@@ -62,6 +64,8 @@ static void parse(struct guard_options *o, int argc, char *argv[])
 			o->stay = true;
 		} else if (c == OPT_RELEASE) {
 			o->release = true;
+		} else if (c == OPT_DRY_RUN) {
+			o->dry_run = true;
 		} else if (c == OPT_FORMAT && log_format_parse(&o->log_format, optarg)) {
 			continue;
 		} else if (c == OPT_VERSION || c == OPT_HELP) {
@@ -149,6 +153,8 @@ int main(int argc, char *argv[])
 	environment_clean();
 	parse(&options, argc, argv);
 	log_open("guard", LOG_LEVEL_INFO, options.log_format);
+	if (options.dry_run)
+		return secret_init() ? guard_dry_run(&options) : EXIT_FAILED;
 	if (geteuid() != 0) {
 		fputs("postern-guard: must be started as root: it changes the firewall\n", stderr);
 		return EXIT_PERMISSION;

@@ -20,4 +20,8 @@ int executable_open_tool(void);
 /* Runs postern-guard, so that the ports are shut although the daemon cannot start. */
 void executable_run_guard(const struct main_options *options);
 
+/* Becomes postern-guard, which prints the rules of the configuration and changes nothing. Returns,
+ * having said why, when that cannot be. */
+void executable_become_dry_run(const struct main_options *options);
+
 #endif

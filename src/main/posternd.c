@@ -13,6 +13,7 @@
 #include "conf/client_index.h"
 #include "conf/values.h"
 #include "ctl/control.h"
+#include "main/executable.h"
 #include "main/explain.h"
 #include "main/ladder.h"
 #include "main/leftovers.h"
@@ -22,12 +23,14 @@
 #define OPENME_PATH "/etc/openme/config.yaml"
 
 static const char usage[] =
-    "Usage: posternd [-c FILE] [--check | --explain FILE] [options]\n"
+    "Usage: posternd [-c FILE] [--check | --dry-run | --explain FILE] [options]\n"
     "Opens ports to those who knock: Single Packet Authorization for openme v1 and\n"
     "OpenSPA v1 clients.\n"
     "\n"
     "  -c, --config FILE     configuration (" CONF_DEFAULT_PATH ")\n"
     "      --check           check the configuration, change nothing, and exit\n"
+    "      --dry-run         check it, print the rules that it would put in place, as text for\n"
+    "                        nft, change nothing, and exit\n"
     "      --explain FILE    say what would become of the datagram in FILE (its bytes alone,\n"
     "                        or a capture: pcap, pcapng), check by check, and exit\n"
     "      --packet N        with --explain: the capture's packet N, not the first for us\n"
@@ -52,6 +55,7 @@ static const char usage[] =
 
 enum {
 	OPT_CHECK = 256,
+	OPT_DRY_RUN,
 	OPT_EXPLAIN,
 	OPT_PACKET,
 	OPT_SOURCE,
@@ -69,6 +73,7 @@ enum {
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"explain", required_argument, NULL, OPT_EXPLAIN},
     {"packet", required_argument, NULL, OPT_PACKET},
     {"source", required_argument, NULL, OPT_SOURCE},
@@ -130,9 +135,15 @@ static uint32_t parse_packet(const char *text)
 	return (uint32_t)number;
 }
 
-/* True when --check was among them. */
-static bool parse(struct main_options *o, struct explain_options *e, int argc, char *argv[])
+/* What is to be done in the place of running. */
+struct wanted {
+	bool check, dry_run;
+	struct explain_options explain;
+};
+
+static void parse(struct main_options *o, struct wanted *w, int argc, char *argv[])
 {
+	struct explain_options *e = &w->explain;
 	const char **const texts[OPT_HELP] = {['c'] = &o->config,
 	    [OPT_STATE] = &o->state_dir,
 	    [OPT_CONTROL] = &o->control,
@@ -140,14 +151,15 @@ static bool parse(struct main_options *o, struct explain_options *e, int argc, c
 	    [OPT_EXPLAIN] = &e->file,
 	    [OPT_SOURCE] = &e->source,
 	    [OPT_AT] = &e->at};
-	bool check = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:v", long_options, NULL)) != -1) {
 		if (c < OPT_HELP && texts[c] != NULL)
 			*texts[c] = optarg;
 		else if (c == OPT_CHECK)
-			check = true;
+			w->check = true;
+		else if (c == OPT_DRY_RUN)
+			w->dry_run = true;
 		else if (c == OPT_PACKET)
 			e->packet = parse_packet(optarg);
 		else if (c == OPT_LEVEL && !log_level_parse(&o->log_level, optarg))
@@ -164,7 +176,6 @@ static bool parse(struct main_options *o, struct explain_options *e, int argc, c
 	parse_words(o, argc, argv);
 	if (e->file == NULL && (e->packet != 0 || e->source != NULL || e->at != NULL))
 		usage_error("only for --explain", "--packet, --source, --at");
-	return check;
 }
 
 static struct conf *load(const struct main_options *o, struct conf_error *why)
@@ -186,8 +197,17 @@ static void print_warning(const char *text)
 	fprintf(stderr, "posternd: warning: %s\n", text);
 }
 
-static int check_or_explain(const struct main_options *o, const struct explain_options *what)
+/* The guard can write rules, and main cannot. */
+static int dry_run(const struct main_options *o)
 {
+	fflush(stderr);
+	executable_become_dry_run(o);
+	return EXIT_FAILED;
+}
+
+static int check_or_explain(const struct main_options *o, const struct wanted *wanted)
+{
+	const struct explain_options *what = &wanted->explain;
 	struct conf_error why = {.text = ""};
 	struct conf *conf = load(o, &why);
 	char without[LADDER_TEXT_BYTES];
@@ -208,12 +228,12 @@ static int check_or_explain(const struct main_options *o, const struct explain_o
 		status = explain(what, conf);
 	else if (!ladder_stand((enum conf_sandbox)conf_server(conf)->sandbox, ladder_print))
 		status = EXIT_CONFIG;
-	else
+	else if (!wanted->dry_run)
 		printf("%s: %zu clients, %zu devices, fine%s\n", o->config, conf_client_count(conf),
 		    conf_has_openspa(conf) ? conf_device_count(conf) : 0,
 		    ladder_text(without, sandbox_without()));
 	conf_free(conf);
-	return status;
+	return status == EXIT_DONE && wanted->dry_run && what->file == NULL ? dry_run(o) : status;
 }
 
 int main(int argc, char *argv[])
@@ -222,18 +242,17 @@ int main(int argc, char *argv[])
 	    .control = CONTROL_PATH,
 	    .log_level = LOG_LEVEL_INFO,
 	    .log_format = LOG_FORMAT_TEXT};
-	struct explain_options to_explain = {.file = NULL};
-	bool check;
+	struct wanted wanted = {.check = false};
 
 	environment_clean();
 	argc = openspa_words(argc, argv);
-	check = parse(&options, &to_explain, argc, argv);
+	parse(&options, &wanted, argc, argv);
 	if (!secret_init()) {
 		fputs("posternd: no randomness to be had from the kernel\n", stderr);
 		return EXIT_FAILED;
 	}
-	if (check || to_explain.file != NULL)
-		return check_or_explain(&options, &to_explain);
+	if (wanted.check || wanted.dry_run || wanted.explain.file != NULL)
+		return check_or_explain(&options, &wanted);
 	log_open("main", options.log_level, options.log_format);
 	if (geteuid() != 0) {
 		fputs("posternd: must be started as root: it changes the firewall (its processes "

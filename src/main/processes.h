@@ -13,6 +13,7 @@
 #include "main/programs.h"
 #include "main/public_address.h"
 #include "main/socket_store.h"
+#include "snapshot/kept_config.h"
 
 /* Main has one for each role, and behind them the doormen but the first; both runners are started
  * only where programs are asked. */
@@ -70,6 +71,7 @@ struct main_process {
 	int exit_status;
 	struct loop_source heartbeat; /* timer */
 	struct loader loader;
+	struct kept_config kept; /* the file, before it was read */
 	struct hint_maker hints;
 	int64_t reload_began_ns;
 	bool reload_for_desk, reload_again; /* that which is under way; another one after it */

@@ -102,6 +102,10 @@ bool main_push_config(
 		log_event(LOG_LEVEL_WARN,
 		    "cannot keep what is shut for a start with a broken configuration", "folder",
 		    m->options->state_dir, "error", strerror(errno), NULL);
+	if (!kept_config_save(&m->kept, m->options->state_dir, m->options->config))
+		log_event(LOG_LEVEL_INFO,
+		    "no copy of the configuration is kept: a reload could not be taken back",
+		    "folder", m->options->state_dir, "error", strerror(errno), NULL);
 	m->settings = *h->snapshot.settings;
 	m->clients = h->snapshot.client_count;
 	m->devices = h->snapshot.device_count;
@@ -145,6 +149,7 @@ static const char *fixed_setting(
 
 struct load_task main_load_task(struct main_process *m)
 {
+	kept_config_look(&m->kept, m->options->config);
 	return (struct load_task){.options = m->options,
 	    .generation = ++m->generation,
 	    .public = &m->public,

@@ -1,0 +1,474 @@
+"""What locks somebody out is taken back, unless a new login confirms it."""
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from daemon import program, yaml
+from netns import PATIENCE, eventually
+from service import echoes
+from tool import FAILED, PERMISSION, UNPRIVILEGED
+from world import FAMILIES, LONG, SERVICE_PORT, WorldTest
+
+OTHER_PORT = 8080
+SOON, LATE = "2s", "600s"  # of --confirm-within
+HOST = """table inet mine {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        meta l4proto ipv6-icmp accept
+        tcp dport { 2222, 8080 } accept
+    }
+}"""
+SERVICE = """#!/bin/sh
+case $1 in
+start)
+    {daemon} -c {folder}/config.yaml --state-dir {folder}/state --control {folder}/control \
+        >>{folder}/log 2>&1 </dev/null &
+    echo $! >{folder}/pid
+    until {tool} --control {folder}/control sessions >/dev/null 2>&1; do
+        kill -0 $! || exit 1
+        sleep 0.05
+    done ;;
+stop)
+    [ -e {folder}/pid ] || exit 0
+    kill $(cat {folder}/pid)
+    while kill -0 $(cat {folder}/pid) 2>/dev/null; do sleep 0.05; done ;;
+esac
+"""
+
+
+class TrialTest(WorldTest):
+    tcp_ports = (SERVICE_PORT, OTHER_PORT)
+    server_settings = {"knock_timeout": LONG}
+
+    def setUp(self):
+        super().setUp()
+        self.connections = []
+
+    def tearDown(self):
+        for connection in self.connections:
+            connection.close()
+        super().tearDown()
+
+    def prepare(self, folder):
+        self.home = Path(folder)
+
+    def words(self, *words, login=None):
+        environment = {**os.environ, "SSH_CONNECTION": login} if login else os.environ
+        return ["ip", "netns", "exec", self.server.name, program("postern"), "--config",
+                self.home / "config.yaml", "--control", self.home / "control", *words,
+                "--state-dir", self.home / "state"], environment
+
+    def tool(self, *words, code=0, login=None, **more):
+        """What the tool says, which must exit with `code`."""
+        command, environment = self.words(*words, login=login)
+        done = subprocess.run(command, env=environment, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=2 * PATIENCE, **more)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def begin(self, *words, login=None):
+        """The same, while it waits, once the change is made."""
+        command, environment = self.words(*words, login=login)
+        process = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        said = ""
+        while "postern confirm\n" not in said:
+            line = process.stderr.readline()
+            self.assertTrue(line, said)
+            said += line
+        self.said = said
+        return process
+
+    def end(self, process, code):
+        _, said = process.communicate(timeout=2 * PATIENCE)
+        self.assertEqual(process.returncode, code, said)
+        return said
+
+    def rules(self):
+        return self.server.run("nft", "list", "ruleset")
+
+    def login(self, connection):
+        """As sshd would tell it."""
+        peer, here = connection.getsockname(), connection.getpeername()
+        return f"{peer[0]} {peer[1]} {here[0]} {here[1]}"
+
+    def connect(self, port=SERVICE_PORT):
+        found = [self.client.connection(self.address(family), port) for family in FAMILIES]
+        self.assertTrue(all(found), "the port is shut")
+        for connection in found:  # the service has accepted it
+            self.assertTrue(echoes(connection))
+        self.connections += found
+        return found
+
+    def assert_all_shut(self, port=SERVICE_PORT):
+        for family in FAMILIES:
+            self.assert_shut(family, port=port)
+
+    def assert_all_open(self, port=SERVICE_PORT):
+        for family in FAMILIES:
+            self.assertTrue(self.reaches(family, port=port), "the port is shut")
+
+
+class ActivationTest(TrialTest):
+    def setUp(self):
+        super().setUp()
+        self.home = Path(tempfile.mkdtemp(dir=self.folder))
+        self.write(self.configuration())
+        script = self.home / "service"
+        script.write_text(SERVICE.format(daemon=program("posternd"), tool=program("postern"),
+                                         folder=self.home))
+        script.chmod(0o755)
+        self.service = script
+        self.server.nft(HOST)
+        self.before = self.rules()
+
+    def tearDown(self):
+        self.server.run(self.service, "stop", check=False)
+        print((self.home / "log").read_text() if (self.home / "log").exists() else "no log")
+        super().tearDown()
+
+    def write(self, configuration):
+        file = self.home / "config.yaml"
+        file.write_text(yaml(configuration))
+        file.chmod(0o600)
+
+    def activate(self, *words):
+        return "activate", "--service", self.service, *words
+
+    def assert_taken_back(self):
+        self.assertTrue(eventually(lambda: self.rules() == self.before), self.rules())
+        self.assert_all_open()
+        self.assertIn("taken back", self.tool("confirm", code=FAILED))
+
+    def test_not_confirmed(self):
+        connections = self.connect()
+        trial = self.begin(*self.activate("--confirm-within", SOON), login=self.login(connections[0]))
+        self.assertIn("2 live connections", self.said)
+        self.assertIn("this login among them", self.said)
+        for family in FAMILIES:
+            self.assertIn(f"{self.address(family, self.client)} to 2222/tcp", self.said)
+        self.assertNotEqual(self.rules(), self.before)
+        self.assertIn("taken back", self.end(trial, FAILED))
+        self.assert_taken_back()
+        for connection in connections:
+            self.assertTrue(echoes(connection))
+
+    def test_confirmed(self):
+        trial = self.begin(*self.activate("--confirm-within", LATE))
+        self.assert_all_shut()
+        for family in FAMILIES:
+            self.knock(family=family)
+            self.assert_opens(family)
+        self.tool("confirm")
+        self.assertIn("confirmed", self.end(trial, 0))
+        self.tool("confirm")  # and once more
+        self.tool("rollback", code=FAILED)
+        self.assertIn("running already", self.tool(*self.activate(), code=FAILED))
+        self.assertNotEqual(self.rules(), self.before)
+
+    def test_confirmed_by_a_new_login_only(self):
+        login = "192.0.2.7 50000 192.0.2.1 22"
+        trial = self.begin(*self.activate("--confirm-within", LATE), login=login)
+        self.assertIn("log in anew", self.tool("confirm", code=FAILED, login=login))
+        # As sudo does, which takes the variable out of the environment.
+        command, environment = self.words("confirm", login=login)
+        inner = ["sh", "-c", 'env -u SSH_CONNECTION "$@"; exit $?', "sh", *command]
+        done = subprocess.run(inner, env=environment, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertIn("log in anew", done.stderr)
+        self.assertIsNone(trial.poll())
+        self.tool("confirm", login=login.replace("50000", "50001"))
+        self.end(trial, 0)
+
+    def test_the_tool_is_killed(self):
+        trial = self.begin(*self.activate("--confirm-within", SOON))
+        trial.kill()
+        trial.wait()
+        self.assert_taken_back()
+
+    def test_the_terminal_goes(self):
+        """With all that has it for its terminal, as at the end of a connection."""
+        person, terminal = pty.openpty()
+        command, environment = self.words(*self.activate("--confirm-within", SOON))
+        process = subprocess.Popen(["setsid", "--ctty", *command], env=environment, stdin=terminal,
+                                   stdout=terminal, stderr=terminal, start_new_session=True)
+        os.close(terminal)
+        self.assertTrue(eventually(lambda: self.rules() != self.before))
+        os.close(person)
+        process.wait(2 * PATIENCE)
+        self.assert_taken_back()
+
+    def test_rollback(self):
+        trial = self.begin(*self.activate("--confirm-within", LATE))
+        self.tool("rollback")
+        self.end(trial, FAILED)
+        self.assert_taken_back()
+
+    def test_a_second_one_meanwhile(self):
+        trial = self.begin(*self.activate("--confirm-within", LATE))
+        self.assertIn("first postern confirm, or postern rollback",
+                      self.tool(*self.activate(), code=FAILED))
+        self.tool("confirm")
+        self.end(trial, 0)
+
+    def test_rules_stand_already(self):
+        """Then nothing is to be shut, and nothing may be opened."""
+        self.server.run(self.service, "start")
+        os.kill(int((self.home / "pid").read_text()), signal.SIGKILL)
+        self.assertTrue(eventually(lambda: "postern" in self.rules()))
+        self.assertIn("shut already", self.tool(*self.activate("--confirm-within", SOON), code=FAILED))
+        self.assert_all_shut()
+        self.server.run(program("postern-guard"), "--release")
+
+    def test_a_daemon_that_does_not_start(self):
+        """It shuts the ports all the same, and that is taken back at once."""
+        configuration = self.configuration(udp_port=SERVICE_PORT)
+        taken = self.server.socket(10, 2)
+        self.addCleanup(taken.close)
+        taken.bind(("::", SERVICE_PORT))
+        self.write(configuration)
+        self.assertIn("did not start", self.tool(*self.activate("--confirm-within", LATE), code=FAILED))
+        self.assertEqual(self.rules(), self.before)
+        self.assert_all_open()
+
+    def test_no_room_on_the_disk(self):
+        """Nothing is changed that could not be taken back."""
+        (self.home / "state").mkdir(mode=0o700)
+        self.server.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=700", "none",
+                        self.home / "state")
+        self.addCleanup(subprocess.run, ["umount", self.home / "state"])
+        in_it = ["sh", "-c", f"mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 none {self.home}/state; "
+                 f"printf x >{self.home}/state/full; exec \"$@\"", "sh"]
+        command, environment = self.words(*self.activate("--confirm-within", LATE))
+        done = subprocess.run([*command[:4], *in_it, *command[4:]], env=environment, text=True,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertEqual(self.rules(), self.before)
+
+    def test_only_root(self):
+        command, environment = self.words(*self.activate())
+        for file in (self.home, self.home / "config.yaml"):
+            shutil.chown(file, UNPRIVILEGED)
+        done = subprocess.run([*command[:4], "setpriv", f"--reuid={UNPRIVILEGED}", "--clear-groups",
+                               *command[4:]], env=environment, text=True, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, PERMISSION, done.stderr)
+        self.assertEqual(self.rules(), self.before)
+
+
+class ReloadTest(TrialTest):
+    """Port 8080 is open to everybody until the new configuration."""
+
+    def setUp(self):
+        super().setUp()
+        self.start(prepare=self.prepare)
+        self.old = self.daemon.file.read_text()
+        self.before = self.rules()
+        self.more = self.configuration(ports={"default": [f"{SERVICE_PORT}/tcp", f"{OTHER_PORT}/tcp"]})
+
+    def configure(self):
+        self.daemon.configure(self.more)
+        self.new = self.daemon.file.read_text()
+
+    def assert_taken_back(self):
+        self.assertTrue(eventually(lambda: self.rules() == self.before), self.rules())
+        self.assertEqual(self.daemon.file.read_text(), self.old)
+        self.assertEqual(self.daemon.file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(Path(f"{self.daemon.file}.rejected").read_text(), self.new)
+        self.assert_all_open(OTHER_PORT)
+        self.assert_all_shut(SERVICE_PORT)
+        self.assertEqual(list(self.home.glob(".*previous*")), [])
+
+    def test_not_confirmed(self):
+        self.connect(OTHER_PORT)
+        self.configure()
+        trial = self.begin("reload", "--confirm-within", SOON)
+        self.assert_all_shut(OTHER_PORT)
+        self.assertIn("taken back", self.end(trial, FAILED))
+        self.assert_taken_back()
+
+    def test_confirmed(self):
+        self.configure()
+        trial = self.begin("reload", "--confirm-within", LATE)
+        self.tool("confirm")
+        self.end(trial, 0)
+        self.assert_all_shut(OTHER_PORT)
+        self.assertEqual(self.daemon.file.read_text(), self.new)
+        self.assertEqual(list(self.home.glob(".*previous*")), [])
+        self.assertFalse(Path(f"{self.daemon.file}.rejected").exists())
+
+    def test_the_tool_is_killed(self):
+        self.configure()
+        trial = self.begin("reload", "--confirm-within", SOON)
+        trial.kill()
+        trial.wait()
+        self.assertTrue(eventually(lambda: self.daemon.file.read_text() == self.old))
+        self.assert_taken_back()
+
+    def test_revoked_meanwhile_is_revoked_afterwards(self):
+        self.configure()
+        trial = self.begin("reload", "--confirm-within", LATE)
+        self.postern("revoke", "alice")
+        self.tool("rollback")
+        self.end(trial, FAILED)
+        self.knock()
+        self.settle()
+        self.assert_all_shut()
+
+    def test_a_bad_file(self):
+        self.daemon.file.write_text(self.old + "nonsense: 1\n")
+        self.tool("reload", "--confirm", code=78)
+        self.assertIn("nothing is on trial", self.tool("confirm", code=FAILED))
+        self.assertEqual(self.rules(), self.before)
+        self.assertEqual(list(self.home.glob(".*previous*")), [])
+
+    def test_a_file_that_changed_while_it_was_accepted(self):
+        """What is kept is what is in force, or nothing."""
+        kept = self.home / "state/config.accepted"
+        self.assertEqual(kept.read_text(), self.old)
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
+        self.configure()
+        self.assertEqual(kept.read_text(), self.old)
+        self.postern("reload")
+        self.assertEqual(kept.read_text(), self.new)
+        kept.unlink()
+        self.assertIn("no copy", self.tool("reload", "--confirm", code=FAILED))
+
+    def test_a_plain_reload_warns(self):
+        """And waits for nobody."""
+        self.connect(OTHER_PORT)
+        self.configure()
+        said = self.tool("reload")
+        self.assertIn("2 live connections", said)
+        self.assertIn("postern reload --confirm", said)
+        self.assert_all_shut(OTHER_PORT)
+        self.assertNotIn("live", self.tool("reload"))  # it shuts nothing more
+
+    def test_a_plain_reload_asks_a_person(self):
+        self.connect(OTHER_PORT)
+        self.configure()
+        command, _ = self.words("reload")
+        for answer, code in ((b"no\n", FAILED), (b"yes\n", 0)):
+            person, terminal = pty.openpty()
+            os.write(person, answer)
+            done = subprocess.run(command, stdin=terminal, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, code, done.stderr)
+            for end in (person, terminal):
+                os.close(end)
+            self.assertEqual(self.rules() == self.before, code == FAILED)
+
+    def test_no_warning_of_those_who_have_a_grant(self):
+        self.start(self.configuration(ports={"default": [f"{SERVICE_PORT}/tcp"],
+                                             "other": [f"{OTHER_PORT}/tcp"]},
+                                      drop_ports=False), prepare=self.prepare)
+        self.connect(SERVICE_PORT)
+        for family in FAMILIES:
+            self.knock(family=family)
+        self.settle()
+        self.daemon.configure(self.configuration())
+        self.assertNotIn("live", self.tool("reload"))
+
+
+class DryRunTest(TrialTest):
+    def setUp(self):
+        super().setUp()
+        self.start(prepare=self.prepare)
+        self.knock()
+        self.assert_opens()
+        self.settle()
+
+    def state(self):
+        """All that a dry run must leave as it is."""
+        files = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+                 for path in self.home.rglob("*") if path.is_file() and path.suffix != ".log"
+                 and path.name not in ("replay", "networks", "log")}
+        sessions = [line.split()[:2] for line in self.postern("sessions").splitlines()]
+        rules = self.server.run("sh", "-c", r"nft -s list ruleset | sed 's/expires [^ ,]*//'")
+        return files, rules, sessions, sorted(self.daemon.pids), self.daemon.living()
+
+    def unchanged(self, *words, program_name="postern", code=0):
+        before = self.state()
+        if program_name == "postern":
+            command, _ = self.words(*words)
+            if words[0] in ("add", "revoke", "release"):
+                command = command[:-2]
+        else:
+            command = ["ip", "netns", "exec", self.server.name, program(program_name), *words]
+        done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(self.state(), before)
+        return done.stdout
+
+    def test_add_and_revoke(self):
+        self.assertIn("carol", self.unchanged("add", "--dry-run", "carol", "--ports", "8080/tcp"))
+        self.assertFalse((self.home / "clients.d").exists())
+        self.unchanged("add", "--dry-run", "alice", code=FAILED)
+        said = self.unchanged("revoke", "--dry-run", "alice")
+        self.assertIn(self.address(4, self.client), said)
+        self.unchanged("revoke", "--dry-run", "nobody", code=FAILED)
+
+    def test_reload(self):
+        self.daemon.configure(self.configuration(
+            {"alice": None, "bob": {"allowed_ports": [f"{OTHER_PORT}/tcp"]},
+             "marker": {"allowed_ports": [f"{OTHER_PORT}/tcp"]}}, ports={"default": []}))
+        said = self.unchanged("reload", "--dry-run")
+        self.assertIn(f"newly shut: {OTHER_PORT}/tcp", said)
+        self.assertIn(f"no longer shut: {SERVICE_PORT}/tcp", said)
+        self.assertIn(f"end the grant of alice for {self.address(4, self.client)}", said)
+        self.assertNotIn("grant of marker", said)
+        self.daemon.file.write_text("nonsense: 1\n")
+        self.unchanged("reload", "--dry-run", code=78)
+
+    def test_what_cannot_change(self):
+        self.daemon.configure(self.configuration(udp_port=50001))
+        self.unchanged("reload", "--dry-run", code=78)
+
+    def test_release(self):
+        self.server.nft(HOST)
+        self.assertTrue(eventually(lambda: "let granted packets by" in self.rules()))
+        said = self.unchanged("release", "--dry-run")
+        self.assertIn("delete table inet postern", said)
+        self.assertRegex(said, r'delete rule inet mine input handle \d+')
+
+    def test_the_daemon(self):
+        """Its rules, as text that nft takes."""
+        self.start(self.configuration(notrack="no"), prepare=self.prepare)
+        self.server.nft(HOST)
+        self.assertTrue(eventually(lambda: "let granted packets by" in self.rules()))
+        said = self.unchanged("--dry-run", "-c", self.daemon.file, "--state-dir", self.home / "state",
+                              program_name="posternd")
+        self.server.run("nft", "--check", "-f", "-", text=said.replace("inet postern", "inet another"))
+        self.assertIn("table inet postern {", said)
+        self.assertNotIn("insert rule", said)  # it stands
+        self.daemon.stop()
+        self.server.run("nft", "flush", "ruleset")
+        self.server.nft(HOST)
+        before = self.rules()
+        said = self.server.run(program("posternd"), "--dry-run", "-c", self.daemon.file)
+        self.assertIn('insert rule inet mine input meta mark', said)
+        self.assertEqual(self.rules(), before)
+        self.server.nft(said)  # and is what the daemon does
+        ours = self.rule_lines()
+        self.server.run("nft", "flush", "ruleset")
+        self.server.nft(HOST)
+        self.daemon.start()
+        self.assertEqual(self.rule_lines(), ours)
+
+    def rule_lines(self):
+        """Without whose the table is, and of which boot."""
+        return [line.partition(" # progname")[0] for line in self.rules().splitlines()
+                if line and not re.match(r"\t(comment|flags) ", line)]
+
+    def test_activate(self):
+        self.assertIn(f"{SERVICE_PORT}/tcp", self.unchanged("activate", "--dry-run"))

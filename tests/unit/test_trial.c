@@ -1,0 +1,236 @@
+/* What is on trial: its file, who is logged in, and which ports a configuration shuts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/login.h"
+#include "cmd/shut_ports.h"
+#include "cmd/trial.h"
+
+static char folder[32], path[64];
+static struct cli cli = {.quiet = true};
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/trial-XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/" TRIAL_FILE, folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(folder);
+}
+
+/* --- The file */
+
+static enum trial_state state_now(void)
+{
+	struct trial_file f;
+
+	assert_true(trial_open(&cli, &f, folder));
+	trial_close(&f);
+	return (enum trial_state)f.trial.state;
+}
+
+static void put(const struct trial *t)
+{
+	struct trial_file f;
+
+	assert_true(trial_open(&cli, &f, folder));
+	f.trial = *t;
+	assert_true(trial_put(&cli, &f));
+	trial_close(&f);
+}
+
+static void damage(off_t at, uint8_t byte)
+{
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+static void it_comes_back(void **state)
+{
+	struct trial t = {
+	    .state = TRIAL_WAITING, .kind = TRIAL_RELOAD, .config = "a", .token = "b"};
+	struct trial_file f;
+
+	(void)state;
+	assert_int_equal(state_now(), TRIAL_NONE);
+	assert_true(clock_boot_id(t.boot_id));
+	put(&t);
+	assert_true(trial_open(&cli, &f, folder));
+	assert_true(trial_is_open(&f.trial));
+	assert_string_equal(f.trial.config, "a");
+	trial_close(&f);
+}
+
+static void one_of_another_start_is_not_open(void **state)
+{
+	struct trial t = {.state = TRIAL_WAITING, .boot_id = "another"};
+
+	(void)state;
+	assert_false(trial_is_open(&t));
+}
+
+static void damage_is_no_trial(void **state)
+{
+	static const size_t texts[][2] = {
+#define TEXT(field) {offsetof(struct trial, field), sizeof(((struct trial *)NULL)->field)}
+	    TEXT(boot_id), TEXT(token), TEXT(login), TEXT(service), TEXT(config), TEXT(previous),
+	    TEXT(control), TEXT(failure)};
+	const struct trial t = {.state = TRIAL_CONFIRMED};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		put(&t);
+		assert_int_equal(state_now(), TRIAL_CONFIRMED);
+		for (size_t n = 0; n < texts[i][1]; n++)
+			damage((off_t)(texts[i][0] + n), 'x');
+		assert_int_equal(state_now(), TRIAL_NONE);
+	}
+	put(&t);
+	damage(offsetof(struct trial, state), TRIAL_STATES);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	put(&t);
+	damage(offsetof(struct trial, kind), TRIAL_KINDS);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	put(&t);
+	damage(offsetof(struct trial, mark), 0xff);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	put(&t);
+	assert_int_equal(truncate(path, sizeof t - 1), 0);
+	assert_int_equal(state_now(), TRIAL_NONE);
+}
+
+static void what_others_could_have_changed_is_refused(void **state)
+{
+	struct trial_file f;
+
+	(void)state;
+	put(&(struct trial){.state = TRIAL_CONFIRMED});
+	assert_int_equal(chmod(path, 0660), 0);
+	assert_false(trial_open(&cli, &f, folder));
+	assert_int_equal(cli.status, CLI_PERMISSION);
+	unlink(path);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_false(trial_open(&cli, &f, folder));
+}
+
+/* --- The login */
+
+static void logins_are_read(void **state)
+{
+	struct addr peer, expected;
+	uint16_t port = 0;
+
+	(void)state;
+	assert_true(login_peer("192.0.2.1 50000 192.0.2.2 22", &peer, &port));
+	assert_true(addr_parse(&expected, "192.0.2.1"));
+	assert_true(addr_equal(&peer, &expected));
+	assert_int_equal(port, 50000);
+	assert_true(login_peer("fe80::1%eth0 7 fe80::2%eth0 22", &peer, &port));
+	assert_true(addr_parse(&expected, "fe80::1"));
+	assert_true(addr_equal(&peer, &expected));
+	assert_false(login_peer("", &peer, &port));
+	assert_false(login_peer("somebody 1 2 3", &peer, &port));
+	assert_false(login_peer("192.0.2.1", &peer, &port));
+	assert_false(login_peer("192.0.2.1 70000 192.0.2.2 22", &peer, &port));
+}
+
+/* --- Ports */
+
+static const struct ports ports[] = {
+    {6, 0, 22, 22}, {6, 0, 8000, 8010}, {17, 0, 53, 53}, {6, 0, 80, 80}, {6, 0, 65535, 65535}};
+
+static struct shut_ports shut(struct settings settings)
+{
+	const struct snapshot_parts parts = {.generation = 1,
+	    .settings = settings,
+	    .counts = {.ports = sizeof ports / sizeof *ports},
+	    .ports = ports};
+	struct snapshot_header header = {.settings = settings};
+	const struct snapshot s = {
+	    .header = &header, .settings = &header.settings, .ports = parts.ports};
+
+	return shut_ports_of(&s);
+}
+
+static void managed_ports_are_shut_where_they_are_dropped(void **state)
+{
+	static const struct shut_ports none;
+	struct settings settings = {.drop_ports = true, .managed_ports = {0, 3}, .health_port = 7};
+	struct shut_ports p = shut(settings);
+	struct ports gained[8];
+
+	(void)state;
+	assert_int_equal(shut_ports_gained(gained, 8, &none, &p), 4);
+	assert_memory_equal(&gained[0], (&(struct ports){6, 0, 7, 7}), sizeof *gained);
+	assert_memory_equal(&gained[1], &ports[0], sizeof *gained);
+	assert_memory_equal(&gained[2], &ports[1], sizeof *gained);
+	assert_memory_equal(&gained[3], &ports[2], sizeof *gained);
+	assert_int_equal(shut_ports_gained(gained, 8, &p, &none), 0);
+	assert_int_equal(shut_ports_gained(gained, 0, &none, &p), 4);
+	assert_true(shut_ports_tcp(&p, 8010));
+	assert_false(shut_ports_tcp(&p, 8011));
+	settings.drop_ports = false;
+	p = shut(settings);
+	assert_int_equal(shut_ports_gained(gained, 8, &none, &p), 1);
+	settings.firewall = CONF_FIREWALL_NONE;
+	p = shut(settings);
+	assert_int_equal(shut_ports_gained(gained, 8, &none, &p), 0);
+}
+
+static void a_dark_host_shuts_all_but_what_it_allows(void **state)
+{
+	static const struct shut_ports none;
+	const struct settings settings = {.guard = CONF_GUARD_ALL,
+	    .guard_allow_ports = {3, 2},
+	    .open_knock_port = true,
+	    .openme = true,
+	    .udp_port = 54154,
+	    .openspa = {.enabled = true, .port = 22211}};
+	const struct shut_ports p = shut(settings);
+	struct ports gained[8];
+
+	(void)state;
+	assert_int_equal(shut_ports_gained(gained, 8, &none, &p), 5);
+	assert_memory_equal(&gained[0], (&(struct ports){6, 0, 1, 79}), sizeof *gained);
+	assert_memory_equal(&gained[1], (&(struct ports){6, 0, 81, 65534}), sizeof *gained);
+	assert_memory_equal(&gained[2], (&(struct ports){17, 0, 1, 22210}), sizeof *gained);
+	assert_memory_equal(&gained[3], (&(struct ports){17, 0, 22212, 54153}), sizeof *gained);
+	assert_memory_equal(&gained[4], (&(struct ports){17, 0, 54155, 65535}), sizeof *gained);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	    TEST(it_comes_back),
+	    TEST(one_of_another_start_is_not_open),
+	    TEST(damage_is_no_trial),
+	    TEST(what_others_could_have_changed_is_refused),
+	    TEST(logins_are_read),
+	    TEST(managed_ports_are_shut_where_they_are_dropped),
+	    TEST(a_dark_host_shuts_all_but_what_it_allows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
