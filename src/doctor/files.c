@@ -122,7 +122,7 @@ static void check_state_folder(struct doctor *d)
 		snprintf(remedy, sizeof remedy, "chown root: %.200s && chmod 0700 %.200s",
 		    d->state_dir, d->state_dir);
 	if (!trusted_stat(&wanted, &st, d->state_dir, why))
-		report_say(&d->report, FINDING_PROBLEM, remedy, "%s", why);
+		report_say(&d->report, FINDING_PROBLEM, remedy, "%s: %s", d->state_dir, why);
 	else
 		check_room(d);
 }

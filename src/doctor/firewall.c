@@ -59,7 +59,8 @@ static void judge_own(struct doctor *d, const struct fw_own_table *t)
 		    t->owned ? ", and kept from others" : "");
 }
 
-static void check_own(struct doctor *d)
+/* False when nothing can be read. */
+static bool check_own(struct doctor *d)
 {
 	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct fw_own_table t;
@@ -71,6 +72,7 @@ static void check_own(struct doctor *d)
 		judge_own(d, &t);
 	else
 		say_error(d, err);
+	return err == 0;
 }
 
 /* --- The host's */
@@ -134,8 +136,8 @@ void doctor_firewall(struct doctor *d)
 {
 	if (!can_look(d))
 		return;
-	check_own(d);
-	check_host(d);
+	if (check_own(d))
+		check_host(d);
 	check_legacy(d);
 }
 
