@@ -49,8 +49,8 @@ enum cli_exit cmd_doctor(struct cli *cli, int argc, char **argv)
 	bool online = false;
 	const struct option_row options[] = {{"online", .flag = &online},
 	    {"state-dir", .take = option_text, .place = &state_dir}, {0}};
-	const char *words[WORDS_MOST] = {"postern-doctor", "--config", NULL, "--control", NULL,
-	    "--state-dir", NULL};
+	const char *words[WORDS_MOST] = {
+	    "postern-doctor", "--config", NULL, "--control", NULL, "--state-dir", NULL};
 	size_t count = 7;
 
 	if (!option_read(cli, &syntax, options, argc, argv))

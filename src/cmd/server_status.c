@@ -129,8 +129,9 @@ static void print_reload(const struct stats *s)
 		print_row("reload", "none since the start");
 	else
 		printf("  %-9s %s, %s\n", "reload", clock_text(last, when),
-		    stats_value(s, STAT_RELOAD_OK) != 0 ? "taken over"
-		                                        : "REFUSED: the old configuration is in force");
+		    stats_value(s, STAT_RELOAD_OK) != 0
+		        ? "taken over"
+		        : "REFUSED: the old configuration is in force");
 }
 
 static void print_rows(const struct stats *s, pid_t pid)
@@ -153,13 +154,16 @@ static void print_rows(const struct stats *s, pid_t pid)
 	print_reload(s);
 }
 
-static void print_text(const struct stats *s, const char *const *complaints, size_t count, pid_t pid)
+static void print_text(
+    const struct stats *s, const char *const *complaints, size_t count, pid_t pid)
 {
 	char version[LIST_BYTES] = "";
 
-	printf("Postern %s%s%s%s%s\n", s->up ? list_of(s, STAT_VERSION, 1, version) : "",
-	    *version == '\0' ? "is " : ": ", cli_colour(count == 0 ? CLI_GREEN : CLI_RED),
-	    count == 0 ? "healthy" : "NOT HEALTHY", cli_colour(CLI_PLAIN));
+	if (s->up)
+		list_of(s, STAT_VERSION, 1, version);
+	printf("Postern%s%s: %s%s%s\n", *version == '\0' ? "" : " ", version,
+	    cli_colour(count == 0 ? CLI_GREEN : CLI_RED), count == 0 ? "healthy" : "NOT HEALTHY",
+	    cli_colour(CLI_PLAIN));
 	for (size_t i = 0; i < count; i++)
 		printf("  %s\n", complaints[i]);
 	if (s->up)
@@ -201,7 +205,8 @@ static void json_rows(struct json *j, const struct stats *s, pid_t pid)
 	json_time(j, "last_reload", time_of(s, STAT_RELOAD));
 }
 
-static void print_json(const struct stats *s, const char *const *complaints, size_t count, pid_t pid)
+static void print_json(
+    const struct stats *s, const char *const *complaints, size_t count, pid_t pid)
 {
 	struct json j = {.to = stdout};
 

@@ -24,7 +24,8 @@ struct clock_judgement clock_judge(const struct clock_facts *f)
 		    "timedatectl set-ntp true (in a container: on its host)"};
 	if (f->error_ns > f->window_ns)
 		return (struct clock_judgement){FINDING_WARNING,
-		    "it may be off by more than server.replay_window", "timedatectl timesync-status"};
+		    "it may be off by more than server.replay_window",
+		    "timedatectl timesync-status"};
 	return (struct clock_judgement){FINDING_OK, "it is kept right", NULL};
 }
 
@@ -61,6 +62,6 @@ void doctor_clock(struct doctor *d)
 		report_say(&d->report, j.what, j.remedy, "%s (%s; it has been %s)", j.text,
 		    clock_text(facts.now_ns, now), clock_text(facts.not_before_ns, before));
 	else
-		report_say(&d->report, j.what, j.remedy, "%s (%s)", j.text,
-		    clock_text(facts.now_ns, now));
+		report_say(
+		    &d->report, j.what, j.remedy, "%s (%s)", j.text, clock_text(facts.now_ns, now));
 }

@@ -5,7 +5,10 @@
 
 #include "base/clock.h"
 #include "cmd/daemon_process.h"
-#include "cmd/text.h"
+#include "ctl/stat.h"
+#include "stats/stats.h"
+
+#define ANSWER_NS (5 * NS_PER_SECOND)
 
 #define START "systemctl start posternd"
 
@@ -91,12 +94,12 @@ static void check_intake(struct doctor *d)
 static void check_shield(struct doctor *d)
 {
 	const struct settings *s = doctor_settings(d);
-	bool device = d->daemon.shield == CONTROL_SHIELD_GENERIC ||
-	              d->daemon.shield == CONTROL_SHIELD_NATIVE;
-	bool missed = s != NULL && s->openme &&
-	              ((s->shield_at == CONF_SHIELD_AT_XDP && !device) ||
-	                  (s->shield_at == CONF_SHIELD_AT_SOCKET &&
-	                      d->daemon.shield == CONTROL_SHIELD_USER));
+	bool device =
+	    d->daemon.shield == CONTROL_SHIELD_GENERIC || d->daemon.shield == CONTROL_SHIELD_NATIVE;
+	bool missed =
+	    s != NULL && s->openme &&
+	    ((s->shield_at == CONF_SHIELD_AT_XDP && !device) ||
+	        (s->shield_at == CONF_SHIELD_AT_SOCKET && d->daemon.shield == CONTROL_SHIELD_USER));
 
 	if (missed)
 		report_say(&d->report, FINDING_WARNING,
@@ -104,6 +107,24 @@ static void check_shield(struct doctor *d)
 		    "junk is not dropped where shield_at says, but %s",
 		    d->daemon.shield == CONTROL_SHIELD_USER ? "in the daemon alone"
 		                                            : "at its socket");
+}
+
+static void check_reload(struct doctor *d)
+{
+	struct control_error error;
+	struct stats s;
+	const struct control_stat *told;
+
+	if (stats_ask(d->cli.control, ANSWER_NS, &s, &error) != CTL_DONE)
+		return;
+	told = stats_find(&s, STAT_RELOAD_OK);
+	if (told != NULL && told->value == 0)
+		report_say(&d->report, FINDING_WARNING, "postern reload",
+		    "the last reload was refused: an older configuration is in force");
+	told = stats_find(&s, STAT_FIREWALL);
+	if (told != NULL && told->value == 0)
+		report_say(&d->report, FINDING_PROBLEM, "systemctl restart posternd",
+		    "it has not got its rules into the firewall");
 }
 
 void doctor_daemon(struct doctor *d)
@@ -121,4 +142,5 @@ void doctor_daemon(struct doctor *d)
 	check_guard(d);
 	check_intake(d);
 	check_shield(d);
+	check_reload(d);
 }

@@ -23,7 +23,7 @@ struct doctor {
 	/* What one check has found out for those that follow. */
 	struct conf *conf; /* NULL: cannot be used */
 	struct snapshot snapshot;
-	int snapshot_fd; /* -1: there is no snapshot */
+	int snapshot_fd;        /* -1: there is no snapshot */
 	enum ctl_result answer; /* of the daemon */
 	struct daemon_state daemon;
 	pid_t pid; /* of its main process; 0: not known */

@@ -19,9 +19,8 @@
 static struct conf *load(const struct doctor *d, struct conf_error *why)
 {
 	char *index = conf_index_path(d->state_dir);
-	struct conf *conf = index == NULL
-	                        ? conf_load(d->cli.config, why)
-	                        : conf_load_indexed(d->cli.config, index, NULL, why);
+	struct conf *conf = index == NULL ? conf_load(d->cli.config, why)
+	                                  : conf_load_indexed(d->cli.config, index, NULL, why);
 
 	free(index);
 	return conf;
@@ -69,8 +68,12 @@ void doctor_configuration(struct doctor *d)
 	for (size_t i = 0; i < conf_warning_count(d->conf); i++)
 		report_say(&d->report, FINDING_WARNING, NULL, "%s", conf_warning(d->conf, i));
 	report_say(&d->report, FINDING_OK, NULL, "%s: %zu clients, %zu devices", d->cli.config,
-	    conf_client_count(d->conf),
-	    conf_has_openspa(d->conf) ? conf_device_count(d->conf) : 0);
+	    conf_client_count(d->conf), conf_has_openspa(d->conf) ? conf_device_count(d->conf) : 0);
+}
+
+const struct settings *doctor_settings(const struct doctor *d)
+{
+	return d->snapshot_fd < 0 ? NULL : d->snapshot.settings;
 }
 
 /* --- Folders */
@@ -115,7 +118,8 @@ static void check_state_folder(struct doctor *d)
 		return;
 	}
 	if (lstat(d->state_dir, &st) != 0) {
-		report_say(&d->report, FINDING_UNKNOWN, NULL, "%s: %s", d->state_dir, strerror(errno));
+		report_say(
+		    &d->report, FINDING_UNKNOWN, NULL, "%s: %s", d->state_dir, strerror(errno));
 		return;
 	}
 	if (strcspn(d->state_dir, " '\"\\$`;&|<>()*?[]#~\n") == strlen(d->state_dir))

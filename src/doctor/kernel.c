@@ -46,8 +46,8 @@ static bool check_nf_tables(struct doctor *d)
 /* The shield in the kernel is a program of BPF. */
 static void check_bpf(struct doctor *d, const struct settings *s)
 {
-	bool wanted = s->intake == CONF_INTAKE_XDP ||
-	              (s->openme && s->shield_at == CONF_SHIELD_AT_XDP);
+	bool wanted =
+	    s->intake == CONF_INTAKE_XDP || (s->openme && s->shield_at == CONF_SHIELD_AT_XDP);
 
 	if (wanted && access("/sys/kernel/btf/vmlinux", R_OK) != 0)
 		report_say(&d->report, FINDING_WARNING, NULL,

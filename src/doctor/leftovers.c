@@ -16,7 +16,8 @@ static void tell(const char *text)
 
 	report_say(&told->report, FINDING_WARNING,
 	    remedy == NULL ? NULL : remedy + sizeof marker - 1, "%.*s",
-	    remedy == NULL ? (int)strlen(text) : (int)(remedy - text) + (int)sizeof marker - 3, text);
+	    remedy == NULL ? (int)strlen(text) : (int)(remedy - text) + (int)sizeof marker - 3,
+	    text);
 }
 
 static bool is_original(const char *pid, char name[static 32])

@@ -44,11 +44,6 @@ static const struct {
     {"public address", doctor_public},
 };
 
-const struct settings *doctor_settings(const struct doctor *d)
-{
-	return d->snapshot_fd < 0 ? NULL : d->snapshot.settings;
-}
-
 static void parse(struct doctor *d, int argc, char *argv[])
 {
 	int c;
@@ -61,7 +56,7 @@ static void parse(struct doctor *d, int argc, char *argv[])
 		else if (c == OPT_STATE)
 			d->state_dir = optarg;
 		else if (c == OPT_JSON || c == OPT_QUIET || c == OPT_ONLINE)
-			*(c == OPT_JSON    ? &d->cli.json
+			*(c == OPT_JSON      ? &d->cli.json
 			    : c == OPT_QUIET ? &d->cli.quiet
 			                     : &d->online) = true;
 		else
@@ -75,9 +70,8 @@ static void parse(struct doctor *d, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-	struct doctor d = {.cli = {.command = "doctor",
-	                       .config = CONF_DEFAULT_PATH,
-	                       .control = CONTROL_PATH},
+	struct doctor d = {
+	    .cli = {.command = "doctor", .config = CONF_DEFAULT_PATH, .control = CONTROL_PATH},
 	    .state_dir = "/var/lib/postern",
 	    .snapshot_fd = -1,
 	    .root = geteuid() == 0};
@@ -95,6 +89,5 @@ int main(int argc, char *argv[])
 	report_end(&d.report);
 	daemon_state_free(&d.daemon);
 	conf_free(d.conf);
-	return (int)cli_flush(
-	    &d.cli, d.report.count[FINDING_PROBLEM] > 0 ? CLI_CLOSED : CLI_DONE);
+	return (int)cli_flush(&d.cli, d.report.count[FINDING_PROBLEM] > 0 ? CLI_CLOSED : CLI_DONE);
 }

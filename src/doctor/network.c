@@ -61,6 +61,6 @@ void doctor_interface(struct doctor *d)
 		    *name == '\0' ? "%s has an address" : "%s has no address", which);
 	else
 		report_say(&d->report, FINDING_OK, NULL,
-		    "%s%sup, %u addresses of IPv4 and %u of IPv6", name, *name == '\0' ? "" : " is ",
-		    a.v4, a.v6);
+		    "%s%sup, %u addresses of IPv4 and %u of IPv6", name,
+		    *name == '\0' ? "" : " is ", a.v4, a.v6);
 }

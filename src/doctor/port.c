@@ -112,8 +112,9 @@ static bool say_others(struct doctor *d, const struct sockets *all, uint16_t por
 		report_say(&d->report, runs ? FINDING_WARNING : FINDING_PROBLEM,
 		    runs ? "stop it, unless it is for another interface"
 		         : "stop it, or choose another port",
-		    runs ? "UDP port %u is shared with somebody else, who may get knocks: %s"
-		         : "UDP port %u is taken by somebody else, so that the daemon cannot start: %s",
+		    runs
+		        ? "UDP port %u is shared with somebody else, who may get knocks: %s"
+		        : "UDP port %u is taken by somebody else, so that the daemon cannot start: %s",
 		    port, *who == '\0' ? "who, only root may see" : who);
 		others = true;
 	}

@@ -67,7 +67,8 @@ static void check(struct doctor *d, const char *url, bool ipv6)
 	if (!ask(url, ipv6, d->root, &seen))
 		report_say(&d->report, FINDING_UNKNOWN, NULL, "no answer of %s", url);
 	else if (is_own(&seen))
-		report_say(&d->report, FINDING_OK, NULL, "%s is this host's own", addr_text(&seen, text));
+		report_say(
+		    &d->report, FINDING_OK, NULL, "%s is this host's own", addr_text(&seen, text));
 	else
 		report_say(&d->report, FINDING_WARNING,
 		    "have the router in front lead the knock port and the managed ports here",

@@ -29,10 +29,10 @@ static void say_json(struct report *r, enum finding what, const char *remedy, co
 	json_close(&r->json, '}');
 }
 
-static void say_text(const struct report *r, enum finding what, const char *remedy, const char *text)
+static void say_text(
+    const struct report *r, enum finding what, const char *remedy, const char *text)
 {
-	static const enum cli_colour colours[FINDINGS] = {
-	    CLI_GREEN, CLI_YELLOW, CLI_RED, CLI_DIM};
+	static const enum cli_colour colours[FINDINGS] = {CLI_GREEN, CLI_YELLOW, CLI_RED, CLI_DIM};
 	char escaped[4 * TEXT_BYTES];
 
 	printf("%s%-8s%s %s: %s\n", cli_colour(colours[what]), names[what], cli_colour(CLI_PLAIN),
@@ -66,8 +66,8 @@ void report_end(struct report *r)
 		json_bool(&r->json, "healthy", r->count[FINDING_PROBLEM] == 0);
 		json_close(&r->json, '}');
 	} else if (!r->quiet) {
-		printf("\n%u ok, %u warnings, %u problems, %u not looked at\n", r->count[FINDING_OK],
-		    r->count[FINDING_WARNING], r->count[FINDING_PROBLEM],
+		printf("\n%u ok, %u warnings, %u problems, %u not looked at\n",
+		    r->count[FINDING_OK], r->count[FINDING_WARNING], r->count[FINDING_PROBLEM],
 		    r->count[FINDING_UNKNOWN]);
 	}
 }

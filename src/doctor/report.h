@@ -17,7 +17,7 @@ enum finding {
 struct report {
 	struct json json;
 	bool as_json;
-	bool quiet; /* only what is not well, and no sum */
+	bool quiet;        /* only what is not well, and no sum */
 	const char *check; /* that is being made */
 	unsigned int count[FINDINGS];
 };

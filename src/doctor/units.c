@@ -16,8 +16,7 @@ struct unit {
 	const char *so; /* when it does not start with the machine */
 };
 
-static const struct unit units[] = {
-    {"posternd.service", "after the next boot nobody can knock"},
+static const struct unit units[] = {{"posternd.service", "after the next boot nobody can knock"},
     {"postern-guard.service", "at the next boot the ports are open until the daemon runs"}};
 
 /* Of `systemctl show`; "" when it is not there. */
@@ -53,15 +52,16 @@ static void check_enabled(struct doctor *d, const struct unit *u, const char *sh
 		snprintf(remedy, sizeof remedy, "systemctl unmask %s && systemctl enable %s",
 		    u->name, u->name);
 	if (!is(shown, "UnitFileState", "enabled") && !is(shown, "UnitFileState", "static"))
-		report_say(&d->report, FINDING_WARNING, remedy, "%s is not enabled: %s", u->name,
-		    u->so);
+		report_say(
+		    &d->report, FINDING_WARNING, remedy, "%s is not enabled: %s", u->name, u->so);
 }
 
 static void check_state(struct doctor *d, const struct unit *u, const char *shown)
 {
 	char value[VALUE_BYTES], remedy[128];
 	unsigned long restarts = strtoul(value_of(shown, "NRestarts", value), NULL, 10);
-	bool ours = d->pid == 0 || (pid_t)strtol(value_of(shown, "MainPID", value), NULL, 10) == d->pid;
+	bool ours =
+	    d->pid == 0 || (pid_t)strtol(value_of(shown, "MainPID", value), NULL, 10) == d->pid;
 
 	snprintf(remedy, sizeof remedy, "journalctl -u %s -p warning", u->name);
 	if (is(shown, "ActiveState", "failed"))
@@ -70,8 +70,7 @@ static void check_state(struct doctor *d, const struct unit *u, const char *show
 		report_say(&d->report, FINDING_WARNING, remedy,
 		    "%s was started again %lu times by itself", u->name, restarts);
 	if (u == units && d->answer == CTL_DONE && !ours)
-		report_say(&d->report, FINDING_WARNING,
-		    "stop it, then: systemctl start posternd",
+		report_say(&d->report, FINDING_WARNING, "stop it, then: systemctl start posternd",
 		    "the daemon that runs is not the one of %s: after a crash nobody starts it again",
 		    u->name);
 	if (is(shown, "NeedDaemonReload", "yes"))
@@ -83,18 +82,20 @@ static void check_unit(struct doctor *d, const struct unit *u)
 {
 	char shown[SHOWN_BYTES], name[64];
 	char *const argv[] = {(char[]){"systemctl"}, (char[]){"show"}, (char[]){"--no-pager"},
-	    (char[]){"--property=LoadState,ActiveState,UnitFileState,NRestarts,NeedDaemonReload,MainPID"},
+	    (char[]){
+	        "--property=LoadState,ActiveState,UnitFileState,NRestarts,NeedDaemonReload,MainPID"},
 	    name, NULL};
 	unsigned int before = d->report.count[FINDING_WARNING] + d->report.count[FINDING_PROBLEM];
 
 	snprintf(name, sizeof name, "%s", u->name);
 	if (!run_read(argv, 0, shown, sizeof shown)) {
-		report_say(&d->report, FINDING_UNKNOWN, NULL, "systemctl does not tell of %s", u->name);
+		report_say(
+		    &d->report, FINDING_UNKNOWN, NULL, "systemctl does not tell of %s", u->name);
 		return;
 	}
 	if (is(shown, "LoadState", "not-found")) {
-		report_say(&d->report, FINDING_WARNING, "install the units, or start it another way",
-		    "there is no %s", u->name);
+		report_say(&d->report, FINDING_WARNING,
+		    "install the units, or start it another way", "there is no %s", u->name);
 		return;
 	}
 	check_enabled(d, u, shown);

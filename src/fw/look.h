@@ -1,7 +1,7 @@
 /* The firewall as it stands, for those who only want to tell. Nothing is changed, and no rule is
  * kept from anybody meanwhile. Names of others' tables and chains may hold any byte. All functions
- * need CAP_NET_ADMIN and return 0 or a negative errno: -EPERM without it, -EPROTONOSUPPORT where the
- * kernel has no nf_tables, -EINTR when the rules did not stand still long enough. */
+ * need CAP_NET_ADMIN and return 0 or a negative errno: -EPERM without it, -EPROTONOSUPPORT where
+ * the kernel has no nf_tables, -EINTR when the rules did not stand still long enough. */
 #ifndef FW_LOOK_H
 #define FW_LOOK_H
 
@@ -41,7 +41,7 @@ int fw_look_host(const struct snapshot *s,
 struct fw_translated {
 	const char *family, *table, *chain; /* for the time of the call */
 	struct ports ports;                 /* protocol 0: any */
-	bool unclear;                       /* the rule looks them up in a set: which, is not told */
+	bool unclear; /* the rule looks them up in a set: which, is not told */
 };
 int fw_look_translated(
     void (*each)(void *context, const struct fw_translated *rule), void *context);

@@ -1,5 +1,5 @@
-/* Which ports rules of others lead elsewhere before they arrive. A rule is read as far as it names a
- * protocol and a port of destination, in nft's own expressions or in those of iptables; whatever
+/* Which ports rules of others lead elsewhere before they arrive. A rule is read as far as it names
+ * a protocol and a port of destination, in nft's own expressions or in those of iptables; whatever
  * else it looks at makes it take fewer packets than is told. */
 #include <endian.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #define LOCAL_CHAINS 16U /* for what this host itself sends */
 #define PORT_MOST    0xffff
 
-_Static_assert((int)NFTA_TARGET_NAME == (int)NFTA_MATCH_NAME &&
-                   (int)NFTA_TARGET_INFO == (int)NFTA_MATCH_INFO,
+_Static_assert(
+    (int)NFTA_TARGET_NAME == (int)NFTA_MATCH_NAME && (int)NFTA_TARGET_INFO == (int)NFTA_MATCH_INFO,
     "one number for both kinds");
 
 struct translations {
@@ -45,8 +45,7 @@ static enum loaded load_of(const char *name, const struct nft_attributes *e)
 
 	if (strcmp(name, "meta") == 0 && nft_attribute_u32(e->at[NFTA_META_KEY], &key))
 		return key == NFT_META_L4PROTO ? LOADED_PROTOCOL : LOADED_OTHER;
-	if (strcmp(name, "payload") != 0 ||
-	    !nft_attribute_u32(e->at[NFTA_PAYLOAD_BASE], &base) ||
+	if (strcmp(name, "payload") != 0 || !nft_attribute_u32(e->at[NFTA_PAYLOAD_BASE], &base) ||
 	    !nft_attribute_u32(e->at[NFTA_PAYLOAD_OFFSET], &offset) ||
 	    !nft_attribute_u32(e->at[NFTA_PAYLOAD_LEN], &size))
 		return LOADED_OTHER;
@@ -114,9 +113,11 @@ static void take_extension(struct rule_look *r, const struct nft_attributes *e)
 	if ((!tcp && strcmp(name, "udp") != 0) || info == NULL ||
 	    mnl_attr_get_payload_len(info) < offsetof(struct xt_tcp, dpts) + sizeof ports.dpts)
 		return;
-	memcpy(&ports, mnl_attr_get_payload(info), offsetof(struct xt_tcp, dpts) + sizeof ports.dpts);
-	r->out.ports = (struct ports){
-	    .protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP, .first = ports.dpts[0], .last = ports.dpts[1]};
+	memcpy(
+	    &ports, mnl_attr_get_payload(info), offsetof(struct xt_tcp, dpts) + sizeof ports.dpts);
+	r->out.ports = (struct ports){.protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP,
+	    .first = ports.dpts[0],
+	    .last = ports.dpts[1]};
 }
 
 static bool is_dnat(const struct nft_attributes *e)
@@ -150,7 +151,8 @@ static int each_expression(const struct nlattr *a, void *data)
 
 /* --- Rules and chains */
 
-static bool is_local(const struct translations *t, uint8_t family, const char *table, const char *chain)
+static bool is_local(
+    const struct translations *t, uint8_t family, const char *table, const char *chain)
 {
 	for (uint32_t i = 0; i < t->local_count; i++)
 		if (t->local[i].family == family && strcmp(t->local[i].table, table) == 0 &&
@@ -169,7 +171,8 @@ static int each_chain(const struct nlmsghdr *answer, void *data)
 	struct translations *t = data;
 	uint32_t number;
 
-	if (!nft_attribute_u32(hook.at[NFTA_HOOK_HOOKNUM], &number) || number != NF_INET_LOCAL_OUT ||
+	if (!nft_attribute_u32(hook.at[NFTA_HOOK_HOOKNUM], &number) ||
+	    number != NF_INET_LOCAL_OUT ||
 	    strcmp(nft_attribute_text(a.at[NFTA_CHAIN_TYPE]), "nat") != 0 ||
 	    t->local_count == LOCAL_CHAINS || strlen(table) >= NFT_NAME_BYTES ||
 	    strlen(chain) >= NFT_NAME_BYTES)

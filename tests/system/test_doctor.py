@@ -2,6 +2,7 @@
 test_doctor_firewall.py, units tests/boot/test_doctor.py, clocks and counts tests/unit/test_doctor.c."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -48,13 +49,20 @@ class WellTest(DoctorTest):
         self.start()
         lines = self.postern("doctor", "--state-dir", self.daemon.state).splitlines()
         found = self.doctor()["checks"]
-        said = [line for line in lines if line and not line.startswith(" ")][:-1]
+        self.assertRegex(lines[-1], r"^\d+ ok, \d+ warnings, \d+ problems, \d+ not looked at$")
+        said = self.said(lines[:-1])
         self.assertEqual([line.split()[0] for line in said], [line["state"] for line in found])
         for line, data in zip(said, found):
             self.assertIn(data["check"], line)
         quiet = self.postern("doctor", "--quiet", "--state-dir", self.daemon.state).splitlines()
-        self.assertEqual([q for q in quiet if not q.startswith(" ")],
-                         [s for s, f in zip(said, found) if f["state"] in ("warning", "problem")])
+        self.assertEqual(self.said(quiet), [
+            line for line, data in zip(said, found) if data["state"] in ("warning", "problem")])
+
+    @staticmethod
+    def said(lines):
+        """The findings, without the time of day."""
+        return [re.sub(r"\d\d:\d\d:\d\dZ", "", line) for line in lines
+                if line and not line.startswith(" ")]
 
     def test_without_rights(self):
         self.start()
@@ -178,6 +186,17 @@ class IllTest(DoctorTest):
             self.finding("daemon", "problem", "postern-guard is gone", code=ILL)
         finally:
             guard.close()
+
+    def test_a_reload_that_was_refused(self):
+        self.start()
+        good = self.daemon.file.read_text()
+        self.daemon.configure("server: [\n")
+        self.postern("reload", check=False)
+        self.daemon.configure(good)
+        line = self.finding("daemon", "warning", "the last reload was refused", code=WELL)
+        self.assertEqual(line["remedy"], "postern reload")
+        self.postern("reload")
+        self.assert_well()
 
     def test_shield_not_where_it_is_wanted(self):
         """The daemon has another configuration than the file."""
