@@ -23,7 +23,7 @@ static const struct option_command commands[] = {
     {"release", cmd_release, "take Postern's rules out of the firewall", "release"},
     {"config", cmd_config, "check or show the server configuration", "config"},
     {"index", cmd_index, "prepare the daemon for very many clients", "index"},
-    {"doctor", cmd_doctor, "look for what keeps the gate from working, and how to mend it", "doctor"},
+    {"doctor", cmd_doctor, "say what is wrong on this server, and how to mend it", "doctor"},
     {"On the client:", NULL, NULL, NULL},
     {"knock", cmd_knock, "ask a server to open its ports for this host", "knock"},
     {"connect", cmd_knock, "another name for knock", "connect"},
