@@ -1,5 +1,5 @@
 """postern doctor: every check is red when there is what it looks for, and only then. Firewalls have
-test_doctor_firewall.py, units tests/boot/test_doctor.py, clocks and counts tests/unit/test_doctor.c."""
+test_doctor_firewall.py, units tests/boot/test_doctor_booted.py, clocks and counts tests/unit/test_doctor.c."""
 
 import os
 import re
