@@ -47,7 +47,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload activate confirm rollback release config index knock connect status profiles
+	local commands="init add list revoke sessions reload activate confirm rollback release config index doctor knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -79,6 +79,7 @@ _postern()
 	release) options+=" --yes --dry-run" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
+	doctor) options+=" --online --state-dir" ;;
 	knock | connect) options+=" --ip --own-address --continuous --interval --check --ipv4 --ipv6 --both
 		--timeout" ;;
 	request) options+=" --protocol --port --end-port --server-ip --server --server-port --client-ip
@@ -90,7 +91,7 @@ _postern()
 	openspa) options+=" --key-file --pub-file --force --name --client-device-id --server-ip
 		--server-port --echo-ip --private-key --public-key --server-public-key --output-dir --out
 		--devices --encrypt --passphrase-fd" ;;
-	status) options+=" --knock --check --ipv4 --ipv6 --both --timeout" ;;
+	status) options+=" --server --client --knock --check --ipv4 --ipv6 --both --timeout" ;;
 	esac
 	if [[ -n $command && $current != -* ]]; then
 		case $command in

@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload activate confirm rollback release config index knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions reload activate confirm rollback release config index doctor knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -40,6 +40,7 @@ complete -c postern -n $first -a release -d 'take the rules out of the firewall'
 complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
 complete -c postern -n $first -a config -d 'check or show the server configuration'
 complete -c postern -n $first -a index -d 'prepare the daemon for very many clients'
+complete -c postern -n $first -a doctor -d 'look for what is wrong'
 complete -c postern -n $first -a knock -d 'ask a server to open its ports'
 complete -c postern -n $first -a connect -d 'another name for knock'
 complete -c postern -n $first -a status -d 'tell whether the ports are open'
@@ -69,7 +70,10 @@ complete -c postern -n '__fish_seen_subcommand_from list profiles' -l names -d '
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -l write -r -F -d 'keep the sessions file of openme'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
-complete -c postern -n '__fish_seen_subcommand_from index reload activate confirm rollback' -l state-dir -r -F -d 'the state directory of posternd'
+complete -c postern -n '__fish_seen_subcommand_from index doctor reload activate confirm rollback' -l state-dir -r -F -d 'the state directory of posternd'
+complete -c postern -n '__fish_seen_subcommand_from doctor' -l online -d 'ask the Echo-IP services, too'
+complete -c postern -n '__fish_seen_subcommand_from status' -l server -d 'this host as a server'
+complete -c postern -n '__fish_seen_subcommand_from status' -l client -d 'this host as a client'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
 complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'
 complete -c postern -n '__fish_seen_subcommand_from convert' -s o -l output -r -F -d 'write there'

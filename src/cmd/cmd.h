@@ -11,6 +11,7 @@ cmd_fn cmd_add;
 cmd_fn cmd_list;
 cmd_fn cmd_revoke;
 cmd_fn cmd_sessions;
+cmd_fn cmd_stats;
 cmd_fn cmd_reload;
 cmd_fn cmd_activate;
 cmd_fn cmd_confirm;
@@ -19,6 +20,7 @@ cmd_fn cmd_release;
 cmd_fn cmd_config;
 cmd_fn cmd_convert; /* `config convert` */
 cmd_fn cmd_index;
+cmd_fn cmd_doctor;
 cmd_fn cmd_knock;
 cmd_fn cmd_status;
 cmd_fn cmd_profiles;

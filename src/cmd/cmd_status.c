@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/knocking.h"
 #include "cmd/option.h"
+#include "cmd/server_status.h"
 
 static const struct option_syntax syntax = {
     .usage = "status [OPTION...] [PROFILE]",
@@ -17,8 +18,16 @@ static const struct option_syntax syntax = {
         "      --timeout D  how long to wait for an answer (3s)\n"
         "  -4, -6, --both   by IPv4 only, by IPv6 only, by whichever answers (default)\n"
         "\n"
+        "On a server, where its configuration and a daemon are and no profiles of a client, or\n"
+        "with --server: tells whether the gate is healthy, since when it is up, what is in force,\n"
+        "and how many knocks came. Exit code 0 when it is, 3 when it is not.\n"
+        "\n"
+        "      --server     this host as a server\n"
+        "      --client     this host as a client\n"
+        "\n"
         "Examples:\n"
         "  postern status --knock\n"
+        "  sudo postern status --server || sudo postern doctor\n"
         "  postern status home --json\n",
     .operands = 1,
 };
@@ -82,9 +91,25 @@ static enum cli_exit look(const struct cli *cli, const struct status *status)
 	return result;
 }
 
+/* Which of the two is meant. */
+struct side {
+	bool server, client;
+};
+
+/* False, having said so, when they do not go together. */
+static bool side_fits(struct cli *cli, const struct side *side, bool about_client)
+{
+	if (side->server && (side->client || about_client))
+		return cli_stop(cli,
+		    cli_misuse(cli, "--server is about this host; a profile, --client, --knock and "
+		                    "--check are about another one"));
+	return true;
+}
+
 enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 {
 	bool check = false; /* given; it looks in any case */
+	struct side side = {false, false};
 	struct status status = {.how.timeout_ns = KNOCKING_TIMEOUT_NS};
 	struct client_conf *conf = NULL;
 	const struct option_row options[] = {
@@ -93,6 +118,8 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 	    {"ipv4", '4', .choice = &status.how.family, .number = AF_INET},
 	    {"ipv6", '6', .choice = &status.how.family, .number = AF_INET6},
 	    {"both", .choice = &status.how.family, .number = AF_UNSPEC},
+	    {"server", .flag = &side.server},
+	    {"client", .flag = &side.client},
 	    {"timeout", .take = option_duration, .place = &status.how.timeout_ns, .least = 1,
 	        .most = INT64_MAX},
 	    {0},
@@ -100,6 +127,10 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 
 	if (!option_read(cli, &syntax, options, argc, argv))
 		return cli->status;
+	if (!side_fits(cli, &side, status.knock || check || cli->operand != NULL))
+		return cli->status;
+	if (side.server || (!side.client && !status.knock && !check && server_status_fits(cli)))
+		return server_status(cli);
 	status.how.profile = knocking_profile(cli, cli->operand, &conf);
 	if (status.how.profile != NULL)
 		cli->status = look(cli, &status);

@@ -33,6 +33,9 @@ struct nft_policies nft_name_policies(const struct snapshot *s);
 /* The same characters that the configuration allows, and no others: what fails is refused. */
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES]);
 
+/* "inet", "ip", "ip6"; "?" for others. */
+const char *nft_family_name(uint8_t family);
+
 /* nft_element.c: what stands in a set. The key is an address, and in some sets a protocol and a
  * port after it, each filled up to 4 bytes. */
 #define NFT_SET_SIZE  65536 /* elements, the most in any one set */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "fw/look.h"
 #include "fw/nft_rule.h"
 
 #define HOST_CHAINS 64U /* input chains on one host */
@@ -272,4 +273,36 @@ bool nft_host_lacks(struct nft_link *l, const struct nft_host *host)
 	for (uint32_t i = 0; !lacks && i < list->count; i++)
 		lacks = is_wanted(host, &list->chains[i]) && !list->chains[i].has;
 	return lacks;
+}
+
+static void tell_chain(const struct nft_host *host, const struct host_chain *c,
+    void (*each)(void *context, const struct fw_host_chain *chain), void *context)
+{
+	const struct fw_host_chain seen = {.family = nft_family_name(c->family),
+	    .table = c->table,
+	    .chain = c->name,
+	    .priority = c->priority,
+	    .drops = c->drops,
+	    .early = c->priority < host->priority,
+	    .passes = c->has,
+	    .wanted = is_wanted(host, c)};
+
+	each(context, &seen);
+}
+
+int fw_look_host(const struct snapshot *s,
+    void (*each)(void *context, const struct fw_host_chain *chain), void *context)
+{
+	const struct settings *set = s->settings;
+	const struct nft_host host = {set->mark, set->priority, set->host_chains, false};
+	struct host_list *list = NULL;
+	struct nft_link l;
+	int err = nft_link_open(&l, -1);
+
+	if (err == 0)
+		err = list_all(&l, &list, host.mark);
+	for (uint32_t i = 0; err == 0 && i < list->count; i++)
+		tell_chain(&host, &list->chains[i], each, context);
+	nft_link_close(&l);
+	return err;
 }

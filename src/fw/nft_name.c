@@ -53,6 +53,14 @@ struct nft_policies nft_name_policies(const struct snapshot *s)
 	return p;
 }
 
+const char *nft_family_name(uint8_t family)
+{
+	return family == NFPROTO_INET   ? "inet"
+	       : family == NFPROTO_IPV4 ? "ip"
+	       : family == NFPROTO_IPV6 ? "ip6"
+	                                : "?";
+}
+
 #define NAME_BEGINS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_%"
 
 bool nft_owner_fits(const char owner[static CLIENT_NAME_BYTES])
