@@ -47,6 +47,7 @@ struct desk {
 	bool keeper_asked;            /* and has not answered yet */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */
 	uint32_t page_sent;
+	uint64_t shown_generation; /* of the first page for whom is being shown; 0: none yet */
 };
 
 /* Its whole life; the exit status. */
