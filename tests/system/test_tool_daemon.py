@@ -36,6 +36,8 @@ class Desk:
         test.addCleanup(self.close)
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         os.kill(self.child, signal.SIGKILL)
         os.waitpid(self.child, 0)
         self.listener.close()
