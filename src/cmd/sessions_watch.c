@@ -11,7 +11,7 @@
 #define LEFT_WIDTH   9 /* 23h59m59s */
 #define TIME_WIDTH   20
 #define PORTS_WIDTH  15 /* that are left to them at least: 60000-61000/udp */
-#define CLIENT_LEAST 9 /* LAST SEEN */
+#define CLIENT_LEAST 9  /* LAST SEEN */
 #define CLIENT_MOST  30
 #define LINE_BYTES   512
 
