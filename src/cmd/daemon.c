@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/line.h"
+#include "cmd/progress.h"
 #include "cmd/text.h"
 #include "conf/values.h"
 
@@ -165,7 +166,15 @@ enum cli_exit daemon_report(
 enum ctl_result daemon_reload(
     const struct cli *cli, ctl_reply_fn *reply, void *context, struct control_error *error)
 {
-	return ctl_ask(cli->control, CONTROL_RELOAD, RELOAD_NS, reply, context, error);
+	enum ctl_result result;
+	int problem;
+
+	progress_begin(cli, "posternd reads the configuration", NULL, 0);
+	result = ctl_ask(cli->control, CONTROL_RELOAD, RELOAD_NS, reply, context, error);
+	problem = errno;
+	progress_end();
+	errno = problem;
+	return result;
 }
 
 enum cli_exit daemon_take_over(const struct cli *cli)

@@ -28,8 +28,10 @@ class Desk:
         self.listener.listen()
         self.child = os.fork()
         if self.child == 0:
+            held = []  # until the end
             while True:
                 peer, _ = self.listener.accept()
+                held.append(peer)
                 peer.recv(100)
                 for record in records:
                     peer.send(record)
