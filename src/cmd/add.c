@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/line.h"
@@ -113,12 +116,55 @@ static bool make_codes(
 	return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
 }
 
-static void draw_code(const QRcode *qr)
+#define SAID_AFTER 4 /* rows that push the code up: what is said, and the prompt */
+
+/* Its size, without these rows; none where standard error is no terminal. */
+static struct winsize terminal_room(void)
+{
+	struct winsize size = {0};
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row <= SAID_AFTER)
+		return (struct winsize){0};
+	size.ws_row = (unsigned short)(size.ws_row - SAID_AFTER);
+	return size;
+}
+
+static void draw_code(const struct cli *cli, const QRcode *qr)
 {
 	const char *refused = getenv("NO_COLOR");
-	bool colour = isatty(STDERR_FILENO) && (refused == NULL || *refused == '\0');
+	const struct winsize room = terminal_room();
+	const struct qr_style style = {.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+	    .colour = isatty(STDERR_FILENO) && (refused == NULL || *refused == '\0'),
+	    .rows = room.ws_row};
+	int rows, columns;
 
-	qr_draw(qr, stderr, strcmp(nl_langinfo(CODESET), "UTF-8") == 0, colour);
+	qr_draw(qr, stderr, &style);
+	qr_measure(qr, &style, &rows, &columns);
+	if (room.ws_row > 0 && (rows > room.ws_row || columns > room.ws_col))
+		cli_warn(cli,
+		    "the code takes %d rows and %d columns, with what follows; this terminal has "
+		    "%d and %d: make its letters smaller, or write a picture with --qr-out",
+		    rows + SAID_AFTER, columns, room.ws_row + SAID_AFTER, room.ws_col);
+}
+
+/* On a terminal that shows the code nobody needs the private key beside it, to be read over a
+ * shoulder or left in the scrollback. Whoever wants the profile, too, directs it to a file. */
+static bool is_profile_hidden(const struct cli *cli, const struct add *add)
+{
+	return add->qr && !add->no_privkey && !add->public_key_given && !cli->json &&
+	       isatty(STDOUT_FILENO);
+}
+
+static bool hand_over(
+    struct cli *cli, const struct add *add, const char *text, const struct codes *codes)
+{
+	if (is_profile_hidden(cli, add))
+		draw_code(cli, codes->qr);
+	/* Unbuffered, so that no copy of the key stays behind in stdio. */
+	else if (!file_write_whole(STDOUT_FILENO, text, strlen(text)))
+		return cli_stop(
+		    cli, cli_fail_errno(cli, "cannot write the profile to standard output"));
+	return true;
 }
 
 /* The profile first, the client last: whoever is killed in between has printed a profile of no
@@ -129,9 +175,8 @@ static bool deliver(struct cli *cli, const struct add *add, const char *text, st
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a failure */
 	if (codes->picture.file != NULL && !outfile_commit(&codes->picture))
 		return cli_stop(cli, cli_fail_errno(cli, "cannot write %s", add->qr_out));
-	/* Unbuffered, so that no copy of the key stays behind in stdio. */
-	if (!file_write_whole(STDOUT_FILENO, text, strlen(text)))
-		cli->status = cli_fail_errno(cli, "cannot write the profile to standard output");
+	if (!hand_over(cli, add, text, codes))
+		; /* it has said why */
 	else if (!new_file_commit(client, false))
 		cli->status = cli_fail_errno(cli,
 		    "cannot register \"%s\", and the profile that was printed is of no use",
@@ -158,6 +203,11 @@ static void tell(const struct cli *cli, const struct add *add, bool shielded)
 		cli_warn(cli, "the profile holds the server's shield key: treat it as a secret");
 	else if (add->public_key_given)
 		; /* no secret in it */
+	else if (is_profile_hidden(cli, add))
+		cli_warn(cli,
+		    "the QR code holds the client's private key, which is stored nowhere: "
+		    "treat it as a secret (for the profile as text, direct the output to "
+		    "a file)");
 	else if (both)
 		cli_warn(cli, "the profile and the QR code hold the client's private key: "
 		              "treat them as secrets");
@@ -186,6 +236,39 @@ static bool write_texts(
 	return fits;
 }
 
+/* Where a port belongs, what a service of that name has; "" when nobody knows one. */
+static const char *ports_of_service(char out[static 32], const char *name)
+{
+	const struct servent *tcp = getservbyname(name, "tcp");
+	int port = tcp == NULL ? 0 : ntohs((uint16_t)tcp->s_port);
+	const struct servent *udp = getservbyname(name, "udp"); /* in the same place */
+	bool both = port != 0 && udp != NULL && ntohs((uint16_t)udp->s_port) == port;
+
+	if (port == 0 && udp != NULL)
+		snprintf(out, 32, "%u/udp", ntohs((uint16_t)udp->s_port));
+	else if (port != 0)
+		snprintf(out, 32, both ? "%d/tcp or %d/udp" : "%d/tcp", port, port);
+	else
+		*out = '\0';
+	return out;
+}
+
+/* With a remedy where the word that was refused is the name of a service. */
+static enum cli_exit fail_to_register(
+    const struct cli *cli, const struct add *add, const struct conf_error *error)
+{
+	char quoted[CONF_TEXT_BYTES + 16], service[32];
+
+	for (size_t i = 0; i < add->ports.count; i++) {
+		snprintf(quoted, sizeof quoted, "found \"%s\"", add->ports.items[i]);
+		if (strstr(error->text, quoted) != NULL &&
+		    *ports_of_service(service, add->ports.items[i]) != '\0')
+			return cli_fail(
+			    cli, CLI_FAILED, "%s; did you mean %s?", error->text, service);
+	}
+	return cli_fail_conf(cli, CLI_FAILED, error);
+}
+
 /* Everything that can fail is tried before the profile is handed over. */
 static enum cli_exit add_client(struct cli *cli, const struct add *add, const struct provision *p)
 {
@@ -201,9 +284,10 @@ static enum cli_exit add_client(struct cli *cli, const struct add *add, const st
 	         (wants_code(add) && !make_codes(cli, add, json, &codes)))
 		; /* it has said why */
 	else if (!conf_add_client(cli->config, &add->client, &client, &error))
-		cli->status = cli_fail_conf(cli, CLI_FAILED, &error);
-	else if (deliver(cli, add, text, &codes, &client) && add->qr)
-		draw_code(codes.qr);
+		cli->status = fail_to_register(cli, add, &error);
+	else if (deliver(cli, add, text, &codes, &client) && add->qr &&
+	         !is_profile_hidden(cli, add))
+		draw_code(cli, codes.qr);
 	new_file_close(&client);
 	outfile_close(&codes.picture);
 	qr_free(codes.qr);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cmd/progress.h"
 #include "conf/client_index.h"
 
 static void start_line(FILE *to, const struct cli *cli)
@@ -68,8 +69,11 @@ enum cli_exit cli_report_conf(const struct cli *cli, const struct conf_error *er
 struct conf *cli_load_conf(struct cli *cli)
 {
 	struct conf_error error = {0};
-	struct conf *conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &error);
+	struct conf *conf;
 
+	progress_begin(cli, "reading the configuration", NULL, 0);
+	conf = conf_load_indexed(cli->config, CONF_INDEX_DEFAULT, NULL, &error);
+	progress_end();
 	if (conf == NULL)
 		cli->status = cli_report_conf(cli, &error);
 	return conf;

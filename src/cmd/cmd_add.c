@@ -12,19 +12,19 @@ static const struct option_syntax syntax = {
     .usage = "add [OPTION...] NAME",
     .help =
         "Registers a client beside the server configuration and prints its profile, ready for\n"
-        "~/.openme/config.yaml there, to standard output. The private key in it is stored nowhere\n"
-        "else. The client is registered once that is printed, and a running daemon takes it over\n"
-        "at once.\n"
+        "~/.config/postern/config.yaml on the client, to standard output. The private key in it is\n"
+        "stored nowhere else. The client is registered once that is printed, and a running daemon\n"
+        "takes it over at once.\n"
         "\n"
         "  --ports SPECS     what a knock opens: 22/tcp, 53/udp, 80, 8080-8090/tcp, or the name of a\n"
         "                    group; several with commas, or by saying it again (default: the group\n"
         "                    \"default\")\n"
         "  --targets WORDS   addresses its knocks may open for: source, any, or networks, several as\n"
         "                    above (default: as the server's configuration says)\n"
-        "  --expires WHEN    refuse it from then on: 2027-01-01, 2027-01-01T12:00:00Z, or\n"
-        "                    12h, 30d or 2w from now\n"
+        "  --expires WHEN    refuse it from then on: 2027-01-01 (midnight in UTC),\n"
+        "                    2027-01-01T12:00:00+01:00, or 12h, 30d or 2w from now\n"
         "  --profile NAME    name of the profile (the server's default_profile)\n"
-        "  --qr              draw the profile as a QR code, for a phone\n"
+        "  --qr              draw the profile as a QR code, for a phone; at a terminal in its place\n"
         "  --qr-out FILE     write that code as a PNG\n"
         "  --no-privkey      leave the private key and the shield key out of the code\n"
         "  --public-key KEY  register this Ed25519 key (base64) instead of making one\n"
@@ -89,18 +89,33 @@ static bool from_now(int64_t *out, const char *text)
 	return !__builtin_add_overflow(clock_real_ns(), number, out);
 }
 
+/* "2027-01-01" and "2027-01-01 12:00:00": neither Z nor an offset at the end. */
+static bool names_zone(const char *text)
+{
+	size_t length = strlen(text);
+	const char *offset = length < 6 ? "" : text + length - 6;
+
+	return strpbrk(text, "Zz") != NULL ||
+	       ((*offset == '+' || *offset == '-') && offset[3] == ':');
+}
+
 static bool take_expires(struct cli *cli, const struct option_row *row, char *text)
 {
 	int64_t *expires_ns = row->place;
 	const char *expected = NULL;
-	char zoned[64];
+	char zoned[64], when[CLOCK_TEXT_BYTES];
 
-	if (!value_time(expires_ns, text, &expected) && !from_now(expires_ns, text))
+	if (value_time(expires_ns, text, &expected)) {
+		if (!names_zone(text))
+			cli_warn(cli, "--expires %s names no time zone; taken as UTC: %s", text,
+			    clock_text(*expires_ns, when));
+	} else if (!from_now(expires_ns, text)) {
 		return option_refuse(cli, row, text,
 		    value_lacks_zone(text, sizeof zoned, zoned)
 		        ? "the time zone with it, such as 2027-01-01T12:00:00Z"
 		        : "a time such as 2027-01-01 or 2027-01-01T12:00:00Z, or for how long: 12h, "
 		          "30d or 2w");
+	}
 	if (*expires_ns <= clock_real_ns())
 		cli_warn(cli, "--expires %s is in the past: every knock will be refused", text);
 	return true;

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "cmd/option.h"
+#include "cmd/progress.h"
 #include "conf/conf.h"
 #include "files/convert.h"
 #include "files/write_file.h"
@@ -106,6 +107,7 @@ static enum cli_exit run(struct cli *cli, const struct convert *convert)
 	struct conf_error error = {0};
 	char *notes = NULL;
 	size_t size = 0;
+	bool ok;
 	FILE *to = open_memstream(&notes, &size);
 
 	cli->status = to == NULL ? cli_fail_errno(cli, "cannot convert") : CLI_DONE;
@@ -113,8 +115,11 @@ static enum cli_exit run(struct cli *cli, const struct convert *convert)
 		const struct tree_source source = {
 		    name, from.data == NULL ? "" : from.data, -1, from.size};
 
-		if (!convert_file(
-		        &text, &source, convert->path, convert->target != NULL, to, &error))
+		progress_begin(cli, "converting", NULL, 0);
+		ok = convert_file(
+		    &text, &source, convert->path, convert->target != NULL, to, &error);
+		progress_end();
+		if (!ok)
 			cli->status = cli_report_conf(cli, &error);
 		fflush(to);
 		say_notes(cli, notes);

@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
+#include "cmd/progress.h"
 #include "cmd/text.h"
 #include "conf/client_index.h"
 #include "conf/hint_index.h"
@@ -75,12 +76,20 @@ static enum cli_exit fail_index(const struct cli *cli, const struct work *work)
 
 static enum cli_exit make_hints(const struct cli *cli, struct work *work, const struct conf *conf)
 {
+	const struct progress_count made = {&work->hints_made, "made"};
 	char why[INDEX_WHY_BYTES] = "";
+	bool done;
+	int problem;
 
-	if (!conf_has_openme(conf) ||
-	    hint_index_renew(conf, work->hints_path, &work->hints_made, why))
+	if (!conf_has_openme(conf))
 		return CLI_DONE;
-	if (errno != EWOULDBLOCK)
+	progress_begin(cli, "making keys for hints", &made, 1);
+	done = hint_index_renew(conf, work->hints_path, &work->hints_made, why);
+	problem = errno;
+	progress_end();
+	if (done)
+		return CLI_DONE;
+	if (problem != EWOULDBLOCK)
 		return cli_fail(cli, CLI_FAILED, "%s: %s", work->hints_path, why);
 	cli_warn(cli, "%s: %s", work->hints_path, why); /* the daemon: it has the same keys */
 	return CLI_DONE;
@@ -91,10 +100,14 @@ static enum cli_exit make_index(struct cli *cli, const char *path, const char *h
 	struct work work = {.path = path, .hints_path = hints_path};
 	struct conf_error error = {0};
 	int64_t began_ns = clock_boot_ns();
-	struct conf *conf =
-	    conf_load_renewing(cli->config, path, CONF_INDEX_ALWAYS, &work.report, &error);
+	const struct progress_count counts[] = {
+	    {&work.report.clients, "clients parsed"}, {&work.report.vetted, "keys vetted"}};
+	struct conf *conf;
 	enum cli_exit status = CLI_DONE;
 
+	progress_begin(cli, "reading the clients", counts, 2);
+	conf = conf_load_renewing(cli->config, path, CONF_INDEX_ALWAYS, &work.report, &error);
+	progress_end();
 	if (*work.report.refused != '\0')
 		cli_warn(cli, "%s; made anew", work.report.refused);
 	if (conf == NULL)

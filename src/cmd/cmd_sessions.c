@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
@@ -7,20 +6,25 @@
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/option.h"
+#include "cmd/screen.h"
 #include "cmd/sessions_file.h"
+#include "cmd/sessions_watch.h"
 #include "cmd/text.h"
 
 static const struct option_syntax syntax = {
     .usage = "sessions [OPTION...]",
-    .help = "Shows the grants in force with the time each has left, then when the other clients\n"
-            "were last let in. Asks the running daemon.\n"
-            "\n"
-            "  -w, --watch       show it anew each second, until Ctrl-C\n"
-            "      --write FILE  keep FILE as openme's server keeps its sessions file, until then\n"
-            "\n"
-            "Examples:\n"
-            "  postern sessions --watch\n"
-            "  postern sessions --json | jq '.active_sessions[].client_name'\n",
+    .help =
+        "Shows the grants in force with the time each has left, then when the other clients\n"
+        "were last let in. Asks the running daemon.\n"
+        "\n"
+        "  -w, --watch       show it anew each second, until q or Ctrl-C: at a terminal in place,\n"
+        "                    as much as has room, else one after the other; with --json one\n"
+        "                    object a second\n"
+        "      --write FILE  keep FILE as openme's server keeps its sessions file, until then\n"
+        "\n"
+        "Examples:\n"
+        "  postern sessions --watch\n"
+        "  postern sessions --json | jq '.active_sessions[].client_name'\n",
 };
 
 static int64_t remaining_ns(const struct control_session *s)
@@ -102,7 +106,7 @@ static void print_text(struct names *names, const struct daemon_state *state, in
 	printf("Sessions as of %s\n\n", clock_text(now_ns, when));
 	print_lacks(state);
 	print_shield(state);
-	printf("%sACTIVE SESSIONS%s\n", bold, plain);
+	printf("%sACTIVE SESSIONS%s (%zu)\n", bold, plain, state->session_count);
 	if (state->session_count == 0)
 		puts("  none");
 	else
@@ -187,7 +191,7 @@ static void print_sessions_json(
 	json_close(&j, '}');
 }
 
-static enum cli_exit show(const struct cli *cli, bool watch)
+static enum cli_exit show(const struct cli *cli)
 {
 	struct names names = {.cli = cli};
 	struct control_error error = {0};
@@ -200,8 +204,6 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 	else if (state.short_of_memory)
 		status = cli_fail(cli, CLI_FAILED, "more sessions than there is memory for");
 	else {
-		if (watch && !cli->json && isatty(STDOUT_FILENO))
-			fputs("\033[H\033[2J", stdout);
 		if (cli->json)
 			print_sessions_json(&names, &state, clock_real_ns());
 		else
@@ -213,14 +215,15 @@ static enum cli_exit show(const struct cli *cli, bool watch)
 	return status;
 }
 
+/* For a file, a program, or a terminal that can only go on downwards. */
 static enum cli_exit keep_showing(const struct cli *cli)
 {
 	enum cli_exit status;
 
 	cli_end_when_interrupted();
-	while ((status = show(cli, true)) == CLI_DONE) {
+	while ((status = show(cli)) == CLI_DONE) {
 		cli_sleep_until(clock_boot_ns() + NS_PER_SECOND);
-		if (!cli->json && !isatty(STDOUT_FILENO))
+		if (!cli->json)
 			putchar('\n');
 	}
 	return status;
@@ -237,5 +240,7 @@ enum cli_exit cmd_sessions(struct cli *cli, int argc, char **argv)
 		return cli->status;
 	if (file != NULL)
 		return sessions_file_keep(cli, file);
-	return watch ? keep_showing(cli) : show(cli, false);
+	if (watch && !cli->json && screen_is_possible())
+		return sessions_watch(cli);
+	return watch ? keep_showing(cli) : show(cli);
 }

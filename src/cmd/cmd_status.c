@@ -37,6 +37,23 @@ struct status {
 	bool knock;
 };
 
+/* There is nowhere to look. */
+static enum cli_exit say_unknown(
+    const struct cli *cli, const struct status *status, enum cli_exit result)
+{
+	struct json j = {.to = stdout};
+
+	if (!cli->json || cli->quiet)
+		return result;
+	json_open(&j, NULL, '{');
+	knocking_json(&j, &status->how, NULL);
+	json_bool(&j, "open", false);
+	json_string(&j, "address", NULL);
+	json_string(&j, "answer", NULL);
+	json_close(&j, '}');
+	return result;
+}
+
 static void print_verdict(const struct cli *cli, const struct status *status,
     const struct postern_report *report, const struct probe *probe, const struct addr *open)
 {
@@ -80,7 +97,7 @@ static enum cli_exit look(const struct cli *cli, const struct status *status)
 		result = knocking_resolve(cli, &status->how, &probe);
 	}
 	if (result != CLI_DONE)
-		return result;
+		return say_unknown(cli, status, result);
 	if (talk && status->how.check.port == 0)
 		printf("Checking health port %s:%d (TCP)...\n", profile->server_host.text,
 		    (int)profile->server_udp_port);

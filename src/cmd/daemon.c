@@ -1,10 +1,13 @@
 #include "cmd/daemon.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/line.h"
+#include "cmd/progress.h"
 #include "cmd/text.h"
 #include "conf/values.h"
 
@@ -56,9 +59,14 @@ static void take_record(void *context, const struct control_record *record)
 static int compare_sessions(const void *a, const void *b)
 {
 	const struct control_session *left = a, *right = b;
-	int names = strcmp(left->client, right->client);
+	int order = strcmp(left->client, right->client);
 
-	return names != 0 ? names : memcmp(left->address.bytes, right->address.bytes, ADDR_BYTES);
+	if (order == 0)
+		order = memcmp(left->address.bytes, right->address.bytes, ADDR_BYTES);
+	/* A device may have several things open there. */
+	if (order == 0 && left->port_count > 0 && right->port_count > 0)
+		order = memcmp(left->ports, right->ports, sizeof *left->ports);
+	return order;
 }
 
 static int compare_seen(const void *a, const void *b)
@@ -111,39 +119,62 @@ const struct control_last_seen *daemon_seen(const struct daemon_state *state, co
 	return bsearch(&key, state->seen, state->seen_count, sizeof *state->seen, compare_seen);
 }
 
-enum cli_exit daemon_report(
-    const struct cli *cli, enum ctl_result result, const struct control_error *error)
+enum cli_exit daemon_explain(const struct cli *cli, enum ctl_result result,
+    const struct control_error *error, char text[static DAEMON_WHY_BYTES])
 {
-	char text[4 * CONTROL_TEXT_BYTES];
+	struct line l = {.text = text, .size = DAEMON_WHY_BYTES};
+	const char *problem = strerror(errno);
+	char said[4 * CONTROL_TEXT_BYTES];
 
 	switch (result) {
 	case CTL_DONE:
+		*text = '\0';
 		return CLI_DONE;
 	case CTL_REFUSED:
-		text_escaped(text, sizeof text, error->text);
-		return cli_fail(cli, (enum cli_exit)error->fault, "posternd: %s", text);
+		line_add(&l, "posternd: %s", text_escaped(said, sizeof said, error->text));
+		return (enum cli_exit)error->fault;
 	case CTL_NOT_RUNNING:
-		return cli_fail(cli, CLI_FAILED,
-		    "posternd is not running (no control socket at %s)", cli->control);
+		line_add(&l, "posternd is not running (no control socket at %s)", cli->control);
+		break;
 	case CTL_NO_PERMISSION:
-		return cli_fail(cli, CLI_PERMISSION,
-		    "no permission to talk to posternd at %s; try as root", cli->control);
+		line_add(&l, "no permission to talk to posternd at %s; try as root", cli->control);
+		return CLI_PERMISSION;
 	case CTL_SILENT:
-		return cli_fail(cli, CLI_FAILED, "posternd does not answer at %s", cli->control);
+		line_add(&l, "posternd does not answer at %s", cli->control);
+		break;
 	case CTL_GARBLED:
-		return cli_fail(cli, CLI_FAILED,
+		line_add(&l,
 		    "what answers at %s breaks off or does not speak this version's protocol",
 		    cli->control);
+		break;
 	case CTL_FAILED:
+		line_add(&l, "cannot talk to posternd at %s: %s", cli->control, problem);
 		break;
 	}
-	return cli_fail_errno(cli, "cannot talk to posternd at %s", cli->control);
+	return CLI_FAILED;
+}
+
+enum cli_exit daemon_report(
+    const struct cli *cli, enum ctl_result result, const struct control_error *error)
+{
+	char text[DAEMON_WHY_BYTES];
+	enum cli_exit status = daemon_explain(cli, result, error, text);
+
+	return result == CTL_DONE ? status : cli_fail(cli, status, "%s", text);
 }
 
 enum ctl_result daemon_reload(
     const struct cli *cli, ctl_reply_fn *reply, void *context, struct control_error *error)
 {
-	return ctl_ask(cli->control, CONTROL_RELOAD, RELOAD_NS, reply, context, error);
+	enum ctl_result result;
+	int problem;
+
+	progress_begin(cli, "posternd reads the configuration", NULL, 0);
+	result = ctl_ask(cli->control, CONTROL_RELOAD, RELOAD_NS, reply, context, error);
+	problem = errno;
+	progress_end();
+	errno = problem;
+	return result;
 }
 
 enum cli_exit daemon_take_over(const struct cli *cli)

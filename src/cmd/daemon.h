@@ -31,6 +31,11 @@ bool daemon_active(const struct daemon_state *state, const char *client);
 /* By name; NULL when `client` was not seen. */
 const struct control_last_seen *daemon_seen(const struct daemon_state *state, const char *client);
 
+#define DAEMON_WHY_BYTES (4 * CONTROL_TEXT_BYTES + 32)
+/* What went wrong, in words, "" for CTL_DONE, and the status to exit with. Reads errno for
+ * CTL_FAILED. */
+enum cli_exit daemon_explain(const struct cli *cli, enum ctl_result result,
+    const struct control_error *error, char text[static DAEMON_WHY_BYTES]);
 /* Reports what went wrong and returns the status to exit with; CLI_DONE for CTL_DONE. */
 enum cli_exit daemon_report(
     const struct cli *cli, enum ctl_result result, const struct control_error *error);

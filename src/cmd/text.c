@@ -42,17 +42,45 @@ const char *text_name(char *out, size_t size, const char *name)
 	return value_name(name, &expected) ? name : text_escaped(out, size, name);
 }
 
+/* Steps over one character. */
+static int width_of_next(const char **at)
+{
+	uint32_t c = value_character(at);
+	int columns = c == 0 ? 1 : wcwidth((wchar_t)c);
+
+	*at += c == 0;
+	return columns < 0 ? 1 : columns; /* this locale may not know it */
+}
+
+int text_width(const char *text)
+{
+	int width = 0;
+
+	while (*text != '\0')
+		width += width_of_next(&text);
+	return width;
+}
+
+void text_cell(FILE *to, const char *text, int width)
+{
+	bool fits = text_width(text) <= width;
+	int room = fits ? width : width - 1;
+
+	while (*text != '\0') {
+		const char *from = text;
+		int columns = width_of_next(&text);
+
+		if (columns > room)
+			break;
+		fwrite(from, 1, (size_t)(text - from), to);
+		room -= columns;
+	}
+	fprintf(to, "%*s%s", room, "", fits || width <= 0 ? "" : "~");
+}
+
 void text_column(const char *text, int width)
 {
-	const char *at = text;
-
-	while (*at != '\0') {
-		uint32_t c = value_character(&at);
-		int columns = c == 0 ? 1 : wcwidth((wchar_t)c);
-
-		at += c == 0;
-		width -= columns < 0 ? 1 : columns; /* this locale may not know it */
-	}
+	width -= text_width(text);
 	printf("%s%*s ", text, width < 0 ? 0 : width, "");
 }
 

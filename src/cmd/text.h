@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "snapshot/snapshot.h"
 
@@ -15,6 +16,12 @@ const char *text_escaped(char *out, size_t size, const char *text);
 const char *text_name(char *out, size_t size, const char *name);
 /* To standard output, filled up to `width` columns, and a blank. */
 void text_column(const char *text, int width);
+
+/* To `to`, in exactly `width` columns: cut, with ~ in the last one, or filled up with blanks. What
+ * cannot be seen is left out. */
+void text_cell(FILE *to, const char *text, int width);
+/* How many columns it takes. */
+int text_width(const char *text);
 
 #define TEXT_DURATION_BYTES 32
 /* "0s", "29s", "28m1s", "3h0m2s", "12d4h": rounded up to whole seconds. Returns `text`. */

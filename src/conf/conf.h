@@ -19,6 +19,7 @@
 struct conf_error {
 	char text[1024];
 	bool permission; /* a file could not be reached for want of rights (exit code 77, not 78) */
+	bool missing;    /* a file is not there */
 };
 
 /* The section `server`, as in CONF_SERVER_KEYS; durations and times in nanoseconds. */

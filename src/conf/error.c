@@ -29,6 +29,7 @@ bool conf_fail_system(struct conf_error *error, const char *path, const char *do
 	int number = errno;
 
 	conf_fail(error, "%s: cannot %s: %s", path, doing, strerror(number));
+	error->missing = number == ENOENT;
 	error->permission = number == EACCES || number == EPERM;
 	return false;
 }

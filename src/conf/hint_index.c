@@ -107,12 +107,10 @@ bool hint_index_write(const char *path, const uint8_t server_public[static OPENM
 	return index_replace(path, write_contents, &contents, why);
 }
 
-/* Fills in the keys; how many had to be made. */
-static uint32_t make_keys(
-    struct hint_row *rows, size_t count, const struct conf *conf, const struct hint_index *old)
+/* Fills in the keys, and counts those that had to be made. */
+static void make_keys(struct hint_row *rows, size_t count, const struct conf *conf,
+    const struct hint_index *old, uint32_t *made)
 {
-	uint32_t made = 0;
-
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *known = hint_index_find(old, rows[i].client);
 
@@ -122,9 +120,8 @@ static uint32_t make_keys(
 		}
 		hint_key_of_server(rows[i].key, conf_server_secret(conf), conf_server_public(conf),
 		    rows[i].client);
-		made++;
+		++*made;
 	}
-	return made;
 }
 
 bool hint_index_renew(
@@ -147,7 +144,7 @@ bool hint_index_renew(
 	}
 	qsort(rows, count, sizeof *rows, by_public_key);
 	hint_index_read(&old, path, conf_server_public(conf), why);
-	*made = make_keys(rows, count, conf, &old);
+	make_keys(rows, count, conf, &old, made);
 	hint_index_free(&old);
 	written = hint_index_write(path, conf_server_public(conf), rows, count, why);
 	free(rows);

@@ -39,7 +39,7 @@ bool hint_index_write(const char *path, const uint8_t server_public[static OPENM
     const struct hint_row *rows, size_t count, char why[static INDEX_WHY_BYTES]);
 
 /* Makes it hold the clients of a configuration with openme, with what the old one has of them.
- * *made: how many keys were made. False with `why`. */
+ * *made: how many keys were made; it is counted up meanwhile. False with `why`. */
 bool hint_index_renew(
     const struct conf *conf, const char *path, uint32_t *made, char why[static INDEX_WHY_BYTES]);
 

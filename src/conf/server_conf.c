@@ -266,7 +266,10 @@ static bool load_main_file(struct conf *conf, struct conf_error *error)
 	bool ok;
 
 	if (!file_open(&file, conf->path, FILE_PUBLIC, MAIN_MOST, error))
-		return false;
+		return error->missing
+		           ? conf_fail(error, "%s: there is no such file; `postern init` makes one",
+		                 conf->path)
+		           : false;
 	ok =
 	    load_main(conf,
 	        &(struct tree_source){conf->path, NULL, file.fd, (size_t)file.st.st_size}, error) &&

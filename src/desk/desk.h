@@ -50,6 +50,7 @@ struct desk {
 	uint64_t queue_dropped;       /* the most that was told of it */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */
 	uint32_t page_sent;
+	uint64_t shown_generation; /* of the first page for whom is being shown; 0: none yet */
 };
 
 /* Its whole life; the exit status. */

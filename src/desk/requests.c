@@ -98,10 +98,20 @@ static void ask_keeper(struct desk *d, struct conversation *c, uint32_t next)
 		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "the keeper does not answer");
 }
 
+/* All of it has to be of one configuration: ours, for the ports, and the first page's, for with
+ * another one the keeper's grants are others, too. */
+static bool is_of_one_configuration(struct desk *d)
+{
+	if (d->shown_generation == 0)
+		d->shown_generation = d->page.generation;
+	return d->page.generation == d->shown_generation &&
+	       d->page.generation == d->config.header->generation;
+}
+
 /* What the keeper has answered goes to whom it is for. */
 static void show_page(struct desk *d, struct conversation *c)
 {
-	if (d->page.generation != d->config.header->generation) {
+	if (!is_of_one_configuration(d)) {
 		conversation_end_with_fault(
 		    c, CONTROL_FAULT_FAILED, "a reload is under way; try again");
 	} else if (!send_page(d, c)) {
@@ -133,6 +143,7 @@ void request_show_sessions(struct desk *d)
 			return;
 		c->state = CONVERSATION_SHOWN;
 		show_status(c);
+		d->shown_generation = 0;
 		ask_keeper(d, c, 0);
 		c = conversation_in(d, CONVERSATION_SHOWN);
 	}

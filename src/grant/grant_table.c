@@ -5,7 +5,8 @@
 #include "base/secret.h"
 
 struct grant_table {
-	LIST_HEAD(, grant) all;
+	LIST_HEAD(, grant) all; /* the newest first */
+	struct grant *step;     /* of the walk: the next one; NULL at its end */
 	struct grant **buckets; /* by address */
 	size_t bucket_mask;
 	size_t count;
@@ -112,6 +113,8 @@ void grant_table_remove(struct grant_table *t, struct grant *grant)
 	while (*link != grant)
 		link = &(*link)->next;
 	*link = grant->next;
+	if (t->step == grant)
+		t->step = LIST_NEXT(grant, all);
 	LIST_REMOVE(grant, all);
 	t->count--;
 	t->held[grant->opening.holder]--;
@@ -125,12 +128,16 @@ struct grant *grant_table_next(const struct grant_table *t, const struct grant *
 	return t == NULL ? NULL : LIST_FIRST(&t->all);
 }
 
-size_t grant_table_parts(const struct grant_table *t)
+void grant_table_walk(struct grant_table *t)
 {
-	return t->bucket_mask + 1;
+	t->step = LIST_FIRST(&t->all);
 }
 
-const struct grant *grant_table_part(const struct grant_table *t, size_t part)
+const struct grant *grant_table_step(struct grant_table *t)
 {
-	return part <= t->bucket_mask ? t->buckets[part] : NULL;
+	const struct grant *g = t->step;
+
+	if (g != NULL)
+		t->step = LIST_NEXT(g, all);
+	return g;
 }

@@ -41,9 +41,11 @@ void grant_table_remove(struct grant_table *t, struct grant *grant);
  * removes `g` asks before. */
 struct grant *grant_table_next(const struct grant_table *t, const struct grant *g);
 
-/* The grants in parts, so that a long table can be shown a part at a time: parts 0 to
- * grant_table_parts - 1; a grant stays in its part. NULL for an empty part. */
-size_t grant_table_parts(const struct grant_table *t);
-const struct grant *grant_table_part(const struct grant_table *t, size_t part);
+/* A walk over all grants that takes its time, so that a long table can be shown a few at a time:
+ * others may come and go between two steps. Whatever is there from the start of the walk to its end
+ * is met once, what comes later is not. A table has one walk; it starts anew with each call. */
+void grant_table_walk(struct grant_table *t);
+/* The next one of the walk; NULL: that was all, or none has been started. */
+const struct grant *grant_table_step(struct grant_table *t);
 
 #endif

@@ -13,7 +13,9 @@
 #include "base/loop.h"
 #include "base/secret.h"
 #include "bpf/clear.h"
+#include "bpf/note.h"
 #include "conf/conf.h"
+#include "ctl/control.h"
 #include "guard/guard.h"
 #include "proc/lease.h"
 
@@ -104,7 +106,7 @@ static int shut(const struct guard_options *o)
 
 static int tell(bool released)
 {
-	if (released && kernel_shield_clear(0) > 0)
+	if (released && kernel_shield_clear(shield_note_read(CONTROL_PATH)) > 0)
 		log_line(LOG_LEVEL_INFO, "the shield is taken away from the devices");
 	if (released)
 		log_line(

@@ -1,19 +1,14 @@
 /* What of the shield main does before its sandbox closes: taking away what an earlier daemon has
  * left, loading, and, where knocks come from devices, attaching. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/trusted_file.h"
 #include "bpf/clear.h"
+#include "bpf/note.h"
 #include "bpf/pages.h"
 #include "intake/ring.h"
 #include "intake/socket.h"
@@ -32,62 +27,6 @@ static bool load(struct kernel_shield *k, const struct settings *s, enum kernel_
 	    with_xdp ? "no shield at the device" : "no shield in the kernel", "why", why, "then",
 	    with_xdp ? "trying the socket" : KERNEL_SHIELD_BEHIND, NULL);
 	return false;
-}
-
-/* --- What is left at devices is known by a file beside the control socket, where it is gone with
- * the boot. Not in the state directory, where the replay guard's is to be the first. */
-
-struct note {
-	char boot_id[CLOCK_BOOT_ID_BYTES]; /* a program has another id in another boot */
-	uint32_t program;
-};
-
-static int open_note(const char *control, int flags)
-{
-	char path[PATH_MAX];
-	int length = snprintf(path, sizeof path, "%s.shield", control);
-
-	if (length < 0 || (size_t)length >= sizeof path)
-		return -1;
-	if ((flags & O_CREAT) != 0)
-		unlink(path);
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-}
-
-/* By somebody else's, programs of others could be taken away. */
-static bool is_our_note(int fd)
-{
-	static const struct trusted wanted = {
-	    .type = S_IFREG, .denied = 022, .others_may = "write it", .remedy = "chmod go-w"};
-	char why[TRUSTED_TEXT_BYTES];
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 1 &&
-	       trusted_stat(&wanted, &st, "", why);
-}
-
-static uint32_t read_note(const char *control)
-{
-	int fd = open_note(control, O_RDONLY);
-	struct note now = {.program = 0}, then;
-	bool read = is_our_note(fd) && fd_read(fd, &then, sizeof then) == sizeof then;
-
-	fd_close(fd);
-	return read && clock_boot_id(now.boot_id) &&
-	               memcmp(now.boot_id, then.boot_id, sizeof now.boot_id) == 0
-	           ? then.program
-	           : 0;
-}
-
-static void write_note(const char *control, uint32_t program)
-{
-	struct note now = {.program = program};
-	int fd = open_note(control, O_WRONLY | O_CREAT | O_EXCL);
-
-	if (fd < 0 || !clock_boot_id(now.boot_id) ||
-	    write(fd, &now, sizeof now) != (ssize_t)sizeof now)
-		log_line(LOG_LEVEL_WARN, "cannot note which shield is ours, for the next daemon");
-	fd_close(fd);
 }
 
 /* --- Devices */
@@ -224,10 +163,16 @@ static const char *attach_to_all(struct kernel_shield *k, const struct settings 
 	return why;
 }
 
+static void note_program(const char *control, uint32_t program)
+{
+	if (!shield_note_write(control, program))
+		log_line(LOG_LEVEL_WARN, "cannot note which shield is ours, for the next daemon");
+}
+
 static void take_up(struct kernel_shield *k, const char *control)
 {
 	if (k->loaded.xdp_id != 0)
-		write_note(control, k->loaded.xdp_id);
+		note_program(control, k->loaded.xdp_id);
 	k->addresses = kernel_shield_map_addresses(k->loaded.addresses);
 }
 
@@ -267,7 +212,7 @@ static bool can_do_without_ring(const struct settings *s)
 bool kernel_shield_open(struct kernel_shield *k, const struct settings *s, const char *control)
 {
 	const bool xdp = s->shield_at == CONF_SHIELD_AT_XDP || s->intake == CONF_INTAKE_XDP;
-	size_t left = kernel_shield_clear(read_note(control));
+	size_t left = kernel_shield_clear(shield_note_read(control));
 
 	if (left > 0)
 		log_line(LOG_LEVEL_INFO,

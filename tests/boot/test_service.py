@@ -1,5 +1,6 @@
 """The service in a running machine, as an operator uses it."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -149,6 +150,23 @@ class ServiceTest(BootedTest):
                          self.machine.run("/src/build/posternd", "--version"))
         self.knock()
         self.assert_open()
+
+    def test_how_exposed_they_are(self):
+        """By the tool of this release; tests/check_units has the same limits."""
+        for unit, most in (("posternd", 2.7), ("postern-guard", 2.0), ("postern-echoip", 2.0)):
+            said = self.machine.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
+            self.assertLessEqual(float(re.search(r"Overall exposure \S+ for \S+: (\d\.\d)", said)[1]),
+                                 most, said)
+
+    def test_a_clean_start_warns_of_nothing(self):
+        since = self.machine.cursor()
+        self.machine.run("systemctl", "stop", *UNITS)
+        self.machine.run("systemctl", "start", *UNITS)
+        self.assert_ready()
+        self.machine.run("systemctl", "reload", "posternd")
+        said = self.machine.journal("--priority=warning", "--output=short", f"--after-cursor={since}")
+        self.assertEqual([line for line in said.splitlines() if "postern" in line], [])
+        self.assertEqual(self.machine.show("posternd", "ConfigurationDirectoryMode"), "0700")
 
     def test_units_without_a_warning(self):
         units = sorted(path.name.removesuffix(".in") for path in

@@ -9,6 +9,7 @@ from booted_world import BootedTest
 from netns import eventually, run
 
 DROP_IN = "/etc/systemd/system/posternd.service.d/kernel-shield.conf"
+NOTE = "/run/postern/control.shield"
 DOC = Path(__file__).parents[2] / "doc"
 REFUSED = "bpf() is not permitted here"
 
@@ -58,6 +59,14 @@ class ShieldTest(BootedTest):
         self.serve("  shield_at: xdp\n  shield: require\n  interface: wire\n", drop_in=True)
         self.assertTrue(eventually(lambda: "xdp" in self.device()), self.device())
         self.assert_serves()
+        self.machine.run("systemctl", "stop", "posternd")
+        self.assertIn("xdp", self.device())  # it goes on dropping junk
+        self.machine.run("systemctl", "stop", "postern-guard")
+        self.assertNotIn("xdp", self.device())
+        # A guard that does not know which it is leaves it.
+        self.machine.run("systemctl", "start", "postern-guard", "posternd")
+        self.assertTrue(eventually(lambda: "xdp" in self.device()), self.device())
+        self.machine.run("rm", NOTE)
         self.machine.run("systemctl", "stop", "posternd", "postern-guard")
         with self.assertRaisesRegex(RuntimeError, r"stands at wire\S*: first run\s+postern release"):
             self.machine.shell("cd /src && make uninstall PREFIX=/usr")

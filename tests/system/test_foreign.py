@@ -107,7 +107,7 @@ class DaemonWordsTest(WorldTest):
             self.assertFalse(Path(path).exists(), "this test is for hosts that serve nobody")
             done = self.posternd(*words, "--check")
             self.assertEqual(done.returncode, CONFIG)
-            self.assertIn(f"{path}: cannot open it", done.stderr)
+            self.assertIn(f"{path}: there is no such file; `postern init` makes one", done.stderr)
 
     def test_version(self):
         for word in ("-v", "--version"):

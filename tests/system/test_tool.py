@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 import openme
+from daemon import program
+from terminal import Terminal
 from tool import CONFIG, HOST, PERMISSION, UNPRIVILEGED, USAGE, ToolTest
 
 
@@ -156,6 +158,49 @@ class ServerTest(ToolTest):
         rows = [[c == "#" for c in line[::2]] for line in drawing]
         self.assertEqual(self.photograph(rows)["client_privkey"], profile["private_key"])
 
+    def at_a_terminal(self, *words, rows=60):
+        """What is seen, and the exit status."""
+        terminal = Terminal(program("postern"), "--config", self.config, "--control",
+                            self.control, *words, rows=rows, columns=100)
+        self.addCleanup(terminal.close)
+        self.assertTrue(terminal.has_ended())
+        return terminal.came, terminal.process.returncode
+
+    @staticmethod
+    def modules(drawing):
+        """Of a drawing in half blocks and colours, row by row."""
+        rows = []
+        for line in re.findall(r"\x1b\[38;5;16;48;5;231m(.*?)\x1b\[0m", drawing):
+            rows += [[c in "▀█" for c in line], [c in "▄█" for c in line]]
+        return rows
+
+    def test_a_terminal_shows_the_key_in_the_code_alone(self):
+        self.init()
+        came, code = self.at_a_terminal("add", "alice", "--qr")
+        self.assertEqual(code, 0, came)
+        self.assertNotIn("private_key", came)
+        told = self.photograph(self.modules(came))
+        self.assertNotIn(told["client_privkey"], came)
+        file = self.config.parent / "clients.d/alice.yaml"
+        client = yaml.safe_load(file.read_text())["clients"]["alice"]
+        self.assertEqual(client["ed25519_pubkey"], told["client_pubkey"])
+        self.assertIn("direct the output to a file", came)
+        self.assertNotIn("--qr-out", came)  # it fits
+
+    def test_a_terminal_shows_the_key_where_it_is_nowhere_else(self):
+        self.init()
+        for number, words in enumerate((["--qr", "--no-privkey"], ["--qr", "--json"], [])):
+            came, code = self.at_a_terminal("add", f"c{number}", *words)
+            self.assertEqual(code, 0, came)
+            self.assertRegex(came, "private_key: |client_privkey")
+
+    def test_a_terminal_that_is_too_small_for_a_code(self):
+        self.init()
+        came, code = self.at_a_terminal("add", "alice", "--qr", rows=24)
+        self.assertEqual(code, 0, came)
+        self.assertRegex(came, r"this terminal has\s+24 and\s+100")
+        self.assertIn("--qr-out", came)
+
     def test_a_terminal_gets_colours_unless_refused(self):
         self.init()
         self.tool("add", "alice")
@@ -208,6 +253,48 @@ class ServerTest(ToolTest):
         self.assertEqual(self.run_tool("add", "alice", stdout=theirs).returncode, 1)
         os.close(theirs)
         self.assertEqual(self.server_files(), before)
+
+    def test_the_name_of_a_service_in_place_of_a_port(self):
+        self.init()
+        for words, said in (("ssh", "22/tcp"), ("22/tcp,https", "443/tcp or 443/udp")):
+            done = self.run_tool("add", "alice", "--ports", words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"did you mean {said}?", done.stderr)
+        self.assertNotIn("did you mean", self.run_tool("add", "a", "--ports", "nonsense").stderr)
+        text = self.config.read_text().replace("ports:\n", "ports:\n  ssh: [2200/tcp]\n", 1)
+        self.config.write_text(text)
+        self.tool("add", "alice", "--ports", "ssh")
+
+    def test_a_time_without_a_zone(self):
+        self.init()
+        for number, (when, taken) in enumerate((
+                ("2037-01-01", "2037-01-01T00:00:00Z"),
+                ("2037-01-01 12:30:00", "2037-01-01T12:30:00Z"),
+                ("2037-01-01T12:30:00Z", None), ("2037-01-01T12:30:00+01:00", None),
+                ("2037-01-01 12:30:00 +01:00", False), ("30d", None))):
+            done = self.run_tool("add", f"c{number}", "--expires", when)
+            self.assertEqual(done.returncode, USAGE if taken is False else 0, done.stderr)
+            note = f"--expires {when} names no time zone; taken as UTC: {taken}"
+            self.assertEqual(note in done.stderr, bool(taken), done.stderr)
+
+    def test_without_a_configuration(self):
+        for words in (["list"], ["add", "a"], ["revoke", "a"], ["config", "check"],
+                      ["config", "show"], ["index"]):
+            done = self.run_tool(*words)
+            self.assertEqual(done.returncode, CONFIG)
+            self.assertIn(f"{self.config}: there is no such file; `postern init` makes one",
+                          done.stderr)
+
+    def test_the_state_of_a_server_that_is_not_known(self):
+        self.init()
+        profile = self.room / "client.yaml"
+        profile.touch(mode=0o600)
+        profile.write_text(self.tool("add", "alice").replace(HOST, "nowhere.invalid"))
+        for words in (["status"], ["status", "--knock"]):
+            told = json.loads(self.tool("--json", *words, code=1))
+            self.assertEqual((told["host"], told["open"], told["address"], told["answer"]),
+                             ("nowhere.invalid", False, None, None))
+            self.assertEqual(self.tool(*words[:1], "--quiet", *words[1:], code=1), "")
 
     def test_add_refuses_bad_words(self):
         self.init()

@@ -28,14 +28,18 @@ class Desk:
         self.listener.listen()
         self.child = os.fork()
         if self.child == 0:
+            held = []  # until the end
             while True:
                 peer, _ = self.listener.accept()
+                held.append(peer)
                 peer.recv(100)
                 for record in records:
                     peer.send(record)
         test.addCleanup(self.close)
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         os.kill(self.child, signal.SIGKILL)
         os.waitpid(self.child, 0)
         self.listener.close()

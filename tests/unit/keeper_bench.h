@@ -223,14 +223,15 @@ size_t bench_grants(void);
 uint32_t bench_rules_left(void);
 /* A holder has something open, and is remembered for a packet of now. */
 void bench_hold(uint32_t holder, const char *address, struct bench_what what);
-/* The same at an address that stands in the first part of the table, which is returned. */
-const char *bench_hold_first(uint32_t holder, struct bench_what what);
 void bench_let_go(uint32_t holder, const char *address, struct bench_what what);
 /* Where a device stands that nobody lists, numbered from 0; DIRECTORY_NOBODY: nowhere. */
 uint32_t bench_unlisted(uint32_t number);
 
 /* --- the desk's side */
 size_t bench_sessions(enum session_kind kind);
+/* Each that is shown, page by page: `visit` may change what comes behind its page. */
+void bench_each_session(
+    void (*visit)(const struct message_session *s, void *context), void *context);
 /* For how long yet, as `postern sessions` shows it; -1: it does not. */
 int64_t bench_session_ms(const char *name, const char *address);
 /* What is shown of that name, of that kind: at which address, and which ports. */

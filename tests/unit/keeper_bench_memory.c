@@ -29,19 +29,6 @@ void bench_hold(uint32_t holder, const char *address, struct bench_what what)
 	g->opened_real_ns = bench.real_ns;
 }
 
-const char *bench_hold_first(uint32_t holder, struct bench_what what)
-{
-	static char address[40];
-
-	for (unsigned int i = 0;; i++) {
-		snprintf(address, sizeof address, "2001:db8::%x:%x", i >> 16, i & 0xffff);
-		bench_hold(holder, address, what);
-		if (grant_table_part(bench.keeper.state.grants, 0) != NULL)
-			return address;
-		bench_let_go(holder, address, what);
-	}
-}
-
 uint32_t bench_rules_left(void)
 {
 	return keeper_left(&bench.keeper);
@@ -84,8 +71,7 @@ void bench_rule_left(enum bench_device of, const char *address, struct bench_wha
 
 /* --- The desk's side */
 
-/* Asks for all, part by part. */
-static void each_session(
+void bench_each_session(
     void (*visit)(const struct message_session *s, void *context), void *context)
 {
 	struct message_cursor cursor = {0};
@@ -137,7 +123,7 @@ size_t bench_sessions(enum session_kind kind)
 {
 	struct count c = {kind, 0};
 
-	each_session(count_one, &c);
+	bench_each_session(count_one, &c);
 	return c.count;
 }
 
@@ -163,7 +149,7 @@ int64_t bench_session_ms(const char *name, const char *address)
 {
 	struct wanted w = {.name = name, .address = bench_address(address), .ms = -1};
 
-	each_session(find_one, &w);
+	bench_each_session(find_one, &w);
 	return w.ms;
 }
 
@@ -183,6 +169,6 @@ bool bench_session_is(
 {
 	struct wanted w = {kind, name, bench_address(address), what, 0, false};
 
-	each_session(compare_one, &w);
+	bench_each_session(compare_one, &w);
 	return w.is_there;
 }

@@ -251,8 +251,8 @@ static void a_complaint_is_one_printable_line(void **state)
 	for (const char *c = error.text; *c != '\0'; c++)
 		assert_true(*c >= 0x20 && *c < 0x7f);
 	assert_null(conf_load("/nowhere\n\033[31m\xc3", &error));
-	assert_string_equal(
-	    error.text, "/nowhere\\x0a\\x1b[31m\\xc3: cannot open it: No such file or directory");
+	assert_string_equal(error.text,
+	    "/nowhere\\x0a\\x1b[31m\\xc3: there is no such file; `postern init` makes one");
 }
 
 static void yaml_tricks_are_refused(void **state)

@@ -80,12 +80,12 @@ static void all_are_met_once(void **state)
 
 		assert_non_null(add(t, i % 4, &a));
 	}
-	for (size_t part = 0; part < grant_table_parts(t); part++) {
-		for (const struct grant *g = grant_table_part(t, part); g != NULL; g = g->next)
-			seen++;
-	}
+	assert_null(grant_table_step(t));
+	grant_table_walk(t);
+	while (grant_table_step(t) != NULL)
+		seen++;
 	assert_int_equal(seen, 200);
-	assert_null(grant_table_part(t, grant_table_parts(t)));
+	assert_null(grant_table_step(t));
 	seen = 0;
 	for (struct grant *g = grant_table_next(t, NULL); g != NULL; g = next) {
 		next = grant_table_next(t, g);
@@ -94,6 +94,39 @@ static void all_are_met_once(void **state)
 	}
 	assert_int_equal(seen, 200);
 	assert_int_equal(grant_table_count(t), 0);
+	grant_table_free(t);
+}
+
+/* Grants of one address each; whoever lives through the walk is met once, newcomers are not. */
+static void a_walk_outlives_what_comes_and_goes(void **state)
+{
+	enum { OLD = 60 };
+	struct grant_table *t = grant_table_new(256, OLD);
+	struct addr a = address(1), b = address(2);
+	uint8_t met[OLD] = {0};
+	const struct grant *g;
+
+	(void)state;
+	for (uint32_t i = 0; i < OLD; i++)
+		assert_non_null(add(t, i, &a));
+	grant_table_walk(t);
+	for (uint32_t steps = 0; (g = grant_table_step(t)) != NULL; steps++) {
+		assert_true(addr_equal(&g->opening.address, &a));
+		assert_int_equal(met[g->opening.holder]++, 0);
+		assert_non_null(add(t, steps, &b));
+		/* The next one, the one before it, and the one that was met just now. */
+		if (steps == 10)
+			for (uint32_t gone = 47; gone < 50; gone++)
+				grant_table_remove(t, grant_table_find(t, gone, &a, &by_policy));
+	}
+	for (uint32_t i = 0; i < OLD; i++)
+		assert_int_equal(met[i], i != 47 && i != 48);
+	assert_int_equal(grant_table_count(t), 2 * OLD - 2 - 3);
+	grant_table_walk(t);
+	while ((g = grant_table_next(t, NULL)) != NULL)
+		grant_table_remove(
+		    t, grant_table_find(t, g->opening.holder, &g->opening.address, &by_policy));
+	assert_null(grant_table_step(t));
 	grant_table_free(t);
 }
 
@@ -155,11 +188,13 @@ static void the_smallest_table(void **state)
 	struct addr a = address(1), b = address(2);
 
 	(void)state;
-	assert_int_equal(grant_table_parts(t), 1);
 	assert_non_null(add(t, 0, &a));
 	assert_null(add(t, 0, &b));
-	assert_ptr_equal(grant_table_part(t, 0), grant_table_find(t, 0, &a, &by_policy));
-	assert_ptr_equal(grant_table_next(t, NULL), grant_table_part(t, 0));
+	assert_ptr_equal(grant_table_at(t, &b), grant_table_find(t, 0, &a, &by_policy));
+	assert_ptr_equal(grant_table_next(t, NULL), grant_table_at(t, &a));
+	grant_table_walk(t);
+	assert_ptr_equal(grant_table_step(t), grant_table_at(t, &a));
+	assert_null(grant_table_step(t));
 	grant_table_free(t);
 }
 
@@ -176,10 +211,12 @@ static void each_table_has_an_order_of_its_own(void **state)
 		assert_non_null(add(one, 0, &a));
 		assert_non_null(add(other, 0, &a));
 	}
-	assert_int_equal(grant_table_parts(one), grant_table_parts(other));
-	for (size_t part = 0; part < grant_table_parts(one); part++)
-		same = same && (grant_table_part(one, part) == NULL) ==
-		                   (grant_table_part(other, part) == NULL);
+	for (uint8_t i = 64; i < 128; i++) {
+		struct addr a = address(i);
+
+		same = same &&
+		       (grant_table_at(one, &a) == NULL) == (grant_table_at(other, &a) == NULL);
+	}
 	assert_false(same);
 	grant_table_free(one);
 	grant_table_free(other);
@@ -209,6 +246,7 @@ int main(void)
 	    cmocka_unit_test(grants_are_found_by_client_and_address),
 	    cmocka_unit_test(capacity_and_clients_are_limits),
 	    cmocka_unit_test(all_are_met_once),
+	    cmocka_unit_test(a_walk_outlives_what_comes_and_goes),
 	    cmocka_unit_test(few_are_met_quickly),
 	    cmocka_unit_test(memory_may_be_short),
 	    cmocka_unit_test(the_smallest_table),

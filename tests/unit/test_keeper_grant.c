@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "caught_log.h"
+#include "keeper/sessions.h"
 #include "keeper_bench.h"
 
 #define HOME  "192.0.2.7"
@@ -200,28 +201,88 @@ static void what_is_shared_is_put_back_for_the_longer(void **state)
  * over. */
 static void the_first_of_the_table(void **state)
 {
-	const char *address = bench_hold_first(ALICE, BENCH_AS(ALICE));
-
 	(void)state;
+	bench_hold(ALICE, HOME, BENCH_AS(ALICE));
 	bench_flush();
 	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
-	assert_true(bench_open_ms(address, BENCH_AS(ALICE)) > 0);
+	assert_true(bench_open_ms(HOME, BENCH_AS(ALICE)) > 0);
 	assert_int_equal(bench_configure(), 0);
 	assert_int_equal(bench_grants(), 2);
-	address = bench_hold_first(CAROL, BENCH_AS(CAROL));
+	bench_hold(CAROL, HOME, BENCH_AS(CAROL));
 	bench_pass_ms(BENCH_RULE_S * 1000);
 	bench_tick();
 	assert_int_equal(bench_grants(), 1);
-	assert_int_equal(bench_session_ms("carol", address), -1);
+	assert_int_equal(bench_session_ms("carol", HOME), -1);
 }
 
-/* All at one address: more than a message takes is not shown. */
-static void more_than_is_shown(void **state)
+#define SHARED           300 /* grants behind one address: some ten messages */
+#define SHARED_TCP(port) BENCH_TCP((uint16_t)(port), (uint16_t)(port))
+
+static void hold_shared(unsigned int first, unsigned int last)
+{
+	for (unsigned int port = first; port <= last; port++)
+		bench_hold((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, SHARED_TCP(port));
+}
+
+static void all_of_one_address_are_shown(void **state)
 {
 	(void)state;
-	for (uint16_t port = 1; port <= 2 * MESSAGE_SESSIONS_MOST; port++)
-		bench_hold((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, BENCH_TCP(port, port));
-	assert_int_equal(bench_sessions(SESSION_OPEN), MESSAGE_SESSIONS_MOST);
+	hold_shared(1, SHARED);
+	assert_int_equal(bench_sessions(SESSION_OPEN), SHARED);
+}
+
+struct shared {
+	size_t shown;
+	uint8_t times[2 * SHARED + 1];
+};
+
+/* What was shown last goes, another comes, and now and then what would be shown next goes, too. */
+static void count_and_change(const struct message_session *s, void *context)
+{
+	struct shared *shared = context;
+	const unsigned int port = s->opening.ports.first;
+
+	if (s->kind != SESSION_OPEN)
+		return;
+	assert_in_range(port, 1, SHARED);
+	shared->times[port]++;
+	shared->shown++;
+	hold_shared(SHARED + port, SHARED + port);
+	if (port % 10 == 0)
+		bench_let_go((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, SHARED_TCP(port));
+	if (shared->shown % MESSAGE_SESSIONS_MOST == 0) {
+		bench_let_go((uint32_t)BENCH_CLIENTS + LAPTOP, HOME, SHARED_TCP(port - 1));
+		shared->times[port - 1] = 1; /* or never is right */
+	}
+}
+
+static void grants_come_and_go_while_they_are_shown(void **state)
+{
+	static struct shared shared;
+
+	(void)state;
+	hold_shared(1, SHARED);
+	bench_each_session(count_and_change, &shared);
+	for (unsigned int port = 1; port <= SHARED; port++)
+		assert_int_equal(shared.times[port], 1);
+	assert_true(shared.shown < SHARED);
+}
+
+/* Whatever number a desk goes on with: no more than there is, and nobody is disturbed. */
+static void any_cursor_is_answered(void **state)
+{
+	static const uint32_t cursors[] = {1, 2, 3, RULES_MOST + 2, RULES_MOST + 20, UINT32_MAX};
+
+	(void)state;
+	hold_shared(1, 5);
+	for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
+		struct message_sessions m = {0};
+
+		keeper_sessions(bench_keeper(), cursors[i], &m);
+		assert_int_equal(m.count, 0);
+		assert_int_equal(m.next, 0);
+	}
+	assert_int_equal(bench_sessions(SESSION_OPEN), 5);
 }
 
 /* As it is where no configuration names a program. */
@@ -816,7 +877,9 @@ int main(void)
 	    BENCH_TEST(those_who_share_do_not_cut_each_other),
 	    BENCH_TEST(what_is_shared_is_put_back_for_the_longer),
 	    BENCH_TEST(the_first_of_the_table),
-	    BENCH_TEST(more_than_is_shown),
+	    BENCH_TEST(all_of_one_address_are_shown),
+	    BENCH_TEST(grants_come_and_go_while_they_are_shown),
+	    BENCH_TEST(any_cursor_is_answered),
 	    cmocka_unit_test_setup_teardown(without_any_program, bench_setup_alone, bench_teardown),
 	    BENCH_TEST(rules_that_are_gone_are_put_back),
 	    BENCH_TEST(rules_that_stay_gone),

@@ -342,19 +342,6 @@ static void revoked_while_open(void **state)
 
 /* --- What does not shut */
 
-static void revoked_in_the_first_part_of_the_table(void **state)
-{
-	const uint32_t laptop = (uint32_t)BENCH_CLIENTS + LAPTOP;
-	const char *address = bench_hold_first(laptop, SSH);
-
-	(void)state;
-	bench_let_go(laptop, address, SSH);
-	open_for(LAPTOP, address, SSH);
-	bench_config()->devices[LAPTOP].revoked = true;
-	assert_int_equal(bench_configure(), 0);
-	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
-}
-
 static void tried_again_at_longer_intervals(void **state)
 {
 	static const int seconds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
@@ -1006,7 +993,6 @@ int main(void)
 	    T(opened_a_little_too_late),
 	    T(revoked_meanwhile),
 	    T(revoked_while_open),
-	    T(revoked_in_the_first_part_of_the_table),
 	    T(tried_again_at_longer_intervals),
 	    T(what_does_not_shut_is_logged),
 	    T(a_busy_runner_is_asked_again),

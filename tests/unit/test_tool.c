@@ -214,9 +214,60 @@ static void a_text_too_long_for_a_code_is_refused(void **state)
 	qr_free(qr);
 }
 
+static int rows_in(const QRcode *qr, bool utf8, int room)
+{
+	const struct qr_style style = {.utf8 = utf8, .rows = room};
+	int rows, columns;
+
+	qr_measure(qr, &style, &rows, &columns);
+	assert_int_equal(columns, utf8 ? qr->width + (2 * rows - qr->width) / 2 * 2 : 2 * rows);
+	return rows;
+}
+
+/* The smallest there is, and then as much correction as it has room for. */
+static void a_code_is_as_small_as_can_be(void **state)
+{
+	char text[200];
+	QRcode *qr, *loose;
+
+	(void)state;
+	for (size_t length = 1; length < sizeof text; length++) {
+		memset(text, 'a', length);
+		text[length] = '\0';
+		qr = qr_encode(text);
+		loose = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
+		assert_int_equal(qr->version, loose->version);
+		QRcode_free(loose);
+		qr_free(qr);
+	}
+}
+
+/* Its light edge makes room, but not all of it. */
+static void a_code_is_fitted_into_a_terminal(void **state)
+{
+	char text[101];
+	QRcode *qr;
+
+	(void)state;
+	memset(text, 'a', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	qr = qr_encode(text); /* 37 modules */
+	assert_int_equal(qr->width, 37);
+	assert_int_equal(rows_in(qr, true, 0), 23);
+	assert_int_equal(rows_in(qr, true, 23), 23);
+	assert_int_equal(rows_in(qr, true, 22), 22);
+	assert_int_equal(rows_in(qr, true, 21), 21);
+	assert_int_equal(rows_in(qr, true, 20), 23);
+	assert_int_equal(rows_in(qr, false, 0), 45);
+	assert_int_equal(rows_in(qr, false, 42), 41);
+	qr_free(qr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_code_is_as_small_as_can_be),
+	    cmocka_unit_test(a_code_is_fitted_into_a_terminal),
 	    cmocka_unit_test(nothing_unprintable_gets_through),
 	    cmocka_unit_test(durations_round_up),
 	    cmocka_unit_test(ports_that_do_not_fit_are_hinted_at),
