@@ -21,6 +21,7 @@ static const struct option_command commands[] = {
     {"reload", cmd_reload, "have the running daemon read its configuration again", "reload"},
     {"release", cmd_release, "take Postern's rules out of the firewall", "release"},
     {"config", cmd_config, "check or show the server configuration", "config"},
+    {"explain", cmd_explain, "tell which rule would stop, or pass, a connection", "explain"},
     {"index", cmd_index, "prepare the daemon for very many clients", "index"},
     {"On the client:", NULL, NULL, NULL},
     {"knock", cmd_knock, "ask a server to open its ports for this host", "knock"},
