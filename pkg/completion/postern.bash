@@ -43,7 +43,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload release config index knock connect status profiles
+	local commands="init add list revoke sessions reload release explain config index knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -69,6 +69,7 @@ _postern()
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch --write" ;;
 	release) options+=" --yes" ;;
+	explain) options+=" --interface --to --from-port --trace --timeout" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
 	knock | connect) options+=" --ip --own-address --continuous --interval --check --ipv4 --ipv6 --both

@@ -45,8 +45,9 @@ static bool read_address(struct cli *cli, struct addr *out, const char *text, co
 
 	if (addr_parse(out, text) && !addr_is_wildcard(out))
 		return true;
-	return cli_stop(cli, cli_misuse(cli, "%s %s: expected an address, such as 203.0.113.7 or "
-	                                     "2001:db8::7 (names are not looked up)",
+	return cli_stop(cli, cli_misuse(cli,
+	                         "%s %s: expected an address, such as 203.0.113.7 or "
+	                         "2001:db8::7 (names are not looked up)",
 	                         what, value_quoted(quoted, sizeof quoted, text, 64)));
 }
 
@@ -61,8 +62,9 @@ static bool read_port(struct cli *cli, struct explain_question *q, const char *t
 		q->protocol = spec.tcp ? IPPROTO_TCP : IPPROTO_UDP;
 		return true;
 	}
-	return cli_stop(cli, cli_misuse(cli, "port %s: expected one port, such as 22, 22/tcp or "
-	                                     "51820/udp",
+	return cli_stop(cli, cli_misuse(cli,
+	                         "port %s: expected one port, such as 22, 22/tcp or "
+	                         "51820/udp",
 	                         value_quoted(quoted, sizeof quoted, text, 64)));
 }
 
@@ -71,20 +73,19 @@ static bool read_question(struct cli *cli, struct asking *a, char **words)
 	struct explain_question *q = &a->q;
 
 	if (words[0] == NULL || words[1] == NULL)
-		return cli_stop(cli,
-		    cli_misuse(cli, "say from which address to which port: postern explain "
-		                    "203.0.113.7 22"));
+		return cli_stop(
+		    cli, cli_misuse(cli, "say from which address to which port: postern explain "
+		                         "203.0.113.7 22"));
 	q->has_target = a->to != NULL;
-	return read_address(cli, &q->source, words[0], "address") &&
-	       read_port(cli, q, words[1]) &&
+	return read_address(cli, &q->source, words[0], "address") && read_port(cli, q, words[1]) &&
 	       (a->to == NULL || read_address(cli, &q->target, a->to, "--to"));
 }
 
-static enum cli_exit tell(struct cli *cli, const struct asking *a, const struct explain_answer *answer)
+static enum cli_exit tell(
+    struct cli *cli, const struct asking *a, const struct explain_answer *answer)
 {
-	static const enum cli_exit exits[] = {[WALK_PASSES] = CLI_DONE,
-	    [WALK_DROPPED] = CLI_CLOSED,
-	    [WALK_UNSURE] = CLI_NO_ANSWER};
+	static const enum cli_exit exits[] = {
+	    [WALK_PASSES] = CLI_DONE, [WALK_DROPPED] = CLI_CLOSED, [WALK_UNSURE] = CLI_NO_ANSWER};
 	struct json j = {.to = stdout};
 	enum cli_exit status = exits[answer->x->walk.result];
 

@@ -122,8 +122,8 @@ static void add_grant(struct gate *out, const struct control_session *s, int64_t
 	out->grants++;
 }
 
-static void look_at_seen(
-    struct gate *out, const struct control_last_seen *seen, const struct packet *p, int64_t lasts_ns)
+static void look_at_seen(struct gate *out, const struct control_last_seen *seen,
+    const struct packet *p, int64_t lasts_ns)
 {
 	if (!addr_equal(&seen->address, &p->source) || (out->seen && seen->when_ns <= out->last_ns))
 		return;

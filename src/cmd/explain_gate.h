@@ -28,7 +28,7 @@ struct gate {
 
 	/* By the daemon, where that answers. */
 	bool answered;
-	size_t grants; /* in force, for this address and port */
+	size_t grants;                       /* in force, for this address and port */
 	struct gate_grant grant[GATE_NAMES]; /* the first of them; the longest is the first */
 	bool seen; /* a knock for this address was accepted, the latest of all */
 	char last_client[CLIENT_NAME_BYTES];

@@ -13,7 +13,8 @@ const char *explain_subject(char out[static EXPLAIN_SUBJECT_BYTES], const struct
 	struct line l = {.text = out, .size = EXPLAIN_SUBJECT_BYTES};
 	char source[ADDR_TEXT_BYTES], target[ADDR_TEXT_BYTES];
 
-	line_add(&l, "a new %s from %s", p->protocol == IPPROTO_TCP ? "TCP connection" : "UDP packet",
+	line_add(&l, "a new %s from %s",
+	    p->protocol == IPPROTO_TCP ? "TCP connection" : "UDP packet",
 	    addr_text(&p->source, source));
 	if (p->from_port != 0)
 		line_add(&l, " port %u", p->from_port);
@@ -42,8 +43,7 @@ static void add_drop(struct line *l, const struct explain_answer *a)
 {
 	const struct walk *w = &a->x->walk;
 	const char *how = w->cause.rejects ? "rejected" : "dropped";
-	bool ours = w->cause.chain != NULL &&
-	            cause_owner(&a->x->rules, &w->cause) == CAUSE_POSTERN;
+	bool ours = w->cause.chain != NULL && cause_owner(&a->x->rules, &w->cause) == CAUSE_POSTERN;
 
 	if (a->gate->grants > 0 && !ours) {
 		line_add(l, " would be accepted by us");
@@ -151,11 +151,12 @@ static void print_holders(const struct explain_answer *a)
 	}
 	printf("  %u/%s is %s by posternd", a->asked->meant_port,
 	    a->asked->protocol == IPPROTO_TCP ? "tcp" : "udp",
-	    g->managed  ? g->guards ? "managed and guarded" : "managed, and not guarded (drop_ports)"
+	    g->managed ? g->guards ? "managed and guarded" : "managed, and not guarded (drop_ports)"
 	    : g->guards ? "guarded"
 	                : "not managed");
 	if (g->clients > 0)
-		printf("; %zu %s open it: ", g->clients, g->clients == 1 ? "client may" : "clients may");
+		printf("; %zu %s open it: ", g->clients,
+		    g->clients == 1 ? "client may" : "clients may");
 	for (size_t i = 0; i < g->clients && i < GATE_NAMES; i++)
 		printf("%s%s", i > 0 ? ", " : "", names_of(a->names, g->names[i]));
 	puts(g->clients > GATE_NAMES ? ", ..." : "");
@@ -168,7 +169,8 @@ static void print_grants(const struct explain_answer *a)
 
 	for (size_t i = 0; i < g->grants && i < GATE_NAMES; i++)
 		printf("  granted to %s until %s\n", names_of(a->names, g->grant[i].client),
-		    g->grant[i].overdue ? "it can be shut" : clock_text(g->grant[i].until_ns, when));
+		    g->grant[i].overdue ? "it can be shut"
+		                        : clock_text(g->grant[i].until_ns, when));
 	if (g->grants > GATE_NAMES)
 		printf("  and to %zu more\n", g->grants - GATE_NAMES);
 }

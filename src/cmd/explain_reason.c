@@ -57,8 +57,9 @@ const char *explain_reason(char out[static EXPLAIN_LINE_BYTES], const struct exp
 	if (w->result != WALK_DROPPED)
 		return out;
 	if (w->cause.chain == NULL)
-		line_add(&l, "the kernel has no way for it: no route to %s, no forwarding, or a sender "
-		             "that does not belong to that interface (rp_filter)",
+		line_add(&l,
+		    "the kernel has no way for it: no route to %s, no forwarding, or a sender "
+		    "that does not belong to that interface (rp_filter)",
 		    addr_text(&w->packet.target, (char[ADDR_TEXT_BYTES]){0}));
 	else if (cause_owner(&a->x->rules, &w->cause) == CAUSE_POSTERN)
 		add_own_reason(&l, a);
@@ -70,14 +71,18 @@ static void add_knock(struct line *l, const struct explain_answer *a)
 	const struct gate *g = a->gate;
 
 	if (g->configured && g->clients == 0) {
-		line_add(l, "no client may open %u/%s: add it to the ports of one (posternd's "
-		            "configuration, allowed_ports), then knock",
+		line_add(l,
+		    "no client may open %u/%s: add it to the ports of one (posternd's "
+		    "configuration, allowed_ports), then knock",
 		    a->asked->meant_port, protocol_of(a->asked));
 		return;
 	}
 	line_add(l, "knock from there (postern knock)");
 	for (size_t i = 0; i < g->clients && i < HOLDERS_SHOWN; i++)
-		line_add(l, "%s%s", i == 0 ? ", as " : i + 1 == g->clients ? " or " : ", ",
+		line_add(l, "%s%s",
+		    i == 0                ? ", as "
+		    : i + 1 == g->clients ? " or "
+		                          : ", ",
 		    names_of(a->names, g->names[i]));
 	if (g->clients > HOLDERS_SHOWN)
 		line_add(l, " or %zu others", g->clients - HOLDERS_SHOWN);
@@ -92,8 +97,8 @@ static void add_others(struct line *l, const struct explain_answer *a, enum caus
 	if (owner == CAUSE_UFW)
 		line_add(l, "ufw allow %u/%s", port, protocol);
 	else if (owner == CAUSE_FIREWALLD)
-		line_add(l, "firewall-cmd --permanent --add-port=%u/%s && firewall-cmd --reload", port,
-		    protocol);
+		line_add(l, "firewall-cmd --permanent --add-port=%u/%s && firewall-cmd --reload",
+		    port, protocol);
 	else if (owner == CAUSE_FAIL2BAN)
 		line_add(l, "fail2ban-client unban %s",
 		    addr_text(&a->asked->source, (char[ADDR_TEXT_BYTES]){0}));
@@ -102,8 +107,9 @@ static void add_others(struct line *l, const struct explain_answer *a, enum caus
 	if (a->gate->configured && a->gate->guards && owner != CAUSE_FAIL2BAN)
 		line_add(l, "; posternd keeps the port shut to those without a grant all the same");
 	if (a->gate->configured && a->gate->grants > 0 && a->gate->mark != 0)
-		line_add(l, "; or let by there what is granted: `meta mark & 0x%" PRIx32
-		            " == 0x%" PRIx32 " accept`",
+		line_add(l,
+		    "; or let by there what is granted: `meta mark & 0x%" PRIx32 " == 0x%" PRIx32
+		    " accept`",
 		    a->gate->mark, a->gate->mark);
 }
 

@@ -130,8 +130,9 @@ static void print(const struct log *log, enum trace_result result)
 
 static void print_json(struct json *j, const struct log *log, enum trace_result result)
 {
-	static const char *const results[] = {
-	    [TRACE_PASSED] = "accept", [TRACE_DROPPED] = "drop", [TRACE_NOTHING_CAME] = "nothing came"};
+	static const char *const results[] = {[TRACE_PASSED] = "accept",
+	    [TRACE_DROPPED] = "drop",
+	    [TRACE_NOTHING_CAME] = "nothing came"};
 
 	json_string(j, "trace_verdict", results[result]);
 	json_open(j, "trace", '[');
@@ -154,8 +155,8 @@ enum cli_exit explain_trace(
 	if (log.told == NULL)
 		return cli_fail(cli, CLI_FAILED, "out of memory");
 	if (!trace_wait(asked, timeout_ns, keep, &log, &result, &error)) {
-		status = cli_fail(
-		    cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
+		status =
+		    cli_fail(cli, error.permission ? CLI_PERMISSION : CLI_FAILED, "%s", error.text);
 	} else {
 		if (j != NULL)
 			print_json(j, &log, result);

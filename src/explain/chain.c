@@ -2,7 +2,7 @@
 
 #include "explain/rule.h"
 
-#define DEPTH_MOST 16        /* the kernel's own limit */
+#define DEPTH_MOST 16       /* the kernel's own limit */
 #define RULES_MOST 2000000U /* asked in all */
 
 /* A chain that is being asked. */
@@ -36,8 +36,7 @@ static void may_drop(struct chain_outcome *out, const struct cause *cause)
 	out->drops = true;
 }
 
-static struct chain_outcome anything(
-    struct asking *a, const struct cause *cause, const char *what)
+static struct chain_outcome anything(struct asking *a, const struct cause *cause, const char *what)
 {
 	struct chain_outcome out = {.goes_on = true};
 
@@ -58,8 +57,7 @@ static struct chain_outcome jump(
 
 	if (to == NULL || a->depth + 1 >= DEPTH_MOST)
 		return anything(a, cause, "jump");
-	return ask_chain(
-	    a->w, to, a->depth + 1, a->reached && r->matches == ANSWER_YES);
+	return ask_chain(a->w, to, a->depth + 1, a->reached && r->matches == ANSWER_YES);
 }
 
 /* What comes of a rule that matches, or may. */

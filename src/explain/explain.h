@@ -9,7 +9,7 @@ struct explain_question {
 	struct addr source;
 	uint16_t from_port; /* 0: any */
 	bool has_target;
-	struct addr target;    /* else: the one that an answer to `source` would be sent from */
+	struct addr target; /* else: the one that an answer to `source` would be sent from */
 	uint16_t port;
 	const char *interface; /* by which it comes; NULL: by which an answer would leave */
 };
@@ -28,8 +28,7 @@ struct explain {
 
 /* Reads the rules as they are now, and follows them. False with *error. explain_free in any case.
  */
-bool explain_ask(
-    struct explain *x, const struct explain_question *q, struct explain_error *error);
+bool explain_ask(struct explain *x, const struct explain_question *q, struct explain_error *error);
 void explain_free(struct explain *x);
 
 /* The packet that is asked about, at its beginning. False with *error. */

@@ -22,7 +22,7 @@ struct taking {
 	struct start { /* where chains begin */
 		uint32_t offset;
 		const struct rules_chain *chain;
-	} *starts;
+	} * starts;
 	size_t start_count;
 };
 
@@ -76,8 +76,7 @@ static size_t head_size(const struct legacy_table *t)
 }
 
 /* Of one rule; the size of all of it, or 0 when it is not sound. */
-static size_t measure(
-    const struct legacy_table *t, size_t offset, struct legacy_entry *out)
+static size_t measure(const struct legacy_table *t, size_t offset, struct legacy_entry *out)
 {
 	const uint8_t *at = t->entries + offset;
 	size_t left = t->size - offset, head = head_size(t), target, next;
@@ -107,7 +106,8 @@ static size_t measure(
 	return next;
 }
 
-static int add_rule(struct taking *k, const struct legacy_entry *found, uint32_t offset, size_t size)
+static int add_rule(
+    struct taking *k, const struct legacy_entry *found, uint32_t offset, size_t size)
 {
 	struct rules_rule *rule = rules_alloc(k->rules, sizeof *rule);
 	struct legacy_entry *entry = rules_alloc(k->rules, sizeof *entry);

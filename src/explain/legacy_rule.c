@@ -1,5 +1,5 @@
-#include <netinet/in.h> /* before the kernel's twin of it */
 #include <net/if.h>
+#include <netinet/in.h> /* before the kernel's twin of it */
 #include <string.h>
 
 #include <linux/netfilter/x_tables.h>
@@ -44,8 +44,8 @@ static enum answer answer_of(bool yes, bool invert)
 	return yes != invert ? ANSWER_YES : ANSWER_NO;
 }
 
-static enum answer address_is(const struct addr *a, const uint8_t *wanted, const uint8_t *mask,
-    size_t size, bool invert)
+static enum answer address_is(
+    const struct addr *a, const uint8_t *wanted, const uint8_t *mask, size_t size, bool invert)
 {
 	const uint8_t *bytes = a->bytes + ADDR_BYTES - size;
 	bool same = true;
@@ -55,8 +55,8 @@ static enum answer address_is(const struct addr *a, const uint8_t *wanted, const
 	return answer_of(same, invert);
 }
 
-static enum answer device_is(const struct packet_device *d, const char *wanted,
-    const uint8_t *mask, bool invert)
+static enum answer device_is(
+    const struct packet_device *d, const char *wanted, const uint8_t *mask, bool invert)
 {
 	bool same = true;
 
@@ -71,18 +71,22 @@ static void look_at_head(struct evaluation *e, const struct head *h)
 	enum answer to = address_is(&p->target, h->target, h->target_mask, h->address_bytes,
 	    (h->inverted & IPT_INV_DSTIP) != 0);
 
-	evaluation_match(e, address_is(&p->source, h->source, h->source_mask, h->address_bytes,
-	                        (h->inverted & IPT_INV_SRCIP) != 0), "source");
+	evaluation_match(e,
+	    address_is(&p->source, h->source, h->source_mask, h->address_bytes,
+	        (h->inverted & IPT_INV_SRCIP) != 0),
+	    "source");
 	evaluation_match(e, p->lost ? ANSWER_MAY : to, "destination");
 	evaluation_match(
 	    e, device_is(&p->in, h->in, h->in_mask, (h->inverted & IPT_INV_VIA_IN) != 0), "in");
-	evaluation_match(
-	    e, device_is(&p->out, h->out, h->out_mask, (h->inverted & IPT_INV_VIA_OUT) != 0), "out");
+	evaluation_match(e,
+	    device_is(&p->out, h->out, h->out_mask, (h->inverted & IPT_INV_VIA_OUT) != 0), "out");
 	if (h->protocol != 0)
-		evaluation_match(e, answer_of(h->protocol == p->protocol,
-		                        (h->inverted & IPT_INV_PROTO) != 0), "protocol");
+		evaluation_match(e,
+		    answer_of(h->protocol == p->protocol, (h->inverted & IPT_INV_PROTO) != 0),
+		    "protocol");
 	if (h->fragments)
-		evaluation_match(e, answer_of(false, (h->inverted & IPT_INV_FRAG) != 0), "fragment");
+		evaluation_match(
+		    e, answer_of(false, (h->inverted & IPT_INV_FRAG) != 0), "fragment");
 	if (h->service)
 		evaluation_match(e, ANSWER_MAY, "tos");
 }

@@ -22,8 +22,9 @@ static const uint8_t *data_of(const struct nlattr *nest, size_t size)
 {
 	const struct nlattr *value = nft_attributes_in(nest).at[NFTA_DATA_VALUE];
 
-	return value != NULL && mnl_attr_get_payload_len(value) >= size ? mnl_attr_get_payload(value)
-	                                                                : NULL;
+	return value != NULL && mnl_attr_get_payload_len(value) >= size
+	           ? mnl_attr_get_payload(value)
+	           : NULL;
 }
 
 static int each_field(const struct nlattr *field, void *data)
@@ -59,8 +60,8 @@ static enum answer in_fields(const struct search *s, const uint8_t *first, const
 	size_t at = 0;
 
 	for (size_t i = 0; i < s->field_count; i++) {
-		answer = answer_both(answer,
-		    value_between(s->key, at, first + at, last + at, s->fields[i]));
+		answer = answer_both(
+		    answer, value_between(s->key, at, first + at, last + at, s->fields[i]));
 		at += s->fields[i];
 	}
 	return answer;
@@ -129,8 +130,7 @@ static bool counts(const struct nlattr *element)
 	if (a.at[NFTA_SET_ELEM_EXPR] != NULL)
 		(void)each_counter(a.at[NFTA_SET_ELEM_EXPR], &found);
 	if (a.at[NFTA_SET_ELEM_EXPRESSIONS] != NULL)
-		(void)mnl_attr_parse_nested(
-		    a.at[NFTA_SET_ELEM_EXPRESSIONS], each_counter, &found);
+		(void)mnl_attr_parse_nested(a.at[NFTA_SET_ELEM_EXPRESSIONS], each_counter, &found);
 	return found;
 }
 
@@ -138,8 +138,7 @@ static bool counts(const struct nlattr *element)
 static void decide(struct search *s)
 {
 	if (s->border_element != NULL)
-		keep(s, s->border_element,
-		    value_is_known(s->key) ? ANSWER_YES : ANSWER_MAY);
+		keep(s, s->border_element, value_is_known(s->key) ? ANSWER_YES : ANSWER_MAY);
 	else if (s->border != NULL && !value_is_known(s->key))
 		s->out.found = ANSWER_MAY;
 	if (s->otherwise != NULL && s->out.found == ANSWER_NO)

@@ -30,14 +30,14 @@ struct packet {
 	uint16_t port, from_port; /* host's order; from_port 0: not known */
 	struct addr meant;        /* the target before address translation */
 	uint16_t meant_port;
-	bool translated;    /* to target and port */
-	bool lost;          /* the target is not known any more, nor the rest of the way */
-	bool changed;       /* so are parts of its headers */
+	bool translated;           /* to target and port */
+	bool lost;                 /* the target is not known any more, nor the rest of the way */
+	bool changed;              /* so are parts of its headers */
 	uint32_t mark, mark_known; /* a bit of the latter for each known bit of the former */
 	uint32_t ct_mark, ct_mark_known;
 	enum packet_tracking tracking;
-	struct packet_device in, out; /* `out` where it is forwarded */
-	struct packet_device back;    /* by which an answer would leave */
+	struct packet_device in, out;      /* `out` where it is forwarded */
+	struct packet_device back;         /* by which an answer would leave */
 	uint32_t source_type, target_type; /* RTN_*; 0: not known */
 };
 

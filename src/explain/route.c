@@ -91,7 +91,9 @@ int route_ask(struct route *out, const struct addr *to, const struct packet *p)
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&kernel, sizeof kernel) == 0 &&
 	    send(fd, m, m->nlmsg_len, 0) >= 0)
 		got = recv(fd, &buffer, sizeof buffer, MSG_DONTWAIT);
-	err = got < 0 ? -errno : mnl_nlmsg_ok(&buffer.head, (int)got) ? take(out, &buffer.head) : -EBADMSG;
+	err = got < 0                                ? -errno
+	      : mnl_nlmsg_ok(&buffer.head, (int)got) ? take(out, &buffer.head)
+	                                             : -EBADMSG;
 	fd_close(fd);
 	return err;
 }

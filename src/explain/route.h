@@ -6,9 +6,9 @@
 #include "explain/walk.h"
 
 struct route {
-	uint32_t type;       /* RTN_* */
-	uint32_t device;     /* index */
-	bool has_source;     /* the address of ours that would be its sender's */
+	uint32_t type;   /* RTN_* */
+	uint32_t device; /* index */
+	bool has_source; /* the address of ours that would be its sender's */
 	struct addr source;
 };
 

@@ -13,7 +13,7 @@
 #include "explain/lookup.h"
 #include "explain/xt.h"
 
-#define LIMIT  "limit"
+#define LIMIT            "limit"
 #define OBJECT_QUOTA     2
 #define OBJECT_LIMIT     4
 #define OBJECT_CONNLIMIT 5
@@ -81,13 +81,11 @@ static void do_payload(struct evaluation *e, attributes *a)
 		e->packet->lost = e->packet->lost || number(a, NFTA_PAYLOAD_BASE) != 0;
 		return;
 	}
-	packet_payload(
-	    e->packet, number(a, NFTA_PAYLOAD_BASE), number(a, NFTA_PAYLOAD_OFFSET), &v);
+	packet_payload(e->packet, number(a, NFTA_PAYLOAD_BASE), number(a, NFTA_PAYLOAD_OFFSET), &v);
 	load(e, number(a, NFTA_PAYLOAD_DREG), &v, "payload");
 }
 
-static void set_mark(
-    struct evaluation *e, uint32_t reg, uint32_t *mark, uint32_t *known)
+static void set_mark(struct evaluation *e, uint32_t reg, uint32_t *mark, uint32_t *known)
 {
 	struct value v;
 
@@ -102,8 +100,8 @@ static void do_meta(struct evaluation *e, attributes *a)
 
 	if (a->at[NFTA_META_SREG] != NULL) {
 		if (key == NFT_META_MARK)
-			set_mark(e, number(a, NFTA_META_SREG), &e->packet->mark,
-			    &e->packet->mark_known);
+			set_mark(
+			    e, number(a, NFTA_META_SREG), &e->packet->mark, &e->packet->mark_known);
 		return;
 	}
 	if (!packet_meta(e->packet, key, &v))
@@ -180,7 +178,7 @@ static void do_cmp(struct evaluation *e, attributes *a)
 static void do_range(struct evaluation *e, attributes *a)
 {
 	struct value first = constant(a->at[NFTA_RANGE_FROM_DATA]),
-		     last = constant(a->at[NFTA_RANGE_TO_DATA]), v;
+	             last = constant(a->at[NFTA_RANGE_TO_DATA]), v;
 	enum answer answer = ANSWER_MAY;
 
 	if (first.size > 0 && first.size == last.size &&
@@ -193,7 +191,7 @@ static void do_range(struct evaluation *e, attributes *a)
 static void do_bitwise(struct evaluation *e, attributes *a)
 {
 	struct value mask = constant(a->at[NFTA_BITWISE_MASK]),
-		     bits = constant(a->at[NFTA_BITWISE_XOR]), v;
+	             bits = constant(a->at[NFTA_BITWISE_XOR]), v;
 	size_t size = number(a, NFTA_BITWISE_LEN);
 
 	if (number(a, NFTA_BITWISE_OP) != NFT_BITWISE_MASK_XOR || mask.size != size ||
@@ -402,9 +400,9 @@ static int each_expression(const struct nlattr *attribute, void *data)
 	    {"range", do_range}, {"bitwise", do_bitwise}, {"byteorder", do_byteorder},
 	    {"lookup", do_lookup}, {"reject", do_reject}, {"queue", do_queue}, {"nat", do_nat},
 	    {"redir", do_redirect}, {"masq", do_masquerade}, {"notrack", do_notrack},
-	    {"objref", do_object}, {"dynset", do_dynset}, {"fwd", do_forward},
-	    {"match", do_match}, {"target", do_target}, {"counter", do_nothing},
-	    {"log", do_nothing}, {"last", do_nothing}, {"dup", do_nothing}};
+	    {"objref", do_object}, {"dynset", do_dynset}, {"fwd", do_forward}, {"match", do_match},
+	    {"target", do_target}, {"counter", do_nothing}, {"log", do_nothing},
+	    {"last", do_nothing}, {"dup", do_nothing}};
 	struct evaluation *e = data;
 	const struct nft_attributes outer = nft_attributes_in(attribute);
 	const struct nft_attributes inner = nft_attributes_in(outer.at[NFTA_EXPR_DATA]);

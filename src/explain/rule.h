@@ -7,8 +7,8 @@
 
 struct rule_result {
 	enum answer matches;
-	const char *unsure; /* with ANSWER_MAY: the expression that cannot be told, or an extension of
-	                     * iptables (hostile: escape it); lives as long as the rules */
+	const char *unsure; /* with ANSWER_MAY: the expression that cannot be told, or an extension
+	                     * of iptables (hostile: escape it); lives as long as the rules */
 	bool decides;       /* it has a verdict other than to go on */
 	bool unknown;       /* which is not known */
 	uint32_t code;      /* NF_* or NFT_* */

@@ -130,8 +130,7 @@ static void find_handle(char *out, const char *text, uint64_t handle)
 		const char *end = strchrnul(line, '\n');
 		const char *next = *end == '\n' ? end + 1 : end;
 
-		if ((size_t)(next - line) > length &&
-		    memcmp(next - length, mark, length) == 0) {
+		if ((size_t)(next - line) > length && memcmp(next - length, mark, length) == 0) {
 			keep(out, line, next - length);
 			return;
 		}
@@ -166,8 +165,7 @@ static const char *legacy_text(char out[static RULE_TEXT_BYTES], const struct ca
 	snprintf(number, sizeof number, "%" PRIu32, cause->rule->number);
 	if (!is_plain(table) || !is_plain(cause->chain->name))
 		return out;
-	text = listed(
-	    cause->chain->family == NFPROTO_IPV4 ? legacy_paths : legacy_paths_6, words);
+	text = listed(cause->chain->family == NFPROTO_IPV4 ? legacy_paths : legacy_paths_6, words);
 	if (text != NULL)
 		keep(out, text, strchrnul(text, '\n'));
 	free(text);

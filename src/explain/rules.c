@@ -71,8 +71,8 @@ static struct rules_set *find_set(
 {
 	struct rules_set *s = r->sets;
 
-	while (s != NULL && (s->family != family || strcmp(s->name, name) != 0 ||
-	                        strcmp(s->table, table) != 0))
+	while (s != NULL &&
+	       (s->family != family || strcmp(s->name, name) != 0 || strcmp(s->table, table) != 0))
 		s = s->next;
 	return s;
 }
@@ -185,8 +185,9 @@ static int take_set(struct rules *r, uint8_t family, const struct nft_attributes
 
 static int take_elements(struct rules *r, uint8_t family, const struct nft_attributes *a)
 {
-	struct rules_set *s = find_set(r, family, nft_attribute_text(a->at[NFTA_SET_ELEM_LIST_TABLE]),
-	    nft_attribute_text(a->at[NFTA_SET_ELEM_LIST_SET]));
+	struct rules_set *s =
+	    find_set(r, family, nft_attribute_text(a->at[NFTA_SET_ELEM_LIST_TABLE]),
+	        nft_attribute_text(a->at[NFTA_SET_ELEM_LIST_SET]));
 	struct rules_part *part;
 
 	if (s == NULL || a->at[NFTA_SET_ELEM_LIST_ELEMENTS] == NULL)

@@ -23,19 +23,19 @@ struct rules_rule {
 	uint64_t handle;
 	const struct nlattr *expressions; /* NULL: none */
 	const struct legacy_entry *entry; /* of a table of iptables; NULL: of nf_tables */
-	uint32_t number; /* in its chain, from 1 on */
+	uint32_t number;                  /* in its chain, from 1 on */
 };
 
 struct rules_chain {
 	struct rules_chain *next;
 	const char *table, *name;
 	uint8_t family;
-	bool legacy;           /* of iptables, with RULES_LEGACY in front of the table's name */
-	bool base;             /* the next four are its own */
-	bool translates;       /* of type nat */
-	uint32_t hook;         /* NF_INET_* or, with family NFPROTO_NETDEV, NF_NETDEV_* */
+	bool legacy;     /* of iptables, with RULES_LEGACY in front of the table's name */
+	bool base;       /* the next four are its own */
+	bool translates; /* of type nat */
+	uint32_t hook;   /* NF_INET_* or, with family NFPROTO_NETDEV, NF_NETDEV_* */
 	int32_t priority;
-	uint32_t policy;       /* NF_ACCEPT or NF_DROP */
+	uint32_t policy; /* NF_ACCEPT or NF_DROP */
 	const struct nlattr *hook_data;
 	struct rules_rule *first, *last;
 };

@@ -20,8 +20,8 @@
 #define CHAIN        "first"
 #define FIRST        (NF_IP_PRI_RAW_BEFORE_DEFRAG - 50) /* before all that others have */
 #define NOTICE_BYTES 32768
-#define QUEUE_BYTES  (4 << 20)            /* a limit, not memory that is taken */
-#define QUIET_NS     (300 * NS_PER_MS)    /* after which no more is told of a packet */
+#define QUEUE_BYTES  (4 << 20)         /* a limit, not memory that is taken */
+#define QUIET_NS     (300 * NS_PER_MS) /* after which no more is told of a packet */
 #define TABLE_BYTES  48
 
 struct tracing {
@@ -54,8 +54,8 @@ static void put_table(struct tracing *t)
 	mnl_attr_nest_end(m, nest);
 }
 
-static void compare(struct nft_building *b, enum nft_source from, uint32_t what, const void *data,
-    size_t size)
+static void compare(
+    struct nft_building *b, enum nft_source from, uint32_t what, const void *data, size_t size)
 {
 	nft_load(b, from, what, (uint32_t)size, NFT_REG_1);
 	nft_compare(b, NFT_CMP_EQ, data, size);
@@ -89,7 +89,8 @@ static void put_trace(struct nlmsghdr *m)
 static void put_rule(struct tracing *t)
 {
 	const struct packet *p = t->p;
-	struct nft_building b = nft_rule_start(&t->link, NFPROTO_INET, t->table, CHAIN, NLM_F_APPEND);
+	struct nft_building b =
+	    nft_rule_start(&t->link, NFPROTO_INET, t->table, CHAIN, NLM_F_APPEND);
 	uint8_t family = packet_family(p), flags = 0x17, none = 0, syn = 0x02;
 	uint16_t port = htobe16(p->port), from = htobe16(p->from_port);
 	bool v4 = packet_is_v4(p);

@@ -32,9 +32,9 @@ enum walk_result { WALK_PASSES, WALK_DROPPED, WALK_UNSURE };
 
 /* Why no chain has decided. */
 enum walk_end {
-	WALK_ARRIVES,     /* at this host */
-	WALK_FORWARDED,   /* by the device packet.out */
-	WALK_NO_WAY,      /* the kernel would not take it: no route, a forged source, no forwarding */
+	WALK_ARRIVES,   /* at this host */
+	WALK_FORWARDED, /* by the device packet.out */
+	WALK_NO_WAY,    /* the kernel would not take it: no route, a forged source, no forwarding */
 	WALK_WAY_UNKNOWN, /* its target is not known */
 };
 

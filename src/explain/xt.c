@@ -13,7 +13,8 @@
 #include <linux/netfilter/xt_tcpudp.h>
 
 /* Its data as a struct; what is too short for that is not known. */
-#define XT_DATA(x, out) ((x)->size >= sizeof *(out) && (memcpy(out, (x)->data, sizeof *(out)), true))
+#define XT_DATA(x, out) \
+	((x)->size >= sizeof *(out) && (memcpy(out, (x)->data, sizeof *(out)), true))
 
 static enum answer answer_of(bool yes)
 {
@@ -53,8 +54,9 @@ static enum answer match_tcp(const struct packet *p, const struct xt *x)
 	if ((tcp.flg_mask & 0xc0) != 0)
 		answer = answer_both(answer, ANSWER_MAY);
 	else if (tcp.flg_mask != 0)
-		answer = answer_both(answer, inverted(answer_of((tcp.flg_mask & 0x02) == tcp.flg_cmp),
-		                                 (tcp.invflags & XT_TCP_INV_FLAGS) != 0));
+		answer =
+		    answer_both(answer, inverted(answer_of((tcp.flg_mask & 0x02) == tcp.flg_cmp),
+		                            (tcp.invflags & XT_TCP_INV_FLAGS) != 0));
 	return tcp.option != 0 ? answer_both(answer, ANSWER_MAY) : answer;
 }
 
@@ -117,7 +119,8 @@ static enum answer state_in(const struct packet *p, uint32_t mask)
 
 	if (p->tracking == PACKET_NEW && p->translated)
 		bits |= mask & XT_CONNTRACK_STATE_DNAT;
-	if ((mask & XT_CONNTRACK_STATE_SNAT) != 0 || (p->lost && (mask & XT_CONNTRACK_STATE_DNAT) != 0))
+	if ((mask & XT_CONNTRACK_STATE_SNAT) != 0 ||
+	    (p->lost && (mask & XT_CONNTRACK_STATE_DNAT) != 0))
 		return (mask & bits) != 0 ? ANSWER_YES : ANSWER_MAY;
 	if (p->tracking == PACKET_PERHAPS_UNTRACKED && (mask & bits) != 0 && (mask & bits) != bits)
 		return ANSWER_MAY;
@@ -192,7 +195,8 @@ static enum answer match_addrtype(const struct packet *p, const struct xt *x)
 		return ANSWER_MAY;
 	return answer_both(
 	    type_in(p->source_type, a.source, (a.flags & XT_ADDRTYPE_INVERT_SOURCE) != 0),
-	    type_in(p->lost ? 0 : p->target_type, a.dest, (a.flags & XT_ADDRTYPE_INVERT_DEST) != 0));
+	    type_in(
+	        p->lost ? 0 : p->target_type, a.dest, (a.flags & XT_ADDRTYPE_INVERT_DEST) != 0));
 }
 
 static enum answer address_in(const struct packet *p, const struct addr *address,
@@ -215,10 +219,10 @@ static enum answer match_iprange(const struct packet *p, const struct xt *x)
 		answer = inverted(address_in(p, &p->source, &r.src_min, &r.src_max),
 		    (r.flags & IPRANGE_SRC_INV) != 0);
 	if ((r.flags & IPRANGE_DST) != 0)
-		answer = answer_both(answer,
-		    p->lost ? ANSWER_MAY
-		            : inverted(address_in(p, &p->target, &r.dst_min, &r.dst_max),
-		                  (r.flags & IPRANGE_DST_INV) != 0));
+		answer = answer_both(
+		    answer, p->lost ? ANSWER_MAY
+		                    : inverted(address_in(p, &p->target, &r.dst_min, &r.dst_max),
+		                          (r.flags & IPRANGE_DST_INV) != 0));
 	return answer;
 }
 
@@ -235,8 +239,8 @@ void xt_match(struct evaluation *e, const struct xt *x)
 		const char *name;
 		enum answer (*match)(const struct packet *p, const struct xt *x);
 	} known[] = {{"tcp", match_tcp}, {"udp", match_udp}, {"multiport", match_multiport},
-	    {"conntrack", match_conntrack}, {"mark", match_mark},
-	    {"addrtype", match_addrtype}, {"iprange", match_iprange}, {"comment", match_comment}};
+	    {"conntrack", match_conntrack}, {"mark", match_mark}, {"addrtype", match_addrtype},
+	    {"iprange", match_iprange}, {"comment", match_comment}};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
 		if (strcmp(known[i].name, x->name) == 0) {

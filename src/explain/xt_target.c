@@ -9,7 +9,8 @@
 
 #include "explain/xt.h"
 
-#define XT_DATA(x, out) ((x)->size >= sizeof *(out) && (memcpy(out, (x)->data, sizeof *(out)), true))
+#define XT_DATA(x, out) \
+	((x)->size >= sizeof *(out) && (memcpy(out, (x)->data, sizeof *(out)), true))
 
 /* One target and port, or none that are known. */
 struct goal {
