@@ -47,7 +47,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload activate confirm rollback release config index doctor knock connect status profiles
+	local commands="init add list revoke sessions reload activate confirm rollback release explain config index doctor knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -77,6 +77,7 @@ _postern()
 	confirm) options+=" --same-login --state-dir" ;;
 	rollback) options+=" --when-due --state-dir" ;;
 	release) options+=" --yes --dry-run" ;;
+	explain) options+=" --interface --to --from-port --trace --timeout" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
 	doctor) options+=" --online --state-dir" ;;

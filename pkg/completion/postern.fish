@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload activate confirm rollback release config index doctor knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions reload activate confirm rollback release explain config index doctor knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -38,6 +38,13 @@ complete -c postern -n '__fish_seen_subcommand_from rollback' -l when-due -x -d 
 complete -c postern -n '__fish_seen_subcommand_from add revoke reload activate release' -l dry-run -d 'change nothing'
 complete -c postern -n $first -a release -d 'take the rules out of the firewall'
 complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
+complete -c postern -n $first -a explain -d 'tell which rule would stop, or pass, a connection'
+set -l explain '__fish_seen_subcommand_from explain'
+complete -c postern -n $explain -l interface -x -a '(ls /sys/class/net)' -d 'by which it comes in'
+complete -c postern -n $explain -l to -x -d 'address of this host'
+complete -c postern -n $explain -l from-port -x -d 'port it comes from'
+complete -c postern -n $explain -l trace -d 'wait for a real one'
+complete -c postern -n $explain -l timeout -x -d 'how long to wait'
 complete -c postern -n $first -a config -d 'check or show the server configuration'
 complete -c postern -n $first -a index -d 'prepare the daemon for very many clients'
 complete -c postern -n $first -a doctor -d 'look for what is wrong'

@@ -21,6 +21,7 @@ cmd_fn cmd_config;
 cmd_fn cmd_convert; /* `config convert` */
 cmd_fn cmd_index;
 cmd_fn cmd_doctor;
+cmd_fn cmd_explain;
 cmd_fn cmd_knock;
 cmd_fn cmd_status;
 cmd_fn cmd_profiles;

@@ -25,6 +25,7 @@ static const struct option_command commands[] = {
     {"rollback", cmd_rollback, "take back what is on trial", "rollback"},
     {"release", cmd_release, "take Postern's rules out of the firewall", "release"},
     {"config", cmd_config, "check or show the server configuration", "config"},
+    {"explain", cmd_explain, "tell which rule would stop, or pass, a connection", "explain"},
     {"index", cmd_index, "prepare the daemon for very many clients", "index"},
     {"doctor", cmd_doctor, "say what is wrong on this server, and how to mend it", "doctor"},
     {"On the client:", NULL, NULL, NULL},
