@@ -21,7 +21,10 @@ _postern_value() # OPTION CURRENT
 	--server | --port | --ports | --targets | --expires | --profile | --ip | --interval | --timeout | \
 		--end-port | --server-ip | --server-port | --client-ip | --retry-count | --name | \
 		--echo-ip | --echo-ipv4-server | --echo-ipv6-server | --client-device-id | \
-		--passphrase-fd) ;;
+		--passphrase-fd | --address) ;;
+	--since | --until)
+		COMPREPLY=($(compgen -W "today yesterday 1h 24h 7d 30d" -- "$2"))
+		;;
 	*)
 		return 1
 		;;
@@ -43,7 +46,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload release config index knock connect status profiles
+	local commands="init add list revoke sessions history reload release config index knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -68,6 +71,7 @@ _postern()
 	list | profiles) options+=" --names" ;;
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch --write" ;;
+	history) options+=" --since --until --address --state-dir" ;;
 	release) options+=" --yes" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;
@@ -87,7 +91,7 @@ _postern()
 	if [[ -n $command && $current != -* ]]; then
 		case $command in
 		config) options="check show convert" ;;
-		revoke)
+		revoke | history)
 			_postern_names list "$current"
 			return
 			;;

@@ -11,9 +11,10 @@
 
 #include "base/fd.h"
 
-#define NAME_BYTES   64
-#define FIELDS_BYTES (JOURNAL_RECORD_BYTES - 1100) /* a line of the log has its room behind them \
-	                                            */
+#define NAME_BYTES 64
+#define FIELDS_BYTES                                                                \
+	(JOURNAL_RECORD_BYTES - 1100) /* a line of the log has its room behind them \
+	                               */
 
 static struct {
 	const char *identifier, *path;
