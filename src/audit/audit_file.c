@@ -64,10 +64,8 @@ static bool write_whole(struct audit_file *f, const char *text, size_t size)
 	ssize_t written = write(f->fd, text, size);
 	int error = written < 0 ? errno : ENOSPC;
 
-	if (written == (ssize_t)size) {
-		f->size += size;
+	if (written == (ssize_t)size)
 		return true;
-	}
 	if (written > 0 && ftruncate(f->fd, (off_t)f->size) != 0)
 		audit_file_close(f); /* the next line is put behind a half one */
 	errno = error;
@@ -110,8 +108,20 @@ static bool step_back(struct audit_file *f)
 	return true;
 }
 
+/* Somebody may have cut it short meanwhile, or taken it away. */
+static void look_again(struct audit_file *f)
+{
+	struct stat st;
+
+	if (f->fd >= 0 && (fstat(f->fd, &st) != 0 || st.st_nlink != 1))
+		audit_file_close(f);
+	else if (f->fd >= 0)
+		f->size = (uint64_t)st.st_size;
+}
+
 bool audit_file_append(struct audit_file *f, const char *line, size_t size)
 {
+	look_again(f);
 	if (f->fd < 0 && !open_at_line(f))
 		return false;
 	if (f->size > 0 && f->size + size > f->most && !(step_back(f) && open_file(f)))

@@ -114,7 +114,8 @@ void journal_field(struct journal_record *r, const char *key, const char *value)
 	if (value == NULL)
 		return;
 	for (size_t i = 0; i < used; i++)
-		name[i] = (char)(name[i] == '-' ? '_' : toupper((unsigned char)name[i]));
+		name[i] =
+		    (char)(isalnum((unsigned char)name[i]) ? toupper((unsigned char)name[i]) : '_');
 	put_field(r, name, value, strlen(value));
 	for (size_t i = 0; strcmp(key, "event") == 0 && i < sizeof ids / sizeof *ids; i++)
 		if (strcmp(ids[i].event, value) == 0)

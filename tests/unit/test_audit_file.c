@@ -178,6 +178,23 @@ static void others_files_are_not_written(void **state)
 	audit_file_close(&f);
 }
 
+static void a_file_that_somebody_took_away(void **state)
+{
+	struct audit_file f = audit_file_of(folder, MOST);
+	struct seen s;
+
+	(void)state;
+	assert_true(append(&f, 1));
+	unlinkat(folder, "audit.log", 0);
+	assert_true(append(&f, 2));
+	assert_int_equal(ftruncate(f.fd, 0), 0);
+	assert_true(append(&f, 3));
+	audit_file_close(&f);
+	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.last, 3);
+}
+
 /* A limit of the process's is what a full disk is: a write is cut short, or refused. */
 static void a_full_disk_leaves_no_half_line(void **state)
 {
@@ -223,6 +240,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_long_line_is_skipped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(others_files_are_not_written, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_full_disk_leaves_no_half_line, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_file_that_somebody_took_away, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_missing_file_is_none, set_up, tear_down),
 	};
 

@@ -219,7 +219,7 @@ static void a_main_that_does_not_listen(void **state)
 	bench_config()->settings.client_quota = 60000;
 	assert_int_equal(bench_configure(), 0);
 	for (int i = 0; i < 3000; i++) {
-		snprintf(address, sizeof address, "10.0.%d.%d", i / 250, i % 250 + 1);
+		snprintf(address, sizeof address, "10.0.0.%d", i % 100 + 1);
 		bench_pass_ms(10000); /* one more of each client's */
 		assert_int_equal(bench_knock(ALICE, address), VERDICT_GRANTED);
 		bench_tick();
