@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload activate confirm rollback release explain config index doctor knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions history reload activate confirm rollback release explain config index doctor knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -24,6 +24,7 @@ complete -c postern -n $first -a add -d 'register a client and print its profile
 complete -c postern -n $first -a list -d 'list the registered clients'
 complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
+complete -c postern -n $first -a history -d 'show who was let in or refused'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
 complete -c postern -n $first -a activate -d 'start the daemon for the first time, on trial'
 complete -c postern -n $first -a confirm -d 'make last what is on trial'
@@ -74,13 +75,17 @@ complete -c postern -n $add -l no-privkey -d 'leave the private key out of the c
 complete -c postern -n $add -l public-key -x -d 'register this key'
 complete -c postern -n '__fish_seen_subcommand_from add revoke' -l no-reload -d 'leave the daemon as it is'
 complete -c postern -n '__fish_seen_subcommand_from list profiles' -l names -d 'the names alone'
-complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
+complete -c postern -n '__fish_seen_subcommand_from revoke history' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -l write -r -F -d 'keep the sessions file of openme'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
-complete -c postern -n '__fish_seen_subcommand_from index doctor reload activate confirm rollback' -l state-dir -r -F -d 'the state directory of posternd'
+complete -c postern -n '__fish_seen_subcommand_from index history doctor reload activate confirm rollback' -l state-dir -r -F -d 'the state directory of posternd'
 complete -c postern -n '__fish_seen_subcommand_from doctor' -l online -d 'ask the Echo-IP services, too'
 complete -c postern -n '__fish_seen_subcommand_from status' -l server -d 'this host as a server'
 complete -c postern -n '__fish_seen_subcommand_from status' -l client -d 'this host as a client'
+set -l history '__fish_seen_subcommand_from history'
+complete -c postern -n $history -l since -x -a 'today yesterday 24h 7d 30d' -d 'from then on'
+complete -c postern -n $history -l until -x -a 'today yesterday' -d 'until then'
+complete -c postern -n $history -l address -x -d 'what has to do with it'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
 complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'
 complete -c postern -n '__fish_seen_subcommand_from convert' -s o -l output -r -F -d 'write there'

@@ -16,9 +16,12 @@
 
 #include "base/clock.h"
 #include "base/line.h"
+#include "base/log_journal.h"
 
 #define LINE_BYTES 1024
 #define LINE_REST  8 /* of JSON: quotes, braces, the end of the line */
+#define LEVEL_SIZE 3 /* of the <N> in front of a line for the journal */
+#define KNOWN_NS   NS_PER_SECOND
 #define LINE_EMPTY                                                            \
 	{                                                                     \
 		.text = (char[LINE_BYTES]){0}, .size = LINE_BYTES - LINE_REST \
@@ -28,6 +31,7 @@ static struct {
 	const char *who;
 	struct log_settings set;
 	uint64_t dropped; /* lines, since the last one that was written */
+	int64_t known_ns; /* when the journal got the first event of this process; 0: none yet */
 } log_state = {.who = "postern", .set.level = LOG_LEVEL_INFO};
 
 static const struct {
@@ -120,8 +124,56 @@ static bool write_now(const void *text, size_t size)
 	return sent == (ssize_t)size;
 }
 
-static bool write_line(struct line *l)
+/* The journal looks up whose a datagram is when it reads it. An error may be the last word of a
+ * process that is gone by then, and whose service nobody could tell, unless the journal has seen it
+ * before; a line comes by the service's own stream. */
+static bool goes_with_fields(enum log_level level)
 {
+	return log_state.set.native && journal_fd() >= 0 &&
+	       (level != LOG_LEVEL_ERROR ||
+	           (log_state.known_ns != 0 && clock_boot_ns() - log_state.known_ns >= KNOWN_NS));
+}
+
+/* An event on its way: as a line, and with its fields where it goes so. */
+struct event {
+	struct line line;
+	struct journal_record *record; /* NULL: as a line alone */
+};
+
+static void start_event(struct event *e, enum log_level level, const char *message)
+{
+	if (!goes_with_fields(level))
+		e->record = NULL;
+	else
+		journal_begin(e->record, log_state.who, levels[level].priority);
+	start(&e->line, level, message);
+}
+
+static void add_to_event(struct event *e, const char *key, const char *value)
+{
+	add_field(&e->line, key, value);
+	if (e->record != NULL)
+		journal_field(e->record, key, value);
+}
+
+static bool write_with_fields(const struct event *e)
+{
+	const struct line *l = &e->line;
+
+	if (e->record == NULL ||
+	    !journal_send(e->record, l->text + LEVEL_SIZE, l->used - LEVEL_SIZE))
+		return false;
+	if (log_state.known_ns == 0)
+		log_state.known_ns = clock_boot_ns();
+	return true;
+}
+
+static bool write_event(struct event *e)
+{
+	struct line *l = &e->line;
+
+	if (write_with_fields(e))
+		return true;
 	l->size += LINE_REST;
 	if (is_json())
 		line_add(l, "}");
@@ -131,40 +183,43 @@ static bool write_line(struct line *l)
 
 static bool say_dropped(void)
 {
-	struct line l = LINE_EMPTY;
+	struct journal_record record;
+	struct event e = {LINE_EMPTY, &record};
 	char count[24];
 
 	snprintf(count, sizeof count, "%" PRIu64, log_state.dropped);
-	start(&l, LOG_LEVEL_WARN, "lines of this log were dropped: nobody read it");
-	add_field(&l, "count", count);
-	return write_line(&l);
+	start_event(&e, LOG_LEVEL_WARN, "lines of this log were dropped: nobody read it");
+	add_to_event(&e, "count", count);
+	add_to_event(&e, "event", "log-dropped");
+	return write_event(&e);
 }
 
-static void send_line(struct line *l)
+static void send_event(struct event *e)
 {
 	int saved = errno;
 
 	if (log_state.dropped > 0 && say_dropped())
 		log_state.dropped = 0;
-	if (log_state.dropped > 0 || !write_line(l))
+	if (log_state.dropped > 0 || !write_event(e))
 		log_state.dropped++;
 	errno = saved;
 }
 
 void log_event(enum log_level level, const char *message, ...)
 {
-	struct line l = LINE_EMPTY;
+	struct journal_record record;
+	struct event e = {LINE_EMPTY, &record};
 	const char *key;
 	va_list fields;
 
 	if (!log_wants(level))
 		return;
-	start(&l, level, message);
+	start_event(&e, level, message);
 	va_start(fields, message);
 	while ((key = va_arg(fields, const char *)) != NULL)
-		add_field(&l, key, va_arg(fields, const char *));
+		add_to_event(&e, key, va_arg(fields, const char *));
 	va_end(fields);
-	send_line(&l);
+	send_event(&e);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -213,7 +268,16 @@ void log_open(const char *who, enum log_level level, enum log_format format)
 	fstat(STDERR_FILENO, &st);
 	if (S_ISFIFO(st.st_mode))
 		open_pipe_anew();
-	log_go_on(who, (struct log_settings){level, format, is_journal(&st), S_ISSOCK(st.st_mode)});
+	log_go_on(who, (struct log_settings){.level = level,
+	                   .format = format,
+	                   .journal = is_journal(&st),
+	                   .socket = S_ISSOCK(st.st_mode)});
+}
+
+void log_join_journal(const char *identifier, const char *path)
+{
+	log_state.set.native =
+	    log_state.set.journal && !is_json() && journal_connect(identifier, path, true);
 }
 
 struct log_settings log_get_settings(void)
@@ -225,6 +289,8 @@ void log_go_on(const char *who, struct log_settings settings)
 {
 	log_state.who = who;
 	log_state.set = settings;
+	if (settings.native && journal_fd() < 0)
+		journal_connect("posternd", JOURNAL_PATH, false);
 	tzset(); /* reads its file now: gmtime_r would, inside a sandbox that forbids it */
 }
 

@@ -19,13 +19,19 @@ struct log_settings {
 	enum log_format format;
 	bool journal; /* standard error is, and what it is */
 	bool socket;
+	bool native; /* text, and the journal takes events with fields (base/log_journal.h) */
 };
 struct log_settings log_get_settings(void);
 void log_go_on(const char *who, struct log_settings settings);
+/* Where standard error is the journal, and lines are text: from now on events go there with their
+ * fields, by the socket at `path` (JOURNAL_PATH), and as lines only where that cannot be. Otherwise
+ * it does nothing. `identifier` must live as long as the process. */
+void log_join_journal(const char *identifier, const char *path);
 bool log_wants(enum log_level level);
 
 /* An event with fields: key, value pairs of strings, closed by NULL. Keys are ours (lower case);
- * values may be anything; a field whose value is NULL is left out. */
+ * values may be anything; a field whose value is NULL is left out. The field "event" says what kind
+ * of event it is; the journal has an id for each that is listed in posternd(8). */
 void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
 /* An event that is one sentence. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

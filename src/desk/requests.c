@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 
@@ -165,15 +166,24 @@ bool desk_take_sessions(void *context, const struct message_sessions *m, struct 
 
 /* --- Reload */
 
+static uid_t asking_uid(const struct conversation *c)
+{
+	struct ucred who = {.uid = (uid_t)-1};
+	socklen_t size = sizeof who;
+
+	getsockopt(c->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	return who.uid;
+}
+
 static void begin_reload(struct conversation *c)
 {
-	static const struct message_empty nothing;
 	struct desk *d = c->desk;
+	const struct message_asker asker = {asking_uid(c)};
 
 	if (d->reload_asked)
 		conversation_end_with_fault(
 		    c, CONTROL_FAULT_FAILED, "a reload is under way already");
-	else if (!channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing))
+	else if (!channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &asker))
 		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "main does not answer");
 	else
 		c->state = CONVERSATION_RELOADS;

@@ -10,13 +10,20 @@
 
 #include "grant/opening.h"
 
+/* What the audit log was told of it. */
+struct grant_audit {
+	int64_t told_ns;   /* CLOCK_BOOTTIME: when last; 0: nothing, not even that it began */
+	uint32_t renewals; /* of this stretch of access */
+};
+
 struct grant {
 	struct opening opening; /* until_ns: as the firewall has it; 0: not in force yet */
 	int64_t wanted_ns;      /* the latest end that is asked of the firewall, or that it has */
 	uint32_t pending;       /* how many knocks ask it at the moment */
 	int64_t opened_real_ns; /* when this stretch of access began */
-	struct grant *next;     /* the table's own */
-	LIST_ENTRY(grant) all;  /* the table's own */
+	struct grant_audit audit;
+	struct grant *next;    /* the table's own */
+	LIST_ENTRY(grant) all; /* the table's own */
 };
 
 struct grant_table;

@@ -60,6 +60,7 @@ static void adopt_opening(struct adoption *a, const struct opening *o)
 	if (g == NULL)
 		return;
 	g->opened_real_ns = clock_real_ns();
+	g->audit.told_ns = clock_boot_ns(); /* by the predecessor */
 	a->adopted++;
 }
 

@@ -60,6 +60,7 @@ static enum verdict enter(struct keeper *k, const struct knock *knock)
 void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock)
 {
 	report_verdict(&k->report, v, knock, &k->state.config, clock_real_ns());
+	keeper_audit_refusal(k, v, knock);
 }
 
 enum verdict keeper_admit(struct keeper *k, struct knock *knock)
@@ -126,12 +127,14 @@ static enum verdict verdict_of(int error)
 	return error == -ENOMEM ? VERDICT_NO_MEMORY : VERDICT_FIREWALL_FAILED;
 }
 
-static void conclude(struct keeper *k, enum verdict v, const struct knock *knock)
+/* `g` is what was granted. */
+static void conclude(struct keeper *k, enum verdict v, const struct knock *knock, struct grant *g)
 {
 	if (v == VERDICT_GRANTED) {
 		counters_opened(
 		    k->report.counters, clock_boot_ns() - knock->packet.record.arrived_ns);
 		send_response(k, knock);
+		keeper_audit_grant(k, g, knock);
 	}
 	keeper_report(k, v, knock);
 }
@@ -174,7 +177,7 @@ static void settle(struct keeper *k, const struct admitted *a, const struct fw_c
 	if (c->outcome == FW_LATER)
 		return; /* keeper_outcome goes on */
 	forget(c->waiting);
-	conclude(k, verdict_of(c->outcome), &a->knock);
+	conclude(k, verdict_of(c->outcome), &a->knock, a->grant);
 }
 
 /* Why there is no grant any more that somebody has waited for. */
@@ -200,10 +203,12 @@ void keeper_outcome(void *context, void *waiting, int error)
 
 	if (error == -ECANCELED || (error == 0 && !stands))
 		v = why_ended(k, holder, knock);
-	else if (error != 0 && g != NULL)
+	else if (error != 0 && g != NULL) {
+		keeper_audit_end(k, g, AUDIT_END_FAILED);
 		grant_table_remove(k->state.grants, g);
+	}
 	keeper_count_grants(k);
-	conclude(k, v, knock);
+	conclude(k, v, knock, g);
 	forget(knock);
 }
 

@@ -51,7 +51,8 @@ static void repair(void *context)
 	k->report.counters->counts[COUNT_FIREWALL] = 0;
 	if (keeper_install(k, &k->state) == 0) {
 		k->report.counters->counts[COUNT_FIREWALL_REPAIRS]++;
-		log_line(LOG_LEVEL_WARN, "somebody changed our rules in the firewall; repaired");
+		log_event(LOG_LEVEL_WARN, "somebody changed our rules in the firewall; repaired",
+		    "event", "firewall-repaired", NULL);
 	} else {
 		timer_set(k->repair_timer.fd, REPAIR_NS, 0);
 	}
@@ -108,7 +109,8 @@ static void log_ended(struct keeper *k, const struct opening *o)
 	if (report_ended(&k->report, suppressed))
 		log_event(LOG_LEVEL_INFO, "grant ended", "client",
 		    keeper_state_name(&k->state, o->holder), "target",
-		    addr_text(&o->address, address), "suppressed", suppressed, NULL);
+		    addr_text(&o->address, address), "suppressed", suppressed, "event", "grant-end",
+		    NULL);
 }
 
 static void drop_ended(struct keeper *k)
@@ -122,6 +124,7 @@ static void drop_ended(struct keeper *k)
 		if (g->opening.until_ns > now)
 			continue;
 		log_ended(k, &g->opening);
+		keeper_audit_end(k, g, AUDIT_END_EXPIRED);
 		keeper_close(k, g);
 		grant_table_remove(grants, g);
 	}
@@ -225,6 +228,28 @@ bool keeper_take_sessions_wanted(
 
 /* --- Configuration */
 
+/* Why, by the one who has it under the next configuration. */
+static enum audit_end why_lost(
+    const struct keeper_state *next, const struct opening *o, int64_t now_ns)
+{
+	const struct snapshot *s = &next->config;
+	bool revoked = false;
+	int64_t expires_ns = NEVER_NS;
+
+	if (o->holder == DIRECTORY_NOBODY)
+		return AUDIT_END_GONE;
+	if (o->holder < s->client_count) {
+		revoked = s->clients[o->holder].revoked;
+		expires_ns = s->clients[o->holder].expires_ns;
+	} else if (o->holder < snapshot_holders(s)) {
+		revoked = s->devices[o->holder - s->client_count].revoked;
+		expires_ns = s->devices[o->holder - s->client_count].expires_ns;
+	}
+	if (revoked)
+		return AUDIT_END_REVOKED;
+	return now_ns > expires_ns ? AUDIT_END_EXPIRED : AUDIT_END_CHANGED;
+}
+
 /* Closes what nobody may have any more under the next configuration. The rules of nftables are new
  * anyway. */
 static void close_lost(struct keeper *k, const struct keeper_state *next)
@@ -232,14 +257,16 @@ static void close_lost(struct keeper *k, const struct keeper_state *next)
 	const struct grant_table *grants = k->state.grants;
 	int64_t now = clock_real_ns();
 
-	if (k->programs.ops == NULL)
-		return;
+	if (grants == NULL || grant_table_count(grants) == grant_table_count(next->grants))
+		return; /* all of them go on */
 	for (const struct grant *g = grant_table_next(grants, NULL); g != NULL;
 	     g = grant_table_next(grants, g)) {
 		struct opening o = g->opening;
 
-		if (!keeper_state_inherit(next, &k->state, &o, now))
-			keeper_close(k, g);
+		if (keeper_state_inherit(next, &k->state, &o, now))
+			continue;
+		keeper_audit_end(k, g, why_lost(next, &o, now));
+		keeper_close(k, g);
 	}
 }
 
@@ -365,6 +392,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	    fw_open(&k->fw, m->firewall, m->boot_id, message_fds_take(fds, FD_FIREWALL)) != 0)
 		return false;
 	report_init(&k->report, counters);
+	keeper_audit_init(&k->audit);
 	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};

@@ -8,6 +8,7 @@
 #include "admit/replay_file.h"
 #include "fw/fw.h"
 #include "intake/held.h"
+#include "keeper/audit.h"
 #include "keeper/rules.h"
 #include "keeper/state.h"
 #include "proc/process.h"
@@ -57,6 +58,7 @@ struct keeper {
 	int shield_program;       /* to be attached to devices; -1: none */
 	int links;                /* rtnetlink, for that; -1 without */
 	struct report report;
+	struct keeper_audit audit;
 	struct fw fw;
 	bool fw_is_open;
 	struct fw programs; /* ops NULL: no program opens anything */
@@ -111,6 +113,18 @@ bool keeper_commit(void *keeper);
 void keeper_close(struct keeper *k, const struct grant *g);
 /* The firewall's answer to a change that it had put off (struct fw). */
 void keeper_outcome(void *context, void *waiting, int error);
+
+/* --- audit.c */
+
+/* Each tells main, for the audit log, and waits for nothing: what finds no room, or is more than
+ * the limits let by, is counted in the next one. */
+
+/* A grant is in force, or was renewed: the first time, and each ten minutes. */
+void keeper_audit_grant(struct keeper *k, struct grant *g, const struct knock *knock);
+/* It goes out of the table. Only if it was told that it began. */
+void keeper_audit_end(struct keeper *k, const struct grant *g, enum audit_end why);
+/* A knock of a client that is known was refused. */
+void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *knock);
 
 /* --- questions.c */
 

@@ -167,6 +167,7 @@ static bool carry_grants(struct keeper_state *next, const struct keeper_state *o
 		if (copy == NULL)
 			return false;
 		copy->opened_real_ns = g->opened_real_ns;
+		copy->audit = g->audit;
 	}
 	return true;
 }

@@ -18,12 +18,21 @@ static void judge_the_rest(struct peer *doorman)
 		doorman->after(doorman->context);
 }
 
+static void tell_ends(struct keeper *k)
+{
+	for (const struct grant *g = grant_table_next(k->state.grants, NULL); g != NULL;
+	     g = grant_table_next(k->state.grants, g))
+		keeper_audit_end(k, g, AUDIT_END_STOPPED);
+}
+
 void keeper_stop(struct keeper *k, bool keep_rules)
 {
 	if (!keep_rules && k->fw_is_open && k->fw.ops->remove(&k->fw) != 0)
 		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
 	if (k->stopping)
 		return;
+	if (!keep_rules)
+		tell_ends(k);
 	k->stopping = true;
 	for (unsigned int i = 0; i < k->doorman_count; i++) {
 		if (keep_rules && k->state.grants != NULL)

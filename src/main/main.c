@@ -34,7 +34,7 @@ static bool child_ended(void *context)
 
 static void tell_stopping(const struct main_process *m)
 {
-	log_line(LOG_LEVEL_INFO, "stopping");
+	log_event(LOG_LEVEL_INFO, "stopping", "event", "stop", NULL);
 	notify_manager("STOPPING=1");
 	main_extend_stop(m);
 }
@@ -47,14 +47,17 @@ static void signal_ready(void *context)
 	if (read(m->signals.fd, &info, sizeof info) != sizeof info)
 		return;
 	if (info.ssi_signo == SIGHUP) {
+		m->next_asker = (struct asker){ASKED_BY_SIGNAL, info.ssi_uid};
 		main_reload(m, false);
 	} else if (info.ssi_signo == SIGCHLD) {
 		/* The others' channels tell: nothing to do until the end. */
 		if (!main_is_to_stop(m)) { /* it may have been told so, too */
 			sessions_file_check(&m->sessions_writer);
 			hint_maker_check(&m->hints);
+			audit_check(&m->audit);
 		}
 	} else {
+		m->asker = (struct asker){ASKED_BY_SIGNAL, info.ssi_uid};
 		tell_stopping(m);
 		loop_stop(&m->loop);
 	}
@@ -139,8 +142,10 @@ static bool start(struct main_process *m, struct loaded *loaded)
 	if (ok && m->firewall >= 0)
 		socket_store_keep(SOCKET_STORE_FIREWALL, m->firewall);
 	ok = ok && sandbox_close(&sandbox_main, 0, 0);
-	if (ok)
+	if (ok) {
 		hint_maker_start(&m->hints, m->options, &loaded->secret, &h);
+		main_keep_config(m, &h);
+	}
 	config_push_close(&h);
 	if (!ok)
 		kernel_shield_let_go(&m->shield);
@@ -149,19 +154,20 @@ static bool start(struct main_process *m, struct loaded *loaded)
 
 static void say_ready(struct main_process *m)
 {
-	char without[LADDER_TEXT_BYTES];
+	char without[LADDER_TEXT_BYTES], text[LADDER_TEXT_BYTES + 100];
 
 	m->started_s = clock_real_ns() / NS_PER_SECOND;
 	ladder_text(without, m->without | sandbox_without());
 	if (m->doormen > 1)
 		log_line(LOG_LEVEL_INFO, "%u processes receive", m->doormen);
+	snprintf(text, sizeof text, "ready for knocks of %u clients on UDP port %u%s", m->clients,
+	    m->settings.udp_port, without);
 	if (m->settings.openme)
-		log_line(LOG_LEVEL_INFO, "ready for knocks of %u clients on UDP port %u%s",
-		    m->clients, m->settings.udp_port, without);
+		log_event(LOG_LEVEL_INFO, text, "event", "start", NULL);
+	snprintf(text, sizeof text, "ready for OpenSPA requests of %u devices on UDP port %u%s",
+	    m->devices, m->settings.openspa.port, without);
 	if (m->settings.openspa.enabled)
-		log_line(LOG_LEVEL_INFO,
-		    "ready for OpenSPA requests of %u devices on UDP port %u%s", m->devices,
-		    m->settings.openspa.port, without);
+		log_event(LOG_LEVEL_INFO, text, "event", "start", NULL);
 	main_tell_status(m);
 	notify_manager("READY=1");
 }
@@ -170,10 +176,11 @@ static void say_ready(struct main_process *m)
  * doorman keeps the secret. False when it could not start. */
 static bool run(struct main_process *m, struct loaded *loaded, struct retry *retry)
 {
-	bool started = start(m, loaded);
+	bool started = start(m, loaded), taken_away;
 
 	loaded_free(loaded);
 	if (started) {
+		main_audit_start(m);
 		m->exit_status = EXIT_DONE;
 		retry_succeeded(retry);
 		say_ready(m);
@@ -182,7 +189,10 @@ static bool run(struct main_process *m, struct loaded *loaded, struct retry *ret
 	}
 	loader_end(&m->loader, false);
 	hint_maker_end(&m->hints);
-	main_end_lease(m, main_stop_roles(m));
+	taken_away = main_stop_roles(m);
+	main_audit_stop(m, taken_away);
+	main_end_lease(m, taken_away);
+	snapshot_unmap(&m->in_force);
 	if (!started)
 		executable_run_guard(m->options);
 	return started;
@@ -224,6 +234,7 @@ int role_main(const struct main_options *options)
 	    .hints = HINT_MAKER_NONE,
 	    .watch.source.fd = -1,
 	    .shield = KERNEL_SHIELD_EMPTY,
+	    .audit = AUDIT_NONE,
 	    .exit_status = EXIT_FAILED};
 	struct load_task task = main_load_task(&m);
 	struct loaded *loaded;

@@ -56,16 +56,27 @@ bool main_take_stopping(void *context, const struct message_empty *m, struct mes
 
 /* One at a time, the next when it is told that the last is done. From the loop, not from here: a
  * reload by signal may be under way. */
-bool main_take_reload_wanted(void *context, const struct message_empty *m, struct message_fds *fds)
+bool main_take_reload_wanted(void *context, const struct message_asker *m, struct message_fds *fds)
 {
 	struct child *child = context;
 
-	(void)m;
 	(void)fds;
-	if (child->main->reload_wanted)
+	if (child->main->reload_wanted) {
 		out_of_turn(child);
-	else
-		main_want_reload(child->main);
+		return true;
+	}
+	child->main->desk_asker = (struct asker){ASKED_BY_CONTROL, m->uid};
+	main_want_reload(child->main);
+	return true;
+}
+
+bool main_take_audit(void *context, const struct message_audit *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (!audit_take(&child->main->audit, m))
+		out_of_turn(child);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "base/environment.h"
 #include "base/exit.h"
 #include "base/foreign.h"
+#include "base/log_journal.h"
 #include "base/secret.h"
 #include "conf/client_index.h"
 #include "conf/values.h"
@@ -254,6 +255,7 @@ int main(int argc, char *argv[])
 	if (wanted.check || wanted.dry_run || wanted.explain.file != NULL)
 		return check_or_explain(&options, &wanted);
 	log_open("main", options.log_level, options.log_format);
+	log_join_journal("posternd", JOURNAL_PATH);
 	if (geteuid() != 0) {
 		fputs("posternd: must be started as root: it changes the firewall (its processes "
 		      "then run as others)\n",

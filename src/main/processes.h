@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "ctl/control.h"
+#include "main/audit.h"
 #include "main/cgroups.h"
 #include "main/hint_maker.h"
 #include "main/kernel_shield.h"
@@ -43,6 +44,12 @@ struct interface_watch {
 	bool failed; /* to bind the sockets */
 };
 
+/* Who has asked for a reload, or a stop. */
+struct asker {
+	enum { ASKED_BY_SIGNAL, ASKED_BY_CONTROL } how;
+	uid_t uid;
+};
+
 struct main_process {
 	const struct main_options *options;
 	message_handler *const *handlers; /* main_handlers */
@@ -60,7 +67,10 @@ struct main_process {
 	uint32_t clients;
 	uint32_t devices;
 	uint64_t generation;
-	int control; /* listener */
+	struct snapshot in_force; /* the configuration, for what the next one changes */
+	struct audit audit;
+	struct asker asker, next_asker, desk_asker; /* of the reload under way, or the last one */
+	int control;                                /* listener */
 	struct socket_store store;
 	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
 	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */
@@ -134,6 +144,20 @@ struct load_task main_load_task(struct main_process *m);
 /* The desk wants a reload: it comes by a timer, one at a time, and not too often. */
 void main_want_reload(struct main_process *m);
 bool main_open_reload(struct main_process *m);
+
+/* Keeps the configuration that was handed out, which becomes the one in force: takes the mapping
+ * out of `h`. */
+void main_keep_config(struct main_process *m, struct config_push *h);
+
+/* --- audit_config.c */
+
+/* The audit log is written from now on, and says that the daemon has started. */
+void main_audit_start(struct main_process *m);
+/* Says what the configuration in force changes of the one before, and who wanted that. */
+void main_audit_config(struct main_process *m, const struct snapshot *before);
+void main_audit_refused(struct main_process *m, const char *why);
+/* Says that the daemon ends, and ends the audit log. */
+void main_audit_stop(struct main_process *m, bool taken_away);
 
 /* --- ladder.c */
 

@@ -112,6 +112,13 @@ bool main_push_config(
 	return true;
 }
 
+void main_keep_config(struct main_process *m, struct config_push *h)
+{
+	snapshot_unmap(&m->in_force);
+	m->in_force = h->snapshot;
+	h->snapshot = (struct snapshot){0};
+}
+
 /* --- Reload */
 
 /* The key of a setting that differs and that the open sockets or a sandbox hang on, or NULL. */
@@ -157,6 +164,16 @@ struct load_task main_load_task(struct main_process *m)
 	    .interface_name = m->settings.interface};
 }
 
+static void tell_change(struct main_process *m, struct config_push *h)
+{
+	struct snapshot before = m->in_force;
+
+	m->in_force = (struct snapshot){0};
+	main_keep_config(m, h);
+	main_audit_config(m, &before);
+	snapshot_unmap(&before);
+}
+
 /* Takes a new configuration over, or gives the fault and its reason. */
 static int take_over(struct main_process *m, struct loaded *next)
 {
@@ -178,6 +195,7 @@ static int take_over(struct main_process *m, struct loaded *next)
 		} else if (main_push_config(m, &next->secret, &h)) {
 			next->fault = 0;
 			hint_maker_start(&m->hints, m->options, &next->secret, &h);
+			tell_change(m, &h);
 		}
 	}
 	next->snapshot = -1;
@@ -206,6 +224,21 @@ static void note_reload(struct main_process *m, bool refused)
 	main_tell_desk(m);
 }
 
+static void say_refused(struct main_process *m, const char *why)
+{
+	log_event(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", "why", why,
+	    "event", "config-refused", NULL);
+	main_audit_refused(m, why);
+}
+
+static void say_reloaded(const struct main_process *m)
+{
+	char text[80];
+
+	snprintf(text, sizeof text, "reloaded: %u clients, %u devices", m->clients, m->devices);
+	log_event(LOG_LEVEL_INFO, text, "event", "config", NULL);
+}
+
 static void begin_reload(struct main_process *m, bool for_desk);
 
 /* `next`: NULL when it could not be read at all. */
@@ -218,11 +251,9 @@ static void end_reload(struct main_process *m, struct loaded *next)
 
 	loader_end(&m->loader, fault == 0);
 	if (fault != 0)
-		log_event(LOG_LEVEL_ERROR, "reload refused, the old configuration stays", "why",
-		    why, NULL);
+		say_refused(m, why);
 	else
-		log_line(
-		    LOG_LEVEL_INFO, "reloaded: %u clients, %u devices", m->clients, m->devices);
+		say_reloaded(m);
 	note_reload(m, fault != 0);
 	notify_manager("READY=1");
 	if (for_desk)
@@ -247,6 +278,7 @@ static void begin_reload(struct main_process *m, bool for_desk)
 	if (m->loop.stopped)
 		return;
 	m->reload_for_desk = for_desk;
+	m->asker = for_desk ? m->desk_asker : m->next_asker;
 	m->reload_again = m->reload_desk_waits = false;
 	m->reload_began_ns = clock_boot_ns();
 	m->loader.source = (struct loop_source){-1, loader_ready, m};

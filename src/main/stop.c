@@ -17,6 +17,7 @@
 #define LOST_STEPS      100 /* from a closed channel to the end of the process */
 #define TURNS_A_BEAT    500 /* of 2 ms */
 #define ORPHAN_STEPS    500
+#define WORDS_MOST      10000 /* more than a channel holds */
 
 static const struct timespec step = {0, 2000000};
 
@@ -29,8 +30,8 @@ static void note_end(struct main_process *m, struct child *child, int status)
 	if (status == 0)
 		return;
 	log_event(LOG_LEVEL_ERROR, "a process has ended", "process", role_name(child->role), "how",
-	    child_how_ended(text, sizeof text, status), m->loop.stopped ? NULL : "then",
-	    "stopping; the ports stay shut", NULL);
+	    child_how_ended(text, sizeof text, status), "event", "process-ended",
+	    m->loop.stopped ? NULL : "then", "stopping; the ports stay shut", NULL);
 	child->failed = true;
 	if (m->exit_status == EXIT_DONE)
 		m->exit_status = EXIT_FAILED;
@@ -178,7 +179,7 @@ static bool is_known(void *context, pid_t pid)
 	for (size_t i = FIRST_ROLE; i < CHILDREN; i++)
 		if (m->children[i].pid == pid)
 			return true;
-	return false;
+	return pid == m->audit.writer;
 }
 
 /* What the programs of a runner that was killed have started is ours then, and nobody else's to
@@ -237,6 +238,15 @@ static void quieten_doormen(struct main_process *m)
 			main_wait_ready(main_doorman(m, i), QUIET_MS);
 }
 
+/* What the keeper has told of grants that ended with it. */
+static void hear_last_words(struct child *keeper)
+{
+	for (int i = 0; i < WORDS_MOST && keeper->peer.channel.fd >= 0 &&
+	                peer_wait(&keeper->peer, PHASE_RUN, 0) == CHANNEL_MESSAGE;
+	     i++)
+		;
+}
+
 /* After a failure the rules stay, so that the ports stay shut, and serverStop is not run. What
  * programs have opened the keeper shuts in any case. */
 bool main_stop_roles(struct main_process *m)
@@ -256,6 +266,7 @@ bool main_stop_roles(struct main_process *m)
 		channel_send(
 		    &m->children[ROLE_KEEPER].peer.channel, MESSAGE_STOP_KEEPER, &stop, NULL);
 	reap(m, ROLE_KEEPER, (enum role)(ROLE_KEEPER + 1), keepers_time_ms(m));
+	hear_last_words(&m->children[ROLE_KEEPER]);
 	taken_away = !stop.keep_rules && !m->children[ROLE_KEEPER].failed;
 	hang_up(m, ROLE_DOORMAN);
 	hang_up(m, ROLE_DESK);

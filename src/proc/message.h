@@ -91,7 +91,8 @@ enum message_fd {
 	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)  \
 	X(SHIELD_ATTACHED, KEEPER, MAIN, RUN, NO_FDS, message_shield_attached,            \
 	    main_take_shield_attached)                                                    \
-	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_reload_wanted) \
+	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_asker, main_take_reload_wanted) \
+	X(AUDIT, KEEPER, MAIN, RUN, NO_FDS, message_audit, main_take_audit)               \
 	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,    \
 	    main_take_task_done)
 
@@ -211,6 +212,46 @@ struct message_shield_attached {
 	int32_t index;
 	int32_t error; /* errno, 0: done */
 	uint8_t mode;  /* enum attach_mode */
+};
+
+/* Who asks for a reload, as the kernel says. */
+struct message_asker {
+	uid_t uid;
+};
+
+/* What goes to the audit log, as the keeper knows it. */
+enum audit_kind { AUDIT_GRANT, AUDIT_RENEWAL, AUDIT_END, AUDIT_REFUSAL, AUDIT_KINDS };
+
+/* Why a grant has ended. */
+enum audit_end {
+	AUDIT_END_EXPIRED, /* its time was over */
+	AUDIT_END_REVOKED, /* these three by a new configuration */
+	AUDIT_END_GONE,    /* nobody has its key any more */
+	AUDIT_END_CHANGED, /* its holder may have nothing open, or not that */
+	AUDIT_END_STOPPED, /* with the daemon, which took its rules away */
+	AUDIT_END_FAILED,  /* a program did not open it */
+	AUDIT_ENDS
+};
+
+#define AUDIT_PORTS_MOST 8
+struct message_audit {
+	uint8_t kind;    /* enum audit_kind */
+	uint8_t end;     /* enum audit_end; END */
+	uint8_t verdict; /* enum verdict; REFUSAL */
+	bool openspa;    /* it came as a request of OpenSPA's */
+	bool by_program; /* a script or helper decided, or told the key */
+	bool more_ports; /* than fit here */
+	uint8_t port_count;
+	uint16_t source_port;
+	char client[CLIENT_NAME_BYTES];
+	struct addr address; /* that it is open for; REFUSAL: was asked for */
+	struct addr source;  /* of the knock; END: none */
+	struct ports ports[AUDIT_PORTS_MOST];
+	int64_t real_ns;   /* these three are CLOCK_REALTIME */
+	int64_t since_ns;  /* END, RENEWAL: when it began */
+	int64_t until_ns;  /* GRANT, RENEWAL */
+	uint32_t renewals; /* of that grant so far */
+	uint64_t left_out; /* such messages before this one, for limits or for want of room */
 };
 
 struct message_stop {

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/uuid.h"
 
 /* Lines a second, and in a burst. Refusals can be provoked by anyone who can make them, and grants
  * by any client. */
@@ -58,8 +57,7 @@ static void take_count(char text[static REPORT_COUNT_BYTES], uint64_t *count)
 	*count = 0;
 }
 
-/* Names are shown only where the signature was verified: before that a holder is a guess. */
-static const char *verified_name(
+const char *report_client(
     const struct knock *k, const struct snapshot *s, char uuid[static UUID_TEXT_BYTES])
 {
 	int64_t row;
@@ -71,6 +69,13 @@ static const char *verified_name(
 	/* One that a program was asked about may be older than `s`, and its holder's number. */
 	row = snapshot_find_device(s, k->packet.asked.device);
 	return row < 0 ? uuid_text(uuid, k->packet.asked.device) : s->devices[row].name;
+}
+
+static const char *event_of(enum verdict v)
+{
+	if (v == VERDICT_GRANTED)
+		return "grant";
+	return v == VERDICT_FIREWALL_FAILED ? "firewall-failed" : "refusal";
 }
 
 /* With what helps to understand the verdict: an address, or how far a clock is ahead. */
@@ -94,8 +99,8 @@ static void log_verdict(enum verdict v, const struct knock *k, const struct snap
 	snprintf(port, sizeof port, "%u", k->packet.record.source_port);
 	log_event(verdict_level(v), verdict_meaning(v), "verdict", verdict_name(v), "source",
 	    addr_text(&k->packet.record.source, source), "port", port, "client",
-	    verified_name(k, s, uuid), "target", target, "offset", offset, "suppressed", suppressed,
-	    NULL);
+	    report_client(k, s, uuid), "target", target, "offset", offset, "suppressed", suppressed,
+	    "event", event_of(v), NULL);
 }
 
 void report_verdict(struct report *r, enum verdict v, const struct knock *k,

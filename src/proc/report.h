@@ -6,6 +6,7 @@
 
 #include "admit/admit.h"
 #include "base/rate.h"
+#include "base/uuid.h"
 #include "proc/counters.h"
 
 #define REPORT_PAIRS       256
@@ -32,6 +33,10 @@ void report_init(struct report *r, struct counters *counters);
 /* `s` names the client of `k`, when it is known; `now_ns` is CLOCK_REALTIME. */
 void report_verdict(struct report *r, enum verdict v, const struct knock *k,
     const struct snapshot *s, int64_t now_ns);
+/* The name of the client or device of `k`, where its signature was verified; else "-": before that
+ * it is a guess. `uuid` is room for one. */
+const char *report_client(
+    const struct knock *k, const struct snapshot *s, char uuid[static UUID_TEXT_BYTES]);
 /* Whether the end of a grant gets a line, in which `suppressed` says how many did not. */
 bool report_ended(struct report *r, char suppressed[static REPORT_COUNT_BYTES]);
 

@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_journal.h"
 #include "proc/forbidden_call.h"
 #include "proc/socket_call.h"
 
@@ -219,11 +220,33 @@ static void refuse_code(void)
 	prctl(REFUSE_CODE, REFUSE_GAINING_IT, 0, 0, 0);
 }
 
+/* The journal's descriptor can be written to, and no more: who sends by it may give an address, and
+ * so reach sockets of others. Not where the filter cannot see which descriptor it is. */
+static bool narrow_journal(int journal)
+{
+	static const int sends[] = {SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(sendto)};
+	const struct scmp_arg_cmp there =
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffU, (scmp_datum_t)journal);
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	bool closed = filter != NULL;
+
+	if (closed && !sandbox_hides_socket(filter)) {
+		for (size_t i = 0; closed && i < sizeof sends / sizeof *sends; i++)
+			closed =
+			    seccomp_rule_add_array(filter, SCMP_ACT_TRAP, sends[i], 1, &there) == 0;
+		closed = closed && seccomp_load(filter) == 0;
+	}
+	if (filter != NULL)
+		seccomp_release(filter);
+	return closed;
+}
+
 static bool close_calls(const struct sandbox_policy *policy, bool root)
 {
 	bool allows = policy->narrow == NULL;
 	scmp_filter_ctx filter = seccomp_init(allows ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW);
 	bool closed = filter != NULL &&
+	              (!allows || journal_fd() < 0 || narrow_journal(journal_fd())) &&
 	              (allows ? forbidden_call_report() && sandbox_allow(filter, policy->calls)
 	                      : socket_call_prepare() && policy->narrow(filter, root) &&
 	                            add_calls(filter, policy->calls, SCMP_ACT_ERRNO(EPERM))) &&

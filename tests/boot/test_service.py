@@ -1,5 +1,6 @@
 """The service in a running machine, as an operator uses it."""
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -42,6 +43,41 @@ class ServiceTest(BootedTest):
         self.knock()
         self.assert_open()
         self.assertTrue(eventually(lambda: not self.reaches() and not self.reaches(family=6)))
+
+    def entries(self, since, *fields):
+        """Of the journal, by fields."""
+        self.machine.run("journalctl", "--sync", check=False)
+        text = self.machine.run("journalctl", "--output=json", "--no-pager",
+                                f"--after-cursor={since}", *fields, check=False)
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def assert_grant_has_fields(self):
+        since = self.machine.cursor()
+        self.knock()
+        found = eventually(lambda: self.entries(since, "POSTERN_EVENT=grant"), PATIENCE)
+        self.assertTrue(found, "no grant with fields")
+        for entry in found:
+            self.assertEqual(entry["MESSAGE_ID"], "77f084fb1efc425bb4e1c7bba38542c5")
+            self.assertEqual(entry["POSTERN_CLIENT"], "alice")
+            self.assertIn(entry["POSTERN_SOURCE"], ("10.77.1.2", "fd77:1::2"))
+            self.assertEqual((entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]), ("6", "posternd"))
+            self.assertEqual(entry["_SYSTEMD_UNIT"], "posternd.service")
+            self.assertEqual((entry["_COMM"], entry["POSTERN_ROLE"]), ("postern-keeper", "keeper"))
+            self.assertIn("knock accepted", entry["MESSAGE"])
+
+    def test_fields_in_the_journal(self):
+        self.assert_grant_has_fields()
+        self.machine.run("systemctl", "restart", "systemd-journald")
+        self.machine.run("systemctl", "stop", *UNITS)
+        self.machine.run("systemctl", "start", *UNITS)
+        self.assert_ready()
+        self.assert_grant_has_fields()
+        text = self.machine.run("postern", "history", "alice", "--since", "1h")
+        self.assertIn("alice at 10.77.1.2", text)
+        since = self.machine.cursor()
+        self.machine.run("postern", "revoke", "alice")
+        found = eventually(lambda: self.entries(since, "POSTERN_EVENT=revoke"), PATIENCE)
+        self.assertEqual((found[0]["POSTERN_CLIENT"], found[0]["POSTERN_BY_UID"]), ("alice", "0"))
 
     def test_users(self):
         user = int(self.machine.run("id", "-u", "postern"))

@@ -18,7 +18,7 @@
 
 MESSAGES_TO_DESK(MESSAGE_DECLARE)
 
-static const struct message_empty nothing;
+static const struct message_asker asker;
 static const struct message_cursor cursor;
 
 struct desk {
@@ -36,7 +36,7 @@ static bool is(const struct desk *d, const char *how)
 
 static void want_reload(const struct desk *d)
 {
-	channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &nothing);
+	channel_try_send(&d->process.main.channel, MESSAGE_RELOAD_WANTED, &asker);
 }
 
 static void be_bad(void *context)

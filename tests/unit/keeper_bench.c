@@ -167,6 +167,28 @@ static int seal_config(void)
 	return fd;
 }
 
+/* What main hears next; what is for the audit log is kept aside. */
+static enum channel_result hear_main(struct message *m)
+{
+	enum channel_result result;
+
+	while ((result = channel_receive(&bench.main, m, PHASE_RUN)) == CHANNEL_MESSAGE &&
+	       m->type == MESSAGE_AUDIT)
+		if (bench.audit_count < BENCH_AUDIT_MOST)
+			bench.audit[bench.audit_count++] = m->body.AUDIT;
+	return result;
+}
+
+const struct message_audit *bench_audit(size_t *count)
+{
+	struct message m;
+
+	assert_int_equal(hear_main(&m), CHANNEL_EMPTY);
+	*count = bench.audit_count;
+	bench.audit_count = 0;
+	return bench.audit;
+}
+
 int bench_configure_short(size_t nth)
 {
 	static const struct message_empty nothing;
@@ -180,7 +202,7 @@ int bench_configure_short(size_t nth)
 	short_memory(nth);
 	bench_run();
 	short_memory(0);
-	assert_int_equal(channel_receive(&bench.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+	assert_int_equal(hear_main(&m), CHANNEL_MESSAGE);
 	assert_int_equal(m.type, MESSAGE_KEEPER_READY);
 	if (m.body.KEEPER_READY.error == 0)
 		bench.in_force = bench.config;
@@ -207,7 +229,7 @@ uint32_t bench_said_it_goes_on(void)
 	struct message m;
 	uint32_t times = 0;
 
-	for (; channel_receive(&bench.main, &m, PHASE_RUN) == CHANNEL_MESSAGE; times++)
+	for (; hear_main(&m) == CHANNEL_MESSAGE; times++)
 		assert_int_equal(m.type, MESSAGE_KEEPER_STOPPING);
 	return times;
 }
@@ -285,6 +307,7 @@ static struct message_fds all_but_begun(enum programs programs)
 	memset(k, 0, sizeof *k);
 	bench_fw_reset();
 	memset(&bench.counted, 0, sizeof bench.counted);
+	bench.audit_count = 0;
 	bench.real_ns = BENCH_NOW_NS;
 	bench.boot_ns = BOOT_NOW_NS;
 	bench.generation = 0;

@@ -83,6 +83,10 @@ bool bench_stopped(void);
 /* How often it has told main that it gets on with stopping. */
 uint32_t bench_said_it_goes_on(void);
 
+#define BENCH_AUDIT_MOST 2000
+/* What main was told for the audit log since the last time. */
+const struct message_audit *bench_audit(size_t *count);
+
 /* --- time */
 void bench_pass_ms(int64_t ms);
 /* The same while the machine sleeps: the firewall's timers stand still. */

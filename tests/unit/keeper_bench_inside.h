@@ -9,6 +9,8 @@
 
 extern struct bench {
 	struct keeper keeper;
+	struct message_audit audit[BENCH_AUDIT_MOST];
+	size_t audit_count;
 	struct bench_config config;
 	struct bench_config in_force;
 	uint64_t generation;
