@@ -329,7 +329,7 @@ static void other_ancillary_data_is_no_address(void **state)
 		const char *to, *local;
 	} rows[] = {{IPPROTO_IPV6, IPV6_RECVTCLASS, "127.0.0.2", "127.0.0.2"},
 	    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, "127.0.0.2", "127.0.0.2"},
-	    {SOL_SOCKET, SO_TIMESTAMP, "127.0.0.2", "127.0.0.2"},
+	    {SOL_SOCKET, SO_TIMESTAMP, "127.0.0.2", "::"},
 	    {SOL_SOCKET, SO_TIMESTAMP, "::1", "::"}}; /* first, and then there is no room */
 	static const int on = 1;
 
