@@ -5,7 +5,7 @@ _postern_value() # OPTION CURRENT
 	case $1 in
 	--config | --client-config | --control | --qr-out | --file | -f | --private-key | --public-key | \
 		--server-public-key | --key-file | --pub-file | --out | --output-dir | --devices | \
-		--state-dir)
+		--state-dir | --textfile)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$2"))
 		;;
@@ -25,7 +25,7 @@ _postern_value() # OPTION CURRENT
 	--server | --port | --ports | --targets | --expires | --profile | --ip | --interval | --timeout | \
 		--end-port | --server-ip | --server-port | --client-ip | --retry-count | --name | \
 		--echo-ip | --echo-ipv4-server | --echo-ipv6-server | --client-device-id | \
-		--passphrase-fd | --address | --confirm-within | --when-due) ;;
+		--passphrase-fd | --over | --address | --confirm-within | --when-due) ;;
 	--since | --until)
 		COMPREPLY=($(compgen -W "today yesterday 1h 24h 7d 30d" -- "$2"))
 		;;
@@ -50,7 +50,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions history reload activate confirm rollback release explain config index doctor knock connect status profiles
+	local commands="init add list revoke sessions stats history reload activate confirm rollback release explain config index doctor knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -75,6 +75,7 @@ _postern()
 	list | profiles) options+=" --names" ;;
 	revoke) options+=" --no-reload --dry-run" ;;
 	sessions) options+=" --watch --write" ;;
+	stats) options+=" --over --watch --prometheus --textfile" ;;
 	history) options+=" --since --until --address --state-dir" ;;
 	reload) options+=" --confirm --confirm-within --no-wait --dry-run --state-dir" ;;
 	activate) options+=" --confirm-within --no-wait --dry-run --service --state-dir" ;;

@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions history reload activate confirm rollback release explain config index doctor knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions stats history reload activate confirm rollback release explain config index doctor knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -25,6 +25,7 @@ complete -c postern -n $first -a list -d 'list the registered clients'
 complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
 complete -c postern -n $first -a history -d 'show who was let in or refused'
+complete -c postern -n $first -a stats -d 'tell what was counted, and whether somebody attacks'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
 complete -c postern -n $first -a activate -d 'start the daemon for the first time, on trial'
 complete -c postern -n $first -a confirm -d 'make last what is on trial'
@@ -86,6 +87,10 @@ set -l history '__fish_seen_subcommand_from history'
 complete -c postern -n $history -l since -x -a 'today yesterday 24h 7d 30d' -d 'from then on'
 complete -c postern -n $history -l until -x -a 'today yesterday' -d 'until then'
 complete -c postern -n $history -l address -x -d 'what has to do with it'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l over -x -d 'look for so long'
+complete -c postern -n '__fish_seen_subcommand_from stats' -s w -l watch -d 'go on'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l prometheus -d 'print the metrics'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l textfile -r -F -d 'write them to this file'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
 complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'
 complete -c postern -n '__fish_seen_subcommand_from convert' -s o -l output -r -F -d 'write there'
