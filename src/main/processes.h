@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "ctl/control.h"
 #include "main/cgroups.h"
+#include "main/control_socket.h"
 #include "main/hint_maker.h"
 #include "main/kernel_shield.h"
 #include "main/ladder.h"
@@ -60,6 +61,7 @@ struct main_process {
 	uint32_t devices;
 	uint64_t generation;
 	int control; /* listener */
+	struct viewer viewer;
 	struct socket_store store;
 	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
 	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */
