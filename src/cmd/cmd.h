@@ -11,6 +11,7 @@ cmd_fn cmd_add;
 cmd_fn cmd_list;
 cmd_fn cmd_revoke;
 cmd_fn cmd_sessions;
+cmd_fn cmd_stats;
 cmd_fn cmd_reload;
 cmd_fn cmd_release;
 cmd_fn cmd_config;

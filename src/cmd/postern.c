@@ -18,6 +18,7 @@ static const struct option_command commands[] = {
     {"list", cmd_list, "list the registered clients", "list"},
     {"revoke", cmd_revoke, "shut a client or device out, now and from now on", "revoke"},
     {"sessions", cmd_sessions, "show who has which ports open, and for how long", "sessions"},
+    {"stats", cmd_stats, "tell what was counted: is somebody attacking?", "stats"},
     {"reload", cmd_reload, "have the running daemon read its configuration again", "reload"},
     {"release", cmd_release, "take Postern's rules out of the firewall", "release"},
     {"config", cmd_config, "check or show the server configuration", "config"},

@@ -1,5 +1,6 @@
 #include "desk/desk.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +35,22 @@ static bool send_record(int fd, const struct control_record *record)
 bool conversation_send(struct conversation *c, const struct control_record *record)
 {
 	return send_record(c->source.fd, record);
+}
+
+bool conversation_send_stat(struct conversation *c, const char *name, uint64_t value)
+{
+	struct control_record record = {.type = CONTROL_STAT, .stat.value = value};
+
+	snprintf(record.stat.name, sizeof record.stat.name, "%s", name);
+	return conversation_send(c, &record);
+}
+
+void conversation_await_room(struct conversation *c, bool room)
+{
+	if (c->awaits_room == room)
+		return;
+	c->awaits_room = room;
+	loop_await_room(&c->desk->process.loop, &c->source, room);
 }
 
 void conversation_end_with_fault(struct conversation *c, enum control_fault fault, const char *text)

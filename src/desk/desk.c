@@ -27,6 +27,8 @@ static void conversation_ready(void *context)
 
 	if (c->state == CONVERSATION_OPEN)
 		hear_request(c);
+	else if (c->state == CONVERSATION_STATS && c->awaits_room)
+		request_show_stats(c);
 	else if (!c->awaits_room)
 		conversation_end(c);
 	request_show_sessions(d);

@@ -18,6 +18,7 @@ enum conversation_state {
 	CONVERSATION_OPEN,    /* its request is awaited */
 	CONVERSATION_QUEUED,  /* wants sessions, and waits for its turn */
 	CONVERSATION_SHOWN,   /* gets sessions: one at a time */
+	CONVERSATION_STATS,   /* gets statistics */
 	CONVERSATION_RELOADS, /* waits for a reload: one at a time */
 };
 
@@ -28,6 +29,7 @@ struct conversation {
 	enum conversation_state state;
 	bool viewer;      /* may only look, and gives way to those who may more */
 	bool awaits_room; /* to be told more; otherwise what can be read is its end */
+	size_t stats_sent;
 	int64_t until_ns; /* CLOCK_BOOTTIME; it is ended when nothing has come of it by then */
 };
 
@@ -48,6 +50,7 @@ struct desk {
 	struct message_status status; /* as main has told it */
 	bool reload_asked;            /* of main, which has not done it yet */
 	bool keeper_asked;            /* and has not answered yet */
+	uint64_t queue_dropped;       /* the most that was told of it */
 	struct message_sessions page; /* what it has answered, and how much of it was passed on */
 	uint32_t page_sent;
 };
@@ -75,6 +78,10 @@ void conversation_end_with_fault(
     struct conversation *c, enum control_fault fault, const char *text);
 /* Sends a record without waiting. False: there is no room for it now (EAGAIN), or nobody there. */
 bool conversation_send(struct conversation *c, const struct control_record *record);
+/* The same for a STAT. */
+bool conversation_send_stat(struct conversation *c, const char *name, uint64_t value);
+/* Waits until the tool can take more, or again for its end. */
+void conversation_await_room(struct conversation *c, bool room);
 /* Sends DONE and ends it. */
 void conversation_end_done(struct conversation *c);
 /* Something came of it: its time starts anew. */
@@ -88,5 +95,10 @@ void conversation_check(struct desk *d);
 void request_serve(struct conversation *c, enum control_type type);
 /* Shows sessions to whoever is next, as far as the keeper has told them. */
 void request_show_sessions(struct desk *d);
+
+/* --- stats.c */
+
+/* Shows statistics as far as there is room; to be called again when there is more. */
+void request_show_stats(struct conversation *c);
 
 #endif

@@ -1,8 +1,7 @@
-/* What tools ask for: sessions, counters, a reload. */
+/* What tools ask for: sessions, a reload. */
 #include "desk/desk.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -50,15 +49,6 @@ static void put_last_seen(const struct message_session *s, struct control_record
 	record->last_seen.when_ns = s->real_ns;
 }
 
-/* Waits until the tool can take more, or again for its end. */
-static void await_room(struct conversation *c, bool room)
-{
-	if (c->awaits_room == room)
-		return;
-	c->awaits_room = room;
-	loop_await_room(&c->desk->process.loop, &c->source, room);
-}
-
 /* False when there is no room for more now, or nobody there. */
 static bool send_page(struct desk *d, struct conversation *c)
 {
@@ -77,24 +67,16 @@ static bool send_page(struct desk *d, struct conversation *c)
 	return true;
 }
 
-static void send_stat(struct conversation *c, const char *name, uint64_t value)
-{
-	struct control_record record = {.type = CONTROL_STAT, .stat.value = value};
-
-	snprintf(record.stat.name, sizeof record.stat.name, "%s", name);
-	(void)conversation_send(c, &record);
-}
-
 static void show_status(struct conversation *c)
 {
 	const struct message_status *s = &c->desk->status;
 
-	send_stat(c, CONTROL_GUARD, s->guard);
-	send_stat(c, CONTROL_SHIELD, s->shield);
-	send_stat(c, CONTROL_INTAKE, s->intake);
+	(void)conversation_send_stat(c, CONTROL_GUARD, s->guard);
+	(void)conversation_send_stat(c, CONTROL_SHIELD, s->shield);
+	(void)conversation_send_stat(c, CONTROL_INTAKE, s->intake);
 	for (enum sandbox_layer l = 0; l < SANDBOX_LAYERS; l++)
 		if ((s->without & 1U << l) != 0)
-			send_stat(c, sandbox_layer_name(l), 1);
+			(void)conversation_send_stat(c, sandbox_layer_name(l), 1);
 }
 
 bool desk_take_status(void *context, const struct message_status *m, struct message_fds *fds)
@@ -124,11 +106,11 @@ static void show_page(struct desk *d, struct conversation *c)
 		    c, CONTROL_FAULT_FAILED, "a reload is under way; try again");
 	} else if (!send_page(d, c)) {
 		if (errno == EAGAIN)
-			await_room(c, true);
+			conversation_await_room(c, true);
 		else
 			conversation_end(c);
 	} else if (d->page.next != 0) {
-		await_room(c, false);
+		conversation_await_room(c, false);
 		ask_keeper(d, c, d->page.next);
 	} else {
 		conversation_end_done(c);
@@ -170,61 +152,6 @@ bool desk_take_sessions(void *context, const struct message_sessions *m, struct 
 	return true;
 }
 
-/* --- Counters */
-
-static void show_kernel_shield(struct conversation *c)
-{
-	static const char *const places[KERNEL_SHIELD_PLACES] = {"xdp", "socket"};
-	const struct kernel_shield_counts *counts = c->desk->shield_counts;
-
-	for (enum kernel_shield_place p = 0; counts != NULL && p < KERNEL_SHIELD_PLACES; p++)
-		for (enum kernel_shield_count n = 0; n < KERNEL_SHIELD_COUNT_MOST; n++) {
-			char name[CONTROL_NAME_BYTES];
-
-			snprintf(name, sizeof name, "shield-%s-%s", places[p],
-			    kernel_shield_count_name(n));
-			send_stat(c, name, kernel_shield_counted(counts, p, n));
-		}
-}
-
-/* A refusal counts as one wherever it happens. */
-static uint64_t refused_by_kernel(const struct kernel_shield_counts *counts, enum verdict v)
-{
-	static const enum verdict verdicts[KERNEL_SHIELD_COUNT_MOST] = {
-	    [KERNEL_SHIELD_WRONG_SIZE] = VERDICT_BAD_SIZE,
-	    [KERNEL_SHIELD_WRONG_VERSION] = VERDICT_BAD_VERSION,
-	    [KERNEL_SHIELD_MALFORMED] = VERDICT_MALFORMED,
-	    [KERNEL_SHIELD_NO_TAG] = VERDICT_UNTAGGED,
-	    [KERNEL_SHIELD_SENDER_LANE] = VERDICT_BUSY,
-	    [KERNEL_SHIELD_FULL_LANE] = VERDICT_BUSY,
-	    [KERNEL_SHIELD_RING_FULL] = VERDICT_BUSY};
-	uint64_t sum = 0;
-
-	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE; n < KERNEL_SHIELD_COUNT_MOST;
-	     n++)
-		for (enum kernel_shield_place p = 0; verdicts[n] == v && p < KERNEL_SHIELD_PLACES;
-		     p++)
-			sum += kernel_shield_counted(counts, p, n);
-	return sum;
-}
-
-static void show_stats(struct conversation *c)
-{
-	const struct desk *d = c->desk;
-
-	for (int v = 0; v < VERDICT_COUNT; v++) {
-		uint64_t count = d->keeper_counters->verdicts[v];
-
-		for (unsigned int i = 0; i < d->doormen; i++)
-			count += d->doormen_counters[i].verdicts[v];
-		if (d->shield_counts != NULL)
-			count += refused_by_kernel(d->shield_counts, (enum verdict)v);
-		send_stat(c, verdict_name((enum verdict)v), count);
-	}
-	show_kernel_shield(c);
-	conversation_end_done(c);
-}
-
 /* --- Reload */
 
 static void begin_reload(struct conversation *c)
@@ -257,7 +184,7 @@ bool desk_take_reload_done(void *context, const struct message_text *m, struct m
 		conversation_end_with_fault(c, (enum control_fault)m->fault, m->text);
 		return true;
 	}
-	send_stat(c, "clients", d->config.client_count);
+	(void)conversation_send_stat(c, "clients", d->config.client_count);
 	conversation_end_done(c);
 	return true;
 }
@@ -281,7 +208,7 @@ void request_serve(struct conversation *c, enum control_type type)
 	else if (type == CONTROL_SESSIONS)
 		queue(c);
 	else if (type == CONTROL_STATS)
-		show_stats(c);
+		request_show_stats(c);
 	else
 		begin_reload(c);
 }

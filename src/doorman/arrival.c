@@ -37,6 +37,12 @@ static void refuse(struct doorman *d, const struct record *r, enum verdict v)
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
+static void refuse_for_want_of_room(struct doorman *d, const struct record *r)
+{
+	d->report.counters->counts[COUNT_BUDGET_WAITING]++;
+	refuse(d, r, VERDICT_BUSY);
+}
+
 /* What can be told without arithmetic, the cheapest first. Where a tag is required, nothing without
  * one costs more than this. */
 static enum verdict screen(struct doorman *d, const struct record *r, enum shield_class *tag)
@@ -72,8 +78,10 @@ static void take_arrival(struct doorman *d, const struct record *r, int64_t now_
 	bool displaced;
 	uint16_t slot;
 
-	if (v == VERDICT_PASS && copies_has(&d->copies, r, now_ns))
+	if (v == VERDICT_PASS && copies_has(&d->copies, r, now_ns)) {
+		d->report.counters->counts[COUNT_COPIES]++;
 		v = VERDICT_REPLAYED;
+	}
 	if (v != VERDICT_PASS) {
 		refuse(d, r, v);
 		return;
@@ -81,19 +89,30 @@ static void take_arrival(struct doorman *d, const struct record *r, int64_t now_
 	slot =
 	    rings_put(&d->rings[r->protocol], class_of(d, r, tag, now_ns), &r->source, &displaced);
 	if (slot == RINGS_NONE) {
-		refuse(d, r, VERDICT_BUSY);
+		refuse_for_want_of_room(d, r);
 		return;
 	}
 	if (displaced && held_take(d->held, (enum record_protocol)r->protocol, slot, &lost))
-		refuse(d, &lost, VERDICT_BUSY);
+		refuse_for_want_of_room(d, &lost);
 	held_put(d->held, slot, r, ++d->arrivals);
 	d->process.loop.working = true;
+}
+
+static void count_received(struct doorman *d, size_t got)
+{
+	uint64_t *counts = d->report.counters->counts;
+
+	counts[COUNT_RECEIVED] += got;
+	counts[COUNT_QUEUE_DROPPED] = d->six.losses.count;
+	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++)
+		counts[COUNT_QUEUE_DROPPED] += d->sockets[protocol].losses.count;
 }
 
 void arrival_ready(void *context)
 {
 	struct doorman_socket *from = context;
 	struct doorman *d = from->doorman;
+	const struct intake in = {from->source.fd, from->kind, &d->ring, &from->losses};
 	const int64_t now_ns = clock_boot_ns();
 	struct record *records[SOCKET_BATCH];
 	size_t got = SOCKET_BATCH;
@@ -101,10 +120,11 @@ void arrival_ready(void *context)
 	for (size_t i = 0; i < SOCKET_BATCH; i++)
 		records[i] = &d->arriving[i];
 	for (int batch = 0; batch < BATCHES_OF_TURN && got == SOCKET_BATCH; batch++) {
-		got = intake_receive(
-		    &(struct intake){from->source.fd, from->kind, &d->ring}, records, SOCKET_BATCH);
+		got = intake_receive(&in, records, SOCKET_BATCH);
+		count_received(d, got);
 		for (size_t i = 0; i < got; i++) {
 			records[i]->protocol = (uint8_t)from->protocol;
+			records[i]->arrived_ns = now_ns;
 			take_arrival(d, records[i], now_ns);
 		}
 	}
@@ -131,6 +151,7 @@ static void serve_one(struct doorman *d, enum record_protocol protocol, uint16_t
 		return;
 	/* One of which the first waited with it. */
 	if (copies_has(&d->copies, r, clock_boot_ns())) {
+		d->report.counters->counts[COUNT_COPIES]++;
 		refuse(d, r, VERDICT_REPLAYED);
 		return;
 	}

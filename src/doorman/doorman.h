@@ -31,6 +31,7 @@ struct doorman_socket {
 	struct doorman *doorman;
 	enum intake_kind kind;
 	enum record_protocol protocol;
+	struct losses losses;
 };
 
 struct doorman {

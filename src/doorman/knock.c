@@ -40,6 +40,8 @@ void doorman_take_in(struct doorman *d, struct knock *k)
 	    .directory = d->directory};
 	enum verdict v = admit(&a, k);
 
+	if (v == VERDICT_BUSY)
+		d->report.counters->counts[COUNT_BUDGET_OPENSPA]++;
 	if (v != VERDICT_HANDED_ON) {
 		doorman_refuse(d, k, v);
 		return;

@@ -75,6 +75,7 @@ static void queue_for_trial(
 	struct trial_slot *s = trial_queue_add(q, k, lane);
 
 	if (s == NULL) {
+		d->report.counters->counts[COUNT_BUDGET_TRIAL]++;
 		doorman_refuse(d, k, VERDICT_BUSY);
 		return;
 	}
@@ -97,8 +98,10 @@ void trial_search_signer(struct doorman *d, struct knock *k, uint32_t not_client
 	for (; tried < count; tried++) {
 		if (recent[tried] == not_client || d->config.clients[recent[tried]].hint_only)
 			continue;
-		if (!rate_take(&d->known_budget, clock_boot_ns()))
+		if (!rate_take(&d->known_budget, clock_boot_ns())) {
+			d->report.counters->counts[COUNT_BUDGET_KNOWN]++;
 			break;
+		}
 		if (is_signed_by(d, k->packet.record.bytes, recent[tried])) {
 			signer_found(d, k, recent[tried]);
 			return;
@@ -137,10 +140,12 @@ static void move_on(struct doorman *d, struct trial_slot *s, int64_t now_ns)
 
 	if (!is_fresh(d, s->timestamp_ns, now_ns))
 		finish(d, s, DIRECTORY_NOBODY, VERDICT_STALE);
-	else if (!trial_queue_move(q, s, far))
-		finish(d, s, DIRECTORY_NOBODY, VERDICT_BUSY);
-	else
+	else if (trial_queue_move(q, s, far))
 		d->trial.current[lane] = NULL;
+	else {
+		d->report.counters->counts[COUNT_BUDGET_TRIAL]++;
+		finish(d, s, DIRECTORY_NOBODY, VERDICT_BUSY);
+	}
 }
 
 /* Those who were seen at the source, if they have not been tried, and in its network. */

@@ -67,7 +67,8 @@ void held_put(struct held *h, size_t number, const struct record *r, uint64_t ar
 	struct place p = place_of(h, (enum record_protocol)r->protocol, number);
 
 	memcpy(p.bytes, r->bytes, p.size);
-	*p.head = (struct held_head){arrived, r->source, r->local, r->source_port, p.size};
+	*p.head =
+	    (struct held_head){arrived, r->source, r->local, r->source_port, p.size, r->arrived_ns};
 }
 
 uint64_t held_arrived(struct held *h, enum record_protocol protocol, size_t number)
@@ -126,6 +127,7 @@ bool held_take(struct held *h, enum record_protocol protocol, size_t number, str
 	r->source = head.source;
 	r->local = head.local;
 	r->source_port = head.source_port;
+	r->arrived_ns = head.arrived_ns;
 	r->protocol = (uint8_t)protocol;
 	r->size = p.size;
 	return head.size == p.size;

@@ -23,6 +23,7 @@ struct held_head {
 	struct addr source, local;
 	uint16_t source_port;
 	uint16_t size; /* 0: nothing waits here */
+	int64_t arrived_ns;
 };
 
 struct held {

@@ -22,6 +22,6 @@ size_t intake_receive(const struct intake *in, struct record *const records[], s
 {
 	if (in->kind == INTAKE_XDP)
 		return ring_receive(in->ring, records, most);
-	return in->kind == INTAKE_CAPTURE ? packet_receive(in->fd, records, most)
-	                                  : socket_receive(in->fd, records, most);
+	return in->kind == INTAKE_CAPTURE ? packet_receive(in->fd, in->losses, records, most)
+	                                  : socket_receive(in->fd, in->losses, records, most);
 }

@@ -14,6 +14,7 @@ struct intake {
 	int fd; /* -1: none */
 	enum intake_kind kind;
 	struct knock_ring *ring; /* of XDP; its map is `fd` */
+	struct losses *losses;   /* of a socket */
 };
 
 /* A socket of either kind, by whether its place captures; see socket_open, socket_take_over and

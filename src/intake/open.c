@@ -52,10 +52,12 @@ static void set_options(int fd, int type)
 {
 	static const int on = 1;
 
-	if (type == SOCK_STREAM)
+	if (type == SOCK_STREAM) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	else
+	} else {
 		socket_set_room(fd);
+		socket_want_losses(fd);
+	}
 }
 
 /* The owner of a socket is whoever makes it, as far as files go: no right to anything but files

@@ -105,6 +105,7 @@ static bool set_options(int fd)
 	static const int on = 1;
 
 	socket_set_room(fd);
+	socket_want_losses(fd);
 	return setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) == 0;
 }
 
@@ -177,7 +178,8 @@ bool packet_is(int fd)
 /* --- Receiving */
 
 struct status {
-	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	_Alignas(struct cmsghdr) uint8_t
+	    bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata)) + CMSG_SPACE(sizeof(uint32_t))];
 };
 
 /* Whether the checksum of UDP has been written, and not looked at yet. What comes from this host
@@ -207,7 +209,7 @@ static void unwrap(struct record *r, struct msghdr *header, size_t size)
 		memmove(r->bytes, d.bytes, r->size);
 }
 
-size_t packet_receive(int fd, struct record *const records[], size_t most)
+size_t packet_receive(int fd, struct losses *losses, struct record *const records[], size_t most)
 {
 	struct mmsghdr messages[SOCKET_BATCH] = {0};
 	struct iovec parts[SOCKET_BATCH];
@@ -224,7 +226,9 @@ size_t packet_receive(int fd, struct record *const records[], size_t most)
 		    .msg_controllen = sizeof status[i]};
 	}
 	got = recvmmsg(fd, messages, (unsigned int)most, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < got; i++)
+	for (int i = 0; i < got; i++) {
+		losses_read(losses, &messages[i].msg_hdr);
 		unwrap(records[i], &messages[i].msg_hdr, messages[i].msg_len);
+	}
 	return got < 0 ? 0 : (size_t)got;
 }

@@ -12,6 +12,6 @@ const char *packet_take_over(int fd, const struct socket_place *place);
 bool packet_is(int fd);
 bool packet_follow(int fd, unsigned int device, bool *changed);
 /* As intake_receive. */
-size_t packet_receive(int fd, struct record *const records[], size_t most);
+size_t packet_receive(int fd, struct losses *losses, struct record *const records[], size_t most);
 
 #endif

@@ -18,7 +18,8 @@ struct record {
 	uint8_t protocol;  /* enum record_protocol: by the socket that it came to */
 	uint8_t doorman;   /* number of the one that has it: the keeper's note */
 	uint16_t source_port;
-	uint16_t size; /* RECORD_BYTES_MAX + 1: longer than any */
+	uint16_t size;      /* RECORD_BYTES_MAX + 1: longer than any */
+	int64_t arrived_ns; /* CLOCK_BOOTTIME; to be counted, and nothing hangs on it */
 	uint8_t bytes[RECORD_BYTES_MAX];
 };
 

@@ -14,8 +14,31 @@ bool socket_want_local(int fd)
 	       setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
 }
 
+void socket_want_losses(int fd)
+{
+	static const int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+}
+
+/* The kernel says nothing for as long as it has dropped none. Of a socket that is taken over it has
+ * counted before: the first number is where we begin. */
+void losses_read(struct losses *l, struct msghdr *header)
+{
+	uint32_t now = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
+			memcpy(&now, CMSG_DATA(c), sizeof now);
+	if (l->begun)
+		l->count += now - l->last;
+	l->last = now;
+	l->begun = true;
+}
+
 struct local_info {
-	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	_Alignas(struct cmsghdr)
+	    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t))];
 };
 
 /* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. */
@@ -38,7 +61,7 @@ static struct addr local_of(struct msghdr *header)
 	return local;
 }
 
-size_t socket_receive(int fd, struct record *const records[], size_t most)
+size_t socket_receive(int fd, struct losses *losses, struct record *const records[], size_t most)
 {
 	struct mmsghdr messages[SOCKET_BATCH] = {0};
 	struct iovec parts[SOCKET_BATCH];
@@ -67,6 +90,7 @@ size_t socket_receive(int fd, struct record *const records[], size_t most)
 		if (!addr_from_sockaddr(&r->source, &r->source_port, &from[i]))
 			r->size = 0; /* refused for its size; cannot happen on a UDP socket */
 		r->local = local_of(&messages[i].msg_hdr);
+		losses_read(losses, &messages[i].msg_hdr);
 		kept++;
 	}
 	return kept;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "intake/record.h"
@@ -46,8 +47,21 @@ bool socket_want_local(int fd);
 /* For a host without IPv6. An IPv6 address there is none of ours. */
 struct sockaddr_in socket_four(const struct addr *a, uint16_t port);
 
+/* How many datagrams the kernel has dropped at a socket since the first that was read there: each
+ * that is read tells, at no cost (SO_RXQ_OVFL). Those that a filter drops are among them. All zeros
+ * at first. */
+struct losses {
+	uint64_t count;
+	uint32_t last; /* as the kernel told it */
+	bool begun;
+};
+
+/* Asks for it. Without, none are counted. */
+void socket_want_losses(int fd);
+void losses_read(struct losses *l, struct msghdr *header);
+
 /* Receives up to `most` (at most SOCKET_BATCH) datagrams without waiting. Returns how many. */
-size_t socket_receive(int fd, struct record *const records[], size_t most);
+size_t socket_receive(int fd, struct losses *losses, struct record *const records[], size_t most);
 
 /* Sends one datagram from `local` (record.local) without waiting; it may be lost. */
 void socket_answer(int fd, const struct addr *to, uint16_t port, const struct addr *local,

@@ -19,7 +19,14 @@ int keeper_install(struct keeper *k, const struct keeper_state *state)
 	    live == NULL ? -ENOMEM : k->fw.ops->install(&k->fw, &state->config, live, count);
 
 	free(live);
+	if (error == 0)
+		k->report.counters->counts[COUNT_FIREWALL] = 1;
 	return error;
+}
+
+void keeper_count_grants(struct keeper *k)
+{
+	k->report.counters->counts[COUNT_GRANTS] = grant_table_count(k->state.grants);
 }
 
 /* --- Admission */
@@ -121,8 +128,11 @@ static enum verdict verdict_of(int error)
 
 static void conclude(struct keeper *k, enum verdict v, const struct knock *knock)
 {
-	if (v == VERDICT_GRANTED)
+	if (v == VERDICT_GRANTED) {
+		counters_opened(
+		    k->report.counters, clock_boot_ns() - knock->packet.record.arrived_ns);
 		send_response(k, knock);
+	}
 	keeper_report(k, v, knock);
 }
 
@@ -143,8 +153,10 @@ static void settle_grant(struct keeper *k, const struct admitted *a, bool stands
 	g->pending--;
 	if (stands) {
 		k->state.seen[a->knock.holder] = (struct seen){a->knock.target, now_real};
-		if (g->opening.until_ns == 0)
+		if (g->opening.until_ns == 0) {
 			g->opened_real_ns = now_real;
+			k->report.counters->counts[COUNT_GRANTS_OPENED]++;
+		}
 		if (g->opening.until_ns < a->until_ns)
 			g->opening.until_ns = a->until_ns;
 		keeper_tick(k, true);
@@ -190,6 +202,7 @@ void keeper_outcome(void *context, void *waiting, int error)
 		v = why_ended(k, holder, knock);
 	else if (error != 0 && g != NULL)
 		grant_table_remove(k->state.grants, g);
+	keeper_count_grants(k);
 	conclude(k, v, knock);
 	forget(knock);
 }
@@ -227,8 +240,11 @@ static int apply(struct keeper *k, struct fw *fw, struct fw_change *changes, siz
 {
 	int error = fw->ops->change(fw, changes, count);
 
-	if (error == -ENOENT && keeper_install(k, &k->state) == 0)
-		error = fw->ops->change(fw, changes, count);
+	if (error == -ENOENT) {
+		k->report.counters->counts[COUNT_FIREWALL] = 0;
+		if (keeper_install(k, &k->state) == 0)
+			error = fw->ops->change(fw, changes, count);
+	}
 	for (size_t i = 0; error != 0 && i < count; i++)
 		changes[i].outcome = error;
 	return error;
@@ -266,6 +282,8 @@ bool keeper_commit(void *keeper)
 	}
 	for (size_t i = 0; i < k->batch_count; i++)
 		codec_wipe(&k->batch[i].knock.packet);
+	if (k->batch_count > 0)
+		keeper_count_grants(k);
 	k->batch_count = 0;
 	for (unsigned int i = 0; i < k->doorman_count; i++)
 		k->doormen[i].held->judged = k->doormen[i].taken;

@@ -48,10 +48,13 @@ static void repair(void *context)
 	timer_read(k->repair_timer.fd);
 	if (k->state.grants == NULL || k->stopping)
 		return;
-	if (keeper_install(k, &k->state) == 0)
+	k->report.counters->counts[COUNT_FIREWALL] = 0;
+	if (keeper_install(k, &k->state) == 0) {
+		k->report.counters->counts[COUNT_FIREWALL_REPAIRS]++;
 		log_line(LOG_LEVEL_WARN, "somebody changed our rules in the firewall; repaired");
-	else
+	} else {
 		timer_set(k->repair_timer.fd, REPAIR_NS, 0);
+	}
 }
 
 static void rules_changed(void *context)
@@ -122,6 +125,7 @@ static void drop_ended(struct keeper *k)
 		keeper_close(k, g);
 		grant_table_remove(grants, g);
 	}
+	keeper_count_grants(k);
 }
 
 /* Main waits for as long as there are fewer every time. */
@@ -269,6 +273,7 @@ static int change_config(struct keeper *k, const struct message_fds *fds)
 	}
 	close_lost(k, &next);
 	keeper_state_replace(&k->state, &next);
+	keeper_count_grants(k);
 	k->fw_is_open = true;
 	go_on(k);
 	return 0;

@@ -96,6 +96,8 @@ bool keeper_deserted(void *keeper);
 
 /* Has the grant table looked through every second, or not. */
 void keeper_tick(struct keeper *k, bool on);
+/* After any change to the grant table. */
+void keeper_count_grants(struct keeper *k);
 void keeper_report(struct keeper *k, enum verdict v, const struct knock *knock);
 /* Puts the rules for `state` in place, with all that is open by it. 0 or a negative errno. */
 int keeper_install(struct keeper *k, const struct keeper_state *state);

@@ -39,16 +39,43 @@ const char *ladder_text(char text[static LADDER_TEXT_BYTES], unsigned int withou
 	return text;
 }
 
-void main_tell_status(const struct main_process *m)
+static void put_status(const struct main_process *m, struct message_status *s)
 {
-	const struct message_status status = {(uint8_t)(m->without | sandbox_without()),
-	    (uint8_t)m->guard, (uint8_t)m->shield.place, (uint8_t)m->shield.intake};
+	unsigned int roles;
+
+	memset(s, 0, sizeof *s); /* what is between its members is compared, too */
+	s->without = (uint8_t)(m->without | sandbox_without());
+	s->guard = (uint8_t)m->guard;
+	s->shield = (uint8_t)m->shield.place;
+	s->intake = (uint8_t)m->shield.intake;
+	s->silent = (uint8_t)main_silent_roles(m, &roles);
+	s->roles = (uint8_t)roles;
+	s->reload_refused = m->reload_refused;
+	s->reloads = m->reloads;
+	s->reloads_refused = m->reloads_refused;
+	s->started_s = m->started_s;
+	s->reloaded_s = m->reloaded_s;
+}
+
+void main_tell_desk(struct main_process *m)
+{
+	struct message_status now;
+
+	put_status(m, &now);
+	if (memcmp(&now, &m->told, sizeof now) != 0 &&
+	    channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_STATUS, &now))
+		memcpy(&m->told, &now, sizeof now);
+}
+
+void main_tell_status(struct main_process *m)
+{
 	char text[LADDER_TEXT_BYTES], line[LADDER_TEXT_BYTES + 64];
 
-	snprintf(line, sizeof line, "STATUS=Serving%s%s", ladder_text(text, status.without),
+	snprintf(line, sizeof line, "STATUS=Serving%s%s",
+	    ladder_text(text, m->without | sandbox_without()),
 	    m->guard == CONTROL_GUARD_GONE ? "; postern-guard is gone" : "");
 	notify_manager(line);
-	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_STATUS, &status);
+	main_tell_desk(m);
 }
 
 void ladder_print(enum log_level level, const char *message, ...)

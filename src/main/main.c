@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/notify.h"
 #include "ctl/control.h"
@@ -146,10 +147,11 @@ static bool start(struct main_process *m, struct loaded *loaded)
 	return ok;
 }
 
-static void say_ready(const struct main_process *m)
+static void say_ready(struct main_process *m)
 {
 	char without[LADDER_TEXT_BYTES];
 
+	m->started_s = clock_real_ns() / NS_PER_SECOND;
 	ladder_text(without, m->without | sandbox_without());
 	if (m->doormen > 1)
 		log_line(LOG_LEVEL_INFO, "%u processes receive", m->doormen);

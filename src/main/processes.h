@@ -82,6 +82,10 @@ struct main_process {
 	bool keeper_gets_on;                /* with stopping, it says */
 	pid_t sessions_writer;              /* 0: none */
 	struct public_address public;       /* as learned at the start */
+	struct message_status told;         /* to the desk; all zeros: nothing yet */
+	int64_t started_s, reloaded_s;      /* since the Unix epoch; 0: not yet */
+	uint32_t reloads, reloads_refused;
+	bool reload_refused; /* the last one */
 };
 
 MESSAGES_TO_MAIN(MESSAGE_DECLARE)
@@ -134,7 +138,9 @@ bool main_open_reload(struct main_process *m);
 /* --- ladder.c */
 
 /* Tells the service manager, and the desk for whoever asks it, what the daemon does without. */
-void main_tell_status(const struct main_process *m);
+void main_tell_status(struct main_process *m);
+/* Tells the desk alone how the daemon is, if that is not what it knows; also each second. */
+void main_tell_desk(struct main_process *m);
 
 /* --- interface_watch.c */
 
@@ -171,6 +177,8 @@ void main_end_lease(struct main_process *m, bool taken_away);
 bool main_open_heartbeat(struct main_process *m);
 /* One beat, where the loop does not run: their answers are the caller's to read. */
 void main_ping_all(struct main_process *m);
+/* Of the roles that run, those of which one owes an answer for longer than a beat, by bit. */
+unsigned int main_silent_roles(const struct main_process *m, unsigned int *running);
 /* Tells the service manager's watchdog, if there is one, that main still gets on. */
 void main_feed_watchdog(void);
 

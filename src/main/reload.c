@@ -191,6 +191,16 @@ static void tell_desk(struct main_process *m, int fault, const char *why)
 	channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_RELOAD_DONE, &answer);
 }
 
+/* For the statistics; the desk knows it before it tells whoever has asked for the reload. */
+static void note_reload(struct main_process *m, bool refused)
+{
+	m->reloads++;
+	m->reloads_refused += refused;
+	m->reload_refused = refused;
+	m->reloaded_s = clock_real_ns() / NS_PER_SECOND;
+	main_tell_desk(m);
+}
+
 static void begin_reload(struct main_process *m, bool for_desk);
 
 /* `next`: NULL when it could not be read at all. */
@@ -208,6 +218,7 @@ static void end_reload(struct main_process *m, struct loaded *next)
 	else
 		log_line(
 		    LOG_LEVEL_INFO, "reloaded: %u clients, %u devices", m->clients, m->devices);
+	note_reload(m, fault != 0);
 	notify_manager("READY=1");
 	if (for_desk)
 		tell_desk(m, fault, fault == 0 ? "" : why);

@@ -182,12 +182,17 @@ struct message_outcome {
 	uint8_t without; /* layers of its sandbox, by bit */
 };
 
-/* What the daemon does without, when it is ready and when that changes. */
+/* How the daemon is, when it is ready and when that changes. */
 struct message_status {
-	uint8_t without; /* layers of all sandboxes, by bit */
-	uint8_t guard;   /* enum control_guard */
-	uint8_t shield;  /* enum control_shield */
-	uint8_t intake;  /* enum control_intake */
+	uint8_t without;     /* layers of all sandboxes, by bit */
+	uint8_t guard;       /* enum control_guard */
+	uint8_t shield;      /* enum control_shield */
+	uint8_t intake;      /* enum control_intake */
+	uint8_t roles;       /* that run, by bit */
+	uint8_t silent;      /* of those: one of the role does not answer */
+	bool reload_refused; /* the last one */
+	uint32_t reloads, reloads_refused;
+	int64_t started_s, reloaded_s; /* since the Unix epoch; 0: not yet */
 };
 
 /* serverStart, before the first configuration is handed out, and serverStop, after the keeper has

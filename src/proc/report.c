@@ -108,6 +108,7 @@ void report_verdict(struct report *r, enum verdict v, const struct knock *k,
 		return;
 	if (!may_log(r, v, k)) {
 		r->suppressed[v]++;
+		r->counters->counts[COUNT_LOG_LINES]++;
 		return;
 	}
 	take_count(suppressed, &r->suppressed[v]);
@@ -122,6 +123,7 @@ bool report_ended(struct report *r, char suppressed[static REPORT_COUNT_BYTES])
 		return false;
 	if (!rate_take(&r->ended, now) || !rate_take(&r->all, now)) {
 		r->ended_suppressed++;
+		r->counters->counts[COUNT_LOG_LINES]++;
 		return false;
 	}
 	take_count(suppressed, &r->ended_suppressed);
