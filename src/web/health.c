@@ -91,8 +91,8 @@ static void firewall(struct rows *r)
 static void guard(struct rows *r)
 {
 	static const char *const states[CONTROL_GUARDS] = {"off", "good", "bad"};
-	static const char *const says[CONTROL_GUARDS] = {"none: ports are as open as the host "
-	                                                 "leaves them while the daemon is down",
+	static const char *const says[CONTROL_GUARDS] = {
+	    "none: nothing keeps ports shut while the daemon is down",
 	    "keeps ports shut while the daemon is down", "it was there, and is gone"};
 	uint64_t value = stats_value(r->stats, CONTROL_GUARD);
 

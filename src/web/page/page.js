@@ -105,8 +105,8 @@ function createGrant(data) {
 	const ports = data.ports.map(portText).join(", ") + (data.more ? ", …" : "");
 	return make("tr", {}, who(data), make("td", {class: "wide"}, data.address),
 		make("td", {}, ports || "–"),
-		make("td", {class: "num"}, make("span", {class: "time"}),
-			make("span", {class: "left", "aria-hidden": "true"}, make("span"))));
+		make("td", {class: "num"}, make("span", {class: "left", "aria-hidden": "true"}, make("span")),
+			make("span", {class: "time"})));
 }
 
 function updateGrant(row, data) {
@@ -184,7 +184,8 @@ function createChart([kind, name]) {
 		make("figcaption", {}, make("span", {class: "sum"}, "–"),
 			make("span", {class: "name"}, name), make("span", {class: "most"})),
 		svg("svg", {viewBox: "0 0 240 64", preserveAspectRatio: "none", role: "img"},
-			svg("line", {class: "base", x1: 0, x2: 240, y1: 63.5, y2: 63.5}), ...bars),
+			svg("g", {"aria-hidden": "true"}, ...bars,
+				svg("line", {class: "base", x1: 0, x2: 240, y1: 63.5, y2: 63.5}))),
 		make("div", {class: "axis", "aria-hidden": "true"}, make("span", {}, "60 min ago"),
 			make("span", {}, "now")));
 	return figure;
@@ -199,7 +200,7 @@ function updateChart(figure, counts, now) {
 	say(figure.querySelector(".most"), most > 0 ? `at most ${number.format(most)}/min` : "");
 	const name = figure.querySelector(".name").textContent;
 	figure.querySelector("svg").setAttribute("aria-label", known.length
-		? `${name}: ${number.format(sum)} in the last ${known.length} minutes, ` +
+		? `${name}: ${number.format(sum)} in the last ${known.length === 1 ? "minute" : `${known.length} minutes`}, ` +
 			`at most ${number.format(most)} in a minute` : `${name}: nothing is known yet`);
 	figure.querySelectorAll("rect").forEach((bar, i) => {
 		const n = counts[i];
@@ -248,7 +249,7 @@ function showState(state, text, problem) {
 function showFacts(data) {
 	const facts = [];
 	if (data.configured_clients !== undefined)
-		facts.push(`${number.format(data.configured_clients + (data.configured_devices ?? 0))} configured`);
+		facts.push(`${number.format(data.configured_clients + (data.configured_devices ?? 0))} clients configured`);
 	if (data.started_s)
 		facts.push(`up since ${exact.format(new Date(data.started_s * 1000)).replace(/:\d\d$/, "")}`);
 	facts.push(`version ${data.version}`);
