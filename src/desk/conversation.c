@@ -72,18 +72,68 @@ void conversation_progress(struct conversation *c)
 	c->until_ns = clock_boot_ns() + PATIENCE_NS;
 }
 
-static bool is_allowed(const struct desk *d, int fd)
+struct conversation *conversation_next(struct desk *d)
+{
+	struct conversation *viewer = NULL;
+
+	for (int i = 0; i < DESK_CONVERSATIONS; i++) {
+		struct conversation *c = &d->conversations[i];
+
+		if (c->state == CONVERSATION_QUEUED && !c->viewer)
+			return c;
+		if (c->state == CONVERSATION_QUEUED)
+			viewer = c;
+	}
+	return viewer;
+}
+
+void conversation_end_viewer(struct desk *d)
+{
+	struct conversation *c = conversation_in(d, CONVERSATION_SHOWN);
+
+	if (c != NULL && c->viewer)
+		conversation_end_with_fault(
+		    c, CONTROL_FAULT_FAILED, "somebody else has asked; try again");
+}
+
+bool conversation_may_ask(const struct conversation *c, enum control_type type)
+{
+	return !c->viewer || type == CONTROL_SESSIONS || type == CONTROL_STATS;
+}
+
+/* What somebody may who has connected. */
+enum rights { RIGHTS_NONE, RIGHTS_VIEWER, RIGHTS_ALL };
+
+static enum rights rights_of(const struct desk *d, int fd)
 {
 	struct ucred who = {0};
 	socklen_t size = sizeof who;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
-	       (who.uid == 0 || who.uid == d->allowed_uid);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+		return RIGHTS_NONE;
+	if (who.uid == 0 || who.uid == d->allowed_uid)
+		return RIGHTS_ALL;
+	return who.uid == d->viewer_uid ? RIGHTS_VIEWER : RIGHTS_NONE;
 }
 
-static void begin(struct conversation *c, struct desk *d, int fd, void (*ready)(void *))
+/* A place for one with such rights, or NULL. */
+static struct conversation *place_for(struct desk *d, enum rights rights)
 {
-	*c = (struct conversation){.desk = d, .state = CONVERSATION_OPEN};
+	int viewers = 0;
+
+	for (int i = 0; i < DESK_CONVERSATIONS; i++)
+		viewers +=
+		    d->conversations[i].state != CONVERSATION_FREE && d->conversations[i].viewer;
+	return rights == RIGHTS_VIEWER && viewers >= DESK_VIEWERS
+	           ? NULL
+	           : conversation_in(d, CONVERSATION_FREE);
+}
+
+static void begin(
+    struct conversation *c, struct desk *d, int fd, enum rights rights, void (*ready)(void *))
+{
+	*c = (struct conversation){
+	    .desk = d, .state = CONVERSATION_OPEN, .viewer = rights == RIGHTS_VIEWER};
 	c->source = (struct loop_source){.fd = fd, .ready = ready, .context = c};
 	conversation_progress(c);
 	loop_add(&d->process.loop, &c->source);
@@ -93,13 +143,16 @@ static void begin(struct conversation *c, struct desk *d, int fd, void (*ready)(
 void conversation_accept(struct desk *d, void (*ready)(void *conversation))
 {
 	int fd = accept4(d->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct conversation *c = conversation_in(d, CONVERSATION_FREE);
 	struct control_record refusal;
+	struct conversation *c;
+	enum rights rights;
 
 	if (fd < 0)
 		return;
-	if (is_allowed(d, fd) && c != NULL) {
-		begin(c, d, fd, ready);
+	rights = rights_of(d, fd);
+	c = place_for(d, rights);
+	if (rights != RIGHTS_NONE && c != NULL) {
+		begin(c, d, fd, rights, ready);
 		return;
 	}
 	refusal = c != NULL ? control_error_of(CONTROL_FAULT_PERMISSION, "this is for root")

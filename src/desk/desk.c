@@ -103,6 +103,7 @@ bool desk_begin(void *context, const struct message_begin *m, struct message_fds
 	d->health = (struct loop_source){-1, health_ready, d};
 	d->tick = (struct loop_source){timer_open(), check_times, d};
 	d->allowed_uid = m->control_uid;
+	d->viewer_uid = m->viewer_uid;
 	return d->doormen_counters != NULL && d->keeper_counters != NULL && d->tick.fd >= 0 &&
 	       loop_add(&d->process.loop, &d->tick) && loop_add(&d->process.loop, &d->control) &&
 	       process_open_peer(&d->process, &d->keeper, ROLE_KEEPER, fds);

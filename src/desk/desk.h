@@ -11,6 +11,7 @@
 #include "proc/sandbox.h"
 
 #define DESK_CONVERSATIONS 16
+#define DESK_VIEWERS       2 /* of them, for who may only look */
 
 enum conversation_state {
 	CONVERSATION_FREE,
@@ -26,6 +27,7 @@ struct conversation {
 	struct desk *desk;
 	struct loop_source source;
 	enum conversation_state state;
+	bool viewer;      /* may only look, and gives way to those who may more */
 	bool awaits_room; /* to be told more; otherwise what can be read is its end */
 	size_t stats_sent;
 	int64_t until_ns; /* CLOCK_BOOTTIME; it is ended when nothing has come of it by then */
@@ -43,6 +45,7 @@ struct desk {
 	const struct kernel_shield_counts *shield_counts; /* NULL: no program counts */
 	struct snapshot config;
 	uid_t allowed_uid;
+	uid_t viewer_uid; /* 0: nobody */
 	struct conversation conversations[DESK_CONVERSATIONS];
 	struct message_status status; /* as main has told it */
 	bool reload_asked;            /* of main, which has not done it yet */
@@ -65,6 +68,12 @@ MESSAGES_TO_DESK(MESSAGE_DECLARE)
 void conversation_accept(struct desk *d, void (*ready)(void *conversation));
 /* The one in that state, or NULL. */
 struct conversation *conversation_in(struct desk *d, enum conversation_state state);
+/* Whose turn it is to get sessions, of those who wait; NULL: nobody waits. */
+struct conversation *conversation_next(struct desk *d);
+/* Ends the viewer that gets sessions, if one does, so that somebody who may more need not wait. */
+void conversation_end_viewer(struct desk *d);
+/* Whether it may ask for that. */
+bool conversation_may_ask(const struct conversation *c, enum control_type type);
 void conversation_end(struct conversation *c);
 void conversation_end_with_fault(
     struct conversation *c, enum control_fault fault, const char *text);

@@ -139,7 +139,7 @@ void request_show_sessions(struct desk *d)
 			if (d->keeper_asked || c->state == CONVERSATION_SHOWN)
 				return;
 		}
-		c = conversation_in(d, CONVERSATION_QUEUED);
+		c = conversation_next(d);
 		if (c == NULL)
 			return;
 		c->state = CONVERSATION_SHOWN;
@@ -212,13 +212,22 @@ bool desk_take_reload_done(void *context, const struct message_text *m, struct m
 
 /* --- */
 
+static void queue(struct conversation *c)
+{
+	if (!c->viewer)
+		conversation_end_viewer(c->desk);
+	c->state = CONVERSATION_QUEUED;
+}
+
 void request_serve(struct conversation *c, enum control_type type)
 {
 	conversation_progress(c);
 	if (c->desk->config.header == NULL)
 		conversation_end_with_fault(c, CONTROL_FAULT_FAILED, "still starting; try again");
+	else if (!conversation_may_ask(c, type))
+		conversation_end_with_fault(c, CONTROL_FAULT_PERMISSION, "this is for root");
 	else if (type == CONTROL_SESSIONS)
-		c->state = CONVERSATION_QUEUED;
+		queue(c);
 	else if (type == CONTROL_STATS)
 		request_show_stats(c);
 	else

@@ -7,8 +7,10 @@
 #include "echoip/listen.h"
 #include "echoip/options.h"
 #include "echoip/pem.h"
-#include "echoip/sandbox.h"
 #include "echoip/server.h"
+#include "http/sandbox.h"
+
+static const struct sandbox_program echoip = {.user = "postern-echoip"};
 
 /* Before the first descriptor is opened: these are dealt with by the loop, or not at all. */
 static void signals_block(void)
@@ -39,7 +41,7 @@ static int serve(const struct options *o)
 	code = listen_all(&listeners, o);
 	if (code != EXIT_DONE)
 		goto out;
-	code = user_become(o->user);
+	code = user_become(&echoip, o->user);
 	if (code != EXIT_DONE)
 		goto out;
 	opened = true;
@@ -48,13 +50,13 @@ static int serve(const struct options *o)
 		goto out;
 	}
 	pem_forget(&pem);
-	if (!sandbox_close(o->best)) {
+	if (!sandbox_close(&echoip, o->best)) {
 		code = EXIT_FAILED;
 		goto out;
 	}
 	notify_manager(
-	    sandbox_without_filter() ? "READY=1\nSTATUS=Serving, without seccomp" : "READY=1");
-	log_line(LOG_LEVEL_INFO, "ready%s", sandbox_without_filter() ? ", without seccomp" : "");
+	    *sandbox_left_out() != '\0' ? "READY=1\nSTATUS=Serving, without seccomp" : "READY=1");
+	log_line(LOG_LEVEL_INFO, "ready%s", sandbox_left_out());
 	code = server_run(&server) ? EXIT_DONE : EXIT_FAILED;
 	notify_manager("STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping");

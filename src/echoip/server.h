@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
-#include "echoip/crowd.h"
 #include "echoip/listen.h"
 #include "echoip/options.h"
 #include "echoip/pem.h"
+#include "http/crowd.h"
 
 struct MHD_Daemon;
 

@@ -1,6 +1,7 @@
 #include "main/control_socket.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+
+#define VIEWER_USER "postern-web"
 
 static int refuse_path(const char *path, const char *why)
 {
@@ -48,12 +51,37 @@ static bool is_answered(const struct sockaddr_un *where)
 	return answered;
 }
 
-int control_socket_open(const char *path)
+struct viewer control_viewer(void)
+{
+	const struct passwd *user = getpwnam(VIEWER_USER);
+
+	if (user == NULL || user->pw_uid == 0 || user->pw_gid == 0)
+		return (struct viewer){0};
+	return (struct viewer){user->pw_uid, user->pw_gid};
+}
+
+/* The socket gets the group by which it is made: that takes CAP_SETGID alone, which the daemon
+ * needs anyway, and there is no moment at which it has another one. */
+static int bind_for(int fd, const struct sockaddr_un *where, const struct viewer *viewer)
+{
+	gid_t own = getegid();
+	bool shared = viewer->uid != 0 && setegid(viewer->gid) == 0;
+	mode_t mask = umask(shared ? 0117 : 0177);
+	int bound = bind(fd, (const struct sockaddr *)where, sizeof *where), saved = errno;
+
+	umask(mask);
+	if (shared && setegid(own) != 0)
+		bound = -1;
+	else
+		errno = saved;
+	return bound;
+}
+
+int control_socket_open(const char *path, const struct viewer *viewer)
 {
 	struct sockaddr_un where = {.sun_family = AF_UNIX};
 	struct stat st;
-	mode_t mask;
-	int fd, bound;
+	int fd;
 
 	if (strlen(path) >= sizeof where.sun_path)
 		return refuse_path(path, "the path is too long");
@@ -69,10 +97,7 @@ int control_socket_open(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return refuse_place(path, errno);
-	mask = umask(0177);
-	bound = bind(fd, (const struct sockaddr *)&where, sizeof where);
-	umask(mask);
-	if (bound != 0 || listen(fd, 16) != 0) {
+	if (bind_for(fd, &where, viewer) != 0 || listen(fd, 16) != 0) {
 		int saved = errno;
 
 		close(fd);

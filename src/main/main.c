@@ -264,8 +264,10 @@ int role_main(const struct main_options *options)
 		log_event(LOG_LEVEL_ERROR, "cannot make the state directory", "path",
 		    options->state_dir, "error", strerror(errno), "remedy",
 		    "a folder that can be written: --state-dir, or a tmpfs mounted there", NULL);
-	else
-		m.control = control_socket_open(options->control);
+	else {
+		m.viewer = control_viewer();
+		m.control = control_socket_open(options->control, &m.viewer);
+	}
 	if (m.control < 0) {
 		loaded_free(loaded);
 		return fail(&retry, false, EXIT_FAILED);

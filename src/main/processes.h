@@ -6,6 +6,7 @@
 #include "ctl/control.h"
 #include "main/audit.h"
 #include "main/cgroups.h"
+#include "main/control_socket.h"
 #include "main/hint_maker.h"
 #include "main/kernel_shield.h"
 #include "main/ladder.h"
@@ -71,6 +72,7 @@ struct main_process {
 	struct audit audit;
 	struct asker asker, next_asker, desk_asker; /* of the reload under way, or the last one */
 	int control;                                /* listener */
+	struct viewer viewer;
 	struct socket_store store;
 	int firewall; /* netlink socket of the keeper's, which owns our rules; -1: none */
 	struct loop_source lease; /* connection to the guard that shares it; fd -1: there is none */

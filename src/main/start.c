@@ -146,6 +146,7 @@ static bool introduce(struct main_process *m, const struct identity who[static R
     const struct settings *settings, const struct inherited *in, const struct replay_start *replay)
 {
 	struct message_begin begin = {.control_uid = getuid(),
+	    .viewer_uid = m->viewer.uid,
 	    .openspa = settings->openspa.enabled,
 	    .firewall = (enum conf_firewall)settings->firewall,
 	    .doormen = (uint8_t)m->doormen,

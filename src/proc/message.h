@@ -156,6 +156,7 @@ struct message_empty {
  * rule journal, are there when they are needed. */
 struct message_begin {
 	uid_t control_uid;           /* desk: who may ask, besides root */
+	uid_t viewer_uid;            /* desk: who may look, and no more; 0: nobody */
 	bool openspa;                /* doorman, keeper: libcrypto is made ready before, too */
 	enum conf_firewall firewall; /* keeper: opened before the sandbox closes */
 	uint32_t patience_ms; /* keeper: the most that a runner which is well takes to answer */

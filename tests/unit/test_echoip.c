@@ -10,8 +10,8 @@
 #include "base/secret.h"
 #include "echoip/accesslog.h"
 #include "echoip/answers.h"
-#include "echoip/crowd.h"
 #include "echoip/forwarded.h"
+#include "http/crowd.h"
 
 #define NOW 1795255200000000000LL /* 2026-11-21T10:00:00Z */
 

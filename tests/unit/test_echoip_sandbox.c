@@ -23,8 +23,8 @@
 #include <cmocka.h>
 
 #include "base/exit.h"
-#include "echoip/sandbox.h"
 #include "emulated.h"
+#include "http/sandbox.h"
 #include "layers.h"
 
 #ifdef SYS_mmap2
@@ -32,6 +32,8 @@
 #else
 #define MMAP SYS_mmap
 #endif
+
+static const struct sandbox_program echoip = {.user = "postern-echoip"};
 
 enum end { ENDED, REFUSED, GOES_ON };
 
@@ -107,7 +109,7 @@ static int status_of(const struct call *call, bool closed)
 
 	if (pid == 0) {
 		errno = 0;
-		if (closed && !sandbox_close(true))
+		if (closed && !sandbox_close(&echoip, true))
 			_exit(9);
 		syscall(call->number, call->a[0], call->a[1], call->a[2], 0L, 0L, 0L);
 		_exit(errno == EPERM ? 1 : 0);
@@ -194,9 +196,9 @@ static void the_user_alone(void **state)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			_exit(!sandbox_limits(10) || user_become(NULL) != EXIT_DONE ? 9
-			      : acts[i]()                                           ? 1
-			                                                            : 0);
+			_exit(!sandbox_limits(10) || user_become(&echoip, NULL) != EXIT_DONE ? 9
+			      : acts[i]()                                                    ? 1
+			                                                                     : 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (status != 0)
 			fail_msg("act %zu: status %x", i, status);

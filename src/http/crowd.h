@@ -1,6 +1,6 @@
 /* Everybody who is connected: how many from where, and who has been silent for too long. */
-#ifndef ECHOIP_CROWD_H
-#define ECHOIP_CROWD_H
+#ifndef HTTP_CROWD_H
+#define HTTP_CROWD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "echoip/sandbox.h"
+#include "http/sandbox.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,11 +18,11 @@
 #include "base/filters.h"
 #include "base/log.h"
 #include "base/unused_uids.h"
+#include "http/landlock.h"
 
-#define DEFAULT_USER    "postern-echoip"
 #define DESCRIPTORS_OWN 64 /* listeners, epoll, timer, signals, standard streams */
 
-static bool without_filter;
+static bool without_filter, without_landlock;
 
 static bool limit_is_set(int result, const char *what)
 {
@@ -45,27 +46,28 @@ bool sandbox_limits(uint32_t connections)
 	           "descriptors to what --max-connections needs");
 }
 
-static bool find_unused(uid_t *uid, gid_t *gid)
+static bool find_unused(const char *user, uid_t *uid, gid_t *gid)
 {
 	for (uid_t id = UNUSED_UID_LAST; id >= UNUSED_UID_FIRST; id--) {
 		if (getpwuid(id) == NULL && getgrgid(id) == NULL) {
 			*uid = id;
 			*gid = id;
-			log_line(LOG_LEVEL_WARN,
-			    "there is no user " DEFAULT_USER ": running as unused uid %u", id);
+			log_line(LOG_LEVEL_WARN, "there is no user %s: running as unused uid %u",
+			    user, id);
 			return true;
 		}
 	}
-	log_line(LOG_LEVEL_ERROR, "there is no user " DEFAULT_USER " and no unused uid");
+	log_line(LOG_LEVEL_ERROR, "there is no user %s and no unused uid", user);
 	return false;
 }
 
-static bool find_user(const char *name, uid_t *uid, gid_t *gid)
+static bool find_user(
+    const struct sandbox_program *program, const char *name, uid_t *uid, gid_t *gid)
 {
-	const struct passwd *entry = getpwnam(name != NULL ? name : DEFAULT_USER);
+	const struct passwd *entry = getpwnam(name != NULL ? name : program->user);
 
 	if (entry == NULL && name == NULL)
-		return find_unused(uid, gid);
+		return find_unused(program->user, uid, gid);
 	if (entry == NULL) {
 		log_event(LOG_LEVEL_ERROR, "there is no such user", "user", name, NULL);
 		return false;
@@ -100,14 +102,14 @@ static int stay(const char *name)
 	return EXIT_FAILED;
 }
 
-int user_become(const char *name)
+int user_become(const struct sandbox_program *program, const char *name)
 {
 	uid_t uid = 0;
 	gid_t gid = 0;
 
 	if (geteuid() != 0)
 		return stay(name);
-	if (!find_user(name, &uid, &gid))
+	if (!find_user(program, name, &uid, &gid))
 		return EXIT_CONFIG;
 	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0) {
@@ -128,8 +130,9 @@ int user_become(const char *name)
 #if SANITIZED || !SANDBOXED
 /* A debugger looks into this process's memory, and a sanitizer starts a process that does, when it
  * ends. */
-bool sandbox_close(bool best)
+bool sandbox_close(const struct sandbox_program *program, bool best)
 {
+	(void)program;
 	(void)best;
 	if (SANDBOXED)
 		log_line(LOG_LEVEL_WARN, "built with a sanitizer: no sandbox");
@@ -180,7 +183,20 @@ static const int refused[] = {
 #endif
 };
 
-static int filter_fill(scmp_filter_ctx filter)
+/* To reach the control socket. Where a filter does not see which socket is asked for, it is of any
+ * kind: Landlock and the unit stand behind it. */
+static int allow_to_ask(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp control[] = {SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+	    SCMP_A1(SCMP_CMP_EQ, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
+	int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+
+	return failed != 0 ? failed
+	                   : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+	                         HIDDEN_ARGUMENTS ? 0 : 2, control);
+}
+
+static int filter_fill(scmp_filter_ctx filter, bool asks)
 {
 	const unsigned int exec = PROT_EXEC;
 	const struct {
@@ -215,17 +231,18 @@ static int filter_fill(scmp_filter_ctx filter)
 	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && failed == 0; i++)
 		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < sizeof refused / sizeof *refused && failed == 0; i++)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+		if (!asks || refused[i] != SCMP_SYS(socket))
+			failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 	for (size_t i = 0; i < sizeof narrow / sizeof *narrow && failed == 0; i++)
 		failed = seccomp_rule_add_array(
 		    filter, SCMP_ACT_ALLOW, narrow[i].call, narrow[i].count, narrow[i].arguments);
-	return failed;
+	return failed == 0 && asks ? allow_to_ask(filter) : failed;
 }
 
-static bool filter_load(void)
+static bool filter_load(bool asks)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int failed = filter == NULL ? -ENOMEM : filter_fill(filter);
+	int failed = filter == NULL ? -ENOMEM : filter_fill(filter, asks);
 
 	if (failed == 0)
 		failed = seccomp_load(filter);
@@ -236,27 +253,51 @@ static bool filter_load(void)
 	return failed == 0;
 }
 
-/* Only where there are none: one that fails is no reason to go without. */
-static bool go_without(int err, bool best)
+/* Only where there is none: one that fails is no reason to go without. */
+static bool go_without(const char *layer, const char *option, int err, bool best)
 {
-	without_filter = best;
+	char remedy[160];
+
+	snprintf(remedy, sizeof remedy,
+	    "a kernel with %s=y, and in a container a filter that lets %s by; or --sandbox best, "
+	    "to go on without it",
+	    option, layer);
 	if (best)
 		log_event(LOG_LEVEL_WARN,
-		    "going on without a layer of the sandbox that is missing here", "layer",
-		    "seccomp", "error", strerror(err), "so",
-		    "only its user limits what the service may call", NULL);
+		    "going on without a layer of the sandbox that is missing here", "layer", layer,
+		    "error", strerror(err), "so", "only what is left limits the service", NULL);
 	else
-		log_event(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer",
-		    "seccomp", "error", strerror(err), "remedy",
-		    "a kernel with CONFIG_SECCOMP_FILTER=y, and in a container a filter that lets "
-		    "seccomp by; or --sandbox best, to go on without it",
-		    NULL);
+		log_event(LOG_LEVEL_ERROR, "a layer of the sandbox is missing here", "layer", layer,
+		    "error", strerror(err), "remedy", remedy, NULL);
 	return best;
 }
 
-bool sandbox_close(bool best)
+static bool close_files(const struct sandbox_program *program, bool best)
+{
+	int lacking = program->landlock ? landlock_lacking() : 0;
+
+	if (!program->landlock)
+		return true;
+	without_landlock = lacking != 0;
+	if (lacking != 0)
+		return go_without("Landlock", "CONFIG_SECURITY_LANDLOCK", lacking, best);
+	if (landlock_close())
+		return true;
+	log_event(LOG_LEVEL_ERROR, "cannot close the file system", "error", strerror(errno), NULL);
+	return false;
+}
+
+static bool close_calls(const struct sandbox_program *program, bool best)
 {
 	int lacking = filters_lacking();
+
+	without_filter = lacking != 0;
+	return lacking != 0 ? go_without("seccomp", "CONFIG_SECCOMP_FILTER", lacking, best)
+	                    : filter_load(program->asks);
+}
+
+bool sandbox_close(const struct sandbox_program *program, bool best)
+{
 	const struct rlimit none = {0, 0};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
@@ -265,11 +306,14 @@ bool sandbox_close(bool best)
 		return false;
 	}
 	return limit_is_set(setrlimit(RLIMIT_NPROC, &none), "processes") &&
-	       (lacking != 0 ? go_without(lacking, best) : filter_load());
+	       close_files(program, best) && close_calls(program, best);
 }
 #endif
 
-bool sandbox_without_filter(void)
+const char *sandbox_left_out(void)
 {
-	return without_filter;
+	return without_filter && without_landlock ? ", without Landlock and seccomp"
+	       : without_filter                   ? ", without seccomp"
+	       : without_landlock                 ? ", without Landlock"
+	                                          : "";
 }

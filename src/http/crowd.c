@@ -1,4 +1,4 @@
-#include "echoip/crowd.h"
+#include "http/crowd.h"
 
 #include "base/secret.h"
 
