@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <linux/landlock.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -87,11 +88,13 @@ enum finding connections_judge(uint64_t count, uint64_t most)
 static bool read_number(const char *path, uint64_t *out)
 {
 	FILE *file = fopen(path, "re");
-	bool ok = file != NULL && fscanf(file, "%20" SCNu64, out) == 1;
+	char text[32] = "", *end = text;
 
+	if (file != NULL && fgets(text, sizeof text, file) != NULL)
+		*out = strtoull(text, &end, 10);
 	if (file != NULL)
 		fclose(file);
-	return ok;
+	return end != text;
 }
 
 void doctor_connections(struct doctor *d)

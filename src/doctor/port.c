@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,23 +12,42 @@
 #define SOCKETS_MOST 64
 #define OWNER_BYTES  64
 
+#define FIELDS_BEFORE_INODE 7 /* behind the port */
+
 /* Those at one port, by their inodes. */
 struct sockets {
 	uint64_t inode[SOCKETS_MOST];
 	size_t count;
 };
 
+/* "SLOT: ADDRESS:PORT REMOTE STATE QUEUES TIMER RETRANSMITS UID TIMEOUT INODE ...", the port in
+ * hexadecimal. False for a line of another form, such as the heading. */
+static bool read_socket(const char *line, uint16_t *port, uint64_t *inode)
+{
+	const char *at = strchr(line, ':'); /* behind the slot */
+	char *end;
+
+	at = at == NULL ? NULL : strchr(at + 1, ':');
+	if (at == NULL)
+		return false;
+	*port = (uint16_t)strtoul(at + 1, &end, 16);
+	for (int i = 0; i < FIELDS_BEFORE_INODE && *end == ' '; i++) {
+		end += strspn(end, " ");
+		end += strcspn(end, " ");
+	}
+	*inode = strtoull(end, NULL, 10);
+	return *inode != 0;
+}
+
 static void find_sockets(struct sockets *all, const char *list, uint16_t port)
 {
 	FILE *file = fopen(list, "re");
-	unsigned int number;
-	uint64_t inode;
 	char line[512];
+	uint64_t inode;
+	uint16_t number;
 
 	while (file != NULL && all->count < SOCKETS_MOST && fgets(line, sizeof line, file) != NULL)
-		if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%4X %*s %*s %*s %*s %*s %*s %*s %20" SCNu64,
-		        &number, &inode) == 2 &&
-		    number == port)
+		if (read_socket(line, &number, &inode) && number == port)
 			all->inode[all->count++] = inode;
 	if (file != NULL)
 		fclose(file);

@@ -13,11 +13,12 @@
 
 struct unit {
 	const char *name;
-	const char *so; /* when it does not start with the machine */
+	const char *so; /* when it does not start with the machine; NULL: it need not */
 };
 
 static const struct unit units[] = {{"posternd.service", "after the next boot nobody can knock"},
-    {"postern-guard.service", "at the next boot the ports are open until the daemon runs"}};
+    {"postern-guard.service", "at the next boot the ports are open until the daemon runs"},
+    {"postern-web.service", NULL}, {"postern-echoip.service", NULL}};
 
 /* Of `systemctl show`; "" when it is not there. */
 static const char *value_of(const char *shown, const char *key, char value[static VALUE_BYTES])
@@ -93,6 +94,8 @@ static void check_unit(struct doctor *d, const struct unit *u)
 		    &d->report, FINDING_UNKNOWN, NULL, "systemctl does not tell of %s", u->name);
 		return;
 	}
+	if (u->so == NULL && !is(shown, "UnitFileState", "enabled"))
+		return;
 	if (is(shown, "LoadState", "not-found")) {
 		report_say(&d->report, FINDING_WARNING,
 		    "install the units, or start it another way", "there is no %s", u->name);

@@ -324,12 +324,12 @@ class ToldTest(StatsWorldTest):
         for family in FAMILIES:
             forger = Forger(self.client, self.address(family), KNOCK_PORT)
             self.addCleanup(forger.close)
-            with Flood(forger, [junk() for _ in range(50)], [self.address(family, self.client)], 2000):
+            with Flood(forger, [b"\x01" * 164], [self.address(family, self.client)], 2000):
                 attacked = self.postern("stats")
             self.assertRegex(attacked, r"^UNDER ATTACK: [\d,]+ datagrams a second are refused,\n"
-                                       r"  most as bad_seal \(not sealed for this server\)\.\n")
+                                       r"  most as bad_size \(datagram of the wrong size\)\.\n")
         self.assertRegex(self.postern("stats", "--over", "0s"),
-                         r"^Since the start [\d,]+ datagrams were refused,\n  most as bad_seal")
+                         r"^Since the start [\d,]+ datagrams were refused,\n  most as bad_size")
         for text in (quiet, attacked):
             self.assertLessEqual(max(map(len, text.splitlines())), 80)
 
