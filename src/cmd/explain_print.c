@@ -20,6 +20,7 @@ const char *explain_subject(char out[static EXPLAIN_SUBJECT_BYTES], const struct
 		line_add(&l, " port %u", p->from_port);
 	line_add(&l, " to %s port %u, coming in by ", addr_text(&p->meant, target), p->meant_port);
 	cause_add_name(&l, p->in.name);
+	line_add(&l, ",");
 	return out;
 }
 
@@ -114,9 +115,9 @@ static void print_doubts(const struct explain_answer *a)
 
 		line_add(&l, "  %s by ", meaning(w->doubts[i].code));
 		cause_add(&l, &a->x->rules, &w->doubts[i].cause);
-		line_add(&l, ": nobody can tell beforehand what becomes of \"");
+		line_add(&l, ": what \"");
 		cause_add_name(&l, w->doubts[i].what);
-		line_add(&l, "\"");
+		line_add(&l, "\" comes to cannot be told beforehand");
 		puts(text);
 	}
 	if (w->more_doubts)

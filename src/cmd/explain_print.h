@@ -16,7 +16,7 @@ struct explain_answer {
 };
 
 void explain_print(const struct explain_answer *a);
-/* "a new TCP connection from 203.0.113.7 to 192.0.2.1 port 22, by eth0" */
+/* "a new TCP connection from 203.0.113.7 to 192.0.2.1 port 22, coming in by eth0," */
 #define EXPLAIN_SUBJECT_BYTES 256
 const char *explain_subject(char out[static EXPLAIN_SUBJECT_BYTES], const struct packet *p);
 /* Why, and what can be done. "" where there is nothing to say. */

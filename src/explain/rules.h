@@ -81,8 +81,8 @@ const struct rules_set *rules_set_named(
 /* Whether a table's chains are out of force. */
 bool rules_dormant(const struct rules *r, uint8_t family, const char *table);
 
-/* Everything, as it was at one time. 0 or a negative errno, -EINTR: it changed again and again
- * while it was read. */
+/* Everything, as it was at one time. 0 or a negative errno, -EOPNOTSUPP: this
+ * kernel has none, -EINTR: it changed again and again while it was read. */
 int rules_read(struct rules *r, struct nft_link *l);
 
 #endif

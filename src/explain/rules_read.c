@@ -49,6 +49,9 @@ static int read_once(struct reading *reading, struct nft_link *l)
 	uint32_t before;
 	int err = ask_generation(reading, l);
 
+	/* Nobody there who knows of nf_tables. */
+	if (err == -EINVAL)
+		err = -EOPNOTSUPP;
 	before = reading->generation;
 	for (size_t i = 0; err == 0 && i < sizeof kinds / sizeof *kinds; i++) {
 		nft_ask_start(l, kinds[i], NFPROTO_UNSPEC, NLM_F_DUMP);

@@ -7,6 +7,8 @@ kinds and of many hands, and what --trace says is the kernel's own word.
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 
 from daemon import program
@@ -450,6 +452,37 @@ class ExplainRulesTest(WorldTest):
         self.assertNotRegex(done.stdout, rb"[\x00-\x09\x0b-\x1f\x7f]")
         self.assertIn(rb"\x1b[31m", done.stdout)
         self.assertIn("chain input", self.server.run("nft", "list", "ruleset"))
+
+    def test_a_name_that_would_be_a_command(self):
+        """nft makes one text of its words; the kernel takes any bytes for a name."""
+        self.server.nft("table inet a { chain input { }; }")
+        self.put_dropping_chain(b"a input; add table inet harmed; list chain inet a", b"input")
+        told = self.explain(self.address(4, self.client), 2222)
+        self.assertEqual((told["code"], told["by"]["chain"]), (DROPPED, "input"))
+        self.assertNotIn("rule", told["by"])
+        self.assertNotIn("table inet harmed\n", self.server.run("nft", "list", "tables") + "\n")
+
+    def put_dropping_chain(self, table, chain):
+        """By netlink, field by field."""
+        def put(kind, value):
+            return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+        def message(kind, *attributes, flags=0):
+            body = struct.pack(">BBH", 0 if kind < 0x100 else 1, 0, 10 if kind < 0x100 else 0) + b"".join(attributes)
+            return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, 1, 0) + body
+
+        create = {"flags": 0x400}  # NLM_F_CREATE
+        where = put(1, table + b"\0")
+        hook = put(4 | 0x8000, put(1, struct.pack(">I", 1)) + put(2, struct.pack(">i", 5)))
+        verdict = put(2 | 0x8000, put(2 | 0x8000, put(1, struct.pack(">I", 0))))
+        drop = put(1 | 0x8000, put(1, b"immediate\0") + put(2 | 0x8000, put(1, struct.pack(">I", 0)) + verdict))
+        batch = message(0x10) + message(0xa00, where, **create) + \
+            message(0xa03, where, put(3, chain + b"\0"), hook, put(7, b"filter\0"), **create) + \
+            message(0xa06, where, put(2, chain + b"\0"), put(4 | 0x8000, drop), **create) + message(0x11)
+        with self.server.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as s:
+            s.bind((0, 0))
+            s.send(batch)
+        self.assertIn(table.decode(), self.server.run("nft", "list", "tables"))
 
     def test_bad_questions(self):
         for words, code, message in (
