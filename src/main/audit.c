@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "proc/child.h"
 
-#define BUFFER_BYTES (1 << 20)
-#define TOLD_RATE    500 /* lines a second: a keeper that keeps to its limits tells less */
+#define BUFFER_BYTES (1 << 18) /* some hundred lines */
+#define TOLD_RATE    500       /* lines a second: a keeper that keeps to its limits tells less */
 #define TOLD_BURST   5000
 #define START_NS     (5 * NS_PER_SECOND)
 #define STARTS_BURST 3
