@@ -195,7 +195,8 @@ bool audit_take(struct audit *a, const struct message_audit *m)
 		audit_line_text(&l, "why", ends[m->end]);
 	else
 		add_knock(&l, m);
-	audit_line_time(&l, "since", m->since_ns);
+	if (m->kind != AUDIT_GRANT)
+		audit_line_time(&l, "since", m->since_ns);
 	audit_line_time(&l, "until", m->until_ns);
 	if (m->renewals > 0)
 		audit_line_number(&l, "renewals", m->renewals);
