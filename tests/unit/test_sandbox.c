@@ -31,6 +31,13 @@
 
 #define SOMEBODY 61999 /* any uid but root's */
 
+/* Where the filter does not see by which descriptor is sent (sandbox_hides_socket). */
+#if defined(__i386__) || defined(__s390x__)
+#define HIDES_SOCKET true
+#else
+#define HIDES_SOCKET false
+#endif
+
 static pid_t other; /* of the same user as the sandboxed one */
 
 static void signal_itself(void)
@@ -302,9 +309,8 @@ static void the_journal_is_written_to_and_no_more(void **state)
 	int journal = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	(void)state;
-	if (SANITIZED || getuid() != 0)
+	if (SANITIZED || getuid() != 0 || HIDES_SOCKET)
 		skip();
-#if !defined(__i386__) && !defined(__s390x__)
 	its_socket = socket(AF_UNIX, SOCK_DGRAM, 0);
 	assert_true(mkstemp(journal_path) >= 0);
 	unlink(journal_path);
@@ -318,7 +324,6 @@ static void the_journal_is_written_to_and_no_more(void **state)
 	}
 	unlink(journal_path);
 	close(its_socket);
-#endif
 	close(journal);
 }
 
