@@ -123,6 +123,27 @@ void keeper_audit_end(struct keeper *k, const struct grant *g, enum audit_end wh
 	tell(k, &m);
 }
 
+enum audit_end keeper_audit_why_lost(
+    const struct keeper_state *next, const struct opening *o, int64_t now_real_ns)
+{
+	const struct snapshot *s = &next->config;
+	bool revoked = false;
+	int64_t expires_ns = NEVER_NS;
+
+	if (o->holder == DIRECTORY_NOBODY)
+		return AUDIT_END_GONE;
+	if (o->holder < s->client_count) {
+		revoked = s->clients[o->holder].revoked;
+		expires_ns = s->clients[o->holder].expires_ns;
+	} else if (o->holder < snapshot_holders(s)) {
+		revoked = s->devices[o->holder - s->client_count].revoked;
+		expires_ns = s->devices[o->holder - s->client_count].expires_ns;
+	}
+	if (revoked)
+		return AUDIT_END_REVOKED;
+	return now_real_ns > expires_ns ? AUDIT_END_EXPIRED : AUDIT_END_CHANGED;
+}
+
 void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *knock)
 {
 	struct message_audit m = {.kind = AUDIT_REFUSAL, .verdict = (uint8_t)v};

@@ -228,28 +228,6 @@ bool keeper_take_sessions_wanted(
 
 /* --- Configuration */
 
-/* Why, by the one who has it under the next configuration. */
-static enum audit_end why_lost(
-    const struct keeper_state *next, const struct opening *o, int64_t now_ns)
-{
-	const struct snapshot *s = &next->config;
-	bool revoked = false;
-	int64_t expires_ns = NEVER_NS;
-
-	if (o->holder == DIRECTORY_NOBODY)
-		return AUDIT_END_GONE;
-	if (o->holder < s->client_count) {
-		revoked = s->clients[o->holder].revoked;
-		expires_ns = s->clients[o->holder].expires_ns;
-	} else if (o->holder < snapshot_holders(s)) {
-		revoked = s->devices[o->holder - s->client_count].revoked;
-		expires_ns = s->devices[o->holder - s->client_count].expires_ns;
-	}
-	if (revoked)
-		return AUDIT_END_REVOKED;
-	return now_ns > expires_ns ? AUDIT_END_EXPIRED : AUDIT_END_CHANGED;
-}
-
 /* Closes what nobody may have any more under the next configuration. The rules of nftables are new
  * anyway. */
 static void close_lost(struct keeper *k, const struct keeper_state *next)
@@ -265,7 +243,7 @@ static void close_lost(struct keeper *k, const struct keeper_state *next)
 
 		if (keeper_state_inherit(next, &k->state, &o, now))
 			continue;
-		keeper_audit_end(k, g, why_lost(next, &o, now));
+		keeper_audit_end(k, g, keeper_audit_why_lost(next, &o, now));
 		keeper_close(k, g);
 	}
 }

@@ -123,6 +123,9 @@ void keeper_outcome(void *context, void *waiting, int error);
 void keeper_audit_grant(struct keeper *k, struct grant *g, const struct knock *knock);
 /* It goes out of the table. Only if it was told that it began. */
 void keeper_audit_end(struct keeper *k, const struct grant *g, enum audit_end why);
+/* Why it ends with a new configuration: `o` is what keeper_state_inherit has made of it. */
+enum audit_end keeper_audit_why_lost(
+    const struct keeper_state *next, const struct opening *o, int64_t now_real_ns);
 /* A knock of a client that is known was refused. */
 void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *knock);
 

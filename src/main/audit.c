@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "proc/child.h"
 
-#define BUFFER_BYTES (1 << 20)
-#define TOLD_RATE    500 /* lines a second: a keeper that keeps to its limits tells less */
+#define BUFFER_BYTES (1 << 18) /* some hundred lines */
+#define TOLD_RATE    500       /* lines a second: a keeper that keeps to its limits tells less */
 #define TOLD_BURST   5000
 #define START_NS     (5 * NS_PER_SECOND)
 #define STARTS_BURST 3
@@ -195,7 +195,8 @@ bool audit_take(struct audit *a, const struct message_audit *m)
 		audit_line_text(&l, "why", ends[m->end]);
 	else
 		add_knock(&l, m);
-	audit_line_time(&l, "since", m->since_ns);
+	if (m->kind != AUDIT_GRANT)
+		audit_line_time(&l, "since", m->since_ns);
 	audit_line_time(&l, "until", m->until_ns);
 	if (m->renewals > 0)
 		audit_line_number(&l, "renewals", m->renewals);

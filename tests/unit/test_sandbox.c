@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -16,17 +17,26 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/log_journal.h"
 #include "emulated.h"
 #include "proc/role.h"
 #include "proc/sandbox.h"
 
 #define SOMEBODY 61999 /* any uid but root's */
+
+/* Where the filter does not see by which descriptor is sent (sandbox_hides_socket). */
+#if defined(__i386__) || defined(__s390x__)
+#define HIDES_SOCKET true
+#else
+#define HIDES_SOCKET false
+#endif
 
 static pid_t other; /* of the same user as the sandboxed one */
 
@@ -241,6 +251,82 @@ static void the_doorman_leaves_its_sockets_as_they_are(void **state)
 	close(its_socket);
 }
 
+/* --- The journal's descriptor, by which nobody else is to be reached */
+
+static char journal_path[] = "/tmp/postern-journal-XXXXXX";
+
+static void write_to_journal(void)
+{
+	if (write(journal_fd(), "x", 1) != 1)
+		_exit(3);
+}
+
+static void send_elsewhere(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct iovec part = {(char[]){"x"}, 1};
+	const struct msghdr header = {
+	    .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1};
+
+	sendmsg(journal_fd(), &header, MSG_DONTWAIT);
+}
+
+/* The kernel looks at the lower half alone. */
+static void send_by_another_number(void)
+{
+	static const struct msghdr header;
+
+	syscall(SYS_sendmsg, (long)((1ULL << 32) + (unsigned int)journal_fd()), &header, 0);
+}
+
+static void send_to_a_channel(void)
+{
+	static const struct msghdr header;
+
+	sendmsg(its_socket, &header, MSG_DONTWAIT);
+}
+
+static int status_with_journal(enum role role, void (*act)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!journal_connect("test", journal_path, false))
+			_exit(2);
+		if (!sandbox_close(policies[role], SOMEBODY, SOMEBODY))
+			_exit(1);
+		act();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void the_journal_is_written_to_and_no_more(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int journal = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)state;
+	if (SANITIZED || getuid() != 0 || HIDES_SOCKET)
+		skip();
+	its_socket = socket(AF_UNIX, SOCK_DGRAM, 0);
+	assert_true(mkstemp(journal_path) >= 0);
+	unlink(journal_path);
+	memcpy(at.sun_path, journal_path, sizeof journal_path);
+	assert_int_equal(bind(journal, (const struct sockaddr *)&at, sizeof at), 0);
+	for (enum role role = ROLE_DOORMAN; role <= ROLE_DESK; role++) {
+		assert_int_equal(status_with_journal(role, write_to_journal), 0);
+		assert_int_equal(status_with_journal(role, send_to_a_channel), 0);
+		assert_true(WIFSIGNALED(status_with_journal(role, send_elsewhere)));
+		assert_true(WIFSIGNALED(status_with_journal(role, send_by_another_number)));
+	}
+	unlink(journal_path);
+	close(its_socket);
+	close(journal);
+}
+
 /* --- Main */
 
 static bool is_refused(long result)
@@ -378,6 +464,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(roles_do_their_own_and_nothing_else),
 	    cmocka_unit_test(the_doorman_leaves_its_sockets_as_they_are),
+	    cmocka_unit_test(the_journal_is_written_to_and_no_more),
 	    cmocka_unit_test(main_reads_and_ends_the_others),
 	    cmocka_unit_test(main_does_with_less)};
 
