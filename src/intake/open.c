@@ -38,6 +38,13 @@ void socket_set_room(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
 }
 
+void socket_want_losses(int fd)
+{
+	static const int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+}
+
 static bool is_of(int fd, uid_t owner)
 {
 	struct stat st;

@@ -14,13 +14,6 @@ bool socket_want_local(int fd)
 	       setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
 }
 
-void socket_want_losses(int fd)
-{
-	static const int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-}
-
 /* The kernel says nothing for as long as it has dropped none. Of a socket that is taken over it has
  * counted before: the first number is where we begin. */
 void losses_read(struct losses *l, struct msghdr *header)

@@ -47,23 +47,6 @@ void main_ping_all(struct main_process *m)
 			ping(&m->children[i]);
 }
 
-unsigned int main_silent_roles(const struct main_process *m, unsigned int *running)
-{
-	unsigned int silent = 0;
-
-	*running = 0;
-	for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
-		const struct child *child = &m->children[i];
-
-		if (child->pid <= 0)
-			continue;
-		*running |= 1U << child->role;
-		if (child->silent > 1)
-			silent |= 1U << child->role;
-	}
-	return silent;
-}
-
 /* What is counted is beats of ours, and no clock is looked at: time in which the machine slept, or
  * main itself was busy with a reload, or stopped, is nobody's silence. */
 static void beat(void *context)

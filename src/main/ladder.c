@@ -39,6 +39,24 @@ const char *ladder_text(char text[static LADDER_TEXT_BYTES], unsigned int withou
 	return text;
 }
 
+/* Of the roles that run, those of which one owes an answer for longer than a beat, by bit. */
+static unsigned int silent_roles(const struct main_process *m, unsigned int *running)
+{
+	unsigned int silent = 0;
+
+	*running = 0;
+	for (size_t i = FIRST_ROLE; i < CHILDREN; i++) {
+		const struct child *child = &m->children[i];
+
+		if (child->pid <= 0)
+			continue;
+		*running |= 1U << child->role;
+		if (child->silent > 1)
+			silent |= 1U << child->role;
+	}
+	return silent;
+}
+
 static void put_status(const struct main_process *m, struct message_status *s)
 {
 	unsigned int roles;
@@ -48,7 +66,7 @@ static void put_status(const struct main_process *m, struct message_status *s)
 	s->guard = (uint8_t)m->guard;
 	s->shield = (uint8_t)m->shield.place;
 	s->intake = (uint8_t)m->shield.intake;
-	s->silent = (uint8_t)main_silent_roles(m, &roles);
+	s->silent = (uint8_t)silent_roles(m, &roles);
 	s->roles = (uint8_t)roles;
 	s->reload_refused = m->reload_refused;
 	s->reloads = m->reloads;

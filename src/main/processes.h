@@ -203,8 +203,6 @@ void main_end_lease(struct main_process *m, bool taken_away);
 bool main_open_heartbeat(struct main_process *m);
 /* One beat, where the loop does not run: their answers are the caller's to read. */
 void main_ping_all(struct main_process *m);
-/* Of the roles that run, those of which one owes an answer for longer than a beat, by bit. */
-unsigned int main_silent_roles(const struct main_process *m, unsigned int *running);
 /* Tells the service manager's watchdog, if there is one, that main still gets on. */
 void main_feed_watchdog(void);
 
