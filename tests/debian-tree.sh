@@ -38,7 +38,7 @@ open_tree() {
 	echo "${0##*/}: making $tree"
 	rm -rf "$tree.new"
 	mkdir -p "$tree.new"
-	debootstrap --arch=i386 --force-check-gpg --variant=minbase --include=ca-certificates "$1" "$tree.new" \
+	debootstrap --force-check-gpg --variant=minbase --include=ca-certificates "$1" "$tree.new" \
 		"$from" >"$tree.log" 2>&1 || {
 		tail -n 20 "$tree.log" >&2
 		fail "debootstrap failed; all it said is in $tree.log"
