@@ -1,5 +1,6 @@
-/* Which of the shield's programs a daemon has put at devices: a file beside its control socket, where
- * it is gone with the boot. Not in the state directory, where the replay guard's is to be the first.
+/* Which of the shield's programs a daemon has put at devices: a file beside its control socket,
+ * where it is gone with the boot. Not in the state directory, where the replay guard's is to be the
+ * first.
  */
 #ifndef BPF_NOTE_H
 #define BPF_NOTE_H

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 
 #define ROWS_USUAL    24
 #define COLUMNS_USUAL 80
@@ -262,19 +263,27 @@ static bool hear_keys(void)
 	return true;
 }
 
+/* Signals are let in meanwhile. One that comes just before poll is seen when that is over. */
+static int wait_for_key(struct pollfd *keyboard, int64_t until_ns)
+{
+	sigset_t waiting;
+	int ready = 0;
+
+	set_waiting(&waiting);
+	sigprocmask(SIG_UNBLOCK, &waiting, NULL);
+	if (!drawn_over)
+		ready = loop_poll(keyboard, 1, until_ns);
+	sigprocmask(SIG_BLOCK, &waiting, NULL);
+	return ready;
+}
+
 bool screen_wait(int64_t until_ns)
 {
 	struct pollfd keyboard = {.fd = has_modes ? STDIN_FILENO : -1, .events = POLLIN};
-	int64_t left_ns;
-	sigset_t meanwhile;
 
-	sigemptyset(&meanwhile);
-	while (!drawn_over && (left_ns = until_ns - clock_boot_ns()) > 0) {
-		const struct timespec left = clock_timespec(left_ns);
-		int ready = ppoll(&keyboard, 1, &left, &meanwhile);
-
-		if (ready > 0 && (keyboard.revents != POLLIN || !hear_keys()))
+	while (!drawn_over && clock_boot_ns() < until_ns)
+		if (wait_for_key(&keyboard, until_ns) > 0 &&
+		    (keyboard.revents != POLLIN || !hear_keys()))
 			return false;
-	}
 	return true;
 }
