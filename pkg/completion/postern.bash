@@ -5,7 +5,7 @@ _postern_value() # OPTION CURRENT
 	case $1 in
 	--config | --client-config | --control | --qr-out | --file | -f | --private-key | --public-key | \
 		--server-public-key | --key-file | --pub-file | --out | --output-dir | --devices | \
-		--state-dir)
+		--state-dir | --textfile)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$2"))
 		;;
@@ -21,7 +21,7 @@ _postern_value() # OPTION CURRENT
 	--server | --port | --ports | --targets | --expires | --profile | --ip | --interval | --timeout | \
 		--end-port | --server-ip | --server-port | --client-ip | --retry-count | --name | \
 		--echo-ip | --echo-ipv4-server | --echo-ipv6-server | --client-device-id | \
-		--passphrase-fd) ;;
+		--passphrase-fd | --over) ;;
 	*)
 		return 1
 		;;
@@ -43,7 +43,7 @@ _postern_names() # COMMAND CURRENT
 _postern()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands="init add list revoke sessions reload release config index knock connect status profiles
+	local commands="init add list revoke sessions stats reload release config index knock connect status profiles
 		request get-ip openspa"
 	local options="--config --client-config --control --json --quiet --verbose --no-input --log-level --help
 		--version"
@@ -68,6 +68,7 @@ _postern()
 	list | profiles) options+=" --names" ;;
 	revoke) options+=" --no-reload" ;;
 	sessions) options+=" --watch --write" ;;
+	stats) options+=" --over --watch --prometheus --textfile" ;;
 	release) options+=" --yes" ;;
 	config) options+=" --file --for --output --force" ;;
 	index) options+=" --state-dir" ;;

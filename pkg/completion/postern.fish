@@ -1,6 +1,6 @@
 # Completion of postern(1) for fish.
 
-set -l commands init add list revoke sessions reload release config index knock connect status profiles request get-ip openspa
+set -l commands init add list revoke sessions stats reload release config index knock connect status profiles request get-ip openspa
 
 function __postern_names
     postern $argv[1] --names 2>/dev/null
@@ -24,6 +24,7 @@ complete -c postern -n $first -a add -d 'register a client and print its profile
 complete -c postern -n $first -a list -d 'list the registered clients'
 complete -c postern -n $first -a revoke -d 'shut a client or device out'
 complete -c postern -n $first -a sessions -d 'show who has which ports open'
+complete -c postern -n $first -a stats -d 'tell what was counted, and whether somebody attacks'
 complete -c postern -n $first -a reload -d 'have the daemon read its configuration again'
 complete -c postern -n $first -a release -d 'take the rules out of the firewall'
 complete -c postern -n '__fish_seen_subcommand_from release' -l yes -d 'do not ask'
@@ -58,6 +59,10 @@ complete -c postern -n '__fish_seen_subcommand_from list profiles' -l names -d '
 complete -c postern -n '__fish_seen_subcommand_from revoke' -a '(__postern_names list)'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -l write -r -F -d 'keep the sessions file of openme'
 complete -c postern -n '__fish_seen_subcommand_from sessions' -s w -l watch -d 'anew each second'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l over -x -d 'look for so long'
+complete -c postern -n '__fish_seen_subcommand_from stats' -s w -l watch -d 'go on'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l prometheus -d 'print the metrics'
+complete -c postern -n '__fish_seen_subcommand_from stats' -l textfile -r -F -d 'write them to this file'
 complete -c postern -n '__fish_seen_subcommand_from index' -l state-dir -r -F -d 'the state directory of posternd'
 complete -c postern -n '__fish_seen_subcommand_from config' -a 'check show convert'
 complete -c postern -n '__fish_seen_subcommand_from convert' -l for -x -a openme -d 'for which server'

@@ -82,7 +82,7 @@ static void put_verdicts(struct list *l, const struct desk *d)
 
 /* --- Other counts */
 
-static uint64_t counted(const struct desk *d, enum count what)
+static uint64_t sum_of(const struct desk *d, enum counted what)
 {
 	uint64_t sum = d->keeper_counters->counts[what];
 
@@ -96,7 +96,7 @@ static uint64_t counted(const struct desk *d, enum count what)
 static uint64_t queue_dropped(struct desk *d)
 {
 	const struct kernel_shield_counts *shield = d->shield_counts;
-	uint64_t lost = counted(d, COUNT_QUEUE_DROPPED), filtered = 0;
+	uint64_t lost = sum_of(d, COUNT_QUEUE_DROPPED), filtered = 0;
 
 	for (enum kernel_shield_count n = KERNEL_SHIELD_WRONG_SIZE;
 	     shield != NULL && n < KERNEL_SHIELD_COUNT_MOST; n++)
@@ -123,12 +123,12 @@ static void put_counts(struct list *l, struct desk *d)
 	    [COUNT_FIREWALL_REPAIRS] = STAT_FIREWALL_REPAIRS,
 	    [COUNT_OPEN_NS] = STAT_OPEN_NS};
 
-	for (enum count i = 0; i < COUNTS; i++)
+	for (enum counted i = 0; i < COUNTS; i++)
 		if (names[i] != NULL)
-			put(l, counted(d, i), "%s", names[i]);
+			put(l, sum_of(d, i), "%s", names[i]);
 	put(l, queue_dropped(d), "%s", STAT_QUEUE_DROPPED);
 	if (d->config.settings->firewall != CONF_FIREWALL_NONE)
-		put(l, counted(d, COUNT_FIREWALL), "%s", STAT_FIREWALL);
+		put(l, sum_of(d, COUNT_FIREWALL), "%s", STAT_FIREWALL);
 }
 
 static void put_open_times(struct list *l, const struct counters *keeper)

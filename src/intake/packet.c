@@ -189,7 +189,8 @@ static bool is_to_be_added_up(struct msghdr *header)
 	struct tpacket_auxdata status = {0};
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
-		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA)
+		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
+		    c->cmsg_len == CMSG_LEN(sizeof status))
 			memcpy(&status, CMSG_DATA(c), sizeof status);
 	return (status.tp_status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) == 0;
 }

@@ -28,7 +28,8 @@ void losses_read(struct losses *l, struct msghdr *header)
 	uint32_t now = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL &&
+		    c->cmsg_len == CMSG_LEN(sizeof now))
 			memcpy(&now, CMSG_DATA(c), sizeof now);
 	if (l->begun)
 		l->count += now - l->last;
@@ -41,7 +42,8 @@ struct local_info {
 	    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t))];
 };
 
-/* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. */
+/* The address that a datagram was sent to, when the kernel says it; all zeros otherwise. What other
+ * options have left too little room for is cut. */
 static struct addr local_of(struct msghdr *header)
 {
 	struct addr local = {{0}};
@@ -50,10 +52,12 @@ static struct addr local_of(struct msghdr *header)
 		struct in6_pktinfo six;
 		struct in_pktinfo four;
 
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+		    c->cmsg_len == CMSG_LEN(sizeof six)) {
 			memcpy(&six, CMSG_DATA(c), sizeof six);
 			local = addr_from_bytes(&six.ipi6_addr, sizeof six.ipi6_addr);
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+		           c->cmsg_len == CMSG_LEN(sizeof four)) {
 			memcpy(&four, CMSG_DATA(c), sizeof four);
 			local = addr_from_bytes(&four.ipi_addr, sizeof four.ipi_addr);
 		}

@@ -8,7 +8,7 @@
 
 #include "admit/verdict.h"
 
-enum count {
+enum counted {
 	/* doorman */
 	COUNT_RECEIVED,       /* datagrams */
 	COUNT_QUEUE_DROPPED,  /* by the kernel before they were read, filters included */

@@ -127,8 +127,8 @@ static void print_service(FILE *to, const struct span_of_time *t)
 	fprintf(to, "Knocks granted: %s", number(of_kind(t, STATS_GRANTED), granted));
 	if (no_time + lost > 0)
 		fprintf(to,
-		    "; %s dropped for want of time or room:\n  if clients are among them, they have "
-		    "to knock again (a shield: posternd(8))",
+		    ".\nDropped for want of time or room: %s; clients, if any are\n"
+		    "  among them, have to knock again (a shield goes first: server.shield)",
 		    number(no_time + lost, text));
 	else
 		fputs(t->before == NULL ? "; nothing was dropped for want of time"

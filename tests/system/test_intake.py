@@ -273,7 +273,7 @@ class CaptureTest(Captured, WorldTest):
 
     def verdict_count(self):
         """All that any process has had to say about datagrams."""
-        return sum(control.stats(self.daemon.control).values())
+        return sum(control.verdicts(self.daemon.control).values())
 
     def test_checksums(self):
         """A datagram that was damaged on its way grants nothing, nor to a damaged address. Where the

@@ -63,6 +63,7 @@ class KernelShieldTest(WorldTest):
         self.assertTrue(eventually(lambda: self.dropped(where) - before == 2 * len(JUNK)),
                         f"{self.dropped(where) - before} of {2 * len(JUNK)} were dropped there")
         self.assertEqual(self.seen_in_daemon(), 0)
+        self.assertEqual(self.stats()["datagrams-lost"], 0)
 
     def dropped(self, where):
         stats = self.stats()
@@ -98,6 +99,7 @@ class SocketTest(KernelShieldTest):
         self.assertNotIn("203.0.113.99", self.granted())
         self.assertTrue(eventually(lambda: self.seen_by("socket", "no-tag") == 2))
         self.assertEqual(self.seen_in_daemon(), 0)
+        self.assertEqual(self.stats()["datagrams-lost"], 0)
 
     def test_prefer_lets_stock_clients_by(self):
         self.serve("socket", shield="prefer")

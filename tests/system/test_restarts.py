@@ -165,7 +165,7 @@ class RestartsTest(WorldTest):
 
     def judged(self):
         """How many knocks since the start."""
-        return sum(count for verdict, count in control.stats(self.daemon.control).items()
+        return sum(count for verdict, count in control.verdicts(self.daemon.control).items()
                    if verdict not in ("handed_on", "wrong_signer"))
 
     def test_captured_knocks_over_clock_steps(self):

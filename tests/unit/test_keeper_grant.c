@@ -646,6 +646,69 @@ static void repaired_until_it_works(void **state)
 	assert_int_equal(bench_installs(), 2);
 }
 
+static uint64_t counts(enum counted what)
+{
+	return bench_keeper()->report.counters->counts[what];
+}
+
+static uint64_t opened_within(size_t limit)
+{
+	return bench_keeper()->report.counters->opened_within[limit];
+}
+
+static void grants_and_the_firewall_are_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(counts(COUNT_FIREWALL), 1);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(CAROL, AWAY), VERDICT_GRANTED);
+	assert_int_equal(counts(COUNT_GRANTS), 2);
+	assert_int_equal(counts(COUNT_GRANTS_OPENED), 2);
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(counts(COUNT_GRANTS), 2);
+	bench_flush();
+	bench_fail_installs(1, -EPERM);
+	bench_keeper()->watch.ready(bench_keeper());
+	assert_int_equal(counts(COUNT_FIREWALL), 0);
+	assert_int_equal(counts(COUNT_FIREWALL_REPAIRS), 0);
+	assert_true(bench_repair());
+	assert_int_equal(counts(COUNT_FIREWALL), 1);
+	assert_int_equal(counts(COUNT_FIREWALL_REPAIRS), 1);
+	bench_pass_ms(KNOCK + 1000);
+	bench_tick();
+	assert_int_equal(counts(COUNT_GRANTS), 0);
+	assert_int_equal(counts(COUNT_GRANTS_OPENED), 2);
+}
+
+/* A change of the configuration that fails leaves the rules of before. */
+static void a_refused_configuration_is_no_loss_of_rules(void **state)
+{
+	(void)state;
+	bench_fail_installs(1, -EPERM);
+	assert_int_not_equal(bench_configure(), 0);
+	assert_int_equal(counts(COUNT_FIREWALL), 1);
+}
+
+static void times_go_to_their_limit(void **state)
+{
+	struct counters *c = bench_keeper()->report.counters;
+
+	(void)state;
+	memset(c, 0, sizeof *c);
+	counters_opened(c, 500000);
+	counters_opened(c, 500001);
+	counters_opened(c, INT64_MIN);
+	counters_opened(c, 10 * NS_PER_SECOND);
+	counters_opened(c, 10 * NS_PER_SECOND + 1);
+	counters_opened(c, INT64_MAX);
+	assert_int_equal(opened_within(0), 2);
+	assert_int_equal(opened_within(1), 1);
+	assert_int_equal(opened_within(OPEN_LIMITS - 1), 1);
+	assert_int_equal(opened_within(OPEN_LIMITS), 2);
+	assert_int_equal(counts(COUNT_OPEN_NS), 500000 + 500001 + (20 + 3600) * NS_PER_SECOND + 1);
+}
+
 /* No element is made of what has less than a millisecond left: the kernel takes 0 for "for ever".
  */
 static void what_has_no_time_left_is_not_put_back(void **state)
@@ -840,6 +903,9 @@ int main(void)
 	    BENCH_TEST(a_doorman_that_does_not_listen),
 	    BENCH_TEST(no_key_is_left),
 	    BENCH_TEST(repaired_until_it_works),
+	    BENCH_TEST(grants_and_the_firewall_are_counted),
+	    BENCH_TEST(a_refused_configuration_is_no_loss_of_rules),
+	    BENCH_TEST(times_go_to_their_limit),
 	    BENCH_TEST(what_has_no_time_left_is_not_put_back),
 	    cmocka_unit_test(no_start_by_halves),
 	    BENCH_TEST_NEW(repaired_only_while_there_are_rules),

@@ -102,6 +102,7 @@ static void what_is_not_logged_is_counted(void **state)
 		lines += *line_of(VERDICT_STALE, &k) != '\0';
 	assert_in_range(lines, 20, 100);
 	assert_int_equal(world.counters.verdicts[VERDICT_STALE], 200);
+	assert_int_equal(world.counters.counts[COUNT_LOG_LINES], 200 - lines);
 	assert_int_equal(world.report.suppressed[VERDICT_STALE], 200 - lines);
 }
 

@@ -16,6 +16,8 @@
 
 #include "intake/socket.h"
 
+static struct losses losses; /* of tests that do not look at them */
+
 /* A host without IPv6. */
 static bool no_ipv6;
 
@@ -125,7 +127,7 @@ static struct record take_one(int server)
 
 	memset(&record, 0xaa, sizeof record);
 	assert_true(has_something(server));
-	assert_int_equal(socket_receive(server, records, 1), 1);
+	assert_int_equal(socket_receive(server, &losses, records, 1), 1);
 	return record;
 }
 
@@ -178,7 +180,7 @@ static void bound_to_one_address(void **state)
 		say(right, "right", 5);
 		r = take_one(server);
 		assert_memory_equal(r.bytes, "right", 5);
-		assert_int_equal(socket_receive(server, (struct record *[]){&r}, 1), 0);
+		assert_int_equal(socket_receive(server, &losses, (struct record *[]){&r}, 1), 0);
 		close(right);
 		close(wrong);
 		close(server);
@@ -222,17 +224,53 @@ static void many_at_once_and_in_order(void **state)
 	for (uint8_t i = 0; i < 2 * SOCKET_BATCH; i++)
 		say(client, &i, 1);
 	assert_true(has_something(server));
-	assert_int_equal(socket_receive(server, records, 5), 5);
-	assert_int_equal(socket_receive(server, records + 5, 2 * SOCKET_BATCH - 5), SOCKET_BATCH);
+	assert_int_equal(socket_receive(server, &losses, records, 5), 5);
 	assert_int_equal(
-	    socket_receive(server, records + 5 + SOCKET_BATCH, SOCKET_BATCH), SOCKET_BATCH - 5);
+	    socket_receive(server, &losses, records + 5, 2 * SOCKET_BATCH - 5), SOCKET_BATCH);
+	assert_int_equal(socket_receive(server, &losses, records + 5 + SOCKET_BATCH, SOCKET_BATCH),
+	    SOCKET_BATCH - 5);
 	for (uint8_t i = 0; i < 2 * SOCKET_BATCH; i++) {
 		assert_int_equal(room[i].size, 1);
 		assert_int_equal(room[i].bytes[0], i);
 	}
-	assert_int_equal(socket_receive(server, records, 1), 0);
+	assert_int_equal(socket_receive(server, &losses, records, 1), 0);
 	close(client);
 	close(server);
+}
+
+/* What there was no room for is told with the next that is read; what an earlier reader has heard
+ * of is not counted again. */
+static void losses_are_counted_from_the_first_read_on(void **state)
+{
+	static const char *const tos[] = {"127.0.0.1", "::1"};
+	static const int little = 1;
+	static struct record room[SOCKET_BATCH];
+	struct record *records[SOCKET_BATCH];
+
+	(void)state;
+	for (size_t i = 0; i < SOCKET_BATCH; i++)
+		records[i] = &room[i];
+	for (size_t i = 0; i < sizeof tos / sizeof *tos; i++) {
+		int server = server_on("::"), client = client_of(NULL, tos[i], port_of(server));
+		struct losses first = {0}, second = {0};
+		size_t got;
+
+		assert_return_code(
+		    setsockopt(server, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), errno);
+		for (int n = 0; n < SOCKET_BATCH; n++)
+			say(client, "hello", 5);
+		got = socket_receive(server, &first, records, SOCKET_BATCH);
+		assert_in_range(got, 1, SOCKET_BATCH - 1);
+		assert_int_equal(first.count, 0);
+		say(client, "hello", 5);
+		assert_int_equal(socket_receive(server, &first, records, SOCKET_BATCH), 1);
+		assert_int_equal(first.count, SOCKET_BATCH - got);
+		say(client, "hello", 5);
+		assert_int_equal(socket_receive(server, &second, records, SOCKET_BATCH), 1);
+		assert_int_equal(second.count, 0);
+		close(client);
+		close(server);
+	}
 }
 
 static void it_does_not_wait_and_does_not_go_along(void **state)
@@ -288,16 +326,17 @@ static void other_ancillary_data_is_no_address(void **state)
 {
 	static const struct {
 		int level, option;
-		const char *local;
-	} rows[] = {{IPPROTO_IPV6, IPV6_RECVTCLASS, "127.0.0.2"},
-	    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, "127.0.0.2"},
-	    {SOL_SOCKET, SO_TIMESTAMP, "::"}}; /* first, and then there is no room */
+		const char *to, *local;
+	} rows[] = {{IPPROTO_IPV6, IPV6_RECVTCLASS, "127.0.0.2", "127.0.0.2"},
+	    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, "127.0.0.2", "127.0.0.2"},
+	    {SOL_SOCKET, SO_TIMESTAMP, "127.0.0.2", "::"},
+	    {SOL_SOCKET, SO_TIMESTAMP, "::1", "::"}}; /* first, and then there is no room */
 	static const int on = 1;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		int server = server_on("::");
-		int client = client_of(NULL, "127.0.0.2", port_of(server));
+		int client = client_of(NULL, rows[i].to, port_of(server));
 		struct record r;
 
 		assert_true(socket_want_local(server));
@@ -399,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(bound_to_one_address),
 	    cmocka_unit_test(what_is_too_long_is_known),
 	    cmocka_unit_test(many_at_once_and_in_order),
+	    cmocka_unit_test(losses_are_counted_from_the_first_read_on),
 	    cmocka_unit_test(it_does_not_wait_and_does_not_go_along),
 	    cmocka_unit_test(answers_come_from_where_was_asked),
 	    cmocka_unit_test(without_being_asked_it_tells_no_address),
