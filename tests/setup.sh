@@ -5,7 +5,8 @@
 #   deb     `make deb`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
-#   suite   tests that are skipped where a container, systemd, another C library or NAT64 is missing
+#   suite   tests that are skipped where a browser, a container, systemd, another C library or NAT64
+#           is missing
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   processors  tests/processors
@@ -25,7 +26,8 @@ test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-crypt
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
-suite='prometheus tayga musl-tools gcc-i686-linux-gnu libc6-dev-i386-cross systemd-container lxc ccache'
+suite='chromium fonts-dejavu-core prometheus tayga musl-tools gcc-i686-linux-gnu
+libc6-dev-i386-cross systemd-container lxc ccache'
 ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux
 gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'

@@ -38,7 +38,8 @@ class Chromium:
         for fd in (to_it, from_it, *high):
             os.close(fd)
         self.number, self.session, self.unread = 0, None, b""
-        self.events, self.requests, self.logged = [], [], []
+        self.requests, self.logged = [], []
+        self.told = None  # what stands in place of data.json
 
     def __enter__(self):
         targets = self.call("Target.getTargets")["targetInfos"]
@@ -80,35 +81,59 @@ class Chromium:
         return message
 
     def note(self, method, params):
-        self.events.append(method)
-        if method == "Network.requestWillBeSent":
+        if method == "Fetch.requestPaused":
+            self.send("Fetch.fulfillRequest", requestId=params["requestId"], responseCode=200,
+                      responseHeaders=[{"name": "Content-Type", "value": "application/json"}],
+                      body=base64.b64encode(json.dumps(self.told).encode()).decode())
+        elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
         elif method == "Log.entryAdded":
             self.logged.append(params["entry"]["text"])
         elif method == "Runtime.exceptionThrown":
             self.logged.append(json.dumps(params["exceptionDetails"]))
 
-    def call(self, method, **params):
+    def send(self, method, **params):
+        """The number under which it is answered."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
         if self.session:
             message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
+        left = json.dumps(message).encode() + b"\0"
+        while left:
+            left = left[os.write(self.to, left):]
+        return self.number
+
+    def call(self, method, **params):
+        number = self.send(method, **params)
         until = time.monotonic() + PATIENCE
         while answer := self.receive(until):
-            if answer.get("id") == self.number:
+            if answer.get("id") == number:
                 if "error" in answer:
                     raise AssertionError(f"{method}: {answer['error']}")
                 return answer["result"]
         raise AssertionError(f"{method}: no answer")
 
-    def show(self, width=1280, height=900, scale=1, dark=False, still=True, **more):
+    def show(self, width=1280, height=900, scale=1, dark=False, still=True):
         """How the page is looked at."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=scale, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
+
+    def tell(self, data):
+        """From now on the page is told this in place of data.json."""
+        self.told = data
+        self.call("Fetch.enable", patterns=[{"urlPattern": "*data.json*"}])
+
+    def forget(self):
+        """As a new one."""
+        if self.told is not None:
+            self.call("Fetch.disable")
+        self.told = None
+        self.open("about:blank")
+        self.wait_for("location.href == 'about:blank'")
+        self.requests, self.logged = [], []
 
     def open(self, url):
         self.call("Page.navigate", url=url)
@@ -123,7 +148,8 @@ class Chromium:
 
     def wait_for(self, expression):
         end = time.monotonic() + PATIENCE
-        while not (found := self.run(expression)):
+        tried = f"(() => {{ try {{ return ({expression}); }} catch {{ return false; }} }})()"
+        while not (found := self.run(tried)):
             if time.monotonic() > end:
                 raise AssertionError(f"never true: {expression}; {self.logged}")
             self.receive(time.monotonic() + 0.1)

@@ -185,7 +185,7 @@ class ServingTest(StageTest):
                     record(255), os.urandom(900)):
             self.daemon.end = end
             self.assertTrue(eventually(lambda: self.served.data()["problem"] is not None))
-            self.assertEqual(self.served.metrics(), {"postern_up": 0})
+            self.assertTrue(eventually(lambda: self.served.metrics() == {"postern_up": 0}))
             self.daemon.end = record(control.DONE)
             self.assertTrue(eventually(lambda: self.served.data()["problem"] is None, within=60))
 

@@ -102,9 +102,10 @@ function who(data) {
 }
 
 function createGrant(data) {
-	const ports = data.ports.map(portText).join(", ") + (data.more ? ", …" : "");
+	const ports = data.ports.map(portText).concat(data.more ? ["…"] : [])
+		.flatMap((port, i) => [...i > 0 ? [", "] : [], make("span", {class: "port"}, port)]);
 	return make("tr", {}, who(data), make("td", {class: "wide"}, data.address),
-		make("td", {}, ports || "–"),
+		make("td", {}, ...ports.length > 0 ? ports : ["–"]),
 		make("td", {class: "num"}, make("span", {class: "left", "aria-hidden": "true"}, make("span")),
 			make("span", {class: "time"})));
 }
