@@ -228,8 +228,7 @@ bool keeper_take_sessions_wanted(
 
 /* --- Configuration */
 
-/* Closes what nobody may have any more under the next configuration. The rules of nftables are new
- * anyway. */
+/* Closes what nobody may have under the next configuration. Rules of nftables are new anyway. */
 static void close_lost(struct keeper *k, const struct keeper_state *next)
 {
 	const struct grant_table *grants = k->state.grants;
