@@ -255,6 +255,11 @@ class ActivationTest(TrialTest):
         self.assertEqual(done.returncode, FAILED, done.stderr)
         self.assertEqual(self.rules(), self.before)
 
+    def test_no_such_service(self):
+        self.tool("activate", "--service", self.home / "nothing", code=FAILED)
+        self.tool("activate", "--service", self.home / "config.yaml", code=PERMISSION)
+        self.assertEqual(self.rules(), self.before)
+
     def test_only_root(self):
         command, environment = self.words(*self.activate())
         for file in (self.home, self.home / "config.yaml"):
@@ -342,6 +347,18 @@ class ReloadTest(TrialTest):
         self.assertEqual(kept.read_text(), self.new)
         kept.unlink()
         self.assertIn("no copy", self.tool("reload", "--confirm", code=FAILED))
+
+    def test_another_file_than_the_daemons(self):
+        """It must not come to stand in the place of that one."""
+        self.configure()
+        other = self.home / "other.yaml"
+        shutil.copy(self.daemon.file, other)
+        other.write_text(other.read_text() + "# mine\n")
+        text = other.read_text()
+        self.assertIn("another file", self.tool("reload", "--confirm", "--config", other, code=FAILED))
+        self.assertEqual(other.read_text(), text)
+        self.assertIn("nothing is on trial", self.tool("confirm", code=FAILED))
+        self.assertEqual(list(self.home.glob(".*previous*")), [])
 
     def test_a_plain_reload_warns(self):
         """And waits for nobody."""
