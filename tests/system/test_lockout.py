@@ -244,9 +244,6 @@ class ActivationTest(TrialTest):
     def test_no_room_on_the_disk(self):
         """Nothing is changed that could not be taken back."""
         (self.home / "state").mkdir(mode=0o700)
-        self.server.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=700", "none",
-                        self.home / "state")
-        self.addCleanup(subprocess.run, ["umount", self.home / "state"])
         in_it = ["sh", "-c", f"mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 none {self.home}/state; "
                  f"printf x >{self.home}/state/full; exec \"$@\"", "sh"]
         command, environment = self.words(*self.activate("--confirm-within", LATE))
