@@ -1,5 +1,6 @@
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,16 +103,28 @@ static void tell(const struct cli *cli, const struct shut_out *s)
 		    count == 0 ? "nothing" : text_ports(text, sizeof text, ports, count, more));
 }
 
+/* A program by its whole path: it is run from elsewhere, too. */
+static bool put_service(struct cli *cli, struct trial *t, const char *service)
+{
+	char full[PATH_MAX];
+	bool systemd = strcmp(service, SERVICE_SYSTEMD) == 0;
+
+	if (!systemd && (realpath(service, full) == NULL || access(full, X_OK) != 0))
+		return cli_stop(cli, cli_fail_errno(cli, "--service %s", service));
+	return snprintf(t->service, sizeof t->service, "%s", systemd ? service : full) <
+	           (int)sizeof t->service ||
+	       cli_refuse(cli, CLI_FAILED, "--service: the path is too long");
+}
+
 static enum cli_exit activate(struct cli *cli, const struct activation *a)
 {
 	struct trial trial = {.kind = TRIAL_ACTIVATION};
 
-	if (snprintf(trial.service, sizeof trial.service, "%s", a->service) >=
-	    (int)sizeof trial.service)
-		return cli_fail(cli, CLI_FAILED, "--service: the path is too long");
+	if (!put_service(cli, &trial, a->service))
+		return cli->status;
 	if (!trial_begin(cli, &a->how, &trial))
 		return cli->status;
-	if (service_start(cli, a->service))
+	if (service_start(cli, trial.service))
 		return trial_made(cli, &a->how, &trial);
 	cli->status = cli_fail(cli, CLI_FAILED, "posternd did not start; its log says why");
 	return trial_not_made(cli, &a->how);

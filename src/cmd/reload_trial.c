@@ -91,9 +91,16 @@ static enum cli_exit try(struct cli *cli, const struct trial_options *how, const
 	}
 	result = daemon_reload(cli, NULL, NULL, &error);
 	cli->status = daemon_report(cli, result, &error);
-	if (result == CTL_DONE)
+	if (result == CTL_DONE && kept_config_is(how->state_dir, config))
 		return trial_made(cli, how, &trial);
-	return result == CTL_REFUSED || result == CTL_NOT_RUNNING || result == CTL_NO_PERMISSION
+	if (result == CTL_DONE)
+		cli->status = cli_fail(cli, CLI_FAILED,
+		    "reloaded, and nothing is on trial: what posternd has accepted is not what "
+		    "stands in %s now; does it read another file, or is its state directory another "
+		    "than %s?",
+		    config, how->state_dir);
+	return result == CTL_DONE || result == CTL_REFUSED || result == CTL_NOT_RUNNING ||
+	               result == CTL_NO_PERMISSION
 	           ? refused(cli, how, &trial)
 	           : trial_not_made(cli, how); /* who knows what it has done */
 }

@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -68,10 +70,18 @@ static void forget(struct cli *cli, const struct trial_options *o)
 	cli->status = status;
 }
 
+/* What takes it back may run elsewhere. What is not there yet nobody looks for. */
+static bool put_path(char out[static TRIAL_PATH_BYTES], const char *path)
+{
+	char full[PATH_MAX];
+
+	return snprintf(out, TRIAL_PATH_BYTES, "%s", realpath(path, full) == NULL ? path : full) <
+	       TRIAL_PATH_BYTES;
+}
+
 bool trial_begin(struct cli *cli, const struct trial_options *o, struct trial *t)
 {
-	if (snprintf(t->config, sizeof t->config, "%s", cli->config) >= (int)sizeof t->config ||
-	    snprintf(t->control, sizeof t->control, "%s", cli->control) >= (int)sizeof t->control)
+	if (!put_path(t->config, cli->config) || !put_path(t->control, cli->control))
 		return cli_refuse(cli, CLI_FAILED, "a path is too long");
 	cli->status = CLI_DONE;
 	if (!note(cli, o, t))
@@ -118,8 +128,8 @@ enum cli_exit trial_not_made(struct cli *cli, const struct trial_options *o)
 	if (trial_open(cli, &f, o->state_dir)) {
 		if (trial_is_open(&f.trial))
 			(void)trial_take_back(cli, &f);
-		cli_say(cli, "%s", trial_text(&f.trial, text));
 		trial_close(&f);
+		cli_say(cli, "%s", trial_text(&f.trial, text));
 	}
 	return status;
 }

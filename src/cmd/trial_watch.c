@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,12 +16,12 @@
 bool trial_watch_start(struct cli *cli, const struct trial *t, const char *state_dir)
 {
 	const char *found = service_find();
-	char unit[64], self[PATH_MAX];
+	char unit[64], self[PATH_MAX], folder[PATH_MAX];
 	const char *const run[] = {"systemd-run", "--quiet", "--collect", unit,
 	    "--description=Postern, taking back what nobody confirms", "--service-type=exec",
 	    "--property=Restart=on-failure", "--property=RestartSec=1"};
-	const char *const watch[] = {self, "--config", t->config, "rollback", "--when-due",
-	    t->token, "--state-dir", state_dir};
+	const char *const watch[] = {
+	    self, "--config", t->config, "rollback", "--when-due", t->token, "--state-dir", folder};
 	const char *argv[sizeof run / sizeof *run + sizeof watch / sizeof *watch + 1] = {NULL};
 	bool systemd = found != NULL && strcmp(found, SERVICE_SYSTEMD) == 0;
 	size_t before = systemd ? sizeof run / sizeof *run : 0;
@@ -28,6 +29,8 @@ bool trial_watch_start(struct cli *cli, const struct trial *t, const char *state
 
 	if (size <= 0)
 		return cli_stop(cli, cli_fail_errno(cli, "cannot tell what we are run from"));
+	if (realpath(state_dir, folder) == NULL) /* it may run elsewhere */
+		return cli_stop(cli, cli_fail_errno(cli, "%s", state_dir));
 	self[size] = '\0';
 	snprintf(unit, sizeof unit, "--unit=postern-rollback-%s", t->token);
 	memcpy(argv, run, before * sizeof *argv);

@@ -29,8 +29,9 @@ static int print_rules(const struct snapshot *s)
 	fputs(text, stdout);
 	free(text);
 	if (s->settings->notrack != CONF_NOTRACK_NO)
-		puts("# and a chain that keeps knocks out of the table of connections, where no rule "
-		     "of the host could tell");
+		puts(
+		    "# and a chain by which knocks are not tracked as connections, where no rule of "
+		    "the host could tell");
 	return looked(fw_nft_tell_install(s->settings, stdout), "chains of the host");
 }
 

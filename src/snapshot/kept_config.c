@@ -53,7 +53,7 @@ bool kept_config_copy(int to, int from)
 	return got == 0;
 }
 
-/* Then there is no disk to wait for. Both are left at their beginning. */
+/* Then there is no disk to wait for. `a` is left at its beginning. */
 static bool is_same(int a, int b)
 {
 	uint8_t left[CHUNK_BYTES], right[CHUNK_BYTES];
@@ -135,4 +135,16 @@ int kept_config_open(const char *state_dir, const char **why)
 		*why = "others could have changed it";
 	fd_close(folder);
 	return *why == NULL ? fd : fd_close(fd);
+}
+
+bool kept_config_is(const char *state_dir, const char *path)
+{
+	const char *why;
+	int kept = kept_config_open(state_dir, &why);
+	int now = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool same = kept >= 0 && now >= 0 && is_same(now, kept);
+
+	fd_close(now);
+	fd_close(kept);
+	return same;
 }

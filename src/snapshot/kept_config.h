@@ -24,6 +24,8 @@ void kept_config_look(struct kept_config *k, const char *path);
 bool kept_config_save(const struct kept_config *k, const char *state_dir, const char *path);
 /* A descriptor to read it by, the caller's; -1 with *why, a static text or that of errno. */
 int kept_config_open(const char *state_dir, const char **why);
+/* Whether what is kept is what stands in the file at `path` now. */
+bool kept_config_is(const char *state_dir, const char *path);
 /* All that is left of `from`, up to KEPT_CONFIG_MOST bytes, written to `to`. False with errno. */
 bool kept_config_copy(int to, int from);
 

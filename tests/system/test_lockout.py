@@ -244,15 +244,17 @@ class ActivationTest(TrialTest):
     def test_no_room_on_the_disk(self):
         """Nothing is changed that could not be taken back."""
         (self.home / "state").mkdir(mode=0o700)
-        self.server.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=700", "none",
-                        self.home / "state")
-        self.addCleanup(subprocess.run, ["umount", self.home / "state"])
         in_it = ["sh", "-c", f"mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 none {self.home}/state; "
                  f"printf x >{self.home}/state/full; exec \"$@\"", "sh"]
         command, environment = self.words(*self.activate("--confirm-within", LATE))
         done = subprocess.run([*command[:4], *in_it, *command[4:]], env=environment, text=True,
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertEqual(self.rules(), self.before)
+
+    def test_no_such_service(self):
+        self.tool("activate", "--service", self.home / "nothing", code=FAILED)
+        self.tool("activate", "--service", self.home / "config.yaml", code=PERMISSION)
         self.assertEqual(self.rules(), self.before)
 
     def test_only_root(self):
@@ -342,6 +344,18 @@ class ReloadTest(TrialTest):
         self.assertEqual(kept.read_text(), self.new)
         kept.unlink()
         self.assertIn("no copy", self.tool("reload", "--confirm", code=FAILED))
+
+    def test_another_file_than_the_daemons(self):
+        """It must not come to stand in the place of that one."""
+        self.configure()
+        other = self.home / "other.yaml"
+        shutil.copy(self.daemon.file, other)
+        other.write_text(other.read_text() + "# mine\n")
+        text = other.read_text()
+        self.assertIn("another file", self.tool("reload", "--confirm", "--config", other, code=FAILED))
+        self.assertEqual(other.read_text(), text)
+        self.assertIn("nothing is on trial", self.tool("confirm", code=FAILED))
+        self.assertEqual(list(self.home.glob(".*previous*")), [])
 
     def test_a_plain_reload_warns(self):
         """And waits for nobody."""
