@@ -112,13 +112,13 @@ def main():
         with Web(space, BUILD / "postern-web", folder, Path(folder) / "control") as served, \
                 Chromium(space) as page:
             page.tell(DATA)
-            page.show(width=1040, height=700)
+            page.show(width=1120, height=700)
             page.open(served.url())
             page.wait_for("document.querySelectorAll('#open-rows tr').length == 5")
-            page.show(width=1040, height=page.run("document.body.scrollHeight"))
+            page.show(width=1120, height=page.run("document.body.scrollHeight"))
             (HERE / "status-page.png").write_bytes(packed(page.picture()))
             if len(sys.argv) > 2:  # a folder for other ways to look at it
-                for name, width, dark in (("dark", 1040, True), ("phone", 360, False),
+                for name, width, dark in (("dark", 1120, True), ("phone", 360, False),
                                           ("narrow", 320, True), ("tablet", 800, False)):
                     page.show(width=width, dark=dark, height=700)
                     page.show(width=width, dark=dark,
