@@ -6,7 +6,7 @@
 #include "cmd/qr.h"
 #include "fuzz.h"
 
-#define BYTES_MOST 2331 /* of version 40 with error correction M */
+#define BYTES_MOST 2953 /* of version 40 with error correction L */
 #define PNG_MOST   64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
