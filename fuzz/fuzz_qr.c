@@ -6,7 +6,7 @@
 #include "cmd/qr.h"
 #include "fuzz.h"
 
-#define BYTES_MOST 2331 /* of version 40 with error correction M */
+#define BYTES_MOST 2953 /* of version 40 with error correction L */
 #define PNG_MOST   64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(to != NULL);
 	must((qr != NULL) == (strlen(text) > 0 && strlen(text) <= BYTES_MOST));
 	for (int way = 0; qr != NULL && way < 4; way++)
-		qr_draw(qr, to, (way & 1) != 0, (way & 2) != 0);
+		qr_draw(
+		    qr, to, &(struct qr_style){.utf8 = (way & 1) != 0, .colour = (way & 2) != 0});
 	if (qr != NULL && size <= PNG_MOST) /* a picture takes a while */
 		must(qr_write_png(qr, to));
 	fclose(to);
