@@ -8,6 +8,7 @@
 #include "conf/values.h"
 #include "web/health.h"
 #include "web/request.h"
+#include "web/text.h"
 
 /* "," before all but the first of a list. */
 static void separate(FILE *to, bool *any)
@@ -15,16 +16,6 @@ static void separate(FILE *to, bool *any)
 	if (*any)
 		fputc(',', to);
 	*any = true;
-}
-
-void data_text(FILE *to, const char *text)
-{
-	char escaped[6 * CONTROL_TEXT_BYTES];
-	struct line l = {.text = escaped, .size = sizeof escaped};
-
-	escaped[0] = '\0';
-	line_escape(&l, text, CONTROL_TEXT_BYTES, LINE_JSON);
-	fprintf(to, "\"%s\"", escaped);
 }
 
 static bool is_matched(const char *filter, const char *label, const struct addr *address)
@@ -54,7 +45,7 @@ static void print_grant(FILE *to, const struct grant_shown *g, int64_t age_ns)
 	char address[ADDR_TEXT_BYTES];
 
 	fputs("{\"label\":", to);
-	data_text(to, g->label);
+	text_print(to, g->label);
 	fprintf(to, ",\"address\":\"%s\",", addr_text(&g->address, address));
 	print_ports(to, g);
 	fprintf(to, ",\"opened_ms\":%lld,\"left_ms\":%" PRIu64 ",\"overdue\":%s}",
@@ -67,7 +58,7 @@ static void print_client(FILE *to, const struct client_shown *c)
 	char address[ADDR_TEXT_BYTES];
 
 	fputs("{\"label\":", to);
-	data_text(to, c->label);
+	text_print(to, c->label);
 	fprintf(to, ",\"address\":\"%s\",\"seen_ms\":%lld,\"open\":%s}",
 	    addr_text(&c->address, address), c->seen_ns / NS_PER_MS,
 	    c->has_grant ? "true" : "false");
@@ -145,7 +136,7 @@ static void print_verdicts(FILE *to, const struct stats *s, const struct history
 		    "{\"name\":\"%s\",\"kind\":\"%s\",\"all\":%" PRIu64 ",\"hour\":%" PRIu64
 		    ",\"meaning\":",
 		    name, kinds[kind], all, m->verdicts[v]);
-		data_text(to, verdict_meaning((enum verdict)v));
+		text_print(to, verdict_meaning((enum verdict)v));
 		fputc('}', to);
 	}
 	fputs("],", to);
@@ -164,11 +155,11 @@ void data_print(
 	fprintf(to, "{\"now_ms\":%lld,\"version\":\"" POSTERN_VERSION "\",\"problem\":",
 	    clock_real_ns() / NS_PER_MS);
 	if (problem != NULL)
-		data_text(to, problem);
+		text_print(to, problem);
 	else
 		fputs("null", to);
 	fputs(",\"host\":", to);
-	data_text(to, host);
+	text_print(to, host);
 	fputc(',', to);
 	health_print(to, s);
 	print_minutes(to, &minutes);

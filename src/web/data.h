@@ -15,7 +15,4 @@
 void data_print(
     FILE *to, const char *host, struct asker *a, const struct history *h, const char *filter);
 
-/* A string of JSON; bytes that are not printable ASCII as \u00NN. */
-void data_text(FILE *to, const char *text);
-
 #endif

@@ -7,7 +7,7 @@
 #include "base/line.h"
 #include "ctl/stat.h"
 #include "stats/stats.h"
-#include "web/data.h"
+#include "web/text.h"
 
 /* A row of the list being written. */
 struct rows {
@@ -20,7 +20,7 @@ static void row(struct rows *r, const char *what, const char *state, const char 
 {
 	fprintf(
 	    r->to, "%s{\"what\":\"%s\",\"state\":\"%s\",\"say\":", r->any ? "," : "", what, state);
-	data_text(r->to, say);
+	text_print(r->to, say);
 	fputc('}', r->to);
 	r->any = true;
 }
