@@ -118,8 +118,9 @@ static void print(const struct log *log, enum trace_result result)
 	static const char *const endings[] = {
 	    [TRACE_PASSED] = "the kernel: it passes all rules of nf_tables",
 	    [TRACE_DROPPED] = "the kernel: it is dropped",
-	    [TRACE_NOTHING_CAME] = "no such packet has come: it is lost on its way, or it comes by "
-	                           "other addresses or another interface"};
+	    [TRACE_NOTHING_CAME] =
+	        ("no such packet has come: it is lost on its way, or it comes by "
+	         "other addresses or another interface")};
 
 	for (size_t i = 0; i < log->count; i++)
 		print_told(&log->told[i]);

@@ -53,9 +53,9 @@ static void take(struct reading *r, const struct inet_diag_msg *m)
 }
 
 /* 1 when the answer goes on, 0 at its end, -1 with errno. */
-static int take_answer(struct reading *r, const void *data, size_t size)
+static int take_answer(struct reading *r, void *data, size_t size)
 {
-	const struct nlmsghdr *h = data;
+	struct nlmsghdr *h = data;
 
 	for (; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
 		const void *body = NLMSG_DATA(h);
