@@ -40,7 +40,7 @@ _Noreturn static void become(const char *const argv[], int output, int error, in
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC), failure;
 
 	copy_words(words, argv);
-	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
+	if (words[0] != NULL && nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
 	    dup2(output < 0 ? nothing : output, STDOUT_FILENO) >= 0 &&
 	    dup2(error < 0 ? nothing : error, STDERR_FILENO) >= 0)
 		execvp(words[0], words);

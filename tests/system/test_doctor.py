@@ -111,7 +111,7 @@ class IllTest(DoctorTest):
         line = self.finding("configuration", "problem", "config.yaml:", code=ILL)
         self.assertIn("postern config check", line["remedy"])
         self.daemon.file.unlink()
-        line = self.finding("configuration", "problem", "cannot open it", code=ILL)
+        line = self.finding("configuration", "problem", "there is no such file", code=ILL)
         self.assertIn("postern init --server", line["remedy"])
 
     def test_a_key_that_others_can_read(self):

@@ -46,7 +46,7 @@ static void only_regular_files_are_read(void **state)
 	assert_null(conf_load("/dev/null", &error));
 	assert_non_null(strstr(error.text, "not a regular file"));
 	assert_null(conf_load(in_folder("missing"), &error));
-	assert_non_null(strstr(error.text, "No such file"));
+	assert_non_null(strstr(error.text, "there is no such file"));
 	assert_false(error.permission);
 }
 
