@@ -100,9 +100,7 @@ bool packet_meta(const struct packet *p, uint32_t key, struct value *out)
 	case NFT_META_OIFNAME:
 		*out = device_name(&p->out);
 		break;
-	case NFT_META_PKTTYPE:
-		*out = number_u8(PACKET_HOST);
-		break;
+	case NFT_META_PKTTYPE: /* PACKET_HOST */
 	case NFT_META_SECPATH:
 		*out = number_u8(0);
 		break;

@@ -61,7 +61,7 @@ static void put_status(const struct main_process *m, struct message_status *s)
 {
 	unsigned int roles;
 
-	memset(s, 0, sizeof *s); /* what is between its members is compared, too */
+	memset(s, 0, sizeof *s);
 	s->without = (uint8_t)(m->without | sandbox_without());
 	s->guard = (uint8_t)m->guard;
 	s->shield = (uint8_t)m->shield.place;
@@ -75,14 +75,23 @@ static void put_status(const struct main_process *m, struct message_status *s)
 	s->reloaded_s = m->reloaded_s;
 }
 
+static bool is_same(const struct message_status *a, const struct message_status *b)
+{
+	return a->without == b->without && a->guard == b->guard && a->shield == b->shield &&
+	       a->intake == b->intake && a->roles == b->roles && a->silent == b->silent &&
+	       a->reload_refused == b->reload_refused && a->reloads == b->reloads &&
+	       a->reloads_refused == b->reloads_refused && a->started_s == b->started_s &&
+	       a->reloaded_s == b->reloaded_s;
+}
+
 void main_tell_desk(struct main_process *m)
 {
 	struct message_status now;
 
 	put_status(m, &now);
-	if (memcmp(&now, &m->told, sizeof now) != 0 &&
+	if (!is_same(&now, &m->told) &&
 	    channel_try_send(&m->children[ROLE_DESK].peer.channel, MESSAGE_STATUS, &now))
-		memcpy(&m->told, &now, sizeof now);
+		m->told = now;
 }
 
 void main_tell_status(struct main_process *m)

@@ -236,9 +236,9 @@ static void intervals_end_where_they_end(void **state)
 
 	(void)state;
 	put_set(NFT_SET_INTERVAL, 2, rows, sizeof rows / sizeof *rows);
-	for (char tens = '0'; tens <= '9'; tens++) {
-		for (char ones = '0'; ones <= '9'; ones++) {
-			char key[] = {tens, ones, '\0'};
+	for (int tens = '0'; tens <= '9'; tens++) {
+		for (int ones = '0'; ones <= '9'; ones++) {
+			char key[] = {(char)tens, (char)ones, '\0'};
 			bool in = strcmp(key, "22") >= 0 &&
 			          (strcmp(key, "40") < 0 || strcmp(key, "50") >= 0);
 
