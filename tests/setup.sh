@@ -26,7 +26,7 @@ test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-crypt
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
-suite='chromium fonts-dejavu-core prometheus tayga musl-tools gcc-i686-linux-gnu
+suite='chromium fonts-dejavu-core prometheus tayga musl-tools rpm ansible-core gcc-i686-linux-gnu
 libc6-dev-i386-cross systemd-container lxc ccache'
 ci='clang-format clang-tidy git debootstrap debian-archive-keyring util-linux
 gcc-s390x-linux-gnu qemu-user'
