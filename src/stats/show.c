@@ -124,7 +124,8 @@ static void print_service(FILE *to, const struct span_of_time *t)
 	const uint64_t fault = of_kind(t, STATS_FAULT);
 	char granted[NUMBER_BYTES], text[NUMBER_BYTES];
 
-	fprintf(to, "Knocks granted: %s", number(of_kind(t, STATS_GRANTED), granted));
+	fprintf(to, "Knocks granted%s: %s", t->before == NULL ? "" : " just now",
+	    number(of_kind(t, STATS_GRANTED), granted));
 	if (no_time + lost > 0)
 		fprintf(to,
 		    ".\nDropped for want of time or room: %s; clients, if any are\n"

@@ -1,14 +1,9 @@
-"""The guide of ten minutes, block by block. Those for a machine are installations, ssh and units of
-systemd, which tests/boot runs; here their form is looked at."""
-
-import re
+"""The guide of ten minutes, block by block, but for those that are for a machine: installations, ssh
+and units of systemd. What these do is in tests/boot."""
 
 from guide_world import ServedGuideTest
 from netns import PATIENCE
 from test_guide import DOC
-
-ROOT = DOC.parent
-PACKAGES = set(re.findall(r"^Package: (.*)$", (ROOT / "debian/control").read_text(), re.M))
 
 
 class QuickstartTest(ServedGuideTest):

@@ -320,7 +320,7 @@ class ToldTest(StatsWorldTest):
     def test_for_people(self):
         self.serve()
         quiet = self.postern("stats")
-        self.assertTrue(quiet.startswith("Quiet: nothing is refused.\nKnocks granted: 0;"), quiet)
+        self.assertTrue(quiet.startswith("Quiet: nothing is refused.\nKnocks granted just now: 0;"), quiet)
         for family in FAMILIES:
             forger = Forger(self.client, self.address(family), KNOCK_PORT)
             self.addCleanup(forger.close)

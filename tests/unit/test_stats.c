@@ -195,12 +195,13 @@ static void quiet_or_attacked(void **state)
 	assert_has(for_people(&before), "Nearly quiet: 3 refused just now,\n  most as bad_seal");
 	s.values[1].value += 12000;
 	s.values[0].value += 2;
-	assert_has(for_people(&before), "UNDER ATTACK: 12,003 datagrams a second are refused,\n"
-	                                "  most as bad_seal (not sealed for this server).\n"
-	                                "Knocks granted: 2; nothing is dropped for want of time.");
+	assert_has(for_people(&before),
+	    "UNDER ATTACK: 12,003 datagrams a second are refused,\n"
+	    "  most as bad_seal (not sealed for this server).\n"
+	    "Knocks granted just now: 2; nothing is dropped for want of time.");
 	s.values[3].value += 7;
 	assert_has(for_people(&before),
-	    "Knocks granted: 2.\nDropped for want of time or room: 7; clients");
+	    "Knocks granted just now: 2.\nDropped for want of time or room: 7; clients");
 	assert_has(for_people(NULL), "Since the start 13,020 datagrams were refused");
 }
 
