@@ -79,7 +79,12 @@ static bool close_half_line(struct audit_file *f)
 
 	if (f->size > 0 && pread(f->fd, &last, 1, (off_t)f->size - 1) != 1)
 		return false;
-	return last == '\n' || write_whole(f, "\n", 1);
+	if (last == '\n')
+		return true;
+	if (!write_whole(f, "\n", 1))
+		return false;
+	f->size++;
+	return true;
 }
 
 /* Where a line can begin. */

@@ -12,10 +12,10 @@ static const struct option_syntax confirm_syntax = {
     .usage = "confirm [OPTION...]",
     .help =
         "Makes what 'postern activate' or 'postern reload --confirm' has put on trial last. It is\n"
-        "refused from the very login that has put it on trial, for that says nothing about\n"
-        "whether another one gets in.\n"
+        "refused from a login that was there before, as that says nothing about whether a new\n"
+        "one gets in.\n"
         "\n"
-        "  --same-login     take it from that login all the same\n"
+        "  --same-login     take it from such a login all the same\n"
         "  --state-dir DIR  the daemon's state directory (/var/lib/postern)\n"
         "\n"
         "Example:\n"
@@ -34,12 +34,13 @@ static const struct option_syntax rollback_syntax = {
             "  postern rollback\n",
 };
 
+/* Or one that was there before: what is open stays open, so that says as little. */
 static bool is_same_login(const struct trial *t)
 {
 	char login[LOGIN_BYTES];
 
 	login_find(login);
-	return *login != '\0' && strcmp(login, t->login) == 0;
+	return (*login != '\0' && strcmp(login, t->login) == 0) || login_since_ns() <= t->began_ns;
 }
 
 static enum cli_exit confirm(struct cli *cli, struct trial_file *f, bool same_login)
@@ -47,6 +48,8 @@ static enum cli_exit confirm(struct cli *cli, struct trial_file *f, bool same_lo
 	char text[2 * TRIAL_WORDS_BYTES];
 
 	if (f->trial.state == TRIAL_CONFIRMED) {
+		if (!trial_make_last(cli, f))
+			return cli->status;
 		cli_say(cli, "%s", trial_text(&f->trial, text));
 		return CLI_DONE;
 	}
@@ -56,8 +59,8 @@ static enum cli_exit confirm(struct cli *cli, struct trial_file *f, bool same_lo
 		return cli_fail(cli, CLI_FAILED, "the change is still being made; try again");
 	if (!same_login && is_same_login(&f->trial))
 		return cli_fail(cli, CLI_FAILED,
-		    "this is the login that has made the change; log in anew, leaving this one as "
-		    "it is, and confirm there");
+		    "this login was there before the change; log in anew, leaving this one as it "
+		    "is, and confirm there");
 	if (!trial_confirm(cli, f))
 		return cli->status;
 	cli_say(cli, "%s", trial_text(&f->trial, text));

@@ -81,6 +81,23 @@ static bool read_question(struct cli *cli, struct asking *a, char **words)
 	       (a->to == NULL || read_address(cli, &q->target, a->to, "--to"));
 }
 
+/* Of what stops it without nf_tables the trace knows nothing. */
+static bool is_stopped_unseen(const struct explain *x)
+{
+	return x->legacy_unread ||
+	       (x->walk.result == WALK_DROPPED &&
+	           (x->walk.cause.chain == NULL || x->walk.cause.chain->legacy));
+}
+
+/* `status` is what was found without. */
+static enum cli_exit traced(const struct cli *cli, const struct asking *a,
+    const struct explain_answer *answer, enum cli_exit status, struct json *j)
+{
+	enum cli_exit seen = explain_trace(cli, j, answer->asked, a->timeout_ns);
+
+	return seen == CLI_DONE && is_stopped_unseen(answer->x) ? status : seen;
+}
+
 static enum cli_exit tell(
     struct cli *cli, const struct asking *a, const struct explain_answer *answer)
 {
@@ -99,7 +116,7 @@ static enum cli_exit tell(
 		cli_say(cli, "Waiting for such a packet: try to connect from there now...");
 	fflush(stdout);
 	if (a->trace)
-		status = explain_trace(cli, cli->json ? &j : NULL, answer->asked, a->timeout_ns);
+		status = traced(cli, a, answer, status, cli->json ? &j : NULL);
 	if (cli->json)
 		json_close(&j, '}');
 	return cli_flush(cli, status);

@@ -350,7 +350,7 @@ static bool option_when(struct cli *cli, const struct option_row *row, char *tex
 		*out = today_ns;
 	else if (strcmp(text, "yesterday") == 0)
 		*out = today_ns - DAY_NS;
-	else if (*text >= '0' && *text <= '9' && days <= 36500 &&
+	else if (*text >= '0' && *text <= '9' && days <= (*end == 'w' ? 5200UL : 36500UL) &&
 	         (strcmp(end, "d") == 0 || strcmp(end, "w") == 0))
 		*out = now_ns - (int64_t)days * (*end == 'w' ? 7 : 1) * DAY_NS;
 	else if (value_duration(&ago_ns, text, &expected))

@@ -6,6 +6,7 @@
 #include "cmd/guard_run.h"
 #include "cmd/option.h"
 #include "cmd/question.h"
+#include "cmd/service.h"
 
 static const struct option_syntax syntax = {
     .usage = "release [OPTION...]",
@@ -32,6 +33,11 @@ static bool daemon_runs(const struct cli *cli)
 	return result == CTL_DONE || result == CTL_REFUSED;
 }
 
+static bool is_systemd(const char *service)
+{
+	return service != NULL && strcmp(service, SERVICE_SYSTEMD) == 0;
+}
+
 enum cli_exit cmd_release(struct cli *cli, int argc, char **argv)
 {
 	char answer[QUESTION_BYTES];
@@ -54,5 +60,7 @@ enum cli_exit cmd_release(struct cli *cli, int argc, char **argv)
 		return cli->status;
 	if (!yes && strcmp(answer, "yes") != 0)
 		return cli_fail(cli, CLI_FAILED, "nothing was changed");
+	if (!is_systemd(service_find()) && !service_stop_guard(cli))
+		return CLI_FAILED;
 	return guard_become(cli, false);
 }

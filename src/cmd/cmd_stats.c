@@ -35,10 +35,10 @@ static const struct option_syntax syntax = {
         "  postern stats --textfile /var/lib/prometheus/node-exporter/postern.prom\n",
 };
 
-/* What can be told of a daemon that does not run: that it does not. */
+/* What can be told of a daemon that does not run, or does not answer: that it does not. */
 static bool is_answer(enum ctl_result result)
 {
-	return result == CTL_DONE || result == CTL_NOT_RUNNING || result == CTL_SILENT;
+	return result != CTL_NO_PERMISSION;
 }
 
 static enum cli_exit print_metrics(const struct cli *cli)

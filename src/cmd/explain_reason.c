@@ -104,6 +104,9 @@ static void add_others(struct line *l, const struct explain_answer *a, enum caus
 		    addr_text(&a->asked->source, (char[ADDR_TEXT_BYTES]){0}));
 	else
 		line_add(l, "change that rule, or let the port by before it");
+	if ((owner == CAUSE_UFW || owner == CAUSE_FIREWALLD) &&
+	    !(a->gate->configured && a->gate->guards))
+		line_add(l, "; that opens it to everybody, as posternd does not guard this port");
 	if (a->gate->configured && a->gate->guards && owner != CAUSE_FAIL2BAN)
 		line_add(l, "; posternd keeps the port shut to those without a grant all the same");
 	if (a->gate->configured && a->gate->grants > 0 && a->gate->mark != 0)

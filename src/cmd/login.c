@@ -6,12 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
-#define VARIABLE    "SSH_CONNECTION="
-#define MANY        64 /* processes above us */
-#define STAT_BYTES  1024
-#define ENVIRONMENT 131072 /* bytes of it that are looked at */
+#define VARIABLE     "SSH_CONNECTION="
+#define MANY         64 /* processes above us */
+#define STAT_BYTES   1024
+#define STARTED_WORD 20     /* after the name in stat: when the process was started, in ticks */
+#define ENVIRONMENT  131072 /* bytes of it that are looked at */
 
 static size_t read_proc(pid_t pid, const char *name, char *out, size_t size)
 {
@@ -71,6 +73,46 @@ void login_find(char login[static LOGIN_BYTES])
 	free(room);
 	if (!found)
 		login[0] = '\0';
+}
+
+/* CLOCK_BOOTTIME */
+static int64_t started_ns(pid_t pid)
+{
+	char text[STAT_BYTES];
+	const char *at;
+
+	read_proc(pid, "stat", text, sizeof text);
+	at = strrchr(text, ')');
+	for (int word = 0; at != NULL && word < STARTED_WORD; word++)
+		at = strchr(at + 1, ' ');
+	return at == NULL ? 0 : strtoll(at, NULL, 10) * (NS_PER_SECOND / sysconf(_SC_CLK_TCK));
+}
+
+static bool is_sshd(pid_t pid)
+{
+	char name[32];
+
+	read_proc(pid, "comm", name, sizeof name);
+	return strncmp(name, "sshd", 4) == 0;
+}
+
+/* The first process of the login, and above it the one of sshd that serves the connection: several
+ * logins may share that. */
+int64_t login_since_ns(void)
+{
+	char *room = malloc(ENVIRONMENT), login[LOGIN_BYTES];
+	pid_t first = 0, pid = getpid();
+
+	for (int i = 0; room != NULL && pid > 1 && i < MANY; i++) {
+		if (find_in(pid, room, login))
+			first = pid;
+		pid = parent_of(pid);
+	}
+	free(room);
+	if (first == 0)
+		return INT64_MAX;
+	pid = parent_of(first);
+	return started_ns(is_sshd(pid) ? pid : first);
 }
 
 bool login_peer(const char *login, struct addr *peer, uint16_t *port)

@@ -19,7 +19,9 @@ static bool name_previous(struct cli *cli, struct trial *t, const char *config)
 	const char *name = strrchr(config, '/') + 1;
 
 	if (snprintf(t->previous, sizeof t->previous, "%.*s.%s.previous", (int)(name - config),
-	        config, name) < (int)sizeof t->previous)
+	        config, name) < (int)sizeof t->previous &&
+	    snprintf(t->staged, sizeof t->staged, "%s.%d", t->previous, (int)getpid()) <
+	        (int)sizeof t->staged)
 		return true;
 	return cli_refuse(cli, CLI_FAILED, "%s: the path is too long", config);
 }
@@ -51,8 +53,8 @@ static bool keep_previous(struct cli *cli, struct trial *t, const char *state_di
 		    "nothing was changed: no copy of the configuration in force is in %s (%s); a "
 		    "restart of posternd with that one would make one",
 		    state_dir, why);
-	ok = write_previous(kept, cli->config, t->previous) ||
-	     cli_stop(cli, cli_fail_errno(cli, "nothing was changed: cannot keep %s", t->previous));
+	ok = write_previous(kept, cli->config, t->staged) ||
+	     cli_stop(cli, cli_fail_errno(cli, "nothing was changed: cannot keep %s", t->staged));
 	fd_close(kept);
 	return ok;
 }
@@ -86,7 +88,7 @@ static enum cli_exit try(struct cli *cli, const struct trial_options *how, const
 	    !keep_previous(cli, &trial, how->state_dir))
 		return cli->status;
 	if (!trial_begin(cli, how, &trial)) {
-		unlink(trial.previous);
+		unlink(trial.staged);
 		return cli->status;
 	}
 	result = daemon_reload(cli, NULL, NULL, &error);

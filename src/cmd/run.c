@@ -112,9 +112,13 @@ bool run_apart(const char *const argv[])
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGHUP, SIG_IGN);
-		if (setsid() < 0 || fork() != 0)
-			_exit(0);
-		become(argv, -1, -1, report[1]);
+		pid = setsid() < 0 ? -1 : fork();
+		if (pid == 0)
+			become(argv, -1, -1, report[1]);
+		failure = errno;
+		if (pid < 0)
+			(void)!write(report[1], &failure, sizeof failure);
+		_exit(0);
 	}
 	failure = errno;
 	fd_close(report[1]);

@@ -48,6 +48,15 @@ bool service_start(const struct cli *cli, const char *service)
 	return run(cli, by_systemd(service) ? units : script);
 }
 
+/* A supervisor that is not systemd starts a guard anew that has ended, and it would shut the ports
+ * again. */
+bool service_stop_guard(const struct cli *cli)
+{
+	const char *const guard[] = {SERVICE_GUARD_SCRIPT, "stop", NULL};
+
+	return access(SERVICE_GUARD_SCRIPT, X_OK) != 0 || run(cli, guard);
+}
+
 bool service_stop(const struct cli *cli, const char *service)
 {
 	const char *const units[] = {"systemctl", "stop", DAEMON, GUARD, NULL};
@@ -56,6 +65,8 @@ bool service_stop(const struct cli *cli, const char *service)
 	const char *const release[] = {guard_path(path), "--release", NULL};
 	bool stopped = run(cli, by_systemd(service) ? units : script);
 
+	if (!by_systemd(service))
+		stopped = service_stop_guard(cli) && stopped;
 	/* A start that has failed may have left rules, too, and a stop is to leave them
 	 * (server.shutdown: keep). */
 	for (int i = 0; i < RELEASE_TRIES; i++) {

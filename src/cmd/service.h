@@ -7,8 +7,9 @@
 
 #include "cmd/cli.h"
 
-#define SERVICE_SYSTEMD "systemd"
-#define SERVICE_SCRIPT  "/etc/init.d/posternd"
+#define SERVICE_SYSTEMD      "systemd"
+#define SERVICE_SCRIPT       "/etc/init.d/posternd"
+#define SERVICE_GUARD_SCRIPT "/etc/init.d/postern-guard"
 
 /* SERVICE_SYSTEMD, SERVICE_SCRIPT, or NULL where there is neither. */
 const char *service_find(void);
@@ -16,6 +17,8 @@ const char *service_find(void);
 bool service_start(const struct cli *cli, const char *service);
 /* With all rules taken away, which is tried more than once. */
 bool service_stop(const struct cli *cli, const char *service);
+/* By its script, where that is here. */
+bool service_stop_guard(const struct cli *cli);
 /* From now on at each start of the machine; a script's is the host's own business. */
 bool service_enable(const struct cli *cli, const char *service);
 /* Whether rules of ours stand, whoever of us has put them there. */

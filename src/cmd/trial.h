@@ -35,7 +35,8 @@ struct trial {
 	uint64_t mark;    /* of this layout */
 	uint32_t state;   /* enum trial_state */
 	uint32_t kind;    /* enum trial_kind */
-	int64_t until_ns; /* CLOCK_BOOTTIME */
+	int64_t began_ns; /* these two are CLOCK_BOOTTIME */
+	int64_t until_ns;
 	int64_t ended_ns; /* CLOCK_REALTIME */
 	char boot_id[CLOCK_BOOT_ID_BYTES];
 	char token[TRIAL_TOKEN_BYTES];  /* which one it is, in hexadecimal */
@@ -43,6 +44,7 @@ struct trial {
 	char service[TRIAL_PATH_BYTES]; /* as in cmd/service.h; of an activation */
 	char config[TRIAL_PATH_BYTES];
 	char previous[TRIAL_PATH_BYTES]; /* of a reload: the file that is to come back */
+	char staged[TRIAL_PATH_BYTES];   /* that one's name until the trial is noted */
 	char control[TRIAL_PATH_BYTES];
 	char failure[TRIAL_WORDS_BYTES]; /* why it could not be taken back */
 };
@@ -70,6 +72,8 @@ const char *trial_text(const struct trial *t, char text[static 2 * TRIAL_WORDS_B
 
 /* What it takes to make it last. False, having said why, with cli->status set. */
 bool trial_confirm(struct cli *cli, struct trial_file *f);
+/* What that is, of one that is confirmed: it may have been cut off. The same. */
+bool trial_make_last(struct cli *cli, const struct trial_file *f);
 /* Brings back what was before. The same. */
 bool trial_take_back(struct cli *cli, struct trial_file *f);
 

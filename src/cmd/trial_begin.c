@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -47,14 +49,17 @@ static bool note(struct cli *cli, const struct trial_options *o, struct trial *t
 	sodium_bin2hex(t->token, sizeof t->token, random, sizeof random);
 	login_find(t->login);
 	t->state = TRIAL_CHANGING;
+	t->began_ns = clock_boot_ns();
 	t->until_ns = clock_boot_ns() + (o->within_ns > MAKING_NS ? o->within_ns : MAKING_NS);
 	f.trial = *t;
-	ok = clock_boot_id(f.trial.boot_id) && trial_put(cli, &f);
+	/* Only now: another one's, which was faster, must not be lost. */
+	ok = (*t->staged == '\0' || rename(t->staged, t->previous) == 0) &&
+	     clock_boot_id(f.trial.boot_id) && trial_put(cli, &f);
 	trial_close(&f);
 	return ok ||
 	       (cli->status != CLI_DONE ? false
 	                                : cli_refuse(cli, CLI_FAILED,
-	                                      "cannot tell which start of the machine this is"));
+	                                      "cannot note what is tried: %s", strerror(errno)));
 }
 
 static void forget(struct cli *cli, const struct trial_options *o)
@@ -63,6 +68,8 @@ static void forget(struct cli *cli, const struct trial_options *o)
 	enum cli_exit status = cli->status;
 
 	if (trial_open(cli, &f, o->state_dir)) {
+		if (*f.trial.previous != '\0')
+			unlink(f.trial.previous);
 		f.trial.state = TRIAL_NONE;
 		(void)trial_put(cli, &f);
 		trial_close(&f);
@@ -79,6 +86,12 @@ static bool put_path(char out[static TRIAL_PATH_BYTES], const char *path)
 	       TRIAL_PATH_BYTES;
 }
 
+/* A program that we start has it as it was: a handler does not outlive exec. */
+static void go_on(int signal)
+{
+	(void)signal;
+}
+
 bool trial_begin(struct cli *cli, const struct trial_options *o, struct trial *t)
 {
 	if (!put_path(t->config, cli->config) || !put_path(t->control, cli->control))
@@ -86,6 +99,7 @@ bool trial_begin(struct cli *cli, const struct trial_options *o, struct trial *t
 	cli->status = CLI_DONE;
 	if (!note(cli, o, t))
 		return false;
+	signal(SIGHUP, go_on); /* a terminal that goes now cuts nothing in two */
 	if (trial_watch_start(cli, t, o->state_dir))
 		return true;
 	forget(cli, o);
@@ -108,6 +122,7 @@ enum cli_exit trial_made(struct cli *cli, const struct trial_options *o, const s
 	}
 	trial_text(&f.trial, text);
 	trial_close(&f);
+	signal(SIGHUP, SIG_DFL);
 	if (late)
 		return cli_fail(cli, CLI_FAILED,
 		    "it took longer than --confirm-within; give it more time: %s", text);

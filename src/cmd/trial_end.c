@@ -19,20 +19,25 @@ static bool end(struct cli *cli, struct trial_file *f, enum trial_state state)
 	return trial_put(cli, f);
 }
 
-bool trial_confirm(struct cli *cli, struct trial_file *f)
+bool trial_make_last(struct cli *cli, const struct trial_file *f)
 {
 	const struct trial *t = &f->trial;
 
-	if (!end(cli, f, TRIAL_CONFIRMED))
-		return false;
-	if (t->kind == TRIAL_RELOAD) {
-		unlink(t->previous);
+	if (t->kind == TRIAL_RELOAD || !trial_is_of_this_boot(t))
 		return true;
-	}
 	return service_enable(cli, t->service) ||
 	       cli_refuse(cli, CLI_FAILED,
 	           "confirmed, but it will not start with the machine; try: systemctl enable "
 	           "postern-guard posternd");
+}
+
+bool trial_confirm(struct cli *cli, struct trial_file *f)
+{
+	if (!end(cli, f, TRIAL_CONFIRMED))
+		return false;
+	if (f->trial.kind == TRIAL_RELOAD)
+		unlink(f->trial.previous);
+	return trial_make_last(cli, f);
 }
 
 static bool fail(struct cli *cli, struct trial_file *f, const char *what, const char *why)

@@ -192,7 +192,8 @@ void doctor_published(struct doctor *d)
 	if (!d->root || s == NULL || s->firewall == CONF_FIREWALL_NONE)
 		return; /* said already */
 	err = fw_look_translated(judge_translated, &p);
-	if (err != 0 && err != -EINTR)
+	/* A look that was disturbed may have missed something. */
+	if (err != 0 && (err != -EINTR || p.unguarded == 0))
 		say_error(d, err);
 	else if (p.unguarded == 0)
 		report_say(&d->report, FINDING_OK, NULL,

@@ -110,9 +110,11 @@ static void find_owner(uint64_t inode, char who[static OWNER_BYTES])
 /* The service manager keeps sockets of ours over a restart. */
 static bool is_ours(const char *who, bool runs)
 {
-	static const char *const names[] = {"systemd,", "postern-doorman,", "posternd,"};
+	static const char *const names[] = {"postern-doorman,", "posternd,"};
 
-	for (size_t i = 0; i < (runs ? 3 : 1); i++)
+	if (strcmp(who, "systemd, process 1") == 0)
+		return true;
+	for (size_t i = 0; runs && i < sizeof names / sizeof *names; i++)
 		if (strncmp(who, names[i], strlen(names[i])) == 0)
 			return true;
 	return runs && *who == '\0';

@@ -23,7 +23,7 @@ __attribute__((format(printf, 3, 4))) static bool fail(
 
 static bool find_device(struct packet *p, const char *name, struct explain_error *error)
 {
-	p->in.index = if_nametoindex(name);
+	p->in = (struct packet_device){.index = if_nametoindex(name)};
 	if (p->in.index == 0)
 		return fail(error, 0, "there is no interface of that name; see `ip link`");
 	memcpy(p->in.name, name, strnlen(name, sizeof p->in.name - 1));

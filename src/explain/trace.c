@@ -20,8 +20,9 @@
 #define CHAIN        "first"
 #define FIRST        (NF_IP_PRI_RAW_BEFORE_DEFRAG - 50) /* before all that others have */
 #define NOTICE_BYTES 32768
-#define QUEUE_BYTES  (4 << 20)         /* a limit, not memory that is taken */
-#define QUIET_NS     (300 * NS_PER_MS) /* after which no more is told of a packet */
+#define QUEUE_BYTES  (4 << 20)           /* a limit, not memory that is taken */
+#define QUIET_NS     (300 * NS_PER_MS)   /* after which no more is told of a packet */
+#define WHOLE_NS     (2 * NS_PER_SECOND) /* a stream of such packets has no end of its own */
 #define TABLE_BYTES  48
 
 struct tracing {
@@ -205,14 +206,20 @@ static enum trace_result follow(struct tracing *t, int64_t timeout_ns)
 {
 	int64_t now_ns = clock_boot_ns();
 	int64_t until_ns = timeout_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + timeout_ns;
+	int64_t end_ns = INT64_MAX;
 
 	while (!t->dropped && now_ns < until_ns) {
 		struct pollfd p = {.fd = t->fd, .events = POLLIN};
 		int64_t left_ms = (until_ns - now_ns) / NS_PER_MS + 1;
 
-		if (poll(&p, 1, left_ms < 1000 ? (int)left_ms : 1000) > 0 && read_reports(t))
-			until_ns = clock_boot_ns() + QUIET_NS;
+		bool came =
+		    poll(&p, 1, left_ms < 1000 ? (int)left_ms : 1000) > 0 && read_reports(t);
+
 		now_ns = clock_boot_ns();
+		if (came && end_ns == INT64_MAX)
+			end_ns = now_ns + WHOLE_NS;
+		if (came)
+			until_ns = now_ns + QUIET_NS < end_ns ? now_ns + QUIET_NS : end_ns;
 	}
 	if (!t->has_id)
 		return TRACE_NOTHING_CAME;

@@ -30,11 +30,11 @@ static struct audit_client *client_of(struct keeper_audit *a, uint32_t holder)
 {
 	struct audit_client *c = &a->clients[(holder * 2654435761U) >> 24];
 
-	if (c->grants.burst == 0 || c->holder != holder)
-		*c = (struct audit_client){.holder = holder,
-		    .grants = {.interval_ns = CLIENT_GRANT_NS,
-		        .burst = CLIENT_GRANTS,
-		        .tokens = CLIENT_GRANTS},
+	/* Who shares a place shares what is left of its limits. */
+	if (c->grants.burst == 0)
+		*c = (struct audit_client){.grants = {.interval_ns = CLIENT_GRANT_NS,
+		                               .burst = CLIENT_GRANTS,
+		                               .tokens = CLIENT_GRANTS},
 		    .refusals = {.interval_ns = CLIENT_REFUSAL_NS,
 		        .burst = CLIENT_REFUSALS,
 		        .tokens = CLIENT_REFUSALS}};

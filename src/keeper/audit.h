@@ -10,7 +10,6 @@
 
 /* Of one client, so that none fills the log: grants and refusals by themselves. */
 struct audit_client {
-	uint32_t holder;
 	struct rate grants, refusals;
 };
 

@@ -131,8 +131,12 @@ static enum verdict verdict_of(int error)
 static void conclude(struct keeper *k, enum verdict v, const struct knock *knock, struct grant *g)
 {
 	if (v == VERDICT_GRANTED) {
-		counters_opened(
-		    k->report.counters, clock_boot_ns() - knock->packet.record.arrived_ns);
+		int64_t took_ns;
+
+		if (__builtin_sub_overflow(
+		        clock_boot_ns(), knock->packet.record.arrived_ns, &took_ns))
+			took_ns = -1; /* a doorman that lies */
+		counters_opened(k->report.counters, took_ns);
 		send_response(k, knock);
 		keeper_audit_grant(k, g, knock);
 	}

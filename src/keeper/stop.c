@@ -1,6 +1,7 @@
 /* The keeper's end. */
 #include "base/log.h"
 #include "keeper/keeper.h"
+#include "keeper/live.h"
 
 #define REST_MOST 1000 /* more than a channel holds */
 
@@ -18,11 +19,17 @@ static void judge_the_rest(struct peer *doorman)
 		doorman->after(doorman->context);
 }
 
-static void tell_ends(struct keeper *k)
+/* Each once. Of those that the rules outlive, what programs have opened ends all the same. */
+static void tell_ends(struct keeper *k, bool keep_rules)
 {
-	for (const struct grant *g = grant_table_next(k->state.grants, NULL); g != NULL;
-	     g = grant_table_next(k->state.grants, g))
+	for (struct grant *g = grant_table_next(k->state.grants, NULL); g != NULL;
+	     g = grant_table_next(k->state.grants, g)) {
+		if (keep_rules &&
+		    (k->programs.ops == NULL || !keeper_live_by_program(&k->state, &g->opening)))
+			continue;
 		keeper_audit_end(k, g, AUDIT_END_STOPPED);
+		g->audit.told_ns = 0;
+	}
 }
 
 void keeper_stop(struct keeper *k, bool keep_rules)
@@ -31,8 +38,7 @@ void keeper_stop(struct keeper *k, bool keep_rules)
 		log_line(LOG_LEVEL_ERROR, "our rules could not be removed from the firewall");
 	if (k->stopping)
 		return;
-	if (!keep_rules)
-		tell_ends(k);
+	tell_ends(k, keep_rules);
 	k->stopping = true;
 	for (unsigned int i = 0; i < k->doorman_count; i++) {
 		if (keep_rules && k->state.grants != NULL)

@@ -40,7 +40,6 @@ static const struct {
     SETTING("openspa.firewall", openspa.firewall),
     SETTING("openspa.answer", openspa.answer),
     SETTING("openspa.window", openspa.window_ns),
-    SETTING("openspa.targets", openspa.targets),
 };
 
 static bool same_ports(const struct diff *d, const struct span before, const struct span after)
@@ -59,6 +58,18 @@ static bool same_networks(const struct diff *d, const struct span before, const 
 	               before.count * sizeof(struct cidr)) == 0);
 }
 
+static bool same_rules(const struct diff *d, const struct span before, const struct span after)
+{
+	const struct openspa_rule *a = snapshot_rules(d->before, before);
+	const struct openspa_rule *b = snapshot_rules(d->after, after);
+	bool same = before.count == after.count;
+
+	for (uint32_t i = 0; same && i < before.count; i++)
+		same = a[i].duration_s == b[i].duration_s &&
+		       memcmp(&a[i].ports, &b[i].ports, sizeof a[i].ports) == 0;
+	return same;
+}
+
 static void compare_settings(const struct diff *d)
 {
 	const struct settings *a = d->before->settings, *b = d->after->settings;
@@ -70,6 +81,11 @@ static void compare_settings(const struct diff *d)
 	if (!same_ports(d, a->guard_allow_ports, b->guard_allow_ports) ||
 	    !same_networks(d, a->guard_allow_networks, b->guard_allow_networks))
 		d->found(d->context, CONFIG_SETTING, "server.guard_allow", NULL);
+	if (!same_rules(d, a->openspa.rules, b->openspa.rules))
+		d->found(d->context, CONFIG_SETTING, "openspa.duration", NULL);
+	if (a->openspa.targets != b->openspa.targets ||
+	    !same_networks(d, a->openspa.target_list, b->openspa.target_list))
+		d->found(d->context, CONFIG_SETTING, "openspa.targets", NULL);
 }
 
 static void found_new(const struct diff *d, bool revoked, const char *name)
@@ -135,18 +151,6 @@ static void compare_clients(const struct diff *d)
 }
 
 /* --- Devices */
-
-static bool same_rules(const struct diff *d, const struct span before, const struct span after)
-{
-	const struct openspa_rule *a = snapshot_rules(d->before, before);
-	const struct openspa_rule *b = snapshot_rules(d->after, after);
-	bool same = before.count == after.count;
-
-	for (uint32_t i = 0; same && i < before.count; i++)
-		same = a[i].duration_s == b[i].duration_s &&
-		       memcmp(&a[i].ports, &b[i].ports, sizeof a[i].ports) == 0;
-	return same;
-}
 
 static const char *device_difference(
     const struct diff *d, const struct device *a, const struct device *b)

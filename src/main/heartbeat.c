@@ -34,8 +34,8 @@ static void ping(struct child *child)
 {
 	static const struct message_empty nothing;
 
-	if (child->silent == 0)
-		channel_try_send(&child->peer.channel, pings[child->role], &nothing);
+	/* At each beat: an answer may have found no room behind what else it tells. */
+	channel_try_send(&child->peer.channel, pings[child->role], &nothing);
 	if (child->silent++ == SILENT_MOST)
 		end_silent(child);
 }

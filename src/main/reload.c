@@ -174,6 +174,13 @@ static void tell_change(struct main_process *m, struct config_push *h)
 	snapshot_unmap(&before);
 }
 
+/* Before a process may be forked that lives longer than this, such as the writer of the audit log.
+ */
+static void forget_secrets(struct loaded *next)
+{
+	secret_wipe(&next->secret, sizeof next->secret);
+}
+
 /* Takes a new configuration over, or gives the fault and its reason. */
 static int take_over(struct main_process *m, struct loaded *next)
 {
@@ -195,6 +202,7 @@ static int take_over(struct main_process *m, struct loaded *next)
 		} else if (main_push_config(m, &next->secret, &h)) {
 			next->fault = 0;
 			hint_maker_start(&m->hints, m->options, &next->secret, &h);
+			forget_secrets(next);
 			tell_change(m, &h);
 		}
 	}
@@ -249,6 +257,8 @@ static void end_reload(struct main_process *m, struct loaded *next)
 	int fault = next == NULL ? CONTROL_FAULT_FAILED : take_over(m, next);
 	const char *why = next == NULL ? error : next->why.text;
 
+	if (next != NULL)
+		forget_secrets(next);
 	loader_end(&m->loader, fault == 0);
 	if (fault != 0)
 		say_refused(m, why);

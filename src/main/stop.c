@@ -84,8 +84,13 @@ void main_extend_stop(const struct main_process *m)
 
 static void hear(struct child *child)
 {
-	if (child->pid > 0 && child->peer.channel.fd >= 0 &&
-	    peer_wait(&child->peer, PHASE_RUN, 0) == CHANNEL_CLOSED)
+	enum channel_result result = CHANNEL_MESSAGE;
+
+	for (int i = 0; i < WORDS_MOST && result == CHANNEL_MESSAGE && child->pid > 0 &&
+	                child->peer.channel.fd >= 0;
+	     i++)
+		result = peer_wait(&child->peer, PHASE_RUN, 0);
+	if (result == CHANNEL_CLOSED)
 		peer_close(&child->peer);
 }
 

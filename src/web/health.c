@@ -92,7 +92,7 @@ static void guard(struct rows *r)
 {
 	static const char *const states[CONTROL_GUARDS] = {"off", "good", "bad"};
 	static const char *const says[CONTROL_GUARDS] = {
-	    "none: nothing keeps ports shut while the daemon is down",
+	    "none: while the daemon is down, others can take the rules away",
 	    "keeps ports shut while the daemon is down", "it was there, and is gone"};
 	uint64_t value = stats_value(r->stats, CONTROL_GUARD);
 
