@@ -86,9 +86,11 @@ inside() {
 
 # wait_for_it: for what runs in the background; a signal ends this at once
 wait_for_it() {
+	local status=0
 	running=$1
-	wait "$running"
+	wait "$running" || status=$?
 	running=
+	return "$status"
 }
 
 clean_up() {
