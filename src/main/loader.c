@@ -157,20 +157,20 @@ static bool tell(int fd, struct loaded *l)
 }
 
 /* Main's signals and descriptors are not its own, and it ends with main. Where its limits are
- * narrower already they stay. */
+ * narrower already they stay. It has its name when all of that is so. */
 static bool leave_main(int fd, pid_t parent, bool reload)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
-	prctl(PR_SET_NAME, "postern-loader");
 	(void)child_limit(RLIMIT_CPU, PROCESSOR_S);
 	if (reload)
 		(void)setpriority(PRIO_PROCESS, 0, NICE);
 	return child_tie_to(parent) && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
 	       (fd == STDERR_FILENO + 1 ||
 	           close_range(STDERR_FILENO + 1, (unsigned int)fd - 1, 0) == 0) &&
-	       close_range((unsigned int)fd + 1, ~0U, 0) == 0;
+	       close_range((unsigned int)fd + 1, ~0U, 0) == 0 &&
+	       prctl(PR_SET_NAME, "postern-loader") == 0;
 }
 
 static _Noreturn void be_loader(const struct load_task *task, int fd, pid_t parent)

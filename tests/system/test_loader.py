@@ -116,7 +116,8 @@ class LoaderTest(WorldTest):
             self.daemon.process.send_signal(signal.SIGHUP)
         tool = self.server.popen(program("postern"), "--control", self.daemon.control, "reload",
                                  stderr=subprocess.PIPE)
-        self.assertTrue(eventually(lambda: len(descendants(self.daemon.process.pid)) == 4))
+        # The roles, the writer of the audit log, and one that reads.
+        self.assertTrue(eventually(lambda: len(descendants(self.daemon.process.pid)) == 5))
         self.assert_serves(1)
         self.assertIsNone(tool.poll())
         self.assertEqual(self.loader(), loader, "two read at once")
