@@ -118,9 +118,11 @@ static int answer_of_main_channel(void)
 {
 	struct message m;
 
-	if (channel_wait(&keeper.channels[TO_MAIN], &m, PHASE_RUN, KEEPER_PATIENCE_MS) !=
-	    CHANNEL_MESSAGE)
-		return -1;
+	do {
+		if (channel_wait(&keeper.channels[TO_MAIN], &m, PHASE_RUN, KEEPER_PATIENCE_MS) !=
+		    CHANNEL_MESSAGE)
+			return -1;
+	} while (m.type == MESSAGE_AUDIT);
 	return m.body.KEEPER_READY.error;
 }
 

@@ -42,7 +42,7 @@ class RulesFileTest(ProgramsTest):
     def test_only_with_programs_for_rules(self):
         daemon = self.run_with({"authorization": "echo 60", "server_start": "exit 0"})
         self.assertEqual(sorted(path.name for path in daemon.state.iterdir()),
-                         ["accepted", "networks", "replay"])
+                         ["accepted", "audit.log", "config.accepted", "networks", "replay"])
 
     def test_locked_as_long_as_the_daemon_lives(self):
         daemon, path = self.made()
