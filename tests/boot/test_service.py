@@ -74,10 +74,12 @@ class ServiceTest(BootedTest):
         self.assert_grant_has_fields()
         text = self.machine.run("postern", "history", "alice", "--since", "1h")
         self.assertIn("alice at 10.77.1.2", text)
+        self.addCleanup(self.machine.shell, "rm -f /etc/postern/clients.d/bob*.yaml; postern reload")
+        self.machine.run("postern", "add", "bob", "--ports", "40000/udp")
         since = self.machine.cursor()
-        self.machine.run("postern", "revoke", "alice")
+        self.machine.run("postern", "revoke", "bob")
         found = eventually(lambda: self.entries(since, "POSTERN_EVENT=revoke"), PATIENCE)
-        self.assertEqual((found[0]["POSTERN_CLIENT"], found[0]["POSTERN_BY_UID"]), ("alice", "0"))
+        self.assertEqual((found[0]["POSTERN_CLIENT"], found[0]["POSTERN_BY_UID"]), ("bob", "0"))
 
     def test_users(self):
         user = int(self.machine.run("id", "-u", "postern"))
