@@ -1,5 +1,6 @@
 """A terminal for what draws on one: keeps the screen as it is seen, and all that came."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -10,13 +11,15 @@ import termios
 
 from netns import eventually
 
+CUT_OFF = re.compile(r"(\x1b(\[[?\d;]*)?)?$")  # what has not come whole yet
 SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
 
 
 class Terminal:
     def __init__(self, *command, rows=24, columns=80, environment=None):
         self.ours, theirs = pty.openpty()
-        self.came = ""
+        self.came = self.cut = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.modes = set()
         self.resize(rows, columns)
         self.modes_before = termios.tcgetattr(theirs)
@@ -42,9 +45,11 @@ class Terminal:
                 new += part
         except (BlockingIOError, OSError):
             pass
-        text = new.decode()
+        text = self.decoder.decode(new)
         self.came += text
-        self._draw(text)
+        whole = self.cut + text
+        self.cut = CUT_OFF.search(whole)[0]
+        self._draw(whole[:len(whole) - len(self.cut)])
         return text
 
     def _draw(self, text):

@@ -39,7 +39,7 @@ class UninstallTest(WorldTest):
         for path in self.place.rglob("libexec/**/postern-*"):
             shutil.copy(path, self.posternd.parent)  # it looks beside itself first
         beside = [path for path in self.posternd.parent.glob("postern-*")
-                  if path.name != "postern-echoip"]
+                  if path.name not in ("postern-echoip", "postern-web")]
         start, posternd = type(self).server.popen, self.posternd
 
         def installed(program, *words, **options):
