@@ -163,7 +163,8 @@ class Machine:
         return self.run("systemctl", "restart", *units)
 
     def roles(self):
-        """Name to process id, as the machine counts; empty when it does not run."""
+        """Name to process id, as the machine counts; empty when it does not run. Without those that
+        main has forked for work of its own."""
         found = {}
         main = self.show("posternd", "MainPID")
         if main == "0":
@@ -172,7 +173,9 @@ class Machine:
                           check=False)
         for line in listed.splitlines():
             pid, name = line.split()
-            found["main" if pid == main else name.removeprefix("postern-")] = int(pid)
+            name = "main" if pid == main else name.removeprefix("postern-")
+            if name not in ("audit", "hints", "loader"):
+                found[name] = int(pid)
         return found
 
     def signal(self, role, name):
