@@ -16,7 +16,7 @@ struct list {
 	struct control_stat stats[LIST_MOST];
 };
 
-_Static_assert(VERDICT_COUNT + KERNEL_SHIELD_PLACES * KERNEL_SHIELD_COUNT_MOST + COUNTS +
+_Static_assert(VERDICT_COUNT + (int)KERNEL_SHIELD_PLACES * (int)KERNEL_SHIELD_COUNT_MOST + COUNTS +
                        OPEN_LIMITS + 1 + ROLE_COUNT + SANDBOX_LAYERS + 12 <=
                    LIST_MOST,
     "there is room for all");
