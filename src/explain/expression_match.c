@@ -46,7 +46,7 @@ static void do_bitwise(struct evaluation *e, attributes *a)
 	             bits = expression_constant(a->at[NFTA_BITWISE_XOR]), v;
 	size_t size = expression_number(a, NFTA_BITWISE_LEN);
 
-	if (expression_number(a, NFTA_BITWISE_OP) != NFT_BITWISE_MASK_XOR || mask.size != size ||
+	if (expression_number(a, NFTA_BITWISE_OP) != NFT_BITWISE_BOOL || mask.size != size ||
 	    bits.size != size ||
 	    !registers_get(&e->registers, expression_number(a, NFTA_BITWISE_SREG), size, &v)) {
 		v = value_unknown(size);
