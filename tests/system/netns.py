@@ -10,6 +10,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 
+import nft
+
 PREFIX = "system"
 # Seconds, for what takes milliseconds unless the machine is very busy, or there is very much to do.
 PATIENCE = int(os.environ.get("POSTERN_PATIENCE", "60"))
@@ -79,6 +81,15 @@ class Namespace:
 
     def run(self, *command, check=True, text=None):
         return run("ip", "netns", "exec", self.name, *command, check=check, text=text)
+
+    def flush_rules(self):
+        with self.entered():
+            nft.nft("flush ruleset")
+
+    def rules(self, what):
+        """In the words of `nft -j list`"""
+        with self.entered():
+            return nft.listed(what)
 
     def nft(self, ruleset):
         return self.run("nft", "-f", "-", text=ruleset + "\n")
@@ -161,10 +172,12 @@ def add_address(space, device, address, bits):
 
 
 def eventually(condition, within=PATIENCE):
-    """Waits for the condition; the last value it had."""
-    end = time.monotonic() + within
+    """Waits for the condition; the last value it had. It is asked less often the longer it takes:
+    to ask may be to run a program, and others need the processor."""
+    begun = time.monotonic()
     while True:
         value = condition()
-        if value or time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if value or waited > within:
             return value
-        time.sleep(0.005)
+        time.sleep(min(max(0.005, waited / 10), 0.1))

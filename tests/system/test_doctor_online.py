@@ -31,7 +31,7 @@ class OnlineTest(Doctor, SpaWorldTest):
 
     def tearDown(self):
         super().tearDown()
-        self.other.run("nft", "flush", "ruleset")
+        self.other.flush_rules()
 
     def start_asking(self, port=ECHO_PORT):
         four, six = (self.other.addresses[2][family] for family in FAMILIES)

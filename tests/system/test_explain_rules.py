@@ -403,7 +403,7 @@ class ExplainRulesTest(WorldTest):
                 for family in FAMILIES:
                     self.assertEqual(told[family, 2222]["way"], "forward")
                     self.assertEqual(told[family, 2224]["translated_port"], 2225)
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 self.legacy("-F", "-X")
 
     # --- What cannot be told

@@ -99,7 +99,7 @@ class CommandFaults(ToolTest):
 class DaemonFaults(WorldTest):
     def daemon_with(self, call, at, role):
         """Starts, is knocked at, and ends; nothing is open without the knock."""
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         if self.daemon:
             self.daemon.close()
         added = environment(call, at, role)

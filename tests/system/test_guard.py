@@ -127,6 +127,6 @@ class GuardTest(DarkTest):
         self.assertTrue(eventually(lambda: self.server.connects(there, 9000)))
 
     def test_flushed_while_dark(self):
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(eventually(self.table))
         self.assert_shut(port=22)

@@ -124,7 +124,7 @@ class CaptureTest(Captured, WorldTest):
         for hook, priority in (("input", "filter"), ("input", "-200"), ("prerouting", "raw"),
                                ("prerouting", "-400")):
             with self.subTest(hook=hook, priority=priority):
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 self.server.nft("table inet host { chain c { type filter hook "
                                 f"{hook} priority {priority}; udp dport {KNOCK_PORT} counter drop\n}}\n}}")
                 self.start()
@@ -133,7 +133,7 @@ class CaptureTest(Captured, WorldTest):
                     self.assert_opens(family)
                 dropped = self.server.run("nft", "list", "chain", "inet", "host", "c")
                 self.assertNotIn("counter packets 0", dropped)
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
 
     def test_behind_a_chain_that_lets_nothing_in(self):
         self.server.nft("table inet host { chain c { type filter hook input priority 0; "

@@ -46,7 +46,7 @@ class InterfaceTest(WorldTest):
         self.start()
         configuration = self.configuration(interface=name)
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.daemon.configure(configuration)
         checked = subprocess.run(
             ["ip", "netns", "exec", self.server.name, *map(str, self.daemon.command("--check"))],
@@ -82,7 +82,7 @@ class InterfaceTest(WorldTest):
                 self.daemon.configure(self.configuration(interface=name))
                 if self.daemon.process.poll() is None:
                     self.daemon.stop()
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 words = [program("postern-guard"), "-c", self.daemon.file, "--state-dir",
                          self.daemon.state]
                 if name in ("eth9", "gate"):

@@ -21,7 +21,7 @@ class FirewallTest(WorldTest):
 
     def tearDown(self):
         super().tearDown()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         for tool in ("iptables-legacy", "ip6tables-legacy"):
             for words in (["-F"], ["-X"]):
                 self.server.run(tool, *words, check=False)

@@ -226,7 +226,7 @@ class LifetimeTest(WorldTest):
         self.start(self.configuration(knock_timeout="30s"))
         self.knock()
         self.assert_opens()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(eventually(self.table), "the table was not put back")
         self.assertTrue(eventually(lambda: self.address(4, self.client) in self.granted()))
         self.assert_shut(space=self.other)
@@ -264,7 +264,7 @@ class LifetimeTest(WorldTest):
             stranger.start()
         flushed = 0
         while flushed < 50 or time.monotonic() < began + 3:
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
             flushed += 1
         over.set()
         for stranger in strangers:

@@ -466,7 +466,7 @@ class DryRunTest(TrialTest):
         self.assertIn("table inet postern {", said)
         self.assertNotIn("insert rule", said)  # it stands
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.server.nft(HOST)
         before = self.rules()
         said = self.server.run(program("posternd"), "--dry-run", "-c", self.daemon.file)
@@ -474,7 +474,7 @@ class DryRunTest(TrialTest):
         self.assertEqual(self.rules(), before)
         self.server.nft(said)  # and is what the daemon does
         ours = self.rule_lines()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.server.nft(HOST)
         self.daemon.start()
         self.assertEqual(self.rule_lines(), ours)

@@ -41,7 +41,7 @@ class LifeTest(SpaWorldTest):
     def begin(self, folder):
         if self.daemon:
             self.daemon.close()
-            self.server.run("nft", "flush", "ruleset")  # nothing of another life
+            self.server.flush_rules()  # nothing of another life
         text = (folder / "config.yaml").read_text()
         self.daemon = Daemon(self.server, folder, text)
         self.daemon.start()

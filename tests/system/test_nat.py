@@ -31,7 +31,7 @@ class NatTest(nat.Translated, WorldTest):
         """A daemon that opens for any address, or only for the one that a knock comes from."""
         if self.daemon:
             self.daemon.close()
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
         self.start(self.configuration(targets=targets, knock_timeout="600s"))
 
     def test_squatted_public_space(self):

@@ -23,7 +23,7 @@ class NatTest(nat.Translated, WorldTest):
     def serve(self, **settings):
         if self.daemon:
             self.daemon.close()
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
         configuration = self.configuration()
         configuration["openspa"] = {"private_key": "server.key", "duration": "600s", **settings}
         self.start(configuration, prepare=self.make_files)

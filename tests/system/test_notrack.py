@@ -87,7 +87,7 @@ class NotrackTest(Tracked, WorldTest):
     def test_rules_that_take_it_alike(self):
         for rules in ALIKE:
             with self.subTest(rules=rules):
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 self.server.nft(table(rules))
                 self.start()
                 self.assertTrue(self.untracked())
@@ -96,7 +96,7 @@ class NotrackTest(Tracked, WorldTest):
     def test_rules_that_may_not(self):
         for rules in OTHERWISE:
             with self.subTest(rules=rules):
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 self.server.nft(table(rules))
                 self.start()
                 self.assertFalse(self.untracked())
@@ -108,7 +108,7 @@ class NotrackTest(Tracked, WorldTest):
     def test_a_host_that_lets_in_new_connections_alone(self):
         """The rule that would lock knocks out, were they not tracked: with `yes` it does."""
         for open_knock_port in (True, False):
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
             self.server.nft("table inet host {\nchain in {\n" + HEAD + "\n" + DISCOVERY + "\n"
                             "ct state new udp dport 54154 accept\n}\n}")
             self.start(self.configuration(open_knock_port=open_knock_port))
@@ -134,7 +134,7 @@ class NotrackTest(Tracked, WorldTest):
         words = (("RELATED,ESTABLISHED", True), ("INVALID", True), ("NEW", False))
         for state, alike in words:
             with self.subTest(state=state):
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
                 self.server.run("iptables-nft", "-A", "INPUT", "-m", "conntrack", "--ctstate", state,
                                 "-j", "DROP" if state == "INVALID" else "ACCEPT")
                 self.start()

@@ -46,7 +46,7 @@ class ValuesTest(WorldTest):
                 self.start_bytes((mark + text).encode(encoding))
                 self.assert_serves()
                 self.daemon.stop()
-                self.server.run("nft", "flush", "ruleset")
+                self.server.flush_rules()
 
     def test_a_key_with_a_line_break(self):
         key = openme.text(self.server_key.secret)

@@ -150,7 +150,7 @@ class PolicyTest(WorldTest):
         self.assertTrue(eventually(lambda: self.verdicts("unknown_signer")))
         self.assert_shut(6)
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.start(self.configuration({"marker": {"legacy": "yes"}}, legacy="no"))
         self.refuse("unknown_signer")
         # Nor when there is but one client.

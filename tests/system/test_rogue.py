@@ -169,7 +169,7 @@ class RogueTest(RogueWorld):
     def forbidden(self, channel, body, descriptors=0, *start):
         with self.subTest(channel=channel, body=body[:8].hex(), size=len(body),
                           descriptors=descriptors):
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
             rogue = self.rogue(*start) if start else self.configured()
             rogue("raw", channel, descriptors, body.hex())
             self.assert_ends_shut(rogue)
@@ -233,7 +233,7 @@ class RogueTest(RogueWorld):
         for channel in ("main", "doorman", "desk"):
             for how in (("close", channel), ("raw", channel, 0)):  # an empty message
                 with self.subTest(channel=channel, how=how[0]):
-                    self.server.run("nft", "flush", "ruleset")
+                    self.server.flush_rules()
                     rogue = self.configured()
                     rogue(*how)
                     self.assert_ends_shut(rogue, "exited 0", "exited 1")

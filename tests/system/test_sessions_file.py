@@ -81,7 +81,7 @@ class SessionsFileTest(WorldTest):
             self.assertEqual((read(self.file)["active_sessions"], list(read(self.file)["last_seen"])),
                              ([], ["alice"]))
             self.daemon.close()
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
 
     def test_names_are_as_people_wrote_them(self):
         names = "Ann's phone", "J\u00fcrgen", "50% + 1"

@@ -96,7 +96,7 @@ class ShutTest(WorldTest):
         self.daemon.stop()
         self.break_configuration()
         for starts in (self.guard, lambda: self.daemon.start(ready=False).process.wait(PATIENCE)):
-            self.server.run("nft", "flush", "ruleset")
+            self.server.flush_rules()
             self.assert_opens()  # as the host's own rules leave it
             starts()
             self.assert_all_shut()
@@ -115,7 +115,7 @@ class ShutTest(WorldTest):
     def make_daemon(self):
         self.start()
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
 
     def test_nothing_to_go_by(self):
         self.make_daemon()

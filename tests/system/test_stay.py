@@ -197,7 +197,7 @@ class OwnerTest(StayTest):
                 self.start_daemon()
         self.daemon.kill()
         self.guard.kill()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(self.reaches(space=self.other), "so the guard is what has kept them")
 
     def test_with_a_broken_file(self):
@@ -394,7 +394,7 @@ class OwnerTest(StayTest):
         self.squat("listens")
         self.stay()
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(eventually(lambda: not self.reaches(space=self.other)))
         self.start_daemon()
         self.serves()
@@ -579,7 +579,7 @@ class WatchTest(StayTest):
         good = self.daemon.file.read_text()
         self.daemon.configure("nonsense: 1\n")
         (self.daemon.state / "accepted").unlink()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(eventually(lambda: "nothing is shut" in self.guard.log()))
         time.sleep(8)
         self.assertLess(self.guard.log().count("nothing is shut"), 5)

@@ -127,7 +127,7 @@ class StoreTest(SpaWorldTest):
                 self.assert_served()
         self.end("kill")
         self.daemon.notices.forget()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assertTrue(self.reaches(space=self.other), "so the owner is what has kept them")
 
     def has_owners(self):
@@ -142,7 +142,7 @@ class StoreTest(SpaWorldTest):
         self.daemon.start(ready=False)
         self.daemon.process.wait(PATIENCE)
         self.assertNotIn("owns the table", self.daemon.log_path.read_text())
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         self.assert_shut(space=self.other)
         self.daemon.configure(good)
         self.daemon.start()
@@ -178,7 +178,7 @@ class StoreTest(SpaWorldTest):
         """So the test above shows what it says."""
         self.serve()
         self.daemon.stop()
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
         addresses = self.knock_while_away()
         self.daemon.start()
         self.assertFalse(addresses & self.settle())

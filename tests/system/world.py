@@ -6,7 +6,6 @@ posternd and the services behind the gate run in `server`. Everything goes when 
 and when the run is interrupted."""
 
 import atexit
-import json
 import os
 import shutil
 import tempfile
@@ -74,7 +73,7 @@ class WorldTest(unittest.TestCase):
         self.alice, self.bob, self.marker = (openme.ClientKey() for _ in range(3))
         self.markers = 0
         self.daemon = None
-        self.server.run("nft", "flush", "ruleset")
+        self.server.flush_rules()
 
     def tearDown(self):
         if self.daemon:
@@ -188,8 +187,7 @@ class WorldTest(unittest.TestCase):
     def table(self):
         """The sets and chains of the daemon's own table, an empty list when there is none. Not the
         table itself: nft 1.0.6 writes no JSON of one that has outlived its owner."""
-        items = [item for what in ("sets", "chains") for item in json.loads(
-            self.server.run("nft", "-j", "list", what, "inet"))["nftables"]]
+        items = self.server.rules("sets inet") + self.server.rules("chains inet")
         return [item for item in items
                 if item.get("set", item.get("chain", {})).get("table") == "postern"]
 
