@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #define SLICE 64 /* clients taken in before the sockets get their turn again: some 0.1 ms */
+#define FIRST 6  /* slices before the next knock: those of few clients, for each of three days */
 
 static void timer_ready(void *context)
 {
@@ -52,8 +53,11 @@ void hints_change(struct hints *h, const struct snapshot *next, int keys, struct
 	hint_table_follow(table, h->table, before);
 	h->table = table;
 	h->clients = next->client_count;
-	if (table != NULL)
-		timer_set(h->timer.fd, 1, 0);
+	if (table == NULL)
+		return;
+	for (int i = 0; i < FIRST && hint_table_work(table, SLICE, clock_real_ns()); i++)
+		;
+	timer_set(h->timer.fd, 1, 0);
 }
 
 uint32_t hints_find(const struct hints *h, const struct knock *k)

@@ -24,6 +24,7 @@
 #define PROCESSOR_S 3600
 #define PUBLISH_AT  64   /* keys made, some ms */
 #define WORTH       1000 /* keys made, to be kept on disk: below that they are made at once */
+#define FIRST       64   /* keys made by main itself */
 
 _Static_assert(HINT_CLIENTS_MOST == CONF_MAX_CLIENTS, "there is a number for each client");
 
@@ -185,6 +186,19 @@ static _Noreturn void be_maker(const struct hint_maker *h, const struct main_opt
 }
 
 /* --- Main */
+
+void hint_maker_first(const struct message_secret *secret, struct config_push *push)
+{
+	const struct snapshot *s = &push->snapshot;
+	const uint32_t count = s->client_count < FIRST ? s->client_count : FIRST;
+
+	if (push->hints < 0)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		hint_key_of_server(push->hint_keys->keys[i], secret->secret,
+		    s->settings->public_key, s->clients[i].public_key);
+	hint_keys_publish(push->hint_keys, count);
+}
 
 static void keep(struct hint_maker *h, const struct config_push *push)
 {

@@ -21,6 +21,9 @@ struct hint_maker {
 		.snapshot = -1, .keys = -1 \
 	}
 
+/* Before a configuration is handed out: the keys of its first clients, some ms. So a gate of few is
+ * never without them, and a client that is served by its hint alone is let in at once. */
+void hint_maker_first(const struct message_secret *secret, struct config_push *push);
 /* For a configuration that was handed out. Ends what was at work for the one before. The child
  * wipes `secret` in its own memory. */
 void hint_maker_start(struct hint_maker *h, const struct main_options *options,

@@ -134,6 +134,8 @@ static bool start(struct main_process *m, struct loaded *loaded)
 	     config_push_open_sockets(&h, &m->store);
 	if (ok && h.snapshot.settings->intake != CONF_INTAKE_CAPTURE) /* a capture has its own */
 		kernel_shield_filter(&m->shield, h.udp, h.doormen);
+	if (ok)
+		hint_maker_first(&loaded->secret, &h);
 	ok = ok && main_push_config(m, &loaded->secret, &h) && follow_interface(m, &h) &&
 	     main_watch_shield(m);
 

@@ -181,6 +181,12 @@ static void forget_secrets(struct loaded *next)
 	secret_wipe(&next->secret, sizeof next->secret);
 }
 
+static bool push(struct main_process *m, const struct loaded *next, struct config_push *h)
+{
+	hint_maker_first(&next->secret, h);
+	return main_push_config(m, &next->secret, h);
+}
+
 /* Takes a new configuration over, or gives the fault and its reason. */
 static int take_over(struct main_process *m, struct loaded *next)
 {
@@ -199,7 +205,7 @@ static int take_over(struct main_process *m, struct loaded *next)
 			    "%s: %s: cannot change while running; restart posternd",
 			    m->options->config, fixed);
 			next->fault = CONTROL_FAULT_CONFIG;
-		} else if (main_push_config(m, &next->secret, &h)) {
+		} else if (push(m, next, &h)) {
 			next->fault = 0;
 			hint_maker_start(&m->hints, m->options, &next->secret, &h);
 			forget_secrets(next);

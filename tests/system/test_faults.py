@@ -1,5 +1,6 @@
 """One call fails, here, there, anywhere: see faults.c. Nothing crashes, nothing is half written,
-and nothing opens but for a knock."""
+and nothing opens but for a knock. With POSTERN_THOROUGH=1 each call of them fails in turn; else the
+first ones do, and of the others some."""
 
 import os
 import subprocess
@@ -8,11 +9,13 @@ from pathlib import Path
 
 from daemon import Daemon, program
 from netns import PATIENCE, eventually
+from thorough import thorough
 from tool import ToolTest
 from world import WorldTest
 
 MORE_AND_MORE = (1, 2, 3, 5, 9, 20, 45, 100, 220)
 MOST_CALLS = 3000
+EACH = 10  # calls that are failed one by one, and then fewer of them
 # By the roles without privileges: what they work with is handed to them.
 NEVER_CALLED = {("doorman", "open"), ("keeper", "open"), ("desk", "open"),
                 ("doorman", "socket"), ("desk", "socket")}
@@ -29,7 +32,9 @@ class CommandFaults(ToolTest):
     def sweep(self, call, *command, before, after, at_least=1):
         """Runs it with the first, the second, ... call failing, until none is left to fail, which
         are at least so many."""
-        for at in range(1, MOST_CALLS):
+        at = 0
+        while at < MOST_CALLS:
+            at += 1 if at < EACH else thorough(1 + at // 8, 1)
             before()
             done = subprocess.run(
                 list(map(str, command)), env={**os.environ, **environment(call, at)},
@@ -137,7 +142,8 @@ class DaemonFaults(WorldTest):
             for call in ("memory", "map", "open", "send", "receive", "socket"):
                 hit = 0
                 # Of those that a role makes few of, each.
-                for at in range(1, 100) if call == "map" and role != "main" else MORE_AND_MORE:
+                each = call == "map" and role != "main"
+                for at in thorough(range(1, 20), range(1, 100)) if each else MORE_AND_MORE:
                     found = False
                     with self.subTest(role=role, call=call, at=at):
                         found = self.daemon_with(call, at, role)

@@ -43,8 +43,8 @@ class HintsTest(WorldTest):
         self.daemon.log_path.unlink()
         self.daemon.start()
 
-    def write(self, count):
-        configuration = self.configuration()
+    def write(self, count, **settings):
+        configuration = self.configuration(**settings)
         del configuration["clients"]
         ClientsInFile(self.daemon.folder).write(configuration, self.keys[:count])
 
@@ -73,6 +73,15 @@ class HintsTest(WorldTest):
         self.deliver(how(client_key(number), self.server_key.public))
         self.assertTrue(eventually(lambda: self.counted("granted") > granted),
                         f"client {number} was not served")
+
+    def test_few_are_served_by_their_hints_from_the_start(self):
+        """At a gate that takes nothing else, and would not look for them in another way."""
+        self.start()
+        self.write(64, legacy="no")
+        for _ in range(10):
+            self.daemon.stop()
+            self.daemon.start()
+            self.assert_serves(63)
 
     def test_all_are_served_by_their_hints(self):
         """Within a time in which nobody could try 10,000 keys for each."""

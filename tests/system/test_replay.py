@@ -10,6 +10,7 @@ import time
 import openme
 from netns import add_address, eventually
 from openme import SECOND
+from thorough import thorough
 from world import FAMILIES, LONG, WorldTest
 
 SOURCES = {4: [f"10.77.1.{host}" for host in range(100, 110)],
@@ -124,7 +125,7 @@ class ReplayTest(WorldTest):
 
 
 UNKNOWN = ("what was granted before this start is not known: whatever could have been is refused")
-KILLS = 100
+KILLS = thorough(40, 100)
 
 
 class RestartTest(WorldTest):
