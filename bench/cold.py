@@ -24,6 +24,10 @@ PATIENCE = 100  # with a floor that is slow to shut: another process may be in i
 MOST = 1.3  # times the cold floor
 
 
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Pair:
     """A daemon and the floor in the same namespaces."""
 
@@ -62,9 +66,7 @@ class Pair:
             gate.close()
 
     def latency(self, pids, udp, tcp, packets, patience=0):
-        children = [int(pid) for pid in Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text()
-                    .split()]
-        with apart([*pids, *children]):
+        with apart([*pids, *children_of(pids[0])]):
             text = self.net.client.run(program("bench-latency"), self.net.server.addresses[1][4],
                                        udp, tcp, self.folder / "sources", packets, 165, patience)
         return list(map(float, text.split()))

@@ -25,6 +25,7 @@ def _options():
                         help="floods: well-formed junk from forged sources, so much a second")
     parser.add_argument("--each", type=int, default=100, help="floods: knocks of each kind (100)")
     parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="floods: of IP (4)")
+    parser.add_argument("--timeline", action="store_true", help="steps: one knock, event by event")
     return parser.parse_args()
 
 

@@ -13,12 +13,13 @@ static bool take_hinted(struct doorman *d, struct knock *k)
 
 	if (client == DIRECTORY_NOBODY)
 		return false;
-	/* As when a signature was verified: only of a fresh knock. */
+	k->holder = client;
+	doorman_hand_on(d, k, GUESS_HINT);
+	/* As when a signature was verified: only of a fresh knock. After it is on its way, for a
+	 * sender that is new takes new memory. */
 	if (replay_in_window(k->packet.asked.timestamp_ns, clock_real_ns(),
 	        d->config.settings->replay_window_ns))
 		directory_seen(d->directory, &k->packet.record.source, client);
-	k->holder = client;
-	doorman_hand_on(d, k, GUESS_HINT);
 	return true;
 }
 

@@ -37,6 +37,9 @@ struct fw_change {
 	const char *owner; /* CLIENT_NAME_BYTES, shown beside the element */
 	struct fw_request request;
 	bool close;
+	/* Nothing of it is open, as far as the caller knows: a back-end may then open in a way that
+	 * is cheaper, as long as it notices where that is wrong. */
+	bool fresh;
 	/* Set by the back-end: 0 done, FW_LATER, or a negative errno (-EBUSY: too much at once). */
 	int outcome;
 	void *waiting; /* given back with the outcome, when that comes later */

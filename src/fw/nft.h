@@ -53,6 +53,8 @@ struct nft_element nft_element_of(
 struct addr nft_element_address(const struct nft_element *e, bool v4);
 /* Adds it to the transaction; it is not there yet. */
 void nft_element_add(struct nft_link *l, const char *set, const struct nft_element *e);
+/* The same, and the transaction fails with -EEXIST when it is there: the cheapest to open with. */
+void nft_element_add_new(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds to the transaction what makes the element be there with its full time. */
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e);
 /* Adds what makes sure that there is none. */

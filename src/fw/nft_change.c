@@ -21,7 +21,8 @@ static uint32_t count_new(
 	return new;
 }
 
-static int put_change(struct nft_link *l, const struct nft_change *how, const struct fw_change *c)
+static int put_change(
+    struct nft_link *l, const struct nft_change *how, const struct fw_change *c, bool all_known)
 {
 	struct nft_place p;
 	int err = 0;
@@ -41,7 +42,9 @@ static int put_change(struct nft_link *l, const struct nft_change *how, const st
 
 		err = nft_ranges_put(l, how->ranges, &r);
 	}
-	if (err == 0)
+	if (err == 0 && c->fresh && !all_known)
+		nft_element_add_new(l, p.set, &p.element);
+	else if (err == 0)
 		nft_element_refresh(l, p.set, &p.element);
 	return err;
 }
@@ -67,26 +70,39 @@ static bool only_closes(const struct fw_change *changes, size_t count)
 	return i == count;
 }
 
+/* `all_known`: as if each might be open already. */
+static int commit(struct nft_link *l, const struct nft_change *how, const struct fw_change *changes,
+    size_t count, bool all_known)
+{
+	const uint32_t before = how->ranges->count;
+	int err = 0;
+
+	nft_batch_begin(l);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = put_change(l, how, &changes[i], all_known);
+	if (err == 0)
+		err = nft_ranges_commit(l, how->ranges);
+	if (err != 0)
+		how->ranges->count = before;
+	return err;
+}
+
 int nft_change_commit(
     struct nft_link *l, const struct nft_change *how, const struct fw_change *changes, size_t count)
 {
 	struct nft_ranges *ranges = how->ranges;
-	uint32_t before;
 	int err = 0;
 
 	if (count_new(ranges, changes, count) > FW_RANGES - ranges->count)
 		err = nft_ranges_sweep(l, ranges);
-	before = ranges->count;
-	nft_batch_begin(l);
-	for (size_t i = 0; err == 0 && i < count; i++)
-		err = put_change(l, how, &changes[i]);
 	if (err == 0)
-		err = nft_ranges_commit(l, ranges);
+		err = commit(l, how, changes, count, false);
+	/* One that was taken for closed is open: its last moments here and in the kernel differ. */
+	if (err == -EEXIST)
+		err = commit(l, how, changes, count, true);
 	/* Where our rules are gone nothing of ours is open. */
 	if (err == -ENOENT && only_closes(changes, count))
 		err = 0;
-	if (err != 0)
-		ranges->count = before;
 	for (size_t i = 0; err == 0 && i < count; i++)
 		note_range(ranges, &changes[i]);
 	return err;

@@ -32,10 +32,9 @@ struct addr nft_element_address(const struct nft_element *e, bool v4)
 }
 
 static void put_element(
-    struct nft_link *l, uint16_t type, const char *set, const struct nft_element *e)
+    struct nft_link *l, uint16_t type, uint16_t flags, const char *set, const struct nft_element *e)
 {
-	struct nlmsghdr *m =
-	    nft_batch_add(l, type, NFPROTO_INET, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
+	struct nlmsghdr *m = nft_batch_add(l, type, NFPROTO_INET, flags);
 	struct nlattr *list, *element;
 
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
@@ -53,22 +52,27 @@ static void put_element(
 
 void nft_element_add(struct nft_link *l, const char *set, const struct nft_element *e)
 {
-	put_element(l, NFT_MSG_NEWSETELEM, set, e);
+	put_element(l, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, e);
+}
+
+void nft_element_add_new(struct nft_link *l, const char *set, const struct nft_element *e)
+{
+	put_element(l, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, set, e);
 }
 
 void nft_element_refresh(struct nft_link *l, const char *set, const struct nft_element *e)
 {
 	/* The first makes sure that there is one to delete; adding alone would leave the old
 	 * timeout of an element that is there, without a word. */
-	put_element(l, NFT_MSG_NEWSETELEM, set, e);
-	put_element(l, NFT_MSG_DELSETELEM, set, e);
-	put_element(l, NFT_MSG_NEWSETELEM, set, e);
+	nft_element_add(l, set, e);
+	put_element(l, NFT_MSG_DELSETELEM, 0, set, e);
+	nft_element_add(l, set, e);
 }
 
 void nft_element_delete(struct nft_link *l, const char *set, const struct nft_element *e)
 {
-	put_element(l, NFT_MSG_NEWSETELEM, set, e);
-	put_element(l, NFT_MSG_DELSETELEM, set, e);
+	nft_element_add(l, set, e);
+	put_element(l, NFT_MSG_DELSETELEM, 0, set, e);
 }
 
 static bool read_key(struct nft_element *out, const struct nlattr *key, size_t key_bytes)

@@ -16,6 +16,22 @@ struct grant_table {
 	uint8_t hash_key[SECRET_HASH_BYTES];
 };
 
+#define CHAIN 8 /* grants to a bucket when the table is full */
+
+/* All of it is written to, or each new address would have a page come when its grant needs it: some
+ * 30 us of a knock on virtual machines. */
+static bool open_buckets(struct grant_table *t, size_t count)
+{
+	struct grant *volatile *writes;
+
+	t->bucket_mask = count - 1;
+	t->buckets = malloc(count * sizeof *t->buckets);
+	writes = t->buckets; /* a loop that stays one, and does not become calloc() */
+	for (size_t i = 0; writes != NULL && i < count; i++)
+		writes[i] = NULL;
+	return writes != NULL;
+}
+
 struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 {
 	struct grant_table *t = calloc(1, sizeof *t);
@@ -23,16 +39,14 @@ struct grant_table *grant_table_new(size_t capacity, uint32_t holders)
 
 	if (t == NULL)
 		return NULL;
-	while (buckets < capacity)
+	while (buckets * CHAIN < capacity)
 		buckets *= 2;
-	t->buckets = calloc(buckets, sizeof *t->buckets);
 	t->held = calloc((size_t)holders + 1, sizeof *t->held);
-	if (t->buckets == NULL || t->held == NULL) {
+	if (t->held == NULL || !open_buckets(t, buckets)) {
 		grant_table_free(t);
 		return NULL;
 	}
 	t->holders = holders;
-	t->bucket_mask = buckets - 1;
 	t->capacity = capacity;
 	secret_random(t->hash_key, sizeof t->hash_key);
 	return t;

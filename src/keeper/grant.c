@@ -236,6 +236,7 @@ static struct fw_change change_of(
 	        .behind_nat = asked->behind_nat}};
 
 	/* Never shorter than anyone who holds it was told. */
+	c.fresh = a->grant->pending == 1 && !keeper_live_is_open(&k->state, &c.opening);
 	c.opening.until_ns = keeper_live_until(&k->state, &c.opening);
 	if (fw->ops->by_program)
 		c.waiting = malloc(sizeof a->knock);

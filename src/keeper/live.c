@@ -31,6 +31,11 @@ int64_t keeper_live_until(const struct keeper_state *k, const struct opening *o)
 	return latest_end(grant_table_at(k->grants, &o->address), o, false);
 }
 
+bool keeper_live_is_open(const struct keeper_state *k, const struct opening *o)
+{
+	return latest_end(grant_table_at(k->grants, &o->address), o, true) > 0;
+}
+
 bool keeper_live_by_program(const struct keeper_state *k, const struct opening *o)
 {
 	return o->ports.protocol != 0 && k->config.settings->openspa.firewall != CONF_ASKED_NATIVE;

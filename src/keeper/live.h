@@ -9,6 +9,8 @@
 /* Until when it is to be open (CLOCK_BOOTTIME): the latest that anyone who shares it has asked for.
  */
 int64_t keeper_live_until(const struct keeper_state *k, const struct opening *o);
+/* True when some of it is in force, or was until just now. */
+bool keeper_live_is_open(const struct keeper_state *k, const struct opening *o);
 /* True when a program opens and shuts it: it is not in our rules. */
 bool keeper_live_by_program(const struct keeper_state *k, const struct opening *o);
 /* What the firewall is to hold open by itself, each element once; the caller frees it. NULL when

@@ -61,6 +61,7 @@ static const struct fw_change *changes_of(const struct fw_case_element *e, size_
 		        .until_ns = clock_boot_ns() + (int64_t)e[i].timeout_ms * NS_PER_MS},
 		    .owner = e[i].owner,
 		    .close = close,
+		    .fresh = e[i].fresh,
 		    .outcome = 1};
 	return changes;
 }

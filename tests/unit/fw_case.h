@@ -25,6 +25,7 @@ struct fw_case_element {
 	uint32_t policy;
 	struct ports ports;
 	uint64_t timeout_ms;
+	bool fresh; /* it is taken for closed */
 	char owner[CLIENT_NAME_BYTES];
 };
 struct fw_case_element fw_case_grant(

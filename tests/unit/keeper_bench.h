@@ -171,6 +171,8 @@ int64_t bench_open_ms(const char *address, struct bench_what what);
 const char *bench_shown(const char *address, struct bench_what what);
 /* How many changes it was given, and whole rule sets. */
 uint32_t bench_changes(void);
+/* How many openings it was told to be of what is closed. */
+uint32_t bench_fresh(void);
 uint32_t bench_installs(void);
 uint32_t bench_removals(void);
 void bench_fail_next(uint32_t times, int error);

@@ -27,7 +27,7 @@ static struct {
 	size_t count;
 	struct element left[ELEMENTS_MOST]; /* by a predecessor */
 	size_t left_count;
-	uint32_t changes, installs, removals;
+	uint32_t changes, fresh, installs, removals;
 	uint32_t failures, install_failures;
 	int failure, install_failure, removal_failure, address_failure;
 	bool fails_for;
@@ -105,6 +105,7 @@ static int box_change(struct fw *fw, struct fw_change *changes, size_t count)
 
 		if (changes[i].close)
 			e.until_ns = 0;
+		box.fresh += changes[i].fresh;
 		put(&e);
 		changes[i].outcome = 0;
 	}
@@ -224,6 +225,11 @@ const char *bench_shown(const char *address, struct bench_what what)
 	const struct element *e = find(address, what);
 
 	return e == NULL ? "" : e->owner;
+}
+
+uint32_t bench_fresh(void)
+{
+	return box.fresh;
 }
 
 uint32_t bench_changes(void)

@@ -93,6 +93,27 @@ static void the_same_again_is_a_refresh_too(void **state)
 	assert_true(b->found[0].timeout_ms > before);
 }
 
+/* Beside one that is new, and one that comes twice. */
+static void what_is_taken_for_closed_is_refreshed(void **state)
+{
+	struct fw_bench *b = *state;
+	struct fw_case_element e[3];
+
+	install(b);
+	grant_one(b, "192.0.2.1", 0, 60000);
+	e[0] = fw_case_grant("192.0.2.2", 0, 600000, "alice");
+	e[1] = fw_case_grant("192.0.2.1", 0, 600000, "alice");
+	e[2] = e[0];
+	for (int i = 0; i < 3; i++)
+		e[i].fresh = true;
+	assert_int_equal(fw_case_open(&b->fw, &e[0], 1), 0);
+	assert_int_equal(held(b), 2);
+	assert_int_equal(fw_case_open(&b->fw, e, 3), 0);
+	assert_int_equal(held(b), 2);
+	for (int i = 0; i < 2; i++)
+		assert_in_range(b->found[i].timeout_ms, 60001, 600000);
+}
+
 static void the_kernel_ends_grants(void **state)
 {
 	struct fw_bench *b = *state;
@@ -559,6 +580,7 @@ int main(void)
 	    FW_TEST(grants_of_both_families),
 	    FW_TEST(a_refresh_sets_the_time_anew),
 	    FW_TEST(the_same_again_is_a_refresh_too),
+	    FW_TEST(what_is_taken_for_closed_is_refreshed),
 	    FW_TEST(the_kernel_ends_grants),
 	    FW_TEST(revoking_twice_is_fine),
 	    FW_TEST(installing_keeps_what_is_live_and_nothing_else),

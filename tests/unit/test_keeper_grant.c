@@ -55,6 +55,32 @@ static void a_second_knock_extends(void **state)
 	assert_int_equal(bench_sessions(SESSION_OPEN), 1);
 }
 
+/* Nothing else may be told to the firewall as new. */
+static void what_is_closed_is_opened_as_new(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_fresh(), 1);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_knock(BOB, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_fresh(), 1);
+	assert_int_equal(bench_knock(CAROL, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_fresh(), 2);
+	bench_pass_ms(KNOCK);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_fresh(), 2); /* it may not have ended yet in the kernel */
+	bench_pass_ms(KNOCK);
+	bench_tick();
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_fresh(), 3);
+	/* Together: the second one's finds the first one's. */
+	bench_send(&(struct bench_knock){.by = ALICE, .source = AWAY});
+	bench_send(&(struct bench_knock){.by = ALICE, .source = AWAY});
+	bench_run();
+	assert_int_equal(bench_fresh(), 3);
+	assert_int_equal(bench_open_count(), 2);
+}
+
 /* The firewall's timers have not gone on: grants end in time all the same. */
 static void a_sleep_prolongs_nothing(void **state)
 {
@@ -932,6 +958,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    BENCH_TEST(a_knock_opens_and_ends),
 	    BENCH_TEST(a_second_knock_extends),
+	    BENCH_TEST(what_is_closed_is_opened_as_new),
 	    BENCH_TEST(a_sleep_prolongs_nothing),
 	    BENCH_TEST(a_tenth_of_a_second_is_worth_while),
 	    BENCH_TEST(what_ends_is_logged),
