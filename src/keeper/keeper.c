@@ -392,6 +392,7 @@ int keeper_run(void)
 	static struct keeper k;
 	int status = process_run(&k.process, ROLE_KEEPER, &sandbox_keeper, handlers, &k, NULL);
 
+	keeper_audit_close(&k);
 	secret_free(k.questions.slots);
 	keeper_state_free(&k.state);
 	replay_close(&k.replay);
