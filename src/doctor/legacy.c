@@ -115,7 +115,8 @@ static void say_fates(struct doctor *d, const struct kind *k, const struct input
 	if (count[1] > 0)
 		report_say(&d->report, FINDING_UNKNOWN, "postern explain ADDRESS PORT",
 		    "whether %s, chain INPUT, lets by what is granted cannot be told from here: %s",
-		    k->family, text_ports(text, sizeof text, &in->ports[first[1]], 1, count[1] > 1));
+		    k->family,
+		    text_ports(text, sizeof text, &in->ports[first[1]], 1, count[1] > 1));
 	if (count[0] == 0 && count[1] == 0)
 		report_say(&d->report, FINDING_OK, NULL, "%s, chain INPUT, lets by what is granted",
 		    k->family);
@@ -168,7 +169,8 @@ struct translations {
 static void take_translation(void *context, const struct legacy_rule *rule)
 {
 	struct translations *t = context;
-	bool translates = strcmp(rule->target, "DNAT") == 0 || strcmp(rule->target, "REDIRECT") == 0;
+	bool translates =
+	    strcmp(rule->target, "DNAT") == 0 || strcmp(rule->target, "REDIRECT") == 0;
 
 	if (!rule->policy && translates && strcmp(rule->table, "nat") == 0 &&
 	    strcmp(rule->chain, "OUTPUT") != 0)

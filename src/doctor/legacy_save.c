@@ -113,8 +113,8 @@ static void take_words(struct reading *r, char *at)
 	}
 }
 
-static void tell(struct reading *r, void (*each)(void *context, const struct legacy_rule *rule),
-    void *context)
+static void tell(
+    struct reading *r, void (*each)(void *context, const struct legacy_rule *rule), void *context)
 {
 	char *rest = NULL;
 

@@ -98,8 +98,8 @@ static void note(void *context, const struct legacy_rule *r)
 	size_t used = strlen(told);
 
 	(void)context;
-	snprintf(told + used, sizeof told - used, "%s %s %s%s %u/%u-%u%s %x/%x\n", r->table, r->chain,
-	    r->policy ? "policy " : "", r->target, r->ports.protocol, r->ports.first,
+	snprintf(told + used, sizeof told - used, "%s %s %s%s %u/%u-%u%s %x/%x\n", r->table,
+	    r->chain, r->policy ? "policy " : "", r->target, r->ports.protocol, r->ports.first,
 	    r->ports.last, r->narrow ? " narrow" : "", r->mark, r->mark_mask);
 }
 
@@ -119,21 +119,22 @@ static void rules_of_legacy_iptables(void **state)
 	assert_read(":INPUT DROP [0:0]", "filter INPUT policy DROP 0/0-65535 0/0\n");
 	assert_read(":own - [7:8]", "filter own policy - 0/0-65535 0/0\n");
 	assert_read("-A INPUT -j DROP", "filter INPUT DROP 0/0-65535 0/0\n");
-	assert_read("-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT", "filter INPUT ACCEPT 6/22-22 0/0\n");
+	assert_read(
+	    "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT", "filter INPUT ACCEPT 6/22-22 0/0\n");
 	assert_read("-A INPUT -p udp --dport 7:99999 -g own", "filter INPUT own 17/7-65535 0/0\n");
 	assert_read("-A INPUT -p sctp --dport 7 -j ACCEPT", "filter INPUT ACCEPT 255/7-7 0/0\n");
 	assert_read("-A INPUT -p tcp -m multiport --dports 22,80:90 -j DNAT --to-destination :22",
 	    "filter INPUT DNAT 6/22-22 0/0\nfilter INPUT DNAT 6/80-90 0/0\n");
-	assert_read("-A INPUT -m mark --mark 0x40/0x60 -j ACCEPT",
-	    "filter INPUT ACCEPT 0/0-65535 40/60\n");
+	assert_read(
+	    "-A INPUT -m mark --mark 0x40/0x60 -j ACCEPT", "filter INPUT ACCEPT 0/0-65535 40/60\n");
 	assert_read("-A INPUT -m connmark --mark 0x40 -j ACCEPT",
 	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
-	assert_read("-A INPUT -p tcp ! --dport 22 -j ACCEPT",
-	    "filter INPUT ACCEPT 6/0-65535 narrow 0/0\n");
+	assert_read(
+	    "-A INPUT -p tcp ! --dport 22 -j ACCEPT", "filter INPUT ACCEPT 6/0-65535 narrow 0/0\n");
 	assert_read("-A INPUT -m state --state NEW -s 192.0.2.0/24 -j ACCEPT",
 	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
-	assert_read("-A INPUT -m conntrack --ctstate NEW -j ACCEPT",
-	    "filter INPUT ACCEPT 0/0-65535 0/0\n");
+	assert_read(
+	    "-A INPUT -m conntrack --ctstate NEW -j ACCEPT", "filter INPUT ACCEPT 0/0-65535 0/0\n");
 	assert_read("-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
 	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
 	/* What somebody has written beside it is none of it. */
@@ -143,7 +144,8 @@ static void rules_of_legacy_iptables(void **state)
 
 static void lines_that_are_none(void **state)
 {
-	static const char *const lines[] = {"", "A", "-N own", "-Anything", "COMMIT", "[0:0] -A INPUT"};
+	static const char *const lines[] = {
+	    "", "A", "-N own", "-Anything", "COMMIT", "[0:0] -A INPUT"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)

@@ -56,7 +56,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The keeper reads what waits for it; how many pings that was. It answers each, if there is room. */
+/* The keeper reads what waits for it; how many pings that was. It answers each, if there is room.
+ */
 static unsigned int keeper_turns(void)
 {
 	struct message message;

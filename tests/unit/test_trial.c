@@ -155,8 +155,7 @@ static void what_others_could_have_changed_is_refused(void **state)
 
 /* --- The beginning */
 
-static const struct trial_options options = {
-    .within_ns = TRIAL_WITHIN_NS, .state_dir = folder};
+static const struct trial_options options = {.within_ns = TRIAL_WITHIN_NS, .state_dir = folder};
 
 static void put_text(const char *name, const char *text)
 {
