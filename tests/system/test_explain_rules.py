@@ -626,8 +626,9 @@ class ExplainRulesTest(WorldTest):
         over = threading.Event()
 
         def send():
-            while not over.wait(0.05):
-                self.client.send(b"more", self.address(4), SERVICE_PORT)
+            with self.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                while not over.wait(0.01):
+                    s.sendto(b"more", (self.address(4), SERVICE_PORT))
         sender = threading.Thread(target=send)
         tool = subprocess.Popen(self.words("--json", "--trace", self.address(4, self.client), f"{SERVICE_PORT}/udp"),
                                 text=True, stdout=subprocess.PIPE)
