@@ -288,9 +288,20 @@ static void clear_time(void *member)
 	*(int64_t *)member = NEVER_NS;
 }
 
+/* Room for a power of two of them: one more at a time would be moved each time where realloc moves.
+ */
+static struct conf_item *with_room(const struct conf_list *list)
+{
+	size_t count = list->count;
+
+	if ((count & (count - 1)) != 0)
+		return list->items;
+	return reallocarray(list->items, count == 0 ? 1 : 2 * count, sizeof *list->items);
+}
+
 bool list_add(struct conf_list *list, const char *text, struct conf_place place)
 {
-	struct conf_item *more = reallocarray(list->items, list->count + 1, sizeof *more);
+	struct conf_item *more = with_room(list);
 
 	if (more == NULL)
 		return false;

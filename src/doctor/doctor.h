@@ -11,6 +11,7 @@
 #include "cmd/daemon.h"
 #include "conf/conf.h"
 #include "doctor/report.h"
+#include "fw/look.h"
 #include "snapshot/snapshot.h"
 
 struct doctor {
@@ -43,6 +44,13 @@ void doctor_interface(struct doctor *d);
 void doctor_port(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_public(struct doctor *d);
+
+/* A part of doctor_firewall: rules of legacy iptables. For root, with a configuration. */
+void doctor_legacy(struct doctor *d);
+/* Its rules that lead ports elsewhere, as fw_look_translated tells those of nf_tables; none where
+ * they cannot be read, which doctor_legacy says. */
+void doctor_legacy_translated(
+    void (*each)(void *context, const struct fw_translated *rule), void *context);
 
 /* What the configuration says; NULL: nothing, it cannot be used. */
 const struct settings *doctor_settings(const struct doctor *d);

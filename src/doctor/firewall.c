@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/line.h"
 #include "doctor/doctor.h"
-#include "fw/look.h"
 
 #define RESTORE "systemctl restart postern-guard posternd"
 
@@ -112,33 +111,13 @@ static void check_host(struct doctor *d)
 		say_error(d, err);
 }
 
-/* Of legacy iptables only the names of the tables are there for all to see. */
-static void check_legacy(struct doctor *d)
-{
-	static const char *const files[] = {
-	    "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
-	char name[64] = "";
-
-	for (int i = 0; i < 2; i++) {
-		FILE *file = fopen(files[i], "re");
-
-		if (file != NULL && fgets(name, sizeof name, file) != NULL)
-			report_say(&d->report, FINDING_UNKNOWN,
-			    i == 0 ? "iptables-legacy-save" : "ip6tables-legacy-save",
-			    "there are tables of legacy %s, whose rules are not looked at",
-			    i == 0 ? "iptables" : "ip6tables");
-		if (file != NULL)
-			fclose(file);
-	}
-}
-
 void doctor_firewall(struct doctor *d)
 {
 	if (!can_look(d))
 		return;
 	if (check_own(d))
 		check_host(d);
-	check_legacy(d);
+	doctor_legacy(d);
 }
 
 /* --- Ports that lead elsewhere */
@@ -192,6 +171,7 @@ void doctor_published(struct doctor *d)
 	if (!d->root || s == NULL || s->firewall == CONF_FIREWALL_NONE)
 		return; /* said already */
 	err = fw_look_translated(judge_translated, &p);
+	doctor_legacy_translated(judge_translated, &p);
 	/* A look that was disturbed may have missed something. */
 	if (err != 0 && (err != -EINTR || p.unguarded == 0))
 		say_error(d, err);

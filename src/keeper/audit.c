@@ -1,10 +1,12 @@
 /* What main is told for the audit log. */
 #include "keeper/audit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "keeper/keeper.h"
 
 /* Of all together, lines a second and in a burst; of one client, in a burst and then each so often.
@@ -45,10 +47,27 @@ static void tell(struct keeper *k, struct message_audit *m)
 {
 	m->real_ns = clock_real_ns();
 	m->left_out = k->audit.left_out;
-	if (channel_try_send(&k->process.main.channel, MESSAGE_AUDIT, m))
-		k->audit.left_out = 0;
-	else
+	if (channel_try_send(&k->process.main.channel, MESSAGE_AUDIT, m)) {
+		k->audit.left_out = k->audit.no_room = 0;
+	} else {
 		k->audit.left_out++;
+		k->audit.no_room++;
+	}
+}
+
+void keeper_audit_close(struct keeper *k)
+{
+	const struct message_audit m = {.kind = AUDIT_LEFT_OUT, .left_out = k->audit.left_out};
+	char count[24];
+
+	if (k->audit.left_out == 0 || k->process.main.channel.fd < 0)
+		return;
+	snprintf(count, sizeof count, "%" PRIu64, k->audit.no_room);
+	if (k->audit.no_room > 0)
+		log_event(LOG_LEVEL_WARN, "ends of grants are missing from the audit log", "count",
+		    count, "event", "audit-lost", NULL);
+	(void)channel_send(&k->process.main.channel, MESSAGE_AUDIT, &m, NULL);
+	k->audit.left_out = k->audit.no_room = 0;
 }
 
 static void put_ports(struct message_audit *m, const struct snapshot *s, const struct opening *o)

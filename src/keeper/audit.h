@@ -16,6 +16,7 @@ struct audit_client {
 struct keeper_audit {
 	struct rate grants, refusals; /* of all clients together */
 	uint64_t left_out;            /* since the last one that was told */
+	uint64_t no_room;             /* of those: for want of room in the channel */
 	struct audit_client clients[AUDIT_CLIENTS];
 };
 

@@ -144,8 +144,7 @@ static void say_how_far(struct keeper *k)
 		loop_stop(&k->process.loop);
 }
 
-/* Programs have something to do, or to shut; and the grant table is looked at while there is need.
- */
+/* Programs have something to do, or to shut; and the grant table is looked at while need be. */
 static void go_on(struct keeper *k)
 {
 	if (k->programs.ops != NULL)
@@ -392,6 +391,7 @@ int keeper_run(void)
 	static struct keeper k;
 	int status = process_run(&k.process, ROLE_KEEPER, &sandbox_keeper, handlers, &k, NULL);
 
+	keeper_audit_close(&k);
 	secret_free(k.questions.slots);
 	keeper_state_free(&k.state);
 	replay_close(&k.replay);

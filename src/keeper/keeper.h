@@ -128,6 +128,9 @@ enum audit_end keeper_audit_why_lost(
     const struct keeper_state *next, const struct opening *o, int64_t now_real_ns);
 /* A knock of a client that is known was refused. */
 void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *knock);
+/* When nothing more is told: how much was left out behind the last one. Waits for main, which
+ * listens until the keeper has ended; the log says what has found no room. */
+void keeper_audit_close(struct keeper *k);
 
 /* --- questions.c */
 

@@ -1,6 +1,7 @@
 #include "main/audit.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,7 +76,12 @@ void audit_close(struct audit *a)
 {
 	const struct timespec step = {0, 10000000};
 	bool ended = a->writer == 0;
+	char count[24];
 
+	snprintf(count, sizeof count, "%" PRIu64, a->left_out);
+	if (a->left_out > 0)
+		log_event(LOG_LEVEL_WARN, "the last entries of the audit log have found no room",
+		    "count", count, "event", "audit-lost", NULL);
 	a->fd = fd_close(a->fd);
 	for (int i = 0; !ended && i < END_STEPS; i++) {
 		ended = waitpid(a->writer, NULL, WNOHANG) != 0;
@@ -181,6 +187,11 @@ bool audit_take(struct audit *a, const struct message_audit *m)
 	    m->port_count > AUDIT_PORTS_MOST || m->client[sizeof m->client - 1] != '\0')
 		return false;
 	a->left_out += m->left_out & INT32_MAX;
+	if (m->kind == AUDIT_LEFT_OUT) {
+		if (a->left_out > 0 && say_left_out(a))
+			a->left_out = 0;
+		return true;
+	}
 	if (!rate_take(&a->told, clock_boot_ns())) {
 		a->left_out++;
 		return true;

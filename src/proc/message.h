@@ -221,7 +221,14 @@ struct message_asker {
 };
 
 /* What goes to the audit log, as the keeper knows it. */
-enum audit_kind { AUDIT_GRANT, AUDIT_RENEWAL, AUDIT_END, AUDIT_REFUSAL, AUDIT_KINDS };
+enum audit_kind {
+	AUDIT_GRANT,
+	AUDIT_RENEWAL,
+	AUDIT_END,
+	AUDIT_REFUSAL,
+	AUDIT_LEFT_OUT, /* `left_out` alone, at the keeper's end */
+	AUDIT_KINDS
+};
 
 /* Why a grant has ended. */
 enum audit_end {

@@ -17,6 +17,7 @@ from test_stay import Guard
 from world import FAMILIES, KNOCK_PORT
 
 IN_MOUNTS = ("unshare", "--mount", "sh", "-ec")
+UNITS = ("posternd", "postern-guard", "postern-web", "postern-echoip")
 CHECKS = ["configuration", "files", "clock", "kernel", "connections", "daemon", "units", "firewall",
           "published ports", "interface", "knock port", "leftovers"]
 
@@ -186,6 +187,43 @@ class IllTest(DoctorTest):
             self.finding("daemon", "problem", "postern-guard is gone", code=ILL)
         finally:
             guard.close()
+
+    def with_systemctl(self, text):
+        """A place that a service manager runs, with a systemctl that does so."""
+        folder = self.daemon.folder / "sbin"
+        folder.mkdir(exist_ok=True)
+        (folder / "systemctl").write_text("#!/bin/sh\n" + text)
+        (folder / "systemctl").chmod(0o755)
+        return (*IN_MOUNTS, "mount -t tmpfs none /run; mkdir -p /run/systemd/system; "
+                'mount --bind "$0" /usr/sbin; exec "$@"', folder)
+
+    def test_systemctl(self):
+        """The one of the system, whatever the caller's PATH begins with."""
+        self.start()
+        shown = ("LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\n"
+                 f"MainPID={self.daemon.process.pid}\\n")
+        place = self.with_systemctl(f"printf '{shown}'")
+        callers = self.daemon.folder / "callers"
+        callers.mkdir()
+        (callers / "systemctl").write_text(f"#!/bin/sh\ntouch {callers}/was-run\n")
+        (callers / "systemctl").chmod(0o755)
+        for path in ("/usr/bin:/bin", f"{callers}:/usr/bin:/bin"):
+            found = self.of(self.doctor(place=("env", f"PATH={path}", *place)), "ok", "units")
+            self.assertEqual([line["text"] for line in found],
+                             [f"{unit}.service is enabled" for unit in UNITS])
+        self.assertFalse((callers / "was-run").exists())
+
+    def test_systemctl_that_does_not_tell(self):
+        """It fails, or there is none."""
+        self.start()
+        hide = ('rm "$0/systemctl"; '
+                "[ ! -e /usr/bin/systemctl ] || mount --bind /dev/null /usr/bin/systemctl; ")
+        for before in ("", hide):
+            with self.subTest(before=before):
+                *shell, script, folder = self.with_systemctl("exit 1")
+                found = self.of(self.doctor(place=(*shell, before + script, folder), code=WELL), check="units")
+                self.assertEqual([(line["state"], line["text"]) for line in found],
+                                 [("unknown", f"systemctl does not tell of {unit}.service") for unit in UNITS])
 
     def test_a_reload_that_was_refused(self):
         self.start()

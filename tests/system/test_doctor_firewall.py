@@ -110,13 +110,52 @@ class HostTest(DoctorTest):
         line = self.finding("firewall", "warning", "leaves it to you", code=WELL)
         self.assertEqual(line["remedy"], "server.host_chains: auto")
 
-    def test_legacy_tables(self):
+    def legacy(self, tool, *rules):
+        """These alone; none at the end."""
+        for words in ("-P INPUT ACCEPT", "-F"):
+            self.server.run(f"{tool}-legacy", *words.split())
+            self.addCleanup(self.server.run, f"{tool}-legacy", *words.split())
+        for rule in rules:
+            self.server.run("sh", "-ec", f"{tool}-legacy {rule}")
+
+    def test_legacy_input(self):
+        """It is asked as well: what it drops is dropped, and what it accepts is not opened by that."""
         self.start()
-        for tool in ("iptables", "ip6tables"):
-            self.server.run(f"{tool}-legacy", "-A", "INPUT", "-j", "ACCEPT")
-            self.addCleanup(self.server.run, f"{tool}-legacy", "-F")
-            line = self.finding("firewall", "unknown", f"legacy {tool},", code=WELL)
-            self.assertEqual(line["remedy"], f"{tool}-legacy-save")
+        port = f"-p tcp --dport {SERVICE_PORT}"
+        mark = "-m mark --mark 0x40000000/0x40000000"
+        answers = "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+        for number, (state, rules) in enumerate((
+                ("ok", ["-A INPUT -j ACCEPT"]),
+                ("ok", ["-P INPUT DROP", f"-A INPUT {port} -m conntrack --ctstate NEW -j ACCEPT"]),
+                ("ok", ["-P INPUT DROP", f"-A INPUT {mark} -j ACCEPT"]),
+                ("ok", [f"-A INPUT -p tcp -m multiport --dports 1,{SERVICE_PORT - 2}:{SERVICE_PORT} -j ACCEPT",
+                        "-A INPUT -j REJECT"]),
+                ("ok", [f"-A INPUT -p tcp ! --dport {SERVICE_PORT} -j DROP"]),
+                ("problem", ["-P INPUT DROP", "-A INPUT -i lo -j ACCEPT", answers]),
+                ("problem", [f"-A INPUT {port} -j DROP", f"-A INPUT {mark} -j ACCEPT"]),
+                ("problem", ["-P INPUT DROP", f"-A INPUT -p tcp --dport {SERVICE_PORT + 1} -j ACCEPT",
+                             f"-A INPUT -m comment --comment 'a \"b\" -j ACCEPT' -p udp -j ACCEPT"]),
+                ("unknown", ["-P INPUT DROP", f"-A INPUT {port} -m limit --limit 1/s -j ACCEPT"]),
+                ("unknown", ["-N others || true", f"-A INPUT {port} -j others", "-A INPUT -j DROP"]))):
+            tool = ("iptables", "ip6tables")[number % 2]
+            with self.subTest(tool=tool, rules=rules):
+                self.legacy(tool, *rules)
+                line = self.finding("firewall", state, f"legacy {tool}, chain INPUT",
+                                    code=ILL if state == "problem" else WELL)
+                if state == "problem":
+                    self.assertIn(f"{SERVICE_PORT}/tcp", line["text"])
+                    self.server.run("sh", "-ec", line["remedy"])
+                    self.finding("firewall", "ok", f"legacy {tool}, chain INPUT", code=WELL)
+                self.legacy(tool)
+
+    def test_legacy_that_cannot_be_read(self):
+        self.start()
+        self.legacy("iptables")
+        nowhere = self.daemon.folder / "nowhere"
+        nowhere.mkdir()
+        place = ("unshare", "--mount", "sh", "-ec", 'mount --bind "$0" /usr/sbin; exec "$@"', nowhere)
+        line = self.finding("firewall", "unknown", "tables of legacy iptables,", code=WELL, place=place)
+        self.assertEqual(line["remedy"], "iptables-legacy-save")
 
     def test_names_that_are_no_text(self):
         """What another calls his chain does nothing to the terminal."""
@@ -146,10 +185,14 @@ class PublishedTest(DoctorTest):
                        "'{ type nat hook prerouting priority -100; }'; "
                        f"nft add rule {family} nat pre '{tcp} dnat to {to}'",
                        f"nft delete table {family} nat", clear)
+        rules = (("iptables-legacy", "DNAT --to-destination 192.0.2.9:80"),
+                 ("ip6tables-legacy", "REDIRECT --to-ports 80"))
         for tool, to in (("iptables-nft", "192.0.2.9:80"), ("ip6tables-nft", "[2001:db8::9]:80")):
             for target in (f"DNAT --to-destination {to}", "REDIRECT --to-ports 80"):
-                rule = f"PREROUTING -p tcp --dport {SERVICE_PORT} -j {target}"
-                yield f"{tool} -t nat -A {rule}", f"{tool} -t nat -D {rule}", True
+                rules += ((tool, target),)
+        for tool, target in rules:
+            rule = f"PREROUTING -p tcp --dport {SERVICE_PORT} -j {target}"
+            yield f"{tool} -t nat -A {rule}", f"{tool} -t nat -D {rule}", True
 
     def test_not_guarded(self):
         self.start(self.configuration(hook="input"))
@@ -181,6 +224,10 @@ class PublishedTest(DoctorTest):
                         f"postrouting priority 100; tcp dport {SERVICE_PORT} masquerade; }}\n}}")
         self.server.run("iptables-nft", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport",
                         SERVICE_PORT + 2, "-j", "REDIRECT", "--to-ports", SERVICE_PORT)
+        for chain, port in (("PREROUTING", SERVICE_PORT + 2), ("OUTPUT", SERVICE_PORT)):
+            rule = [chain, "-p", "tcp", "--dport", port, "-j", "REDIRECT", "--to-ports", SERVICE_PORT]
+            self.server.run("iptables-legacy", "-t", "nat", "-A", *rule)
+            self.addCleanup(self.server.run, "iptables-legacy", "-t", "nat", "-D", *rule)
         self.finding("published ports", "ok", "no rule leads managed ports elsewhere", code=WELL)
 
 

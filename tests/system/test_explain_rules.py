@@ -7,9 +7,11 @@ kinds and of many hands, and what --trace says is the kernel's own word.
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
+import threading
 
 from daemon import program
 from netns import PATIENCE, eventually, link
@@ -302,6 +304,7 @@ class ExplainRulesTest(WorldTest):
         self.agree(DROPPED, 4, 2222, space=self.other)
         # By another interface than that by which the sender is reached.
         self.assertEqual(self.explain("--interface", "wire2", self.address(4, self.client), 2222)["code"], DROPPED)
+        self.assertEqual(self.explain("--interface", "wire", self.address_of(self.other, 6), 2222)["code"], PASSES)
 
     def test_firewalld(self):
         told = self.agree_all(ZONES, [(family, port, expected) for family in FAMILIES for port, expected in (
@@ -608,10 +611,33 @@ class ExplainRulesTest(WorldTest):
         self.assertEqual((told["code"], told["trace_verdict"], told["trace"]), (NO_ANSWER, "nothing came", []))
 
     def test_trace_ends_with_its_process(self):
-        tool = subprocess.Popen(self.words("--trace", self.address(4, self.client), 2222),
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number.name):
+                tool = subprocess.Popen(self.words("--trace", self.address(4, self.client), 2222),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                self.addCleanup(tool.kill)
+                self.assertTrue(eventually(self.tracing))
+                os.kill(tool.pid, number)
+                tool.wait(PATIENCE)
+                self.assertTrue(eventually(lambda: not self.tracing()))
+
+    def test_trace_of_a_stream(self):
+        """It ends though such packets do not: one more within each pause that would end it."""
+        over = threading.Event()
+
+        def send():
+            with self.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                while not over.wait(0.01):
+                    s.sendto(b"more", (self.address(4), SERVICE_PORT))
+        sender = threading.Thread(target=send)
+        tool = subprocess.Popen(self.words("--json", "--trace", self.address(4, self.client), f"{SERVICE_PORT}/udp"),
+                                text=True, stdout=subprocess.PIPE)
         self.addCleanup(tool.kill)
-        self.assertTrue(eventually(self.tracing))
-        os.kill(tool.pid, 9)
-        tool.wait()
-        self.assertTrue(eventually(lambda: not self.tracing()))
+        sender.start()
+        try:
+            out, _ = tool.communicate(timeout=PATIENCE)
+        finally:
+            over.set()
+            sender.join()
+        self.assertIn("trace_verdict", json.loads(out))
+        self.assertFalse(self.tracing())

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from daemon import program, yaml
+from daemon import command_line, program, yaml
 from netns import PATIENCE, eventually
 from service import echoes
 from tool import FAILED, PERMISSION, UNPRIVILEGED
@@ -54,29 +54,47 @@ class TrialTest(WorldTest):
     def tearDown(self):
         for connection in self.connections:
             connection.close()
+        self.end_watchers()
         super().tearDown()
+
+    def watchers(self):
+        """What would take a change back: until it sees that this is over it uses the state directory."""
+        state = os.fsencode(os.path.realpath(self.home / "state"))
+        words = {int(name): command_line(name).split(b"\0") for name in os.listdir("/proc") if name.isdigit()}
+        return [pid for pid, line in words.items() if b"--when-due" in line and state in line]
+
+    def end_watchers(self):
+        if not eventually(lambda: not self.watchers(), within=5):  # of a test that has failed
+            for pid in self.watchers():
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not self.watchers())
 
     def prepare(self, folder):
         self.home = Path(folder)
 
-    def words(self, *words, login=None):
-        environment = {**os.environ, "SSH_CONNECTION": login} if login else os.environ
-        return ["ip", "netns", "exec", self.server.name, program("postern"), "--config",
+    def words(self, *words, login=None, path=None, place=()):
+        """`path`: where programs are looked for first. `place`: a command that runs it."""
+        environment = dict(os.environ)
+        if login:
+            environment["SSH_CONNECTION"] = login
+        if path:
+            environment["PATH"] = f"{path}:{environment['PATH']}"
+        return ["ip", "netns", "exec", self.server.name, *place, program("postern"), "--config",
                 self.home / "config.yaml", "--control", self.home / "control", *words,
                 "--state-dir", self.home / "state"], environment
 
-    def tool(self, *words, code=0, login=None, **more):
+    def tool(self, *words, code=0, login=None, path=None, place=(), **more):
         """What the tool says, which must exit with `code`."""
-        command, environment = self.words(*words, login=login)
+        command, environment = self.words(*words, login=login, path=path, place=place)
         done = subprocess.run(command, env=environment, text=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=2 * PATIENCE, **more)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
-    def begin(self, *words, login=None):
+    def begin(self, *words, **how):
         """The same, while it waits, once the change is made."""
-        command, environment = self.words(*words, login=login)
+        command, environment = self.words(*words, **how)
         process = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(process.wait)
@@ -190,6 +208,46 @@ class ActivationTest(TrialTest):
         self.tool("confirm", login=login.replace("50000", "50001"))
         self.end(trial, 0)
 
+    def test_confirmed_by_no_older_login(self):
+        """Another one than the one that has made the change, and there before: it says as little."""
+        older = "192.0.2.7 50001 192.0.2.1 22"
+        command, environment = self.words("confirm", login=older)
+        waiting = subprocess.Popen(["sh", "-c", 'read go; "$@"; exit $?', "sh", *command], text=True,
+                                   env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(waiting.kill)
+        trial = self.begin(*self.activate("--confirm-within", LATE),
+                           login=older.replace("50001", "50000"))
+        _, said = waiting.communicate("go\n", timeout=2 * PATIENCE)
+        self.assertEqual(waiting.returncode, FAILED, said)
+        self.assertIn("this login was there before the change; log in anew", said)
+        self.assertIsNone(trial.poll())
+        self.tool("confirm", login=older)  # from a process that is younger
+        self.end(trial, 0)
+
+    def test_confirmed_once_more(self):
+        """What the first confirmation did not get to is done by the second."""
+        calls = self.home / "calls"
+        systemctl = self.home / "bin/systemctl"
+        systemctl.parent.mkdir()
+        systemctl.write_text(f"""#!/bin/sh
+echo "$*" >>{calls}
+case "$*" in
+start*) exec {self.service} start ;;
+stop*) exec {self.service} stop ;;
+*enable*) [ -e {calls}.enable ] ;;
+esac
+""")
+        systemctl.chmod(0o755)
+        path = {"path": systemctl.parent}
+        trial = self.begin("activate", "--service", "systemd", "--confirm-within", LATE, **path)
+        self.assertIn("confirmed, but it will not start with the machine",
+                      self.tool("confirm", code=FAILED, **path))
+        self.end(trial, 0)
+        Path(f"{calls}.enable").touch()
+        self.assertIn("confirmed", self.tool("confirm", **path))
+        enabled = [line for line in calls.read_text().splitlines() if "enable" in line]
+        self.assertEqual(enabled, ["--quiet enable postern-guard.service posternd.service"] * 2)
+
     def test_the_tool_is_killed(self):
         trial = self.begin(*self.activate("--confirm-within", SOON))
         trial.kill()
@@ -240,6 +298,45 @@ class ActivationTest(TrialTest):
         self.assertIn("did not start", self.tool(*self.activate("--confirm-within", LATE), code=FAILED))
         self.assertEqual(self.rules(), self.before)
         self.assert_all_open()
+
+    def beside_script(self, text):
+        """A place without systemd, where a script starts and stops the guard."""
+        script = self.home / "init.d/postern-guard"
+        script.parent.mkdir()
+        script.write_text("#!/bin/sh\n" + text)
+        script.chmod(0o755)
+        return ["unshare", "--mount", "sh", "-ec", "mount -t tmpfs none /run; "
+                'mount --bind "$0" /etc/init.d; exec "$@"', script.parent]
+
+    def test_rollback_where_a_script_has_the_guard(self):
+        """Whatever supervises the guard would start it again, and it would shut the ports."""
+        calls = self.home / "calls"
+        place = self.beside_script(f'echo "$*" >>{calls}\n[ -e {calls}.work ]\n')
+        trial = self.begin(*self.activate("--confirm-within", LATE), place=place)
+        self.assertIn("/etc/init.d/postern-guard stop failed, exit status 1",
+                      self.tool("rollback", code=FAILED, place=place))
+        self.end(trial, FAILED)
+        Path(f"{calls}.work").touch()
+        self.tool("rollback", place=place)
+        self.assert_taken_back()
+        self.assertEqual(calls.read_text(), "stop\nstop\n")
+
+    def test_release_where_a_script_has_the_guard(self):
+        calls = self.home / "calls"
+        place = self.beside_script(f'echo "$*" >>{calls}\n[ -e {calls}.work ]\n')
+        command, _ = self.words("release", "--yes", place=place)
+        self.server.run(self.service, "start")
+        os.kill(int((self.home / "pid").read_text()), signal.SIGKILL)
+        self.assertTrue(eventually(lambda: "postern" in self.rules()))
+        command = command[:-2]  # it knows no state directory
+        done = subprocess.run(command, text=True, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, FAILED)
+        self.assertIn("/etc/init.d/postern-guard stop failed", done.stderr)
+        self.assertIn("postern", self.rules())
+        Path(f"{calls}.work").touch()
+        self.assertEqual(subprocess.run(command, stderr=subprocess.DEVNULL).returncode, 0)
+        self.assertEqual(self.rules(), self.before)
+        self.assertEqual(calls.read_text(), "stop\nstop\n")
 
     def test_no_room_on_the_disk(self):
         """Nothing is changed that could not be taken back."""
@@ -314,6 +411,21 @@ class ReloadTest(TrialTest):
         trial.kill()
         trial.wait()
         self.assertTrue(eventually(lambda: self.daemon.file.read_text() == self.old))
+        self.assert_taken_back()
+
+    def test_several_at_once(self):
+        """One is on trial. The others change nothing of what it would bring back, and say why."""
+        self.configure()
+        command, _ = self.words("reload", "--confirm-within", LATE, "--no-wait")
+        tools = [subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                 for _ in range(4)]
+        said = [(tool.communicate(timeout=2 * PATIENCE)[1], tool.returncode) for tool in tools]
+        self.assertEqual(sorted(code for _, code in said), [0, FAILED, FAILED, FAILED], said)
+        for text, code in said:
+            if code == FAILED:
+                self.assertIn("first postern confirm, or postern rollback", text)
+        self.assert_all_shut(OTHER_PORT)
+        self.tool("rollback")
         self.assert_taken_back()
 
     def test_revoked_meanwhile_is_revoked_afterwards(self):

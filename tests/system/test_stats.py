@@ -307,6 +307,13 @@ class ToldTest(StatsWorldTest):
             self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o644)
             self.assertEqual(metrics(file.read_text())["postern_up"], 1)
             self.assertEqual(list(folder.iterdir()), [file])
+        with open(file) as reading:  # who reads it meanwhile gets all of the old one
+            before = file.read_text()
+            self.knock()
+            self.assert_counts("granted", 1)
+            self.postern("stats", "--textfile", file)
+            self.assertEqual(reading.read(), before)
+        self.assertNotEqual(file.read_text(), before)
         self.daemon.stop()
         self.postern("stats", "--textfile", file, check=False)
         self.assertEqual(metrics(file.read_text()), {"postern_up": 0})

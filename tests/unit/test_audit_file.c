@@ -218,6 +218,28 @@ static void a_full_disk_leaves_no_half_line(void **state)
 	assert_int_equal(s.count, 2);
 }
 
+/* The newline behind the half line is there, and is no part of what is taken back. */
+static void a_full_disk_behind_a_half_line(void **state)
+{
+	struct audit_file f = audit_file_of(folder, MOST);
+	struct rlimit before, limit;
+	struct seen s;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	put("audit.log", "line 1\nlin", 10);
+	limit = (struct rlimit){13, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_false(append(&f, 2));
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_true(append(&f, 2));
+	audit_file_close(&f);
+	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.last, 2);
+}
+
 static void a_missing_file_is_none(void **state)
 {
 	struct seen s;
@@ -240,6 +262,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_long_line_is_skipped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(others_files_are_not_written, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_full_disk_leaves_no_half_line, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_full_disk_behind_a_half_line, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_file_that_somebody_took_away, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_missing_file_is_none, set_up, tear_down),
 	};

@@ -1,8 +1,10 @@
-/* What postern-doctor makes of what cannot be made on purpose: clocks, and a full table. */
+/* What postern-doctor makes of what cannot be made on purpose: clocks, and a full table; and of
+ * what iptables prints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -10,6 +12,7 @@
 #include "base/clock.h"
 #include "doctor/clock.h"
 #include "doctor/kernel.h"
+#include "doctor/legacy_save.h"
 
 #define NOW (1800000000 * NS_PER_SECOND)
 
@@ -87,6 +90,75 @@ static void a_table_of_connections(void **state)
 	assert_int_equal(connections_judge(UINT64_MAX, UINT64_MAX), FINDING_PROBLEM);
 }
 
+/* As a line each, and what was told of them. */
+static char told[1024];
+
+static void note(void *context, const struct legacy_rule *r)
+{
+	size_t used = strlen(told);
+
+	(void)context;
+	snprintf(told + used, sizeof told - used, "%s %s %s%s %u/%u-%u%s %x/%x\n", r->table,
+	    r->chain, r->policy ? "policy " : "", r->target, r->ports.protocol, r->ports.first,
+	    r->ports.last, r->narrow ? " narrow" : "", r->mark, r->mark_mask);
+}
+
+static void assert_read(const char *line, const char *expected)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "# by somebody\n*filter\n%s\nCOMMIT\n", line);
+	told[0] = '\0';
+	legacy_save_read(text, note, NULL);
+	assert_string_equal(told, expected);
+}
+
+static void rules_of_legacy_iptables(void **state)
+{
+	(void)state;
+	assert_read(":INPUT DROP [0:0]", "filter INPUT policy DROP 0/0-65535 0/0\n");
+	assert_read(":own - [7:8]", "filter own policy - 0/0-65535 0/0\n");
+	assert_read("-A INPUT -j DROP", "filter INPUT DROP 0/0-65535 0/0\n");
+	assert_read(
+	    "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT", "filter INPUT ACCEPT 6/22-22 0/0\n");
+	assert_read("-A INPUT -p udp --dport 7:99999 -g own", "filter INPUT own 17/7-65535 0/0\n");
+	assert_read("-A INPUT -p sctp --dport 7 -j ACCEPT", "filter INPUT ACCEPT 255/7-7 0/0\n");
+	assert_read("-A INPUT -p tcp -m multiport --dports 22,80:90 -j DNAT --to-destination :22",
+	    "filter INPUT DNAT 6/22-22 0/0\nfilter INPUT DNAT 6/80-90 0/0\n");
+	assert_read(
+	    "-A INPUT -m mark --mark 0x40/0x60 -j ACCEPT", "filter INPUT ACCEPT 0/0-65535 40/60\n");
+	assert_read("-A INPUT -m connmark --mark 0x40 -j ACCEPT",
+	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
+	assert_read(
+	    "-A INPUT -p tcp ! --dport 22 -j ACCEPT", "filter INPUT ACCEPT 6/0-65535 narrow 0/0\n");
+	assert_read("-A INPUT -m state --state NEW -s 192.0.2.0/24 -j ACCEPT",
+	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
+	assert_read(
+	    "-A INPUT -m conntrack --ctstate NEW -j ACCEPT", "filter INPUT ACCEPT 0/0-65535 0/0\n");
+	assert_read("-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+	    "filter INPUT ACCEPT 0/0-65535 narrow 0/0\n");
+	/* What somebody has written beside it is none of it. */
+	assert_read("-A INPUT -m comment --comment \"a \\\"b\\\" -j DROP --dport 1\" -j ACCEPT",
+	    "filter INPUT ACCEPT 0/0-65535 0/0\n");
+}
+
+static void lines_that_are_none(void **state)
+{
+	static const char *const lines[] = {
+	    "", "A", "-N own", "-Anything", "COMMIT", "[0:0] -A INPUT"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		assert_read(lines[i], "");
+	assert_read("-A ", "filter   0/0-65535 0/0\n");
+	assert_read(":", "filter  policy  0/0-65535 0/0\n");
+	assert_read("-A INPUT -m", "filter INPUT  0/0-65535 0/0\n");
+	assert_read("-A INPUT --dport", "");
+	assert_read("-A INPUT -j", "filter INPUT  0/0-65535 0/0\n");
+	assert_read("-A INPUT --comment \"no end", "filter INPUT  0/0-65535 0/0\n");
+	assert_read("-A INPUT --comment \"no end\\", "filter INPUT  0/0-65535 0/0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +167,8 @@ int main(void)
 	    cmocka_unit_test(a_clock_that_may_be_off),
 	    cmocka_unit_test(a_clock_that_was_set_back),
 	    cmocka_unit_test(a_table_of_connections),
+	    cmocka_unit_test(rules_of_legacy_iptables),
+	    cmocka_unit_test(lines_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,11 +9,14 @@
 
 #include <cmocka.h>
 
+#include "caught_log.h"
 #include "keeper_bench.h"
 
+#define SSH   BENCH_TCP(22, 22)
 #define HOME  "192.0.2.7"
 #define AWAY  "2001:db8::9"
 #define KNOCK (BENCH_KNOCK_S * 1000)
+#define MANY  20 /* grants of one client that are told */
 
 static const struct message_audit *only(enum audit_kind kind, const char *client)
 {
@@ -208,6 +211,88 @@ static void not_where_the_rules_stay(void **state)
 	assert_nothing();
 }
 
+/* Alice by the firewall, the laptop by a program. */
+static void open_both(void)
+{
+	size_t count;
+
+	bench_config()->settings.openspa.firewall = CONF_ASKED_SCRIPT;
+	assert_int_equal(bench_configure(), 0);
+	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
+	assert_int_equal(bench_request(LAPTOP, AWAY, SSH), BENCH_NOTHING);
+	bench_privileged_does(RUNNER_RULE_ADD, SSH, RUNNER_DONE);
+	bench_audit(&count);
+	assert_int_equal(count, 2);
+}
+
+/* What the program does not shut is looked at again until its time has passed, and beyond. */
+static void pass_without_a_word(void)
+{
+	for (int i = 0; i < 3; i++) {
+		bench_pass_ms(KNOCK);
+		bench_tick();
+		assert_nothing();
+	}
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_true(bench_stopped());
+	assert_nothing();
+}
+
+static void each_once_with_the_daemon(void **state)
+{
+	const struct message_audit *m;
+	size_t count;
+
+	(void)state;
+	open_both();
+	bench_stop(false);
+	m = bench_audit(&count);
+	assert_int_equal(count, 2);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(m[i].end, AUDIT_END_STOPPED);
+	pass_without_a_word();
+}
+
+static void of_programs_where_the_rules_stay(void **state)
+{
+	(void)state;
+	open_both();
+	bench_stop(true);
+	assert_int_equal(only(AUDIT_END, "laptop")->end, AUDIT_END_STOPPED);
+	bench_privileged_does(RUNNER_RULE_REMOVE, SSH, RUNNER_DONE);
+	assert_true(bench_stopped());
+	assert_nothing();
+}
+
+/* There is no next one that could say how many found no room. */
+static void what_finds_no_room_at_the_end(void **state)
+{
+	const struct message_audit *m;
+	char address[32];
+	size_t count;
+
+	(void)state;
+	bench_config()->settings.client_quota = 1000;
+	assert_int_equal(bench_configure(), 0);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(address, sizeof address, "192.0.2.%d", i + 1);
+		assert_int_equal(bench_knock(ALICE, address), VERDICT_GRANTED);
+	}
+	bench_audit(&count);
+	assert_int_equal(count, MANY);
+	bench_make_narrow(&bench_keeper()->process.main.channel, 1);
+	bench_stop(false);
+	bench_audit(&count);
+	assert_in_range(count, 0, MANY - 1);
+	caught_log_begin(LOG_LEVEL_WARN);
+	keeper_audit_close(bench_keeper());
+	assert_non_null(strstr(caught_log_end(), "missing from the audit log count="));
+	m = only(AUDIT_LEFT_OUT, "");
+	assert_int_equal(m->left_out, MANY - count);
+	keeper_audit_close(bench_keeper());
+	assert_nothing();
+}
+
 /* Main does not listen: knocks are served, and it hears how much it has missed. */
 static void a_main_that_does_not_listen(void **state)
 {
@@ -244,6 +329,9 @@ int main(void)
 	    BENCH_TEST(whose_client_is_gone),
 	    BENCH_TEST(with_the_daemon),
 	    BENCH_TEST(not_where_the_rules_stay),
+	    BENCH_TEST(each_once_with_the_daemon),
+	    BENCH_TEST(of_programs_where_the_rules_stay),
+	    BENCH_TEST(what_finds_no_room_at_the_end),
 	    BENCH_TEST(a_main_that_does_not_listen),
 	};
 

@@ -1,4 +1,5 @@
-/* What is on trial: its file, who is logged in, and which ports a configuration shuts. */
+/* What is on trial: its file, its beginning, who is logged in, and which ports a configuration
+ * shuts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,16 +9,33 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "cmd/login.h"
+#include "cmd/run.h"
 #include "cmd/shut_ports.h"
 #include "cmd/trial.h"
 
-static char folder[32], path[64];
-static struct cli cli = {.quiet = true};
+static char folder[32], path[64], said[64];
+static struct cli cli = {.quiet = true, .config = "/a/config", .control = "/a/control"};
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+/* Which of the next ones fails, also of those of a child; 0: none. */
+static unsigned int failing_fork;
+
+pid_t __wrap_fork(void)
+{
+	if (failing_fork == 0 || --failing_fork > 0)
+		return __real_fork();
+	errno = EAGAIN;
+	return -1;
+}
 
 static int set_up(void **state)
 {
@@ -26,7 +44,8 @@ static int set_up(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	snprintf(path, sizeof path, "%s/" TRIAL_FILE, folder);
-	return 0;
+	snprintf(said, sizeof said, "%s/said", folder);
+	return secret_init() ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -134,6 +153,106 @@ static void what_others_could_have_changed_is_refused(void **state)
 	assert_false(trial_open(&cli, &f, folder));
 }
 
+/* --- The beginning */
+
+static const struct trial_options options = {.within_ns = TRIAL_WITHIN_NS, .state_dir = folder};
+
+static void put_text(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void assert_text(const char *name, const char *text)
+{
+	char found[512] = "";
+	FILE *f = fopen(name, "r");
+
+	assert_non_null(f);
+	assert_true(fread(found, 1, sizeof found - 1, f) > 0);
+	assert_int_equal(fclose(f), 0);
+	assert_non_null(strstr(found, text));
+}
+
+/* A reload, for which the file that is to come back is kept under a name of its own yet. */
+static struct trial one_to_begin(void)
+{
+	struct trial t = {.kind = TRIAL_RELOAD};
+
+	snprintf(t.previous, sizeof t.previous, "%s/previous", folder);
+	snprintf(t.staged, sizeof t.staged, "%s/staged", folder);
+	put_text(t.staged, "second");
+	return t;
+}
+
+/* Why it does not begin, on standard error, is kept in a file. */
+static void assert_not_begun(struct trial *t, const char *why)
+{
+	int error = dup(STDERR_FILENO), to = open(said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	bool begun;
+
+	assert_true(error >= 0 && dup2(to, STDERR_FILENO) >= 0);
+	begun = trial_begin(&cli, &options, t);
+	assert_true(dup2(error, STDERR_FILENO) >= 0);
+	close(error);
+	close(to);
+	assert_false(begun);
+	assert_int_equal(cli.status, CLI_FAILED);
+	assert_text(said, why);
+	unlink(said);
+}
+
+/* Both have seen before that there was none. */
+static void the_second_of_two_takes_nothing_from_the_first(void **state)
+{
+	struct trial first = {.state = TRIAL_WAITING, .kind = TRIAL_RELOAD}, t = one_to_begin();
+
+	(void)state;
+	assert_true(clock_boot_id(first.boot_id));
+	memcpy(first.previous, t.previous, sizeof first.previous);
+	put_text(first.previous, "first");
+	put(&first);
+	assert_not_begun(&t, "first postern confirm, or postern rollback");
+	assert_int_equal(state_now(), TRIAL_WAITING);
+	assert_text(first.previous, "first");
+	unlink(t.previous);
+	unlink(t.staged);
+}
+
+static void none_that_nobody_would_take_back(void **state)
+{
+	struct trial t = one_to_begin();
+
+	(void)state;
+	failing_fork = 1;
+	assert_not_begun(&t, "nothing was changed: cannot start what would take it back");
+	assert_int_equal(failing_fork, 0);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	assert_int_equal(access(t.previous, F_OK), -1);
+	assert_int_equal(access(t.staged, F_OK), -1);
+}
+
+/* Neither the process in between nor the one that it starts. */
+static void what_cannot_be_forked_is_noticed(void **state)
+{
+	static const char *const nothing[] = {"true", NULL}, *const nowhere[] = {"/a/b", NULL};
+
+	(void)state;
+	for (unsigned int nth = 1; nth <= 2; nth++) {
+		failing_fork = nth;
+		errno = 0;
+		assert_false(run_apart(nothing));
+		assert_int_equal(errno, EAGAIN);
+	}
+	failing_fork = 0;
+	assert_false(run_apart(nowhere));
+	assert_int_equal(errno, ENOENT);
+	assert_true(run_apart(nothing));
+}
+
 /* --- The login */
 
 static void logins_are_read(void **state)
@@ -227,6 +346,9 @@ int main(void)
 	    TEST(one_of_another_start_is_not_open),
 	    TEST(damage_is_no_trial),
 	    TEST(what_others_could_have_changed_is_refused),
+	    TEST(the_second_of_two_takes_nothing_from_the_first),
+	    TEST(none_that_nobody_would_take_back),
+	    TEST(what_cannot_be_forked_is_noticed),
 	    TEST(logins_are_read),
 	    TEST(managed_ports_are_shut_where_they_are_dropped),
 	    TEST(a_dark_host_shuts_all_but_what_it_allows),
