@@ -17,7 +17,7 @@ CONTROLLER, VARIABLES = "machine-controller", "group_vars/all.yaml"
 HOST = "gate.example.org"
 ENVIRONMENT = ("ANSIBLE_HOST_KEY_CHECKING=False", "ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=1",
                f"ANSIBLE_PRIVATE_KEY_FILE={KEY}", "PATH=/opt/controller/usr/bin:/usr/sbin:/usr/bin")
-BOB = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
+BOB = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # of RFC 8032
 TIME_LIMIT = 1200
 
 
@@ -155,7 +155,7 @@ class AnsibleTest(BootedTest):
         main = self.machine.show("posternd", "MainPID")
         self.assert_changed(self.play(), 1)
         self.assertIn("bob", self.machine.run("postern", "list"))
-        self.assertRegex(self.machine.run("postern", "history", "--since", "1h"), "bob")  # the daemon knows
+        self.assertIn("bob", self.machine.run("postern", "history", "--since", "1h"))  # the daemon knows
         self.assert_changed(self.play("-e", "'{\"postern_clients_absent\": [\"bob\"], \"postern_clients\": "
                                       "{\"alice\": {\"ed25519_pubkey\": \"{{ vault_postern_alice }}\"}}}'"))
         self.assertNotIn("bob", self.machine.run("postern", "list"))
@@ -164,8 +164,6 @@ class AnsibleTest(BootedTest):
     def bad_ones(self):
         self.put(self.variables.replace("  ports:\n", "    knock_timeout: never\n  ports:\n"))
         self.refused("knock_timeout")
-        self.put(self.variables.replace(BOB, "AAAA"))
-        self.refused("ed25519_pubkey")
         self.put(self.variables.replace("22/tcp", "23/tcp"))
         self.refused("would be shut to everybody")
         self.put(self.variables)
