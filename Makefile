@@ -33,7 +33,7 @@ deb:
 	pkg/make-deb $(BUILD)/deb
 
 # The client alone, in one file that runs on any Linux: $(BUILD)/static/postern
-static-client:
+static:
 	tests/setup.sh static
 	pkg/static-client $(BUILD)/static
 
@@ -112,4 +112,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo deb static-client picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean
+.PHONY: all demo deb static picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean

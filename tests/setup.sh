@@ -3,7 +3,7 @@
 #   build   `make`
 #   demo    `make demo`
 #   deb     `make deb`
-#   static  `make static-client`
+#   static  `make static`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
 #   suite   tests that are skipped where a browser, a container, systemd, another C library or NAT64
@@ -37,7 +37,7 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
-packagings='rpm cpio makepkg fakeroot git util-linux'
+packagings='rpm cpio makepkg pacman-package-manager fakeroot git util-linux'
 booted="$deb lintian
 ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw"
 kernel='linux-image-cloud-amd64 kmod udev'

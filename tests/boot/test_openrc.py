@@ -107,7 +107,7 @@ class OpenrcTest(BootedTest):
         return int(self.machine.run("pgrep", "-o", "-x", "posternd", check=False) or 0)
 
     def assert_serves(self):
-        self.assertTrue(eventually(lambda: "clients" in self.machine.run("postern", "stats", check=False),
+        self.assertTrue(eventually(lambda: "Clients: 1" in self.machine.run("postern", "stats", check=False),
                                    PATIENCE), "posternd does not come up")
 
     def started(self):
