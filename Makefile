@@ -32,6 +32,11 @@ deb:
 	tests/setup.sh deb
 	pkg/make-deb $(BUILD)/deb
 
+# The client alone, in one file that runs on any Linux: $(BUILD)/static/postern
+static:
+	tests/setup.sh static
+	pkg/static-client $(BUILD)/static
+
 tested:
 	tests/setup.sh test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
@@ -107,4 +112,4 @@ uninstall: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo deb picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean
+.PHONY: all demo deb static picture tested test check fuzz mutants coverage emulated processors bench install uninstall clean

@@ -3,6 +3,7 @@
 #   build   `make`
 #   demo    `make demo`
 #   deb     `make deb`
+#   static  `make static`
 #   test    `make test` and `make bench`
 #   clang   building with clang, and with its sanitizers
 #   suite   tests that are skipped where a browser, a container, systemd, another C library or NAT64
@@ -10,10 +11,11 @@
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   processors  tests/processors
+#   packagings  tests/packagings
 #   booted  a machine of tests/booted, and building in it
 #   kernel  one of tests/emulated, likewise
-# Each but the last two needs what stands above it as well; those, what building needs. All names are
-# those of Debian 12 and of Debian 13.
+# Each but `static` and the last three needs what stands above it as well; those three, what building
+# needs. All names are those of Debian 12 and of Debian 13.
 set -eu
 
 build='meson ninja-build gcc binutils libc6-dev pkg-config make
@@ -22,6 +24,8 @@ libbpf-dev bpftool clang
 libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
 deb='build-essential debhelper dpkg-dev'
+static='meson ninja-build gcc binutils libc6-dev linux-libc-dev pkg-config make musl-tools dpkg-dev
+autoconf automake libtool debian-archive-keyring'
 test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
 openssh-server openssh-client openssl mandoc zbar-tools'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
@@ -33,6 +37,7 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
+packagings='rpm cpio makepkg pacman-package-manager fakeroot git util-linux'
 booted="$deb lintian
 ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw ansible-core python3-apt"
 kernel='linux-image-cloud-amd64 kmod udev'
@@ -41,16 +46,18 @@ case ${1:-} in
 build) packages=$build ;;
 demo) packages="$build $demo" ;;
 deb) packages="$build $deb" ;;
+static) packages=$static ;;
 test) packages="$build $demo $test" ;;
 clang) packages="$build $demo $test $clang" ;;
 suite) packages="$build $demo $test $clang $suite" ;;
 ci) packages="$build $demo $test $clang $suite $ci" ;;
 emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
 processors) packages="$build $demo $test $processors" ;;
+packagings) packages="$build $packagings" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|deb|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|deb|static|test|clang|suite|ci|emulated|processors|packagings|booted|kernel' >&2
 	exit 2
 	;;
 esac

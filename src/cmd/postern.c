@@ -11,7 +11,23 @@
 #include "conf/conf.h"
 #include "ctl/control.h"
 
+/* The tool that knocks and does nothing else, for machines without a server (-Dserver=disabled). */
+#ifdef CLIENT_ALONE
+#define UNKNOWN        "this tool was built for clients alone: unknown command"
+#define CONFIG_OPTION  ""
+#define CONTROL_OPTION ""
+#define MORE_EXAMPLES  "  postern status --knock\n"
+#else
+#define UNKNOWN        "unknown command"
+#define CONFIG_OPTION  "  --config FILE         server configuration (" CONF_DEFAULT_PATH ")\n"
+#define CONTROL_OPTION "  --control PATH        control socket of posternd (" CONTROL_PATH ")\n"
+#define MORE_EXAMPLES                                  \
+	"  postern init --server server.example.com\n" \
+	"  postern add alice --ports 22/tcp,8080-8090/tcp\n"
+#endif
+
 static const struct option_command commands[] = {
+#ifndef CLIENT_ALONE
     {"On the server:", NULL, NULL, NULL},
     {"init", cmd_init, "write a new server configuration with fresh keys", "init"},
     {"add", cmd_add, "register a client and print its profile", "add"},
@@ -29,6 +45,7 @@ static const struct option_command commands[] = {
     {"explain", cmd_explain, "tell which rule would stop, or pass, a connection", "explain"},
     {"index", cmd_index, "prepare the daemon for very many clients", "index"},
     {"doctor", cmd_doctor, "say what is wrong on this server, and how to mend it", "doctor"},
+#endif
     {"On the client:", NULL, NULL, NULL},
     {"knock", cmd_knock, "ask a server to open its ports for this host", "knock"},
     {"connect", cmd_knock, "another name for knock", "connect"},
@@ -54,29 +71,24 @@ static void print_usage(FILE *to)
 		else
 			fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].sentence);
 	}
-	fputs("\nOptions, before or after the command:\n"
-	      "  --config FILE         server configuration (" CONF_DEFAULT_PATH ")\n"
+	fputs("\nOptions, before or after the command:\n" CONFIG_OPTION
 	      "  --client-config FILE  client profiles (~/.config/postern/config.yaml,\n"
 	      "                        else ~/.openme/config.yaml); -: standard input,\n"
-	      "                        fd:N: an open descriptor\n"
-	      "  --control PATH        control socket of posternd (" CONTROL_PATH ")\n"
+	      "                        fd:N: an open descriptor\n" CONTROL_OPTION
 	      "  --json                print data as JSON\n"
 	      "  --quiet, --verbose    say less, say more\n"
 	      "  --no-input            never ask anything\n"
 	      "  -h, --help            of a command, with examples: postern COMMAND --help\n"
 	      "  -V, --version         print the version\n"
 	      "\nExamples:\n"
-	      "  postern knock && ssh me@server.example.com\n"
-	      "  postern init --server server.example.com\n"
-	      "  postern add alice --ports 22/tcp,8080-8090/tcp\n",
+	      "  postern knock && ssh me@server.example.com\n" MORE_EXAMPLES,
 	    to);
 }
 
 int main(int argc, char **argv)
 {
 	struct cli cli = {.config = CONF_DEFAULT_PATH, .control = CONTROL_PATH};
-	static const struct option_commands all = {
-	    commands, COMMANDS, "unknown command", print_usage};
+	static const struct option_commands all = {commands, COMMANDS, UNKNOWN, print_usage};
 	struct rlimit core;
 
 	environment_clean();

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -20,6 +21,16 @@
 #define HIDDEN        ".postern-"
 #define HIDDEN_DIGITS 16
 #define PROC_FD       "/proc/self/fd"
+
+/* A C library without it: musl. */
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+
+static int renameat2(int from, const char *name, int to, const char *as, unsigned int flags)
+{
+	return (int)syscall(SYS_renameat2, from, name, to, as, flags);
+}
+#endif
 
 bool file_write_whole(int fd, const char *data, size_t size)
 {

@@ -64,12 +64,14 @@ class Stranger:
 
 
 class BootedTest(unittest.TestCase):
+    machine_kind = Machine
+
     @classmethod
     def setUpClass(cls):
         cls.addClassCleanup(cls.close)
         cls.machine = None
         cls.client, cls.stranger = Namespace("client"), Namespace("stranger")
-        cls.machine = (Emulated if "POSTERN_EMULATED" in os.environ else Machine)("machine")
+        cls.machine = (Emulated if "POSTERN_EMULATED" in os.environ else cls.machine_kind)("machine")
         cls.prepare_system()
         cls.plug_in()
         cls.machine.power_on()

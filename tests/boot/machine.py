@@ -31,6 +31,8 @@ class Machine:
 
     capabilities = "CAP_NET_ADMIN,CAP_IPC_LOCK"
     calls = LANDLOCK
+    boot, init = ("--boot",), ()  # what systemd-nspawn starts
+    first = "systemd"  # which becomes this
 
     def __init__(self, name):
         self.name = name
@@ -56,11 +58,12 @@ class Machine:
     def power_on(self):
         with open(PLACE / self.name / "console", "ab") as console:
             self.process = subprocess.Popen(
-                ["systemd-nspawn", "--boot", "--quiet", "--register=no", "--keep-unit",
+                ["systemd-nspawn", *self.boot, "--quiet", "--register=no", "--keep-unit",
                  "--link-journal=no", "--console=pipe", f"--machine={self.name}",
                  f"--directory={self.root}", f"--bind={CHECKOUT}:/src",
                  f"--network-namespace-path=/run/netns/{self.space.name}",
-                 f"--capability={self.capabilities}", f"--system-call-filter={self.calls}"],
+                 f"--capability={self.capabilities}", f"--system-call-filter={self.calls}",
+                 *self.init],
                 # This kernel may have the older hierarchy, which newer systemd does not take.
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
@@ -77,7 +80,7 @@ class Machine:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         try:
             return next((int(child) for child in children.split()
-                         if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"), None)
+                         if Path(f"/proc/{child}/comm").read_text().strip() == self.first), None)
         except (FileNotFoundError, ProcessLookupError):
             return None  # one of the others has ended just now
 
@@ -114,6 +117,17 @@ class Machine:
 
     def console(self):
         return (PLACE / self.name / "console").read_text(errors="replace")
+
+    # Its files
+
+    def unpack(self, package):
+        """A Debian package, and nothing that its scripts would do."""
+        run("sh", "-euc", 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink', "-",
+            package, self.root)
+
+    def chroot(self, *words):
+        """While it is off."""
+        return run("chroot", self.root, *words)
 
     # Inside
 
