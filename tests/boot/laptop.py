@@ -28,7 +28,7 @@ class Laptop:
     def __init__(self, machine, space):
         self.machine, self.space = machine, space
         machine.run("useradd", "--create-home", "--shell", "/bin/sh", "laptop")
-        machine.shell(f"mkdir -p -m 700 /root/.ssh; cd {HOME}; umask 077; mkdir .ssh; "
+        machine.shell(f"touch /root/.hushlogin; mkdir -p -m 700 /root/.ssh; cd {HOME}; umask 077; mkdir .ssh; "
                       "ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; "
                       "cat .ssh/id_ed25519.pub >>/root/.ssh/authorized_keys")
         self.append("/.ssh/config", SSH_CONFIG)
