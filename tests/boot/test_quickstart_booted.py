@@ -4,6 +4,7 @@ sshd and Debian's packages, and on a laptop that comes in by ssh."""
 import base64
 import contextlib
 import json
+import re
 import socket
 import threading
 from pathlib import Path
@@ -20,6 +21,7 @@ from web import Connection
 
 KNOCK_PORT, PAGE_PORT = 54154, 9765
 AN_HOUR_NS = 3600 * 10**9
+HOSTS_OWN = "clock: nothing keeps it right|is not of this boot"
 JUNK, JUNK_PAUSE = b"\x01" * 164, 0.005  # bytes, seconds
 KEYS = (CONFIG, "/etc/postern/clients.d/laptop.yaml", "/etc/postern/clients.d/phone.yaml")
 
@@ -36,6 +38,7 @@ class QuickstartBootedTest(GuideTest):
             ("install -D -m 600 laptop.yaml ~/.config/postern/config.yaml", self.opened),
             ("postern confirm", self.confirmed),
             ("postern status --server", self.healthy),
+            ("postern doctor", self.examined),
             ("postern sessions", self.let_in),
             ("postern list", self.listed),
             ("postern history laptop", self.refused),
@@ -126,6 +129,17 @@ class QuickstartBootedTest(GuideTest):
     def healthy(self):
         yield
         self.assertRegex(self.said, r"^Postern \S+: healthy\n")
+
+    @contextlib.contextmanager
+    def examined(self):
+        """In a container the clock, and what /proc says of the boot, are the host's."""
+        self.may_complain = True
+        yield
+        self.may_complain = False
+        ills = re.findall(r"(?m)^(?:warning|problem) .*", self.said)
+        self.assertEqual(self.code, 3 if ills else 0, self.said)
+        self.assertEqual([ill for ill in ills if not re.search(HOSTS_OWN, ill)], [])
+        self.assertRegex(self.said, r"(?m)^ok +units: posternd.service is enabled$")
 
     @contextlib.contextmanager
     def let_in(self):
