@@ -150,7 +150,7 @@ class QuickstartBootedTest(GuideTest):
     def listed(self):
         yield
         for name in ("laptop", "phone"):
-            self.assertRegex(self.said, rf"(?m)^ *{name} .*22/tcp.* active")
+            self.assertRegex(self.said, rf"(?m)^{name} .* active .* 22/tcp$")
 
     def knock_of(self, profile, **fields):
         secret, public = (base64.b64decode(profile[name]) for name in ("private_key", "server_pubkey"))
