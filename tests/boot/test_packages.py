@@ -5,14 +5,13 @@ import os
 import re
 import subprocess
 import unittest
-from pathlib import Path
 
 from booted_world import CONFIG, UNITS, BootedTest, Stranger
-from machine import CHECKOUT, PATIENCE
+from machine import PATIENCE
 from netns import eventually
+from packages import BUILT, later, packages
 
 TIME_LIMIT = 1800  # one of these builds everything once more
-BUILT = "/src/build/deb"
 PACKAGES = {"postern-server", "postern-client", "postern-echoip", "libpostern0", "libpostern-dev"}
 README = "/usr/share/doc/postern-server/README.Debian"
 FILTER = "/etc/fail2ban/filter.d/postern.conf"  # a conffile
@@ -25,13 +24,6 @@ table inet mine {
 	}
 }
 """
-
-
-def packages():
-    """Name to file, of those without debugging symbols, as the machine sees them."""
-    files = sorted(Path(CHECKOUT, "build/deb").glob("*.deb"))
-    return {path.name.split("_")[0]: f"{BUILT}/{path.name}" for path in files
-            if "-dbgsym_" not in path.name}
 
 
 class PackagesTest(BootedTest):
@@ -62,18 +54,6 @@ class PackagesTest(BootedTest):
 
     def purge(self):
         self.dpkg("--purge", *sorted(PACKAGES))
-
-    def later(self):
-        """The packages of the server and the tool as of a later version."""
-        self.machine.shell(f"""
-            rm -rf /var/tmp/later; mkdir /var/tmp/later
-            for package in {packages()['postern-server']} {packages()['postern-client']}; do
-                dpkg-deb --raw-extract $package /var/tmp/later/content
-                sed -i '/^Version:/s/$/+later/; s/(= [^)]*/&+later/' /var/tmp/later/content/DEBIAN/control
-                dpkg-deb --build --root-owner-group /var/tmp/later/content /var/tmp/later/ >&2
-                rm -r /var/tmp/later/content
-            done""")
-        return self.machine.shell("ls /var/tmp/later/*.deb").split()
 
     def serve(self):
         """Installed, with alice as a client, and her ports open for the client."""
@@ -149,7 +129,7 @@ class PackagesTest(BootedTest):
         self.machine.write(FILTER, self.machine.read(FILTER) + "# Ours\n")
         before, kept = self.main(), [self.machine.read(f) for f in (FILTER, CONFIG)]
         with Stranger(self) as stranger:
-            said = self.dpkg("--install", *self.later())
+            said = self.dpkg("--install", *later(self.machine))
             self.assert_nobody_got_in(stranger)
         self.assertNotIn("no port is shut yet", said)
         self.assert_ready()
@@ -166,7 +146,7 @@ class PackagesTest(BootedTest):
         good = self.machine.read(CONFIG)
         self.configure(good + "nonsense: 1\n")
         with Stranger(self) as stranger:
-            self.dpkg("--install", *self.later())
+            self.dpkg("--install", *later(self.machine))
             self.assertFalse(self.is_ready())
             self.assert_open()  # alice, until her time ends
             self.assert_nobody_got_in(stranger)
@@ -177,7 +157,7 @@ class PackagesTest(BootedTest):
     def test_an_upgrade_starts_nothing(self):
         self.serve()
         self.machine.run("systemctl", "disable", "--now", *UNITS)
-        self.dpkg("--install", *self.later())
+        self.dpkg("--install", *later(self.machine))
         self.assertEqual(self.states(), ["inactive", "inactive"])
         self.assert_none_of_our_rules()
 

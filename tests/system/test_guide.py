@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import openspa
 from cryptography.hazmat.primitives import serialization
 from daemon import BUILD
+from guide_blocks import blocks
 from netns import eventually
 from spa_tool import DEVICE, VECTORS, captured_keys
 from spa_world import SpaWorldTest
@@ -26,7 +27,7 @@ class GuideTest(WorldTest):
 
     def blocks(self):
         """(language, place, text) of every block."""
-        return re.findall(r"^```(\w+) (\S+)\n(.*?)^```$", self.guide.read_text(), re.M | re.S)
+        return blocks(self.guide)
 
     def places(self):
         return [place for _, place, _ in self.blocks()]

@@ -194,6 +194,26 @@ class ActivationTest(TrialTest):
         self.assertIn("running already", self.tool(*self.activate(), code=FAILED))
         self.assertNotEqual(self.rules(), self.before)
 
+    def test_a_folder_that_was_there(self):
+        """The trial's file in it does not have the daemon's first start look like one that has lost the
+        replay guard's, which would grant nothing at first."""
+        state = self.home / "state"
+        state.mkdir(mode=0o700)
+        born = state.stat().st_mtime_ns
+        mark = self.home / "mark"  # until the file system's clock has gone on
+
+        def is_later():
+            mark.touch()
+            return mark.stat().st_mtime_ns > born
+        self.assertTrue(eventually(is_later))
+        trial = self.begin(*self.activate("--confirm-within", LATE))
+        self.assertNotIn("is not known", (self.home / "log").read_text())
+        for family in FAMILIES:
+            self.knock(family=family)
+            self.assert_opens(family)
+        self.tool("confirm")
+        self.end(trial, 0)
+
     def test_confirmed_by_a_new_login_only(self):
         login = "192.0.2.7 50000 192.0.2.1 22"
         trial = self.begin(*self.activate("--confirm-within", LATE), login=login)

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/secret.h"
 #include "cmd/login.h"
 #include "cmd/run.h"
@@ -99,6 +101,32 @@ static void it_comes_back(void **state)
 	assert_true(trial_is_open(&f.trial));
 	assert_string_equal(f.trial.config, "a");
 	trial_close(&f);
+}
+
+/* For the daemon, to which it says that no file was lost. */
+static void a_fresh_folder_stays_fresh(void **state)
+{
+	const struct timespec tick = {.tv_nsec = 20000000}; /* of a file system's clock, and more */
+	int folder_fd = open(folder, O_RDONLY | O_DIRECTORY), other;
+
+	(void)state;
+	if (!fd_folder_is_fresh(folder_fd)) {
+		close(folder_fd);
+		skip(); /* the file system does not tell */
+	}
+	nanosleep(&tick, NULL);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	assert_true(fd_folder_is_fresh(folder_fd));
+	nanosleep(&tick, NULL);
+	other = openat(folder_fd, "other", O_WRONLY | O_CREAT, 0600);
+	assert_true(other >= 0);
+	close(other);
+	assert_int_equal(unlinkat(folder_fd, "other", 0), 0);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(state_now(), TRIAL_NONE);
+	assert_false(fd_folder_is_fresh(folder_fd));
+	close(folder_fd);
 }
 
 static void one_of_another_start_is_not_open(void **state)
@@ -343,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	    TEST(it_comes_back),
+	    TEST(a_fresh_folder_stays_fresh),
 	    TEST(one_of_another_start_is_not_open),
 	    TEST(damage_is_no_trial),
 	    TEST(what_others_could_have_changed_is_refused),
