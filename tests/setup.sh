@@ -23,7 +23,7 @@ libseccomp-dev libcap-ng-dev libjansson-dev libssl-dev libcurl4-openssl-dev libm
 demo='nftables iproute2 procps iputils-ping nmap tcpdump netcat-openbsd python3'
 deb='build-essential debhelper dpkg-dev'
 test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
-openssh-server openssh-client openssl mandoc zbar-tools'
+openssh-server openssh-client openssl mandoc zbar-tools strace'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 suite='chromium fonts-dejavu-core prometheus tayga musl-tools rpm ansible-core gcc-i686-linux-gnu

@@ -319,6 +319,7 @@ static bool open_doorman(struct keeper *k, struct message_fds *fds)
 	struct keeper_doorman *d = &k->doormen[k->doorman_count];
 
 	d->keeper = k;
+	d->peer.room = k->arrived;
 	d->peer.burst = KEEPER_BATCH;
 	d->peer.after = commit_knocks;
 	d->peer.closed = doorman_ended;

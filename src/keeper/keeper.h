@@ -47,6 +47,7 @@ struct keeper {
 	struct keeper_doorman doormen[DOORMEN_MOST];
 	unsigned int doorman_count; /* of those that have joined */
 	unsigned int doormen_expected;
+	struct message arrived[CHANNEL_TOGETHER]; /* from one of them, while it is dealt with */
 	struct peer desk;
 	struct loop_source desk_pause; /* timer: then it is listened to again */
 	struct loop_source tick;

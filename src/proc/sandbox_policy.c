@@ -37,8 +37,11 @@ static const int replay_file[] = {CALL(pwrite64), CALL(msync), END};
 static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat),
     CALL(fstat64), CALL(fstatat64), CALL(statx), END};
 
-static const int datagrams[] = {
-    CALL(recvmmsg), CALL(recvmmsg_time64), CALL(recvfrom), CALL(recv), END};
+/* Several of them in one call: between doorman and keeper. */
+static const int sending_many[] = {CALL(sendmmsg), END};
+static const int receiving_many[] = {CALL(recvmmsg), CALL(recvmmsg_time64), END};
+
+static const int datagrams[] = {CALL(recvfrom), CALL(recv), END};
 
 /* Guarded pages for secrets. */
 static const int secret_memory[] = {CALL(mlock), CALL(munlock), END};
@@ -51,10 +54,10 @@ static const int netlink[] = {CALL(sendto), CALL(send), CALL(recvfrom), CALL(rec
 static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), CALL(setsockopt),
     CALL(sendto), CALL(send), CALL(recvfrom), CALL(recv), CALL(shutdown), END};
 
-static const int *const doorman_calls[] = {
-    run, memory, tell, channels, datagrams, secret_memory, timers, NULL};
+static const int *const doorman_calls[] = {run, memory, tell, channels, sending_many,
+    receiving_many, datagrams, secret_memory, timers, NULL};
 static const int *const keeper_calls[] = {
-    run, memory, tell, channels, secret_memory, timers, netlink, replay_file, NULL};
+    run, memory, tell, channels, receiving_many, secret_memory, timers, netlink, replay_file, NULL};
 static const int *const desk_calls[] = {run, memory, tell, channels, listeners, timers, NULL};
 
 static const int net_admin[] = {CAP_NET_ADMIN, END};
