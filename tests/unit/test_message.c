@@ -146,6 +146,9 @@ static int hear_by(
 			assert_int_equal(m.fds.fd[i] >= 0, (s->names & 1U << i) != 0);
 	}
 	message_fds_close(&m.fds);
+	/* The process would have ended, and with it what it had received. */
+	if (came_to == FORBIDDEN)
+		close_range((unsigned int)(ends[0] > ends[1] ? ends[0] : ends[1]) + 1, ~0U, 0);
 	close(ends[0]);
 	close(ends[1]);
 	return came_to;
