@@ -144,8 +144,7 @@ static void say_how_far(struct keeper *k)
 		loop_stop(&k->process.loop);
 }
 
-/* Programs have something to do, or to shut; and the grant table is looked at while there is need.
- */
+/* Programs have something to do or to shut; the grant table is looked at while there is need. */
 static void go_on(struct keeper *k)
 {
 	if (k->programs.ops != NULL)
