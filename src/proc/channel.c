@@ -113,14 +113,14 @@ bool channel_try_send(const struct channel *c, enum message_type type, const voi
 	return send_message(c, type, body, NULL, MSG_DONTWAIT);
 }
 
-/* One call takes all, unless a signal or the end of the far end is in between. */
-static bool send_each(const struct channel *c, struct mmsghdr *headers, size_t count)
+/* One call takes all, unless a signal, a full channel or its end is in between. */
+static bool send_each(const struct channel *c, struct mmsghdr *headers, size_t count, int flags)
 {
 	size_t gone = 0;
 
 	while (gone < count) {
-		int sent =
-		    sendmmsg(c->fd, headers + gone, (unsigned int)(count - gone), MSG_NOSIGNAL);
+		int sent = sendmmsg(
+		    c->fd, headers + gone, (unsigned int)(count - gone), MSG_NOSIGNAL | flags);
 
 		if (sent < 0 && errno != EINTR)
 			return false;
@@ -129,8 +129,8 @@ static bool send_each(const struct channel *c, struct mmsghdr *headers, size_t c
 	return true;
 }
 
-bool channel_send_many(
-    const struct channel *c, enum message_type type, const void *bodies, size_t count)
+static bool send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count, int flags)
 {
 	const struct rule *rule = &rules[type];
 	struct head head = {.type = type};
@@ -147,7 +147,19 @@ bool channel_send_many(
 		memcpy(&parts[i][1].iov_base, &body, sizeof body); /* sendmmsg only reads it */
 		headers[i] = (struct mmsghdr){{.msg_iov = parts[i], .msg_iovlen = 2}, 0};
 	}
-	return send_each(c, headers, count);
+	return send_each(c, headers, count, flags);
+}
+
+bool channel_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count)
+{
+	return send_many(c, type, bodies, count, 0);
+}
+
+bool channel_try_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count)
+{
+	return send_many(c, type, bodies, count, MSG_DONTWAIT);
 }
 
 /* Ends this process: nothing that comes from such a peer can be trusted any more. */

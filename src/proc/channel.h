@@ -33,6 +33,9 @@ bool channel_try_send(const struct channel *c, enum message_type type, const voi
  * sent one by one. */
 bool channel_send_many(
     const struct channel *c, enum message_type type, const void *bodies, size_t count);
+/* The same without waiting: false when not all have gone. */
+bool channel_try_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count);
 /* Does not wait. A message that the table forbids in `phase` ends this process. */
 enum channel_result channel_receive(const struct channel *c, struct message *m, enum phase phase);
 /* The same for all that wait, at most CHANNEL_TOGETHER, in one system call; each is checked before

@@ -37,9 +37,8 @@ static const int replay_file[] = {CALL(pwrite64), CALL(msync), END};
 static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat),
     CALL(fstat64), CALL(fstatat64), CALL(statx), END};
 
-/* Several of them in one call: between doorman and keeper. */
-static const int sending_many[] = {CALL(sendmmsg), END};
-static const int receiving_many[] = {CALL(recvmmsg), CALL(recvmmsg_time64), END};
+/* Several in one call: between doorman and keeper, and datagrams. */
+static const int many[] = {CALL(sendmmsg), CALL(recvmmsg), CALL(recvmmsg_time64), END};
 
 static const int datagrams[] = {CALL(recvfrom), CALL(recv), END};
 
@@ -54,10 +53,10 @@ static const int netlink[] = {CALL(sendto), CALL(send), CALL(recvfrom), CALL(rec
 static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), CALL(setsockopt),
     CALL(sendto), CALL(send), CALL(recvfrom), CALL(recv), CALL(shutdown), END};
 
-static const int *const doorman_calls[] = {run, memory, tell, channels, sending_many,
-    receiving_many, datagrams, secret_memory, timers, NULL};
+static const int *const doorman_calls[] = {
+    run, memory, tell, channels, many, datagrams, secret_memory, timers, NULL};
 static const int *const keeper_calls[] = {
-    run, memory, tell, channels, receiving_many, secret_memory, timers, netlink, replay_file, NULL};
+    run, memory, tell, channels, many, secret_memory, timers, netlink, replay_file, NULL};
 static const int *const desk_calls[] = {run, memory, tell, channels, listeners, timers, NULL};
 
 static const int net_admin[] = {CAP_NET_ADMIN, END};
