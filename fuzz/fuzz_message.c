@@ -1,8 +1,8 @@
 /* Any packet and any number of descriptors on the channel between two processes, from a peer that
  * has been taken over. Exactly what the table allows is taken; anything else ends the process.
  *
- * Input: receiver, sender, phase, descriptors, whether the packet is cut and filled to the size
- * that its type should have; packet. */
+ * Input: receiver, sender, phase, descriptors, two bits: whether the packet is cut and filled to
+ * the size that its type should have, and whether it is received with others; packet. */
 #include <setjmp.h>
 #include <stddef.h>
 #include <string.h>
@@ -78,6 +78,21 @@ static bool allowed(
 	       (size_t)__builtin_popcount(p->fds) == fds;
 }
 
+static enum channel_result receive(
+    const struct channel *c, struct message *m, enum phase phase, bool together)
+{
+	static struct message room[CHANNEL_TOGETHER];
+	enum channel_result result;
+	size_t count;
+
+	if (!together)
+		return channel_receive(c, m, phase);
+	result = channel_receive_many(c, room, &count, phase);
+	must(count == (result == CHANNEL_MESSAGE));
+	*m = room[0];
+	return result;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct message m;
@@ -86,7 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct channel c = {.self = reader_u8(&r) % ROLE_COUNT, .peer = reader_u8(&r) % ROLE_COUNT};
 	enum phase phase = reader_u8(&r) % 2 == 0 ? PHASE_START : PHASE_RUN;
 	size_t fds = reader_u8(&r) % (FDS_SENT + 1), length;
-	bool fitted = reader_u8(&r) % 2 != 0;
+	uint8_t bits = reader_u8(&r);
+	bool fitted = (bits & 1) != 0, together = (bits & 2) != 0;
 	int pair[2];
 
 	if (r.failed || r.left == 0)
@@ -100,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	send_packet(pair[1], &p, length, fds);
 	m.fds = message_fds_none();
 	if (setjmp(ended) == 0) {
-		must(channel_receive(&c, &m, phase) == CHANNEL_MESSAGE);
+		must(receive(&c, &m, phase, together) == CHANNEL_MESSAGE);
 		must(allowed(&c, phase, &p, length, fds));
 		must(m.type == p.type);
 		for (int i = 0; i < FD_COUNT; i++)

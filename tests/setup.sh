@@ -27,7 +27,7 @@ deb='build-essential debhelper dpkg-dev'
 static='meson ninja-build gcc binutils libc6-dev linux-libc-dev pkg-config make musl-tools dpkg-dev
 autoconf automake libtool debian-archive-keyring'
 test='libcmocka-dev libnftnl-dev g++ iptables traceroute conntrack python3-cryptography python3-yaml
-openssh-server openssh-client openssl mandoc zbar-tools'
+openssh-server openssh-client openssl mandoc zbar-tools strace'
 # Whatever the release has: 14 on Debian 12, 19 on Debian 13.
 clang='clang libclang-rt-dev'
 suite='chromium fonts-dejavu-core prometheus tayga musl-tools rpm ansible-core gcc-i686-linux-gnu

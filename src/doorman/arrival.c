@@ -167,9 +167,12 @@ bool arrival_serve(void *context)
 	for (int protocol = 0; protocol < RECORD_PROTOCOLS; protocol++) {
 		struct rings *rings = &d->rings[protocol];
 
-		for (int i = 0; i < shares[protocol].slice && rings->waiting > 0; i++)
+		for (int i = 0; i < shares[protocol].slice && rings->waiting > 0; i++) {
 			serve_one(d, (enum record_protocol)protocol, rings_take(rings));
+			doorman_send_if_due(d);
+		}
 	}
+	doorman_send(d);
 	if (doorman_has_waiting(d))
 		return true;
 	doorman_rest(d);

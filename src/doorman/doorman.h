@@ -17,11 +17,18 @@
 #include "proc/report.h"
 #include "proto/shield.h"
 
+/* Knocks that go to the keeper together. It is empty whenever the loop waits. */
+struct outbox {
+	struct message_knock knocks[CHANNEL_TOGETHER];
+	size_t count;
+};
+
 /* What holds keys, in locked memory. */
 struct hands {
 	struct knock current;
 	struct trial_queue lane;
 	struct shield shield;
+	struct outbox outbox;
 };
 
 struct doorman;
@@ -90,9 +97,14 @@ void doorman_take_in(struct doorman *d, struct knock *k);
 
 /* --- outcome.c */
 
-/* Whose it is, is known or guessed. */
+/* Whose it is, is known or guessed. It goes at once, unless the keeper has others to judge and more
+ * waits here: then with what is handed on until that is not so any more, or the slice is over. */
 void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
+/* After each that was served, so that the keeper is not kept waiting. */
+void doorman_send_if_due(struct doorman *d);
+/* At the end of a slice. */
+void doorman_send(struct doorman *d);
 /* Whether anything waits in rings. */
 bool doorman_has_waiting(const struct doorman *d);
 /* To be called when something that waited is through: when it was the last and the doorman is to

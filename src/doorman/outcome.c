@@ -20,23 +20,49 @@ void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
 }
 
+void doorman_send(struct doorman *d)
+{
+	struct outbox *o = &d->hands->outbox;
+
+	if (o->count == 0)
+		return;
+	if (!channel_send_many(&d->keeper.channel, MESSAGE_KNOCK, o->knocks, o->count))
+		loop_stop(&d->process.loop);
+	secret_wipe(o->knocks, o->count * sizeof *o->knocks);
+	o->count = 0;
+}
+
+/* Through with all that it was sent. It says so where it could write anything, and nothing hangs on
+ * it but what goes together. */
+static bool keeper_rests(const struct doorman *d)
+{
+	return d->held->judged >= d->handed_on - d->hands->outbox.count;
+}
+
+void doorman_send_if_due(struct doorman *d)
+{
+	if (d->hands->outbox.count == CHANNEL_TOGETHER || keeper_rests(d) ||
+	    !doorman_has_waiting(d))
+		doorman_send(d);
+}
+
 void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess)
 {
-	struct message_knock m = {.generation = d->config.header->generation,
+	struct outbox *o = &d->hands->outbox;
+	struct message_knock *m = &o->knocks[o->count++];
+
+	*m = (struct message_knock){.generation = d->config.header->generation,
 	    .holder = k->holder,
 	    .guessed = (uint8_t)guess,
 	    .timestamp_ns = k->packet.asked.timestamp_ns,
 	    .target = k->packet.asked.target,
 	    .record = k->packet.record};
-
-	memcpy(m.key, k->packet.key, sizeof m.key);
+	memcpy(m->key, k->packet.key, sizeof m->key);
 	d->handed_on++;
-	if (is_held(d, &m.record))
-		d->held->slots[m.record.slot % HELD_SLOTS].number = d->handed_on;
-	copies_remember(&d->copies, &m.record, &k->packet.asked.target, clock_boot_ns());
-	if (!channel_send(&d->keeper.channel, MESSAGE_KNOCK, &m, NULL))
-		loop_stop(&d->process.loop);
-	secret_wipe(m.key, sizeof m.key);
+	if (is_held(d, &m->record))
+		d->held->slots[m->record.slot % HELD_SLOTS].number = d->handed_on;
+	copies_remember(&d->copies, &m->record, &k->packet.asked.target, clock_boot_ns());
+	doorman_send_if_due(d);
 }
 
 bool doorman_has_waiting(const struct doorman *d)

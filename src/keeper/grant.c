@@ -95,27 +95,40 @@ void keeper_tick(struct keeper *k, bool on)
 	k->ticking = on;
 }
 
+/* Those that find no room are lost as on the network: the clients ask again. */
+static void send_responses(struct keeper *k)
+{
+	struct keeper_responses *r = &k->responses;
+
+	if (r->count > 0)
+		channel_try_send_many(
+		    &k->doormen[r->doorman].peer.channel, MESSAGE_GRANTED, r->granted, r->count);
+	r->count = 0;
+}
+
 /* An OpenSPA client is told, once the firewall has confirmed, and the doorman that its source is
  * no stranger's. */
-static void send_response(struct keeper *k, const struct knock *knock)
+static void put_response(struct keeper *k, const struct knock *knock)
 {
 	const struct record *r = &knock->packet.record;
 	const struct asked *asked = &knock->packet.asked;
 	const struct openspa_settings *s = &k->state.config.settings->openspa;
-	const struct message_granted m = {.signer_key = knock->signer_key,
-	    .source = r->source,
-	    .local = r->local,
-	    .source_port = r->source_port,
-	    .ports = asked->ports,
-	    .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND),
-	    .silent =
-	        s->answer == CONF_ANSWER_NEVER || (s->answer == CONF_ANSWER_SOURCE_MATCHES &&
-	                                              !addr_equal(&r->source, &knock->target))};
 
 	if (asked->ports.protocol == 0)
 		return;
-	/* An answer that finds no room is lost as on the network: the client asks again. */
-	channel_try_send(&k->doormen[r->doorman].peer.channel, MESSAGE_GRANTED, &m);
+	if (k->responses.count == CHANNEL_TOGETHER || k->responses.doorman != r->doorman)
+		send_responses(k);
+	k->responses.doorman = r->doorman;
+	k->responses.granted[k->responses.count++] =
+	    (struct message_granted){.signer_key = knock->signer_key,
+	        .source = r->source,
+	        .local = r->local,
+	        .source_port = r->source_port,
+	        .ports = asked->ports,
+	        .duration_s = (uint16_t)(knock->duration_ns / NS_PER_SECOND),
+	        .silent =
+	            s->answer == CONF_ANSWER_NEVER || (s->answer == CONF_ANSWER_SOURCE_MATCHES &&
+	                                                  !addr_equal(&r->source, &knock->target))};
 }
 
 static enum verdict verdict_of(int error)
@@ -137,7 +150,7 @@ static void conclude(struct keeper *k, enum verdict v, const struct knock *knock
 		        clock_boot_ns(), knock->packet.record.arrived_ns, &took_ns))
 			took_ns = -1; /* a doorman that lies */
 		counters_opened(k->report.counters, took_ns);
-		send_response(k, knock);
+		put_response(k, knock);
 		keeper_audit_grant(k, g, knock);
 	}
 	keeper_report(k, v, knock);
@@ -213,6 +226,7 @@ void keeper_outcome(void *context, void *waiting, int error)
 	}
 	keeper_count_grants(k);
 	conclude(k, v, knock, g);
+	send_responses(k);
 	forget(knock);
 }
 
@@ -290,6 +304,7 @@ bool keeper_commit(void *keeper)
 		commit_run(k, fw, &k->batch[start], end - start);
 		start = end;
 	}
+	send_responses(k);
 	for (size_t i = 0; i < k->batch_count; i++)
 		codec_wipe(&k->batch[i].knock.packet);
 	if (k->batch_count > 0)

@@ -144,7 +144,7 @@ static void say_how_far(struct keeper *k)
 		loop_stop(&k->process.loop);
 }
 
-/* Programs have something to do, or to shut; and the grant table is looked at while need be. */
+/* Programs have something to do or to shut; the grant table is looked at while there is need. */
 static void go_on(struct keeper *k)
 {
 	if (k->programs.ops != NULL)
@@ -318,6 +318,7 @@ static bool open_doorman(struct keeper *k, struct message_fds *fds)
 	struct keeper_doorman *d = &k->doormen[k->doorman_count];
 
 	d->keeper = k;
+	d->peer.room = k->arrived;
 	d->peer.burst = KEEPER_BATCH;
 	d->peer.after = commit_knocks;
 	d->peer.closed = doorman_ended;

@@ -24,6 +24,13 @@ struct admitted {
 	int64_t until_ns; /* CLOCK_BOOTTIME */
 };
 
+/* What OpenSPA's clients are told, of one transaction, and of one doorman. */
+struct keeper_responses {
+	struct message_granted granted[CHANNEL_TOGETHER];
+	size_t count;
+	uint8_t doorman; /* that sends them */
+};
+
 /* Knocks that wait for a program's answer, in locked memory: each holds the key of its seal. */
 struct keeper_questions {
 	struct peer runner; /* fd -1: nobody to ask */
@@ -47,6 +54,7 @@ struct keeper {
 	struct keeper_doorman doormen[DOORMEN_MOST];
 	unsigned int doorman_count; /* of those that have joined */
 	unsigned int doormen_expected;
+	struct message arrived[CHANNEL_TOGETHER]; /* from one of them, while it is dealt with */
 	struct peer desk;
 	struct loop_source desk_pause; /* timer: then it is listened to again */
 	struct loop_source tick;
@@ -69,7 +77,8 @@ struct keeper {
 	struct replay replay;
 	struct admitted batch[KEEPER_BATCH];
 	size_t batch_count;
-	struct knock judged; /* that is being admitted */
+	struct keeper_responses responses; /* empty whenever the loop waits */
+	struct knock judged;               /* that is being admitted */
 	struct keeper_questions questions;
 	uint32_t patience; /* with a runner, in ticks: time in which the machine slept is not its */
 };

@@ -15,6 +15,7 @@
 #include "main/programs.h"
 #include "main/public_address.h"
 #include "main/socket_store.h"
+#include "proc/peer.h"
 #include "snapshot/kept_config.h"
 
 /* Main has one for each role, and behind them the doormen but the first; both runners are started

@@ -113,6 +113,55 @@ bool channel_try_send(const struct channel *c, enum message_type type, const voi
 	return send_message(c, type, body, NULL, MSG_DONTWAIT);
 }
 
+/* One call takes all, unless a signal, a full channel or its end is in between. */
+static bool send_each(const struct channel *c, struct mmsghdr *headers, size_t count, int flags)
+{
+	size_t gone = 0;
+
+	while (gone < count) {
+		int sent = sendmmsg(
+		    c->fd, headers + gone, (unsigned int)(count - gone), MSG_NOSIGNAL | flags);
+
+		if (sent < 0 && errno != EINTR)
+			return false;
+		gone += sent > 0 ? (size_t)sent : 0;
+	}
+	return true;
+}
+
+static bool send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count, int flags)
+{
+	const struct rule *rule = &rules[type];
+	struct head head = {.type = type};
+	struct iovec parts[CHANNEL_TOGETHER][2];
+	struct mmsghdr headers[CHANNEL_TOGETHER];
+
+	if (rule->from != c->self || rule->to != c->peer || count > CHANNEL_TOGETHER)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *body = (const uint8_t *)bodies + i * rule->size;
+
+		parts[i][0] = (struct iovec){&head, sizeof head};
+		parts[i][1].iov_len = rule->size;
+		memcpy(&parts[i][1].iov_base, &body, sizeof body); /* sendmmsg only reads it */
+		headers[i] = (struct mmsghdr){{.msg_iov = parts[i], .msg_iovlen = 2}, 0};
+	}
+	return send_each(c, headers, count, flags);
+}
+
+bool channel_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count)
+{
+	return send_many(c, type, bodies, count, 0);
+}
+
+bool channel_try_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count)
+{
+	return send_many(c, type, bodies, count, MSG_DONTWAIT);
+}
+
 /* Ends this process: nothing that comes from such a peer can be trusted any more. */
 _Noreturn static void forbid(const struct channel *c, const char *what)
 {
@@ -164,30 +213,78 @@ static void check_rule(
 		forbid(c, "descriptors that do not belong to it");
 }
 
+/* Where one message is received: its head, and its descriptors. */
+struct arrival {
+	struct head head;
+	struct iovec parts[2];
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(MESSAGE_FDS_MOST * sizeof(int))];
+};
+
+static struct msghdr expect(struct arrival *a, struct message *m)
+{
+	a->head.type = MESSAGE_COUNT;
+	a->parts[0] = (struct iovec){&a->head, sizeof a->head};
+	a->parts[1] = (struct iovec){&m->body, sizeof m->body};
+	return (struct msghdr){.msg_iov = a->parts,
+	    .msg_iovlen = 2,
+	    .msg_control = a->control,
+	    .msg_controllen = sizeof a->control};
+}
+
+/* It is one that the table allows, or the end of this process. */
+static void accept_message(const struct channel *c, struct message *m, const struct arrival *a,
+    struct msghdr *header, size_t size, enum phase phase)
+{
+	if (header->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		forbid(c, "cut short");
+	check_rule(c, &a->head, size, phase);
+	take_fds(c, m, header, a->head.fds);
+	m->type = (enum message_type)a->head.type;
+}
+
+static enum channel_result without_message(ssize_t got)
+{
+	bool empty = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+
+	return empty ? CHANNEL_EMPTY : CHANNEL_CLOSED;
+}
+
 enum channel_result channel_receive(const struct channel *c, struct message *m, enum phase phase)
 {
-	union control control;
-	struct head head = {.type = MESSAGE_COUNT};
-	struct iovec parts[2] = {{&head, sizeof head}, {&m->body, sizeof m->body}};
-	struct msghdr header = {.msg_iov = parts,
-	    .msg_iovlen = 2,
-	    .msg_control = control.bytes,
-	    .msg_controllen = sizeof control.bytes};
+	struct arrival a;
+	struct msghdr header = expect(&a, m);
 	ssize_t size;
 
 	do {
 		size = recvmsg(c->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (size < 0 && errno == EINTR);
-	if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return CHANNEL_EMPTY;
 	if (size <= 0)
-		return CHANNEL_CLOSED;
-	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-		forbid(c, "cut short");
-	check_rule(c, &head, (size_t)size, phase);
-	take_fds(c, m, &header, head.fds);
-	m->type = (enum message_type)head.type;
+		return without_message(size);
+	accept_message(c, m, &a, &header, (size_t)size, phase);
 	return CHANNEL_MESSAGE;
+}
+
+enum channel_result channel_receive_many(const struct channel *c,
+    struct message m[static CHANNEL_TOGETHER], size_t *count, enum phase phase)
+{
+	struct arrival arrivals[CHANNEL_TOGETHER];
+	struct mmsghdr headers[CHANNEL_TOGETHER];
+	int got, i;
+
+	for (i = 0; i < CHANNEL_TOGETHER; i++)
+		headers[i] = (struct mmsghdr){expect(&arrivals[i], &m[i]), 0};
+	do {
+		got = recvmmsg(
+		    c->fd, headers, CHANNEL_TOGETHER, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+	} while (got < 0 && errno == EINTR);
+	for (i = 0; i < got && headers[i].msg_len > 0; i++)
+		accept_message(
+		    c, &m[i], &arrivals[i], &headers[i].msg_hdr, headers[i].msg_len, phase);
+	*count = (size_t)i;
+	for (; i < got; i++) /* at its end each is empty */
+		if (headers[i].msg_len > 0)
+			forbid(c, "more behind its end");
+	return got > 0 && *count == (size_t)got ? CHANNEL_MESSAGE : without_message(got);
 }
 
 enum channel_result channel_wait(
@@ -202,66 +299,8 @@ enum channel_result channel_wait(
 	return n == 1 ? channel_receive(c, m, phase) : CHANNEL_EMPTY;
 }
 
-/* --- Peers */
-
-/* The channel was closed by its handler, or may be: nothing of `p` is used afterwards. */
-static bool handle(struct peer *p, struct message *m)
+void channel_dispose(struct message *m)
 {
-	bool goes_on = p->handlers[m->type](p->context, m);
-
 	message_fds_close(&m->fds);
 	secret_wipe(&m->body, rules[m->type].size);
-	return goes_on;
-}
-
-static void peer_ready(void *context)
-{
-	struct peer *p = context;
-	struct loop *loop = p->loop;
-	enum channel_result result = CHANNEL_MESSAGE;
-	bool goes_on = true;
-	unsigned int taken = 0;
-
-	do {
-		struct message m;
-
-		result =
-		    p->channel.fd < 0 ? CHANNEL_EMPTY : channel_receive(&p->channel, &m, PHASE_RUN);
-		if (result == CHANNEL_MESSAGE)
-			goes_on = handle(p, &m);
-	} while (goes_on && result == CHANNEL_MESSAGE && ++taken < p->burst);
-	if (goes_on && p->after != NULL)
-		goes_on = p->after(p->context);
-	if (goes_on && result == CHANNEL_CLOSED) {
-		peer_close(p);
-		goes_on = p->closed != NULL && p->closed(p->context);
-	}
-	if (!goes_on)
-		loop_stop(loop);
-}
-
-bool peer_open(struct peer *p, struct loop *loop)
-{
-	p->loop = loop;
-	p->source = (struct loop_source){p->channel.fd, peer_ready, p};
-	return loop_add(loop, &p->source);
-}
-
-void peer_close(struct peer *p)
-{
-	if (p->channel.fd < 0)
-		return;
-	if (p->loop != NULL)
-		loop_remove(p->loop, &p->source);
-	p->channel.fd = fd_close(p->channel.fd);
-}
-
-enum channel_result peer_wait(struct peer *p, enum phase phase, int timeout_ms)
-{
-	struct message m;
-	enum channel_result result = channel_wait(&p->channel, &m, phase, timeout_ms);
-
-	if (result == CHANNEL_MESSAGE && !handle(p, &m))
-		return CHANNEL_CLOSED;
-	return result;
 }

@@ -5,8 +5,9 @@
 
 #include <stdbool.h>
 
-#include "base/loop.h"
 #include "proc/message.h"
+
+#define CHANNEL_TOGETHER 8 /* messages in one system call */
 
 /* One end of a channel. */
 struct channel {
@@ -27,35 +28,25 @@ bool channel_send(const struct channel *c, enum message_type type, const void *b
     const struct message_fds *fds);
 /* The same without descriptors and without waiting: false, EAGAIN, when the channel is full. */
 bool channel_try_send(const struct channel *c, enum message_type type, const void *body);
+/* The same as channel_send for several of one type, at most CHANNEL_TOGETHER, without descriptors,
+ * in one system call: `bodies` is an array of the type's struct. They arrive as if they had been
+ * sent one by one. */
+bool channel_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count);
+/* The same without waiting: false when not all have gone. */
+bool channel_try_send_many(
+    const struct channel *c, enum message_type type, const void *bodies, size_t count);
 /* Does not wait. A message that the table forbids in `phase` ends this process. */
 enum channel_result channel_receive(const struct channel *c, struct message *m, enum phase phase);
-/* The same, waiting up to `timeout_ms` (-1: for ever); EMPTY after that. */
+/* The same for all that wait, at most CHANNEL_TOGETHER, in one system call; each is checked before
+ * this returns. `count`: how many there are, also with CLOSED, which then comes after them. */
+enum channel_result channel_receive_many(const struct channel *c,
+    struct message m[static CHANNEL_TOGETHER], size_t *count, enum phase phase);
+/* As channel_receive, waiting up to `timeout_ms` (-1: for ever); EMPTY after that. */
 enum channel_result channel_wait(
     const struct channel *c, struct message *m, enum phase phase, int timeout_ms);
-
-/* A channel in the loop of a process: each message goes to its handler. Stays where it is while it
- * is in the loop. */
-struct peer {
-	struct channel channel; /* fd -1: there is no such peer */
-	struct loop_source source;
-	struct loop *loop;
-	message_handler *const *handlers; /* by message type */
-	void *context;
-	/* Optional. When the far end is gone, once; NULL or false: the loop ends */
-	bool (*closed)(void *context);
-	/* After up to `burst` messages (0 counts as 1) that waited together; false ends the loop.
-	 */
-	bool (*after)(void *context);
-	unsigned int burst;
-};
-
-/* Puts a peer that has been filled in (channel, handlers, context and what is optional) into the
- * loop. False with errno. */
-bool peer_open(struct peer *p, struct loop *loop);
-/* Takes it out of the loop and hangs up. Safe on one that is closed already. */
-void peer_close(struct peer *p);
-/* Waits up to `timeout_ms` for one message, and handles it. False from its handler counts as
- * CLOSED. */
-enum channel_result peer_wait(struct peer *p, enum phase phase, int timeout_ms);
+/* What was received has been dealt with: it is wiped, and the descriptors that nobody has taken are
+ * closed. */
+void channel_dispose(struct message *m);
 
 #endif

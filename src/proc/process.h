@@ -4,8 +4,8 @@
 #define PROC_PROCESS_H
 
 #include "base/loop.h"
-#include "proc/channel.h"
 #include "proc/hello.h"
+#include "proc/peer.h"
 #include "proc/sandbox.h"
 
 #define PROCESS_CHANNEL_FD  3           /* where a process finds its channel to main */

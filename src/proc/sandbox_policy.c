@@ -37,8 +37,10 @@ static const int replay_file[] = {CALL(pwrite64), CALL(msync), END};
 static const int channels[] = {CALL(recvmsg), CALL(sendmsg), CALL(fstat), CALL(newfstatat),
     CALL(fstat64), CALL(fstatat64), CALL(statx), END};
 
-static const int datagrams[] = {
-    CALL(recvmmsg), CALL(recvmmsg_time64), CALL(recvfrom), CALL(recv), END};
+/* Several in one call: between doorman and keeper, and datagrams. */
+static const int many[] = {CALL(sendmmsg), CALL(recvmmsg), CALL(recvmmsg_time64), END};
+
+static const int datagrams[] = {CALL(recvfrom), CALL(recv), END};
 
 /* Guarded pages for secrets. */
 static const int secret_memory[] = {CALL(mlock), CALL(munlock), END};
@@ -52,9 +54,9 @@ static const int listeners[] = {CALL(accept4), CALL(accept), CALL(getsockopt), C
     CALL(sendto), CALL(send), CALL(recvfrom), CALL(recv), CALL(shutdown), END};
 
 static const int *const doorman_calls[] = {
-    run, memory, tell, channels, datagrams, secret_memory, timers, NULL};
+    run, memory, tell, channels, many, datagrams, secret_memory, timers, NULL};
 static const int *const keeper_calls[] = {
-    run, memory, tell, channels, secret_memory, timers, netlink, replay_file, NULL};
+    run, memory, tell, channels, many, secret_memory, timers, netlink, replay_file, NULL};
 static const int *const desk_calls[] = {run, memory, tell, channels, listeners, timers, NULL};
 
 static const int net_admin[] = {CAP_NET_ADMIN, END};

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import hints
 import openme
 from daemon import program
 from netns import eventually
@@ -87,6 +88,18 @@ class HistoryTest(WorldTest):
         self.assertEqual((entry["client"], entry["source"]), ("alice", source))
         self.assertGreater(entry["source_port"], 0)
         self.assertEqual({e["client"] for e in self.entries("refusal")}, {"alice", "bob"})
+
+    def test_a_clock_that_is_off(self):
+        """Whose a stale knock is, is known by its hint, or where the client has knocked from before."""
+        self.start()
+        stale = openme.now_ns() - 3600 * openme.SECOND
+        self.grant_all(["203.0.113.1"])
+        self.knock(timestamp=stale)
+        self.told("refusal", client="alice", verdict="stale")
+        self.assertTrue(eventually(lambda: self.daemon.events(
+            message="ready for hints of 3 clients")))
+        self.deliver(hints.hinted(self.bob, self.server_key.public, stamp=stale))
+        self.told("refusal", client="bob", verdict="stale")
 
     def test_refusals_are_limited(self):
         self.start(self.configuration({"bob": {"expires": '"2020-01-01T00:00:00Z"'}}))

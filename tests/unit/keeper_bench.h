@@ -156,6 +156,8 @@ enum bench_back { BENCH_NOT_BACK, BENCH_WRONG_GUESS, BENCH_OLD_CONFIG };
 enum bench_back bench_given_back(void);
 /* An OpenSPA client was told that it has it, for so many seconds; 0: nobody was told. */
 uint16_t bench_told(struct bench_what what);
+/* In how many calls it was told, of all requests. */
+unsigned int bench_tellings(void);
 /* Searches the keeper's memory for the key of the last packet that was sent. */
 bool bench_key_is_left(void);
 /* The same on the stack that bench_run uses up. */

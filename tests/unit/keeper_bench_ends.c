@@ -158,6 +158,22 @@ enum bench_back bench_given_back(void)
 	return m.body.KNOCK_BACK.stale_config ? BENCH_OLD_CONFIG : BENCH_WRONG_GUESS;
 }
 
+static unsigned int tellings;
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	tellings++;
+	return __real_sendmmsg(fd, messages, count, flags);
+}
+
+unsigned int bench_tellings(void)
+{
+	return tellings;
+}
+
 uint16_t bench_told(struct bench_what what)
 {
 	const struct rsa_public *key = &bench.keys.client_public;

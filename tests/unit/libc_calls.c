@@ -239,15 +239,21 @@ static bool locks(void)
 	       munmap(page, 4096) == 0;
 }
 
+static char bytes[2][8];
+static struct iovec pieces[2] = {{bytes[0], 8}, {bytes[1], 8}};
+static struct mmsghdr many[2] = {{.msg_hdr = {.msg_iov = &pieces[0], .msg_iovlen = 1}},
+    {.msg_hdr = {.msg_iov = &pieces[1], .msg_iovlen = 1}}};
+
+static bool sends_many(void)
+{
+	return recvmmsg(pair[1], many, 2, MSG_DONTWAIT, NULL) == -1 && errno == EAGAIN &&
+	       sendmmsg(pair[0], many, 2, MSG_NOSIGNAL) == 2 &&
+	       recvmmsg(pair[1], many, 2, MSG_DONTWAIT, NULL) == 2;
+}
+
 static bool receives_datagrams(void)
 {
-	char bytes[2][8];
-	struct iovec pieces[2] = {{bytes[0], 8}, {bytes[1], 8}};
-	struct mmsghdr many[2] = {{.msg_hdr = {.msg_iov = &pieces[0], .msg_iovlen = 1}},
-	    {.msg_hdr = {.msg_iov = &pieces[1], .msg_iovlen = 1}}};
-
-	return recvmmsg(pair[1], many, 2, MSG_DONTWAIT, NULL) == -1 && errno == EAGAIN &&
-	       recv(pair[1], bytes, 8, MSG_DONTWAIT) == -1 && errno == EAGAIN &&
+	return recv(pair[1], bytes, 8, MSG_DONTWAIT) == -1 && errno == EAGAIN &&
 	       recvfrom(pair[1], bytes, 8, MSG_DONTWAIT, NULL, NULL) == -1 && errno == EAGAIN;
 }
 
@@ -292,8 +298,9 @@ static const struct {
 } acts[] = {{ACT(allocates), ALL}, {ACT(sorts), ALL}, {ACT(logs), ALL}, {ACT(tells_the_time), ALL},
     {ACT(tells_the_time_by_calls), ALL}, {ACT(has_randomness), ALL}, {ACT(waits), ALL},
     {ACT(waits_on_a_futex), ALL}, {ACT(knows_itself), ALL}, {ACT(hands_on), ALL}, {ACT(maps), ALL},
-    {ACT(sets_a_timer), ALL}, {ACT(locks), "doorman keeper"}, {ACT(receives_datagrams), "doorman"},
-    {ACT(talks), "keeper desk"}, {ACT(writes_its_file), "keeper"}, {ACT(serves), "desk"}};
+    {ACT(sets_a_timer), ALL}, {ACT(locks), "doorman keeper"}, {ACT(sends_many), "doorman keeper"},
+    {ACT(receives_datagrams), "doorman"}, {ACT(talks), "keeper desk"},
+    {ACT(writes_its_file), "keeper"}, {ACT(serves), "desk"}};
 
 /* --- */
 

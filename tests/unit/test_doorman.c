@@ -64,6 +64,25 @@ bool __wrap_timer_set(int fd, int64_t first_ns, int64_t interval_ns)
 	return __real_timer_set(fd, first_ns, interval_ns);
 }
 
+/* How many knocks went to the keeper in each call. */
+static struct {
+	unsigned int sizes[32];
+	size_t count;
+	bool judged_at_once; /* the keeper is through with them before the next */
+} calls;
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	if (calls.count < sizeof calls.sizes / sizeof *calls.sizes)
+		calls.sizes[calls.count++] = count;
+	if (calls.judged_at_once)
+		world.doorman.held->judged = world.doorman.handed_on;
+	return __real_sendmmsg(fd, messages, count, flags);
+}
+
 static void secret_of(uint8_t secret[static OPENME_SIGN_BYTES], int client)
 {
 	const uint8_t seed[OPENME_SEED_BYTES] = {(uint8_t)(client + 1)};
@@ -674,6 +693,95 @@ static void what_waits_at_a_stop_is_served(void **state)
 	assert_int_equal(handed_on(), ALICE);
 	assert_true(says_ready());
 	assert_false(says_ready());
+}
+
+/* --- Several together */
+
+static void let_wait(int knocks)
+{
+	knock_by(CAROL);
+	run_scan();
+	assert_int_equal(handed_on(), CAROL);
+	for (int i = 0; i < knocks; i++)
+		knock_by(CAROL);
+	arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+	assert_int_equal(waiting_of(RINGS_KNOWN), knocks);
+	memset(&calls, 0, sizeof calls);
+}
+
+/* All that the keeper got, in this many calls, of these sizes. */
+static void went_in(size_t count, const unsigned int sizes[])
+{
+	struct message m;
+	unsigned int all = 0;
+
+	assert_int_equal(calls.count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(calls.sizes[i], sizes[i]);
+		all += sizes[i];
+	}
+	for (; all > 0; all--) {
+		assert_int_equal(channel_receive(&world.keeper, &m, PHASE_RUN), CHANNEL_MESSAGE);
+		assert_int_equal(m.body.KNOCK.holder, CAROL);
+	}
+	assert_int_equal(channel_receive(&world.keeper, &m, PHASE_RUN), CHANNEL_EMPTY);
+	assert_int_equal(world.doorman.hands->outbox.count, 0);
+	assert_false(something_is_left());
+	memset(&calls, 0, sizeof calls);
+}
+
+/* The first at once, as the keeper has nothing to do, the others of a slice while it judges that;
+ * the last one has nothing to wait for. */
+static void what_waits_together_goes_together(void **state)
+{
+	(void)state;
+	let_wait(18);
+	world.doorman.held->judged = world.doorman.handed_on;
+	assert_true(arrival_serve(&world.doorman));
+	went_in(2, (const unsigned int[]){1, 7});
+	assert_true(arrival_serve(&world.doorman));
+	went_in(1, (const unsigned int[]){8});
+	assert_false(arrival_serve(&world.doorman));
+	went_in(1, (const unsigned int[]){2});
+}
+
+static void a_keeper_that_rests_is_not_kept_waiting(void **state)
+{
+	(void)state;
+	let_wait(4);
+	world.doorman.held->judged = world.doorman.handed_on;
+	calls.judged_at_once = true;
+	assert_false(arrival_serve(&world.doorman));
+	went_in(4, (const unsigned int[]){1, 1, 1, 1});
+}
+
+static void a_lone_knock_goes_at_once(void **state)
+{
+	(void)state;
+	let_wait(0);
+	knock_by(CAROL);
+	run();
+	went_in(1, (const unsigned int[]){1}); /* the keeper has not judged the one before */
+}
+
+/* Whatever the keeper writes there, each goes, in the slice in which it was served. */
+static void what_the_keeper_says_only_decides_what_goes_together(void **state)
+{
+	static const uint64_t said[] = {0, 1, 1000, UINT64_MAX - 1, UINT64_MAX};
+
+	(void)state;
+	let_wait(0);
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+		for (int n = 0; n < 3; n++)
+			knock_by(CAROL);
+		arrival_ready(&world.doorman.sockets[RECORD_OPENME]);
+		world.doorman.held->judged = said[i];
+		assert_false(arrival_serve(&world.doorman));
+		if (said[i] < 2)
+			went_in(1, (const unsigned int[]){3});
+		else
+			went_in(3, (const unsigned int[]){1, 1, 1});
+	}
 }
 
 /* One slot as it was left, and what is made of it. */
@@ -1659,6 +1767,10 @@ int main(void)
 	    T(not_every_copy_is_dropped),
 	    T(whoever_sends_more_waits_longer),
 	    T(what_waits_at_a_stop_is_served),
+	    T(what_waits_together_goes_together),
+	    T(a_keeper_that_rests_is_not_kept_waiting),
+	    T(a_lone_knock_goes_at_once),
+	    T(what_the_keeper_says_only_decides_what_goes_together),
 	    T(signed_by_nobody),
 	    T(a_wrong_guess_is_searched),
 	    T(each_slot_that_was_left),

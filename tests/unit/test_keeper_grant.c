@@ -513,6 +513,28 @@ static void who_comes_together_does_not_cut_the_other(void **state)
 	assert_int_equal(bench_session_ms("laptop", HOME), BENCH_RULE_S * 1000);
 }
 
+/* Each is told of its own, in their order: those of a transaction together, one alone at once. */
+static void what_was_granted_is_told_together(void **state)
+{
+	const unsigned int before = bench_tellings();
+
+	(void)state;
+	bench_config()->settings.client_quota = 100;
+	assert_int_equal(bench_configure(), 0);
+	for (uint16_t port = 0; port < 20; port++)
+		send_request(LAPTOP, (uint16_t)(1000 + port));
+	bench_run();
+	assert_int_equal(bench_counted(VERDICT_GRANTED), 20);
+	assert_int_equal(bench_tellings() - before, 3); /* 8, 8 and 4 */
+	for (uint16_t port = 1000; port < 1020; port++)
+		assert_int_equal(bench_told(BENCH_TCP(port, port)), BENCH_RULE_S);
+	assert_int_equal(bench_told(BENCH_TCP(1020, 1020)), 0);
+	send_request(LAPTOP, 22);
+	bench_run();
+	assert_int_equal(bench_told(BENCH_TCP(22, 22)), BENCH_RULE_S);
+	assert_int_equal(bench_tellings() - before, 4);
+}
+
 /* Of what the firewall refuses nothing is left: neither in the table nor for the quota. */
 static void what_was_refused_counts_no_more(void **state)
 {
@@ -981,6 +1003,7 @@ int main(void)
 	    BENCH_TEST(the_quota_holds_within_a_batch),
 	    BENCH_TEST(requests_go_together_too),
 	    BENCH_TEST(who_comes_together_does_not_cut_the_other),
+	    BENCH_TEST(what_was_granted_is_told_together),
 	    BENCH_TEST(what_was_refused_counts_no_more),
 	    BENCH_TEST(what_was_refused_prolongs_nothing),
 	    BENCH_TEST(a_full_table_opens_nothing),

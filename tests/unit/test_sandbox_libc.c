@@ -150,6 +150,7 @@ static bool name_of_call(char name[static 64], const char *line)
 		snprintf(name, 64, "%s",
 		    number == 18   ? "accept4"
 		    : number == 19 ? "recvmmsg"
+		    : number == 20 ? "sendmmsg"
 		                   : "?");
 		return true;
 	}
