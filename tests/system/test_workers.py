@@ -54,7 +54,8 @@ class Workers(WorldTest):
         with self.asleep():
             for _ in range(64):
                 self.knock()
-            self.assertTrue(eventually(lambda: all(self.handed_on_by())), self.handed_on_by())
+            self.assertTrue(eventually(
+                lambda: all(self.handed_on_by()), within=2), self.handed_on_by())
         # Of a source that nobody knows a few may wait at once.
         self.assertTrue(eventually(
             lambda: self.counted("granted") + self.counted("busy") == 64))
@@ -63,9 +64,10 @@ class Workers(WorldTest):
         """Which of the doormen gets it."""
         with self.asleep():
             self.deliver(packet)
-            self.assertTrue(eventually(lambda: any(self.handed_on_by())))
+            self.assertTrue(eventually(lambda: any(self.handed_on_by()), within=2))
             readers = [bool(waiting) for waiting in self.handed_on_by()]
             self.assertEqual(sum(readers), 1)
+        self.assertTrue(eventually(lambda: not any(self.handed_on_by())))
         return readers.index(True)
 
     def udp_sockets(self):
@@ -128,7 +130,7 @@ class WorkersTest(Workers):
                     forger.send(packet, f"10.77.1.{last + 10}")
                 self.deliver(packet, 6)
                 self.deliver(packet[:-1] + bytes([packet[-1] ^ 1]))
-                self.assertTrue(eventually(lambda: any(self.handed_on_by())))
+                self.assertTrue(eventually(lambda: any(self.handed_on_by()), within=2))
                 self.assertEqual(sum(map(bool, self.handed_on_by())), 1, self.handed_on_by())
             self.assertTrue(eventually(lambda: not any(self.handed_on_by())))
 
