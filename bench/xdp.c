@@ -165,6 +165,7 @@ static void measure(const struct kind *k, int shield, int floor)
 int main(void)
 {
 	const char *const texts[] = {FRAME_OURS_FOUR, FRAME_OURS_SIX};
+	const struct kernel_shield_wanted wanted = {FRAME_PORT, false, KERNEL_SHIELD_DEVICE, 0};
 	struct kernel_shield_loaded loaded = KERNEL_SHIELD_NONE;
 	char why[KERNEL_SHIELD_WHY_BYTES];
 	struct kernel_shield_control *control;
@@ -176,8 +177,7 @@ int main(void)
 	if (!secret_init() || floor == NULL)
 		fail("cannot start");
 	floor->rodata->port = htons(FRAME_PORT);
-	if (floor_object__load(floor) != 0 ||
-	    !kernel_shield_load(&loaded, FRAME_PORT, false, KERNEL_SHIELD_DEVICE, why))
+	if (floor_object__load(floor) != 0 || !kernel_shield_load(&loaded, &wanted, why))
 		fail("the kernel refuses the programs");
 	control = kernel_shield_map_control(loaded.control);
 	addresses = kernel_shield_map_addresses(loaded.addresses);

@@ -95,9 +95,11 @@ struct kernel_shield_counts {
 /* Set before it is loaded. */
 struct kernel_shield_settings {
 	uint64_t sender_key[2]; /* random: of the hash that senders share places in the lane by */
+	uint32_t steer_mask;    /* random: of the choice among rings (intake/steer_choice.h) */
+	uint32_t steer_factor;  /* the same, and odd */
+	uint32_t rings;         /* not 0: what is let through goes there, past the stack */
 	uint16_t port;          /* in the order of the network */
 	uint8_t one_interface;  /* not 0: what has a VLAN's number is not for us */
-	uint8_t ring;           /* not 0: what is let through goes there, past the stack */
 };
 
 /* The lane of untagged datagrams: of a sender (IPv4 address, IPv6 /64; some share a place by their

@@ -7,11 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/secret.h"
 #include "bpf/kernel_shield.h"
+#include "intake/ring_knock.h"
 #include "shield.skel.h"
 
 static char *complaint; /* where the first one goes; libbpf has no context to give */
@@ -43,10 +43,26 @@ static int copy_of(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static bool take(
-    struct kernel_shield_loaded *out, const struct shield_object *o, enum kernel_shield_parts parts)
+/* Whatever there is of them is counted, to be closed. False with errno. */
+static bool make_rings(
+    struct kernel_shield_loaded *out, const struct shield_object *o, uint32_t count)
 {
-	const bool with_xdp = parts != KERNEL_SHIELD_FILTER, ring = parts == KERNEL_SHIELD_RING;
+	for (uint32_t i = 0; i < count; i++) {
+		int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "knocks", 0, 0, RING_BYTES, NULL);
+
+		if (ring < 0)
+			return false;
+		out->ring[out->rings++] = ring;
+		if (bpf_map_update_elem(bpf_map__fd(o->maps.rings), &i, &ring, BPF_ANY) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool take(struct kernel_shield_loaded *out, const struct shield_object *o,
+    const struct kernel_shield_wanted *wanted)
+{
+	const bool with_xdp = wanted->parts != KERNEL_SHIELD_FILTER;
 
 	out->xdp = with_xdp ? copy_of(bpf_program__fd(o->progs.postern_shield)) : -1;
 	out->xdp_id = with_xdp ? id_of(out->xdp) : 0;
@@ -54,28 +70,36 @@ static bool take(
 	out->control = copy_of(bpf_map__fd(o->maps.data_control));
 	out->addresses = copy_of(bpf_map__fd(o->maps.data_address));
 	out->counts = copy_of(bpf_map__fd(o->maps.data_counts));
-	out->ring = ring ? copy_of(bpf_map__fd(o->maps.knocks)) : -1;
-	return (out->xdp >= 0 || !with_xdp) && (out->ring >= 0 || !ring) && out->socket >= 0 &&
-	       out->control >= 0 && out->addresses >= 0 && out->counts >= 0;
+	return (out->xdp >= 0 || !with_xdp) && out->socket >= 0 && out->control >= 0 &&
+	       out->addresses >= 0 && out->counts >= 0 &&
+	       (wanted->parts != KERNEL_SHIELD_RING || make_rings(out, o, wanted->doormen));
 }
 
-static void set_up(
-    struct shield_object *o, uint16_t port, bool one_interface, enum kernel_shield_parts parts)
+static void set_up_rings(struct shield_object *o, uint32_t count)
 {
-	o->rodata->settings.port = __builtin_bswap16(port);
+	uint32_t key[2];
+
+	secret_random(key, sizeof key);
+	o->rodata->settings.rings = count;
+	o->rodata->settings.steer_mask = key[0];
+	o->rodata->settings.steer_factor = key[1] | 1;
+	bpf_map__set_max_entries(o->maps.rings, count == 0 ? 1 : count);
+}
+
+static void set_up(struct shield_object *o, const struct kernel_shield_wanted *wanted)
+{
+	o->rodata->settings.port = __builtin_bswap16(wanted->port);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	o->rodata->settings.port = port;
+	o->rodata->settings.port = wanted->port;
 #endif
-	o->rodata->settings.one_interface = one_interface;
-	o->rodata->settings.ring = parts == KERNEL_SHIELD_RING;
-	if (parts != KERNEL_SHIELD_RING)
-		bpf_map__set_max_entries(o->maps.knocks, (uint32_t)sysconf(_SC_PAGESIZE));
-	bpf_program__set_autoload(o->progs.postern_shield, parts != KERNEL_SHIELD_FILTER);
+	o->rodata->settings.one_interface = wanted->one_interface;
+	set_up_rings(o, wanted->parts == KERNEL_SHIELD_RING ? wanted->doormen : 0);
+	bpf_program__set_autoload(o->progs.postern_shield, wanted->parts != KERNEL_SHIELD_FILTER);
 	secret_random(o->rodata->settings.sender_key, sizeof o->rodata->settings.sender_key);
 }
 
-bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES])
+bool kernel_shield_load(struct kernel_shield_loaded *out, const struct kernel_shield_wanted *wanted,
+    char why[static KERNEL_SHIELD_WHY_BYTES])
 {
 	struct shield_object *o;
 	int error = ENOMEM;
@@ -89,9 +113,9 @@ bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool on
 	if (o == NULL) {
 		error = errno;
 	} else {
-		set_up(o, port, one_interface, parts);
+		set_up(o, wanted);
 		error = -shield_object__load(o);
-		done = error == 0 && take(out, o, parts);
+		done = error == 0 && take(out, o, wanted);
 		error = error == 0 ? errno : error;
 	}
 	complaint = NULL;
@@ -114,6 +138,7 @@ void kernel_shield_unload(struct kernel_shield_loaded *loaded)
 	fd_close(loaded->control);
 	fd_close(loaded->addresses);
 	fd_close(loaded->counts);
-	fd_close(loaded->ring);
+	for (uint32_t i = 0; i < loaded->rings; i++)
+		fd_close(loaded->ring[i]);
 	*loaded = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
 }

@@ -8,6 +8,8 @@
 
 #define KERNEL_SHIELD_WHY_BYTES 256
 
+#define KERNEL_SHIELD_RINGS_MOST 16
+
 /* Descriptors; -1: there is none. */
 struct kernel_shield_loaded {
 	int xdp;     /* program */
@@ -15,13 +17,16 @@ struct kernel_shield_loaded {
 	int control; /* pieces of memory to map (bpf/pages.h) */
 	int addresses;
 	int counts;
-	int ring;        /* map: where the program for devices hands knocks over (intake/ring.h) */
 	uint32_t xdp_id; /* of the program, for as long as the kernel has it */
+	uint32_t rings;  /* how many there are */
+	/* Maps: where the program for devices hands knocks over (intake/ring.h), one for each
+	 * doorman. */
+	int ring[KERNEL_SHIELD_RINGS_MOST];
 };
 
-#define KERNEL_SHIELD_NONE                \
-	{                                 \
-		-1, -1, -1, -1, -1, -1, 0 \
+#define KERNEL_SHIELD_NONE                                                            \
+	{                                                                             \
+		.xdp = -1, .socket = -1, .control = -1, .addresses = -1, .counts = -1 \
 	}
 
 /* What is loaded besides the socket's filter. */
@@ -31,10 +36,16 @@ enum kernel_shield_parts {
 	KERNEL_SHIELD_RING,   /* that, and it takes knocks past the stack */
 };
 
-/* For the knock port. False, and why not: the kernel's reason,
- * or what this build lacks. */
-bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES]);
+struct kernel_shield_wanted {
+	uint16_t port;      /* of knocks */
+	bool one_interface; /* the program is for the devices of one that is named */
+	enum kernel_shield_parts parts;
+	uint32_t doormen; /* KERNEL_SHIELD_RING: how many rings; 1 to KERNEL_SHIELD_RINGS_MOST */
+};
+
+/* False, and why not: the kernel's reason, or what this build lacks. */
+bool kernel_shield_load(struct kernel_shield_loaded *out, const struct kernel_shield_wanted *wanted,
+    char why[static KERNEL_SHIELD_WHY_BYTES]);
 void kernel_shield_unload(struct kernel_shield_loaded *loaded);
 
 #endif

@@ -3,12 +3,10 @@
 
 #include "bpf/load.h"
 
-bool kernel_shield_load(struct kernel_shield_loaded *out, uint16_t port, bool one_interface,
-    enum kernel_shield_parts parts, char why[static KERNEL_SHIELD_WHY_BYTES])
+bool kernel_shield_load(struct kernel_shield_loaded *out, const struct kernel_shield_wanted *wanted,
+    char why[static KERNEL_SHIELD_WHY_BYTES])
 {
-	(void)port;
-	(void)one_interface;
-	(void)parts;
+	(void)wanted;
 	*out = (struct kernel_shield_loaded)KERNEL_SHIELD_NONE;
 	snprintf(why, KERNEL_SHIELD_WHY_BYTES, "this build is without it (-Dxdp)");
 	return false;

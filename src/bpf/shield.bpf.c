@@ -3,7 +3,7 @@
  * and so does what would have to be put together first: fragments are judged by the socket filter
  * and by the doorman when they are whole.
  *
- * With settings.ring a knock goes to the doorman by a ring, past the stack. What has not the size
+ * With settings.rings a knock goes to a doorman by its ring, past the stack. What has not the size
  * and version of one is the stack's then, which has nobody there; so are extension headers. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -17,14 +17,13 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/hand_over.h"
 #include "bpf/kernel_shield.h"
-#include "intake/ring_knock.h"
 
 #define VLAN_TAGS_MOST     2
 #define VLAN_NUMBER        0x0fff
 #define EXTENSIONS_MOST    6
 #define FRAGMENT_BITS      0x3fff /* more fragments, and the offset */
-#define UDP_KNOCK_BYTES    (sizeof(struct udphdr) + SHIELD_PACKET_BYTES)
 #define ADDRESS_WORDS_FOUR 0xffff /* ::ffff:0:0/96, with the address behind it */
 
 const volatile struct kernel_shield_settings settings = {0};
@@ -37,11 +36,6 @@ struct kernel_shield_counts counts SEC(".data.counts");
  * few more are let through. */
 uint64_t lane_of_all;
 uint64_t lanes[KERNEL_SHIELD_SENDERS];
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, RING_BYTES);
-} knocks SEC(".maps");
 
 struct datagram {
 	struct shield_words words;
@@ -178,11 +172,6 @@ static __always_inline uint16_t parse_ethernet(struct cursor *c)
 	return protocol;
 }
 
-static __always_inline uint64_t word_of(const void *at)
-{
-	return *(const uint64_t *)at; /* packets may be read at any place where this is loaded */
-}
-
 /* What the stack would have looked at: the header's checksum, and its length. */
 static __always_inline bool is_intact_four(const struct iphdr *head, const uint8_t *end)
 {
@@ -211,7 +200,7 @@ static __always_inline bool parse_four(struct cursor *c, struct addresses_of *a)
 
 	if (!TAKE(c, head) || head->ihl < sizeof *head / 4 || head->protocol != IPPROTO_UDP ||
 	    (head->frag_off & bpf_htons(FRAGMENT_BITS)) != 0 ||
-	    (settings.ring != 0 && !is_intact_four(head, c->end)))
+	    (settings.rings != 0 && !is_intact_four(head, c->end)))
 		return false;
 	c->at += head->ihl * 4 - sizeof *head;
 	a->sender = head->saddr;
@@ -248,7 +237,7 @@ static __always_inline bool parse_six(struct cursor *c, struct addresses_of *a)
 	a->from.low = word_of(head->saddr.in6_u.u6_addr8 + 8);
 	a->to.high = word_of(&head->daddr);
 	a->to.low = word_of(head->daddr.in6_u.u6_addr8 + 8);
-	if (settings.ring != 0) /* and no mapped address, which would be one of IPv4 here */
+	if (settings.rings != 0) /* and no mapped address, which would be one of IPv4 here */
 		return head->nexthdr == IPPROTO_UDP && a->from.high != 0 && a->to.high != 0 &&
 		       bpf_ntohs(head->payload_len) >= UDP_KNOCK_BYTES;
 	return head->nexthdr == IPPROTO_UDP || skip_extensions(c, head->nexthdr);
@@ -280,28 +269,9 @@ static __always_inline uint64_t le64_at(const uint8_t *at)
 #endif
 }
 
-/* False when there is no room. */
-static __always_inline bool hand_over(const struct addresses_of *a, const uint8_t *udp)
-{
-	struct ring_knock *k = bpf_ringbuf_reserve(&knocks, sizeof *k, 0);
-
-	if (k == NULL)
-		return false;
-	_Static_assert(sizeof k->datagram == UDP_KNOCK_BYTES, "all of it");
-	__builtin_memcpy(k->from, &a->from, sizeof k->from);
-	__builtin_memcpy(k->to, &a->to, sizeof k->to);
-#pragma unroll
-	for (unsigned int i = 0; i < UDP_KNOCK_BYTES / 8; i++)
-		((uint64_t *)(void *)k->datagram)[i] = word_of(udp + i * 8);
-	*(uint64_t *)(void *)(k->datagram + UDP_KNOCK_BYTES - 8) =
-	    word_of(udp + UDP_KNOCK_BYTES - 8);
-	bpf_ringbuf_submit(k, 0);
-	return true;
-}
-
 static __always_inline int refuse(enum kernel_shield_count what)
 {
-	bool is_the_stacks = settings.ring != 0 && what != KERNEL_SHIELD_MALFORMED;
+	bool is_the_stacks = settings.rings != 0 && what != KERNEL_SHIELD_MALFORMED;
 
 	return is_the_stacks || count(KERNEL_SHIELD_XDP, what) ? XDP_PASS : XDP_DROP;
 }
@@ -314,7 +284,10 @@ static __always_inline int take(
 
 	if (bpf_ktime_get_coarse_ns() > control.set[control.current & 1].until_ns)
 		return XDP_PASS;
-	if (what < KERNEL_SHIELD_WRONG_SIZE && !hand_over(a, udp))
+	if (what < KERNEL_SHIELD_WRONG_SIZE &&
+	    !hand_over(steer_choice(settings.steer_mask, settings.steer_factor, settings.rings,
+	                   steering_word_of(udp)),
+	        &a->from, &a->to, udp))
 		what = KERNEL_SHIELD_RING_FULL;
 	return count(KERNEL_SHIELD_XDP, what), XDP_DROP;
 }
@@ -340,7 +313,7 @@ static __always_inline int judge_frame(struct cursor *c, const struct addresses_
 	    {le64_at(p), le64_at(p + 8), le64_at(p + 16), le64_at(p + 24)}, le64_at(p + 29) >> 24};
 	d.tag = le64_at(p + SHIELD_TAG_AT);
 	d.sender = a->sender;
-	if (settings.ring != 0)
+	if (settings.rings != 0)
 		return take(a, p - sizeof(struct udphdr), &d);
 	return count(KERNEL_SHIELD_XDP, judge(&d)) ? XDP_PASS : XDP_DROP;
 }

@@ -143,8 +143,6 @@ bool check_server(
 	if ((s->mark & (s->mark - 1)) != 0)
 		return fail_server(tree, root, "mark", error,
 		    "found more than one bit; expected one, such as 0x40000000");
-	if (s->intake != CONF_INTAKE_SOCKET && s->workers > 1)
-		conf_warn(conf, "server.workers: with intake: capture or xdp there is one");
 	if (s->guard == CONF_GUARD_ALL && s->open_knock_port == 0 &&
 	    s->intake == CONF_INTAKE_SOCKET)
 		return fail_server(tree, root, "open_knock_port", error,

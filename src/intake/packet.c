@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "intake/frame.h"
+#include "intake/steer.h"
 
 #define V4_PROTOCOL       9
 #define V4_FRAGMENT       6
@@ -20,15 +21,20 @@
 #define V6_BYTES          40
 #define MORE_OR_NOT_FIRST 0x3fff
 
-#define FILTER_STEPS 16
+#define STEER_AT     15
+#define FILTER_STEPS (STEER_AT + STEER_STEPS + 3)
 
 /* --- What the kernel lets through */
 
 /* Where `step` stands, what is not so ends at the last step, which drops. */
 #define UNLESS(step) (FILTER_STEPS - 2 - (step))
 
-/* For us, whole, UDP, to the port, of the size, and with the first byte. Offsets are from the IP
- * header on; of IPv4 the options are passed over, of IPv6 there are to be none. */
+/* For us, whole, UDP, to the port, of the size, with the first byte, and this doorman's. Offsets
+ * are from the IP header on; of IPv4 the options are passed over, of IPv6 there are to be none.
+ *
+ * Each doorman's socket sees all that arrives and chooses by itself. A group of the kernel's
+ * (PACKET_FANOUT) would choose once, but is left by nobody who is in it, so that none of its
+ * sockets could be bound to a device that is made anew. */
 static void make_filter(struct sock_filter f[static FILTER_STEPS], const struct socket_place *p)
 {
 	const bool v4 = p->ether_type == ETH_P_IP;
@@ -51,11 +57,15 @@ static void make_filter(struct sock_filter f[static FILTER_STEPS], const struct 
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, p->first, 0, UNLESS(12)),
 	    /* It is all there. */
 	    BPF_STMT(BPF_LD | BPF_B | BPF_IND, UDP_HEADER_BYTES + p->size - 1U),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_IND, UDP_HEADER_BYTES + STEER_KNOCKS),
+	    [STEER_AT + STEER_STEPS] =
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, p->doorman, 0, UNLESS(STEER_AT + STEER_STEPS)),
 	    BPF_STMT(BPF_RET | BPF_K, RECORD_BYTES_MAX),
 	    BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 
 	memcpy(f, steps, sizeof steps);
+	steer_put_steps(f + STEER_AT, &p->key, p->doormen);
 }
 
 static bool set_filter(int fd, const struct socket_place *p)
@@ -79,6 +89,15 @@ static bool has_our_filter(int fd, const struct socket_place *p)
 	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, there, &steps) == 0 &&
 	       steps == FILTER_STEPS && memcmp(ours, there, sizeof ours) == 0 &&
 	       getsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &locked, &size) == 0 && locked == 1;
+}
+
+bool packet_key_of(struct steer_key *out, int fd)
+{
+	struct sock_filter there[FILTER_STEPS];
+	socklen_t steps = FILTER_STEPS;
+
+	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, there, &steps) == 0 &&
+	       steps == FILTER_STEPS && steer_key_of(out, there + STEER_AT);
 }
 
 /* --- Opening */

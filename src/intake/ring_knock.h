@@ -1,4 +1,4 @@
-/* What the XDP program (bpf/shield.bpf.c) hands to the doorman by a BPF ring buffer. */
+/* What the XDP program (bpf/shield.bpf.c) hands to a doorman by its BPF ring buffer. */
 #ifndef INTAKE_RING_KNOCK_H
 #define INTAKE_RING_KNOCK_H
 

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "intake/record.h"
+#include "intake/steer_choice.h"
 
 #define SOCKET_BATCH 32
 
@@ -22,10 +23,12 @@ struct socket_place {
 	uid_t owner;           /* if it is shared */
 	/* For a packet socket (intake/packet.h), ETH_P_IP or ETH_P_IPV6: nothing is bound at the
 	 * port, but what is sent there is captured, if it has that many bytes and the first of
-	 * them. */
+	 * them, and is for that one of `doormen`, from 0. */
 	uint16_t ether_type;
 	uint16_t size;
 	uint8_t first;
+	uint8_t doorman, doormen;
+	struct steer_key key; /* the same for all of them */
 };
 
 /* A non-blocking socket there, dual-stack where the host has IPv6. -1 with errno. */

@@ -20,9 +20,9 @@ void config_push_close(struct config_push *h)
 	fd_close(h->hints);
 	snapshot_unmap(&h->snapshot);
 	fd_close(h->fd);
-	fd_close(h->udp6);
 	for (unsigned int i = 0; i < DOORMEN_MOST; i++) {
 		fd_close(h->udp[i]);
+		fd_close(h->udp6[i]);
 		fd_close(h->openspa[i]);
 	}
 	fd_close(h->health);
@@ -30,23 +30,23 @@ void config_push_close(struct config_push *h)
 
 struct config_push config_push_empty(void)
 {
-	struct config_push h = {.fd = -1, .doormen = 1, .udp6 = -1, .health = -1, .hints = -1};
+	struct config_push h = {.fd = -1, .doormen = 1, .health = -1, .hints = -1};
 
 	for (unsigned int i = 0; i < DOORMEN_MOST; i++)
-		h.udp[i] = h.openspa[i] = -1;
+		h.udp[i] = h.udp6[i] = h.openspa[i] = -1;
 	return h;
 }
 
-void config_push_take_sockets(struct config_push *h, int out[static 2 * DOORMEN_MOST + 2])
+void config_push_take_sockets(struct config_push *h, int out[static CONFIG_PUSH_SOCKETS])
 {
 	for (unsigned int i = 0; i < DOORMEN_MOST; i++) {
 		*out++ = h->udp[i];
+		*out++ = h->udp6[i];
 		*out++ = h->openspa[i];
-		h->udp[i] = h->openspa[i] = -1;
+		h->udp[i] = h->udp6[i] = h->openspa[i] = -1;
 	}
-	*out++ = h->udp6;
 	*out = h->health;
-	h->udp6 = h->health = -1;
+	h->health = -1;
 }
 
 static void open_hints(struct config_push *h)
@@ -108,7 +108,7 @@ static void say_without_ipv6(void)
 }
 
 #define WISH_NAME_BYTES 24
-#define WISHES_MOST     (2 * DOORMEN_MOST + 1)
+#define WISHES_MOST     CONFIG_PUSH_SOCKETS
 
 struct wish {
 	char name[WISH_NAME_BYTES]; /* in the service manager's store */
@@ -133,16 +133,19 @@ static void wish_for(struct wishes *to, const char *name, int *fd, const struct 
 static void wish_for_each(struct wishes *to, const char *name, int fds[],
     const struct socket_place *place, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		char numbered[WISH_NAME_BYTES];
+	struct socket_place numbered = *place;
 
-		snprintf(numbered, sizeof numbered, "%s-%u", name, i + 1);
-		wish_for(to, i == 0 ? name : numbered, &fds[i], place);
+	for (unsigned int i = 0; i < count; i++) {
+		char numbered_name[WISH_NAME_BYTES];
+
+		snprintf(numbered_name, sizeof numbered_name, "%s-%u", name, i + 1);
+		numbered.doorman = (uint8_t)i;
+		wish_for(to, i == 0 ? name : numbered_name, &fds[i], &numbered);
 	}
 }
 
-/* Of each family by itself, as the kernel's code for it gets them; of one doorman. */
-static void wish_for_captures(struct wishes *to, struct config_push *h)
+/* Of each family by itself, as the kernel's code for it gets them. */
+static void wish_for_captures(struct wishes *to, struct config_push *h, const struct steer_key *key)
 {
 	const struct settings *s = h->snapshot.settings;
 	struct socket_place place = {.type = SOCK_DGRAM,
@@ -150,16 +153,30 @@ static void wish_for_captures(struct wishes *to, struct config_push *h)
 	    .interface = s->interface,
 	    .ether_type = ETH_P_IP,
 	    .size = OPENME_PACKET_BYTES,
-	    .first = OPENME_VERSION};
+	    .first = OPENME_VERSION,
+	    .doormen = (uint8_t)h->doormen,
+	    .key = *key};
 
-	wish_for(to, "capture", &h->udp[0], &place);
+	wish_for_each(to, "capture", h->udp, &place, h->doormen);
 	place.ether_type = ETH_P_IPV6;
-	wish_for(to, "capture6", &h->udp6, &place);
+	wish_for_each(to, "capture6", h->udp6, &place, h->doormen);
+}
+
+static bool has_openme_socket(const struct config_push *h)
+{
+	const struct settings *s = h->snapshot.settings;
+
+	return s->openme && s->intake != CONF_INTAKE_CAPTURE && !h->rings;
+}
+
+static bool has_groups(const struct config_push *h)
+{
+	return h->doormen > 1 && (has_openme_socket(h) || h->snapshot.settings->openspa.enabled);
 }
 
 /* The sockets that a configuration asks for. Without a gate an open health port would show us to
- * everyone. */
-static struct wishes wishes_of(struct config_push *h, uid_t owner)
+ * everyone. `owner`: of those in groups; `key`: of captures. */
+static struct wishes wishes_of(struct config_push *h, uid_t owner, const struct steer_key *key)
 {
 	const struct settings *s = h->snapshot.settings;
 	const struct socket_place knocks = {.type = SOCK_DGRAM,
@@ -173,8 +190,8 @@ static struct wishes wishes_of(struct config_push *h, uid_t owner)
 	requests.address = s->openspa.bind;
 	requests.port = s->openspa.port;
 	if (s->openme && s->intake == CONF_INTAKE_CAPTURE)
-		wish_for_captures(&wishes, h);
-	else if (s->openme && !h->ring)
+		wish_for_captures(&wishes, h, key);
+	if (has_openme_socket(h))
 		wish_for_each(&wishes, "openme", h->udp, &knocks, h->doormen);
 	if (s->openspa.enabled)
 		wish_for_each(&wishes, "openspa", h->openspa, &requests, h->doormen);
@@ -258,8 +275,8 @@ static bool open_wishes(struct wishes *wishes, struct socket_store *store)
  * one by changing its end. */
 static bool steer(const struct config_push *h)
 {
-	if (h->doormen == 1 ||
-	    ((h->udp[0] < 0 || socket_steer(h->udp[0], h->doormen, STEER_KNOCKS)) &&
+	if (!has_groups(h) ||
+	    ((!has_openme_socket(h) || socket_steer(h->udp[0], h->doormen, STEER_KNOCKS)) &&
 	        (h->openspa[0] < 0 || socket_steer(h->openspa[0], h->doormen, STEER_REQUESTS))))
 		return true;
 	log_event(LOG_LEVEL_ERROR, "cannot share out what arrives", "error", strerror(errno), NULL);
@@ -268,16 +285,17 @@ static bool steer(const struct config_push *h)
 
 bool config_push_open_sockets(struct config_push *h, struct socket_store *store)
 {
+	const struct steer_key key = workers_key(store);
 	struct wishes wishes;
 	uid_t owner = 0;
 	bool answers = true;
 
 	reserve_ports(h->snapshot.settings);
-	if (h->doormen > 1 && !workers_owner(&owner, store)) {
+	if (has_groups(h) && !workers_owner(&owner, store)) {
 		log_line(LOG_LEVEL_ERROR, "there is no unused uid for the sockets");
 		return false;
 	}
-	wishes = wishes_of(h, owner);
+	wishes = wishes_of(h, owner, &key);
 	if (!open_wishes(&wishes, store) || !steer(h))
 		return false;
 	say_without_ipv6();

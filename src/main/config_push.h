@@ -14,8 +14,8 @@ struct config_push {
 	/* For each doorman; -1: as before, or none. */
 	int udp[DOORMEN_MOST]; /* openme's */
 	int openspa[DOORMEN_MOST];
-	bool ring;                   /* knocks come by one, and by no socket */
-	int udp6;                    /* openme's of IPv6, where it is captured */
+	int udp6[DOORMEN_MOST];      /* openme's of IPv6, where it is captured */
+	bool rings;                  /* knocks come by these, and by no socket */
 	int health;                  /* -1: as before, or none */
 	int hints;                   /* file of the clients' hint keys; -1: none */
 	struct hint_keys *hint_keys; /* its mapping, for whoever makes them; NULL: none */
@@ -30,8 +30,9 @@ bool config_push_open(struct config_push *h, int snapshot);
  * once, since what they hang on needs a restart to change. False, having said why; a health port
  * that cannot be had is no failure. */
 bool config_push_open_sockets(struct config_push *h, struct socket_store *store);
+#define CONFIG_PUSH_SOCKETS (3 * DOORMEN_MOST + 1)
 /* Takes all sockets out of it. */
-void config_push_take_sockets(struct config_push *h, int out[static 2 * DOORMEN_MOST + 2]);
+void config_push_take_sockets(struct config_push *h, int out[static CONFIG_PUSH_SOCKETS]);
 /* Closes our copies; safe on an empty one. */
 void config_push_close(struct config_push *h);
 

@@ -44,7 +44,7 @@ bool main_watch_interface(struct main_process *m, struct config_push *h)
 /* Binds those to the device that are bound to another. False with errno. */
 static bool bind_all(const struct interface_watch *w, unsigned int index, bool *changed)
 {
-	for (size_t i = 0; i < WATCHED_SOCKETS; i++)
+	for (size_t i = 0; i < CONFIG_PUSH_SOCKETS; i++)
 		if (w->sockets[i] >= 0 && !intake_follow(w->sockets[i], index, changed))
 			return false;
 	return true;

@@ -108,7 +108,7 @@ static void check_devices(struct main_process *m)
 
 static void say_attached(const struct main_process *m, const struct message_shield_attached *a)
 {
-	const bool ring = m->shield.loaded.ring >= 0;
+	const bool ring = m->shield.loaded.rings > 0;
 	char name[IF_NAMESIZE] = "?";
 
 	if_indextoname((unsigned int)a->index, name);

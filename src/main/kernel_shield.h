@@ -41,10 +41,11 @@ struct kernel_shield {
 /* Takes away what an earlier daemon has left at devices, known by its note beside the control
  * socket, and loads what server.shield_at and server.intake ask for; what cannot be had is said,
  * and the next place is used. With intake: xdp its program is at the devices then, and knocks wait,
- * or loaded.ring is -1. False, having said why, when nothing could be heard.
+ * in a ring for each of the `doormen`, or loaded.rings is 0. False, having said why, when nothing
+ * could be heard.
  */
-bool kernel_shield_open(
-    struct kernel_shield *k, const struct settings *settings, const char *control);
+bool kernel_shield_open(struct kernel_shield *k, const struct settings *settings,
+    unsigned int doormen, const char *control);
 /* For a start that fails: nobody would read what is taken from devices. */
 void kernel_shield_let_go(struct kernel_shield *k);
 /* Has the filter look at the sockets, one of each doorman (-1: there is none). */

@@ -126,10 +126,11 @@ static bool start(struct main_process *m, struct loaded *loaded)
 		m->firewall = socket_store_take_firewall(&m->store);
 		ok = main_take_lease(m);
 	}
-	ok = ok && kernel_shield_open(&m->shield, h.snapshot.settings, m->options->control);
-	h.ring = m->shield.loaded.ring >= 0;
 	if (ok)
 		m->doormen = h.doormen = workers_wanted(h.snapshot.settings);
+	ok = ok &&
+	     kernel_shield_open(&m->shield, h.snapshot.settings, m->doormen, m->options->control);
+	h.rings = m->shield.loaded.rings > 0;
 	ok = ok && main_start_roles(m, &h.snapshot) && main_server_task(m, RUNNER_SERVER_START) &&
 	     config_push_open_sockets(&h, &m->store);
 	if (ok && h.snapshot.settings->intake != CONF_INTAKE_CAPTURE) /* a capture has its own */

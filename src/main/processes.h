@@ -6,6 +6,7 @@
 #include "ctl/control.h"
 #include "main/audit.h"
 #include "main/cgroups.h"
+#include "main/config_push.h"
 #include "main/control_socket.h"
 #include "main/hint_maker.h"
 #include "main/kernel_shield.h"
@@ -37,11 +38,9 @@ struct child {
 	int task_outcome;    /* enum runner_outcome of the task it was given; -1: not yet */
 };
 
-#define WATCHED_SOCKETS (2 * DOORMEN_MOST + 2)
-
 struct interface_watch {
-	struct loop_source source;    /* netlink; fd -1: every interface is heard */
-	int sockets[WATCHED_SOCKETS]; /* those of the doormen and the desk; -1: none */
+	struct loop_source source;        /* netlink; fd -1: every interface is heard */
+	int sockets[CONFIG_PUSH_SOCKETS]; /* those of the doormen and the desk; -1: none */
 	bool gone;
 	bool failed; /* to bind the sockets */
 };

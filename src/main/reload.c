@@ -57,7 +57,7 @@ static bool configure_doormen(
 		struct message_fds fds = message_fds_none();
 
 		fds.fd[FD_OPENME] = h->udp[i];
-		fds.fd[FD_OPENME6] = i == 0 ? h->udp6 : -1;
+		fds.fd[FD_OPENME6] = h->udp6[i];
 		fds.fd[FD_OPENSPA] = h->openspa[i];
 		fds.fd[FD_HINTS] = h->hints;
 		ok = configure(main_doorman(m, i), MESSAGE_CONFIG_DOORMAN, secret, &fds);

@@ -19,9 +19,10 @@
 static bool load(struct kernel_shield *k, const struct settings *s, enum kernel_shield_parts parts)
 {
 	const bool with_xdp = parts != KERNEL_SHIELD_FILTER;
+	const struct kernel_shield_wanted wanted = {s->udp_port, *s->interface != '\0', parts, 0};
 	char why[KERNEL_SHIELD_WHY_BYTES];
 
-	if (kernel_shield_load(&k->loaded, s->udp_port, *s->interface != '\0', parts, why))
+	if (kernel_shield_load(&k->loaded, &wanted, why))
 		return true;
 	log_event(s->shield_at == CONF_SHIELD_AT_AUTO ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 	    with_xdp ? "no shield at the device" : "no shield in the kernel", "why", why, "then",
@@ -94,7 +95,7 @@ bool kernel_shield_look(struct kernel_shield *k)
 	const enum control_intake intake = k->intake;
 
 	k->place = find_place(k);
-	if (k->loaded.ring >= 0)
+	if (k->loaded.rings > 0)
 		k->intake = find_intake(k);
 	return k->place != place || k->intake != intake;
 }
@@ -117,7 +118,7 @@ void kernel_shield_filter(struct kernel_shield *k, const int sockets[], unsigned
 
 void kernel_shield_let_go(struct kernel_shield *k)
 {
-	int socket = k->loaded.ring < 0 ? -1 : attach_open();
+	int socket = k->loaded.rings == 0 ? -1 : attach_open();
 
 	for (size_t i = 0; socket >= 0 && i < SHIELDED_MOST; i++)
 		if (k->devices[i].mode != ATTACH_NONE)
@@ -177,15 +178,17 @@ static void take_up(struct kernel_shield *k, const char *control)
 }
 
 /* False, having said why, when it is not to be had. */
-static bool open_ring(struct kernel_shield *k, const struct settings *s, const char *control)
+static bool open_rings(
+    struct kernel_shield *k, const struct settings *s, unsigned int doormen, const char *control)
 {
+	const struct kernel_shield_wanted wanted = {
+	    s->udp_port, *s->interface != '\0', KERNEL_SHIELD_RING, doormen};
 	char room[KERNEL_SHIELD_WHY_BYTES];
 	const char *why = room;
 
 	if (!ring_fits())
 		why = "this program is for another kind of kernel";
-	else if (kernel_shield_load(
-	             &k->loaded, s->udp_port, *s->interface != '\0', KERNEL_SHIELD_RING, room))
+	else if (kernel_shield_load(&k->loaded, &wanted, room))
 		why = attach_to_all(k, s);
 	if (why == NULL) {
 		take_up(k, control);
@@ -200,7 +203,7 @@ static bool open_ring(struct kernel_shield *k, const struct settings *s, const c
 }
 
 /* Our own rules would let nothing through to a socket. */
-static bool can_do_without_ring(const struct settings *s)
+static bool can_do_without_rings(const struct settings *s)
 {
 	if (s->guard != CONF_GUARD_ALL || s->open_knock_port)
 		return true;
@@ -209,7 +212,8 @@ static bool can_do_without_ring(const struct settings *s)
 	return false;
 }
 
-bool kernel_shield_open(struct kernel_shield *k, const struct settings *s, const char *control)
+bool kernel_shield_open(
+    struct kernel_shield *k, const struct settings *s, unsigned int doormen, const char *control)
 {
 	const bool xdp = s->shield_at == CONF_SHIELD_AT_XDP || s->intake == CONF_INTAKE_XDP;
 	size_t left = kernel_shield_clear(shield_note_read(control));
@@ -223,9 +227,9 @@ bool kernel_shield_open(struct kernel_shield *k, const struct settings *s, const
 	k->intake =
 	    s->intake == CONF_INTAKE_CAPTURE ? CONTROL_INTAKE_CAPTURE : CONTROL_INTAKE_SOCKET;
 	if (s->intake == CONF_INTAKE_XDP) {
-		if (open_ring(k, s, control))
+		if (open_rings(k, s, doormen, control))
 			return true;
-		if (!can_do_without_ring(s))
+		if (!can_do_without_rings(s))
 			return false;
 	}
 	if (!xdp && (s->shield_at == CONF_SHIELD_AT_USER ||

@@ -8,7 +8,7 @@
 
 #include "intake/intake.h"
 
-#define SOCKET_STORE_MOST       36 /* two for each doorman, and the others */
+#define SOCKET_STORE_MOST       52 /* three for each doorman, and the others */
 #define SOCKET_STORE_NAME_BYTES 64
 #define SOCKET_STORE_HELD       "held"
 #define SOCKET_STORE_FIREWALL   "firewall"

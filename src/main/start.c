@@ -58,6 +58,12 @@ static void share(struct inherited *in, enum role role, enum message_fd name, in
 		in->of[role].fd[name] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
+/* Where a doorman's knocks come from, when they come past the stack. */
+static int ring_of(const struct main_process *m, unsigned int doorman)
+{
+	return m->shield.loaded.rings > doorman ? m->shield.loaded.ring[doorman] : -1;
+}
+
 static bool open_inherited(struct inherited *in, const struct main_process *m,
     const struct snapshot *snapshot, struct replay_start *r)
 {
@@ -83,7 +89,7 @@ static bool open_inherited(struct inherited *in, const struct main_process *m,
 	if (m->firewall >= 0)
 		in->of[ROLE_KEEPER].fd[FD_FIREWALL] = fcntl(m->firewall, F_DUPFD_CLOEXEC, 0);
 	share(in, ROLE_DOORMAN, FD_SHIELD_CONTROL, m->shield.loaded.control);
-	share(in, ROLE_DOORMAN, FD_RING, m->shield.loaded.ring);
+	share(in, ROLE_DOORMAN, FD_RING, ring_of(m, 0));
 	share(in, ROLE_DESK, FD_SHIELD_COUNTS, m->shield.loaded.counts);
 	share(in, ROLE_KEEPER, FD_SHIELD_PROGRAM, m->shield.loaded.xdp);
 	in->of[ROLE_DESK].fd[FD_CONTROL] = fcntl(m->control, F_DUPFD_CLOEXEC, 0);
@@ -132,6 +138,7 @@ static bool add_doorman(struct main_process *m, const struct child *doorman,
 		return false;
 	fds.fd[FD_KEEPER] = ends[0];
 	fds.fd[FD_SHIELD_CONTROL] = -1; /* the first one tells the kernel the keys */
+	fds.fd[FD_RING] = ring_of(m, begin->number);
 	for_keeper.fd[FD_DOORMAN] = ends[1];
 	ok = send_begin(m, doorman, begin, &fds) &&
 	     channel_send(&m->children[ROLE_KEEPER].peer.channel, MESSAGE_DOORMAN_JOINS, &nothing,

@@ -265,7 +265,7 @@ bool main_stop_roles(struct main_process *m)
 	quieten_doormen(m);
 	/* The keeper ends by its message. Nothing may cut that short: not its channel, and not the
 	 * end of the others, after which it would leave the rules. */
-	if (m->children[ROLE_KEEPER].pid > 0 && (!stop.keep_rules || m->shield.loaded.ring >= 0))
+	if (m->children[ROLE_KEEPER].pid > 0 && (!stop.keep_rules || m->shield.loaded.rings > 0))
 		main_remove_shield(m);
 	if (m->children[ROLE_KEEPER].pid > 0)
 		channel_send(

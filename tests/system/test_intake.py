@@ -344,7 +344,7 @@ class CaptureTest(Captured, WorldTest):
 
     def test_what_arrives_while_no_daemon_runs(self):
         """The service manager keeps the packet sockets."""
-        self.start()
+        self.start(self.configuration(workers=1))  # several: test_workers.py
         self.daemon.stop()
         self.daemon.notices.keeps = True
         self.daemon.start()

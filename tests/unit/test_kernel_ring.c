@@ -23,14 +23,16 @@
 
 #define NOT_RUN 77 /* Meson's word for a test that was skipped */
 
-#define PASS 2 /* XDP_PASS */
-#define DROP 1 /* XDP_DROP */
-#define MOST 32
+#define PASS    2 /* XDP_PASS */
+#define DROP    1 /* XDP_DROP */
+#define MOST    32
+#define DOORMEN 3
 
 static struct kernel_shield_loaded loaded = KERNEL_SHIELD_NONE;
 static struct kernel_shield_control *control;
 static const struct kernel_shield_counts *counts;
-static struct knock_ring ring;
+static struct knock_ring rings[DOORMEN];
+static size_t chosen; /* the ring that the last one came by */
 static struct record taken[MOST];
 static uint8_t secret[SHIELD_SECRET_BYTES], packet[SHIELD_PACKET_BYTES];
 static int64_t now_ns;
@@ -55,7 +57,9 @@ static int set_up(void **state)
 	control = kernel_shield_map_control(loaded.control);
 	counts = kernel_shield_map_counts(loaded.counts);
 	assert_true(addresses != NULL && control != NULL && counts != NULL);
-	assert_true(ring_map(&ring, loaded.ring, RING_BYTES));
+	assert_int_equal(loaded.rings, DOORMEN);
+	for (size_t i = 0; i < DOORMEN; i++)
+		assert_true(ring_map(&rings[i], loaded.ring[i], RING_BYTES));
 	for (size_t i = 0; i < 3; i++)
 		assert_true(addr_parse(&ours[i], texts[i]));
 	assert_true(kernel_shield_put_addresses(addresses, ours, 3));
@@ -93,20 +97,37 @@ static int run(struct frame_kind kind)
 	return run_frame(frame, frame_build(frame, &kind));
 }
 
-static size_t receive(void)
+static size_t receive_by(size_t ring)
 {
 	struct record *records[MOST];
+	size_t got;
 
 	for (size_t i = 0; i < MOST; i++)
 		records[i] = &taken[i];
-	return ring_receive(&ring, records, MOST);
+	got = ring_receive(&rings[ring], records, MOST);
+	if (got > 0)
+		chosen = ring;
+	return got;
 }
 
+/* By the first that has any. */
+static size_t receive(void)
+{
+	size_t got = 0;
+
+	for (size_t i = 0; got == 0 && i < DOORMEN; i++)
+		got = receive_by(i);
+	return got;
+}
+
+/* Any, of one alone. */
 static bool is_readable(void)
 {
-	struct pollfd p = {.fd = loaded.ring, .events = POLLIN};
+	struct pollfd p[DOORMEN];
 
-	return poll(&p, 1, 0) == 1;
+	for (size_t i = 0; i < DOORMEN; i++)
+		p[i] = (struct pollfd){.fd = loaded.ring[i], .events = POLLIN};
+	return poll(p, DOORMEN, 0) == 1;
 }
 
 static void expect_taken(struct frame_kind kind)
@@ -250,6 +271,50 @@ static void a_full_ring_drops_and_counts(void **state)
 	expect_both_taken((struct frame_kind){0});
 }
 
+static void copies_come_by_the_same(void **state)
+{
+	unsigned int used = 0;
+
+	(void)state;
+	for (int knock = 0; knock < 64; knock++) {
+		size_t first;
+
+		frame_knock(packet, secret, now_ns);
+		expect_taken((struct frame_kind){0});
+		first = chosen;
+		used |= 1U << first;
+		expect_taken((struct frame_kind){.six = true});
+		assert_int_equal(chosen, first);
+		packet[100] ^= 1;
+		assert_int_equal(run((struct frame_kind){.from = "203.0.113.9"}), DROP);
+		assert_int_equal(receive(), 1);
+		assert_int_equal(chosen, first);
+	}
+	assert_int_equal(used, (1U << DOORMEN) - 1);
+}
+
+static void a_full_ring_takes_no_room_from_others(void **state)
+{
+	uint64_t before = counted(KERNEL_SHIELD_RING_FULL);
+	size_t others = 0, full;
+
+	(void)state;
+	expect_taken((struct frame_kind){0});
+	full = chosen;
+	while (counted(KERNEL_SHIELD_RING_FULL) == before)
+		assert_int_equal(run((struct frame_kind){0}), DROP);
+	for (int knock = 0; knock < 64; knock++) {
+		frame_knock(packet, secret, now_ns);
+		assert_int_equal(run((struct frame_kind){0}), DROP);
+		for (size_t i = 0; i < DOORMEN; i++)
+			others += i == full ? 0 : receive_by(i);
+	}
+	assert_int_equal(others + counted(KERNEL_SHIELD_RING_FULL) - before, 65);
+	assert_true(others > 0);
+	while (receive() > 0)
+		;
+}
+
 /* A doorman that is gone leaves keys behind that become stale: then the stack has the port back. */
 static void whom_nobody_reads_the_stack_gets(void **state)
 {
@@ -296,15 +361,17 @@ int main(void)
 	    cmocka_unit_test_setup(others_traffic_is_the_stacks, begin),
 	    cmocka_unit_test_setup(damaged_on_the_way, begin),
 	    cmocka_unit_test_setup(a_full_ring_drops_and_counts, begin),
+	    cmocka_unit_test_setup(copies_come_by_the_same, begin),
+	    cmocka_unit_test_setup(a_full_ring_takes_no_room_from_others, begin),
 	    cmocka_unit_test_setup(whom_nobody_reads_the_stack_gets, begin),
 	    cmocka_unit_test_setup(cut_frames_are_left_to_the_stack, begin),
 	};
+	const struct kernel_shield_wanted wanted = {FRAME_PORT, false, KERNEL_SHIELD_RING, DOORMEN};
 	char why[KERNEL_SHIELD_WHY_BYTES];
 
 	if (!secret_init())
 		return 1;
-	if (!ring_fits() ||
-	    !kernel_shield_load(&loaded, FRAME_PORT, false, KERNEL_SHIELD_RING, why)) {
+	if (!ring_fits() || !kernel_shield_load(&loaded, &wanted, why)) {
 		fprintf(stderr, "not run: %s\n", ring_fits() ? why : "for another kernel");
 		return NOT_RUN;
 	}

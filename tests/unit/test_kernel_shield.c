@@ -53,7 +53,9 @@ static void load(bool one_interface)
 	struct addr ours[2];
 
 	kernel_shield_unload(&loaded);
-	if (!kernel_shield_load(&loaded, FRAME_PORT, one_interface, KERNEL_SHIELD_DEVICE, why))
+	if (!kernel_shield_load(&loaded,
+	        &(struct kernel_shield_wanted){FRAME_PORT, one_interface, KERNEL_SHIELD_DEVICE, 0},
+	        why))
 		fail_msg("%s", why);
 	control = kernel_shield_map_control(loaded.control);
 	addresses = kernel_shield_map_addresses(loaded.addresses);
@@ -456,7 +458,8 @@ int main(void)
 
 	if (!secret_init())
 		return 1;
-	if (!kernel_shield_load(&loaded, FRAME_PORT, false, KERNEL_SHIELD_DEVICE, why)) {
+	if (!kernel_shield_load(&loaded,
+	        &(struct kernel_shield_wanted){FRAME_PORT, false, KERNEL_SHIELD_DEVICE, 0}, why)) {
 		fprintf(stderr, "not run: %s\n", why);
 		return NOT_RUN;
 	}

@@ -1,4 +1,5 @@
 /* Which sockets of an earlier daemon are taken over: those that are ours in everything. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -7,6 +8,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +23,11 @@
 
 #include "emulated.h"
 #include "intake/intake.h"
+#include "intake/packet.h"
+#include "intake/steer.h"
 
-#define PORT 54154
+#define PORT    54154
+#define DOORMEN 3
 
 #define NOT_RUN 77 /* Meson's word for a test that was skipped */
 
@@ -220,7 +225,9 @@ static struct socket_place captured(uint16_t ether_type, uint16_t port, const ch
 	    .interface = interface,
 	    .ether_type = ether_type,
 	    .size = 165,
-	    .first = 1};
+	    .first = 1,
+	    .doormen = 1,
+	    .key = {7, 9}};
 }
 
 static void a_capture_of_ours_is_taken(void **state)
@@ -247,12 +254,16 @@ static void another_capture_is_refused(void **state)
 	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
 	const struct socket_place bound = place(SOCK_DGRAM, "", "lo");
 	struct socket_place others[] = {captured(ETH_P_IPV6, PORT, "lo"),
-	    captured(ETH_P_IP, PORT + 1, "lo"), captured(ETH_P_IP, PORT, ""), wanted, wanted,
-	    bound};
+	    captured(ETH_P_IP, PORT + 1, "lo"), captured(ETH_P_IP, PORT, ""), wanted, wanted, bound,
+	    wanted, wanted, wanted, wanted};
 
 	(void)state;
 	others[3].size++;
 	others[4].first++;
+	others[6].doorman++;
+	others[7].doormen++;
+	others[8].key.mask++;
+	others[9].key.factor += 2;
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
 		int fd = intake_open(&others[i]);
 
@@ -297,6 +308,84 @@ static void a_capture_that_was_spoilt_is_refused(void **state)
 	close(whole);
 }
 
+static void send_to(const char *address, const uint8_t packet[static 165])
+{
+	struct sockaddr_in6 where = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(inet_pton(AF_INET6, address, &where.sin6_addr), 1);
+	assert_int_equal(
+	    sendto(fd, packet, 165, 0, (const struct sockaddr *)&where, sizeof where), 165);
+	close(fd);
+}
+
+/* The number of the one of `fds` that has got something, and nobody else has. */
+static uint32_t reader_of_one(const int fds[static DOORMEN])
+{
+	struct pollfd p[DOORMEN];
+	uint32_t reader = DOORMEN;
+	char some[200];
+
+	for (uint32_t i = 0; i < DOORMEN; i++)
+		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	assert_int_equal(poll(p, DOORMEN, 5000), 1);
+	for (uint32_t i = 0; i < DOORMEN; i++)
+		if (p[i].revents != 0)
+			reader = i;
+	assert_true(recv(fds[reader], some, sizeof some, MSG_DONTWAIT) > 0);
+	assert_int_equal(recv(fds[reader], some, sizeof some, MSG_DONTWAIT), -1);
+	return reader;
+}
+
+static void each_goes_to_one_doorman(void **state)
+{
+	static const uint16_t families[] = {ETH_P_IP, ETH_P_IPV6};
+	static const char *const there[] = {"::ffff:127.0.0.1", "::1"};
+	uint8_t packet[165] = {1};
+	int fds[2][DOORMEN];
+
+	(void)state;
+	for (int f = 0; f < 2; f++) {
+		struct socket_place p = captured(families[f], PORT, "");
+
+		p.doormen = DOORMEN;
+		for (; p.doorman < DOORMEN; p.doorman++)
+			assert_return_code(fds[f][p.doorman] = intake_open(&p), errno);
+	}
+	for (int i = 0; i < 100; i++) {
+		uint32_t word = (uint32_t)i * 0x9e3779b9U,
+		         number = steer_choice(7, 9, DOORMEN, word);
+
+		word = htonl(word);
+		memcpy(packet + STEER_KNOCKS, &word, sizeof word);
+		for (int f = 0; f < 2; f++) {
+			send_to(there[f], packet);
+			assert_int_equal(reader_of_one(fds[f]), number);
+		}
+	}
+	for (int i = 0; i < 2 * DOORMEN; i++)
+		close(fds[i / DOORMEN][i % DOORMEN]);
+}
+
+static void its_key_is_found_again(void **state)
+{
+	const struct socket_place wanted = captured(ETH_P_IP, PORT, "");
+	const struct socket_place bound = place(SOCK_DGRAM, "", "");
+	int fd = intake_open(&wanted), other = intake_open(&bound);
+	struct steer_key key;
+
+	(void)state;
+	assert_true(packet_key_of(&key, fd));
+	assert_int_equal(key.mask, wanted.key.mask);
+	assert_int_equal(key.factor, wanted.key.factor);
+	assert_false(packet_key_of(&key, other));
+	spoil_filter(other);
+	assert_false(packet_key_of(&key, other));
+	assert_false(packet_key_of(&key, -1));
+	close(fd);
+	close(other);
+}
+
 static void it_follows_a_device(void **state)
 {
 	const struct socket_place wanted = captured(ETH_P_IP, PORT, "lo");
@@ -329,6 +418,8 @@ int main(void)
 	    cmocka_unit_test(another_capture_is_refused),
 	    cmocka_unit_test(a_filter_is_there_for_good),
 	    cmocka_unit_test(a_capture_that_was_spoilt_is_refused),
+	    cmocka_unit_test(each_goes_to_one_doorman),
+	    cmocka_unit_test(its_key_is_found_again),
 	    cmocka_unit_test(it_follows_a_device),
 	};
 
