@@ -153,8 +153,7 @@ static void go_on(struct keeper *k)
 	                   keeper_left(k) > 0 || k->questions.waiting > 0);
 }
 
-/* The kernel's timers have stood still while the machine slept, and grants would outlive their time
- * by that: they are set anew for what is left. */
+/* The kernel's timers stood still while the machine slept: they are set anew for what is left. */
 static void make_up_for_sleep(struct keeper *k)
 {
 	int64_t asleep_ns = clock_asleep_ns();
