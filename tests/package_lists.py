@@ -1,5 +1,5 @@
-"""What tests/check_packaging and tests/packagings share: what `make install` puts down, and whether
-packages have each file of it once."""
+"""For tests/check_packaging: what `make install` puts down, and whether packages have each file of it
+once."""
 
 import json
 import os

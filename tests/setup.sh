@@ -11,11 +11,10 @@
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   processors  tests/processors
-#   packagings  tests/packagings
 #   booted  a machine of tests/booted, and building in it
 #   kernel  one of tests/emulated, likewise
-# Each but `static` and the last three needs what stands above it as well; those three, what building
-# needs. All names are those of Debian 12 and of Debian 13.
+# Each but `static` and the last two needs what stands above it as well; those two, what building needs.
+# All names are those of Debian 12 and of Debian 13.
 set -eu
 
 build='meson ninja-build gcc binutils libc6-dev pkg-config make
@@ -37,7 +36,6 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
-packagings='rpm cpio makepkg pacman-package-manager fakeroot git util-linux'
 booted="$deb lintian
 ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw ansible-core python3-apt"
 kernel='linux-image-cloud-amd64 kmod udev'
@@ -53,11 +51,10 @@ suite) packages="$build $demo $test $clang $suite" ;;
 ci) packages="$build $demo $test $clang $suite $ci" ;;
 emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
 processors) packages="$build $demo $test $processors" ;;
-packagings) packages="$build $packagings" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|deb|static|test|clang|suite|ci|emulated|processors|packagings|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|deb|static|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
 	exit 2
 	;;
 esac
