@@ -37,7 +37,7 @@ emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
 booted="$deb lintian
-ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw ansible-core python3-apt"
+ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw"
 kernel='linux-image-cloud-amd64 kmod udev'
 
 case ${1:-} in
