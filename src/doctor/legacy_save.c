@@ -75,13 +75,12 @@ static bool is_of_new(const char *states)
 	return strstr(states, "NEW") != NULL;
 }
 
-static void take_match(struct reading *r, const char *name, char **at)
+/* False: a match that is not known here. */
+static bool take_known(struct reading *r, const char *name, char **at)
 {
 	struct legacy_rule *rule = &r->rule;
 
-	if (r->inverted)
-		rule->narrow = true;
-	else if (strcmp(name, "-p") == 0)
+	if (strcmp(name, "-p") == 0)
 		rule->ports.protocol = protocol_of(argument(at));
 	else if (strcmp(name, "--dport") == 0 || strcmp(name, "--dports") == 0)
 		r->list = argument(at);
@@ -90,7 +89,14 @@ static void take_match(struct reading *r, const char *name, char **at)
 	else if (strcmp(name, "--ctstate") == 0 || strcmp(name, "--state") == 0)
 		rule->narrow = !is_of_new(argument(at)) || rule->narrow;
 	else
-		rule->narrow = true;
+		return false;
+	return true;
+}
+
+static void take_match(struct reading *r, const char *name, char **at)
+{
+	if (r->inverted || !take_known(r, name, at))
+		r->rule.narrow = true;
 	r->inverted = false;
 }
 
