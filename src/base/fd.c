@@ -47,12 +47,16 @@ bool fd_folder_is_fresh(int folder)
 
 void fd_folder_keep_fresh(int folder)
 {
+#ifdef STATX_BTIME
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct statx st;
 
 	if (statx(folder, "", AT_EMPTY_PATH, STATX_BTIME, &st) != 0 ||
 	    (st.stx_mask & STATX_BTIME) == 0)
 		return;
-	times[1] = (struct timespec){st.stx_btime.tv_sec, st.stx_btime.tv_nsec};
+	times[1] = (struct timespec){st.stx_btime.tv_sec, (long)st.stx_btime.tv_nsec};
 	(void)futimens(folder, times);
+#else
+	(void)folder;
+#endif
 }

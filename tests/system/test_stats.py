@@ -179,7 +179,10 @@ class StatsTest(StatsWorldTest):
         self.serve()
         for i in range(100):
             self.deliver(self.refused()["stale"])
-        self.assert_counts("stale", 100)
+        # For one or the other there may be no time.
+        judged = lambda: self.stats()["stale"] + self.stats()["busy"]
+        self.assertTrue(eventually(lambda: judged() == 100), f"{judged()}, not 100")
+        self.assertGreater(self.stats()["stale"], 50)
         self.assertGreater(self.stats()["log-lines-left-out"], 0)
 
     def test_what_the_daemon_did_not_read_in_time(self):
