@@ -142,7 +142,7 @@ def all_unit_tests(build, count):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for line in (Path(build) / "meson-logs/testlog.json").read_text().splitlines():
         result = json.loads(line)
-        count_unit_test(result["name"], STATUS.get(result["result"], 1),
+        count_unit_test(result["name"].rpartition(" / ")[2], STATUS.get(result["result"], 1),
                         result.get("stdout", "") + result.get("stderr", ""), count)
 
 
