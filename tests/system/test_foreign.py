@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from daemon import descendants, program
+from netns import eventually
 from tool import CONFIG, HOST, USAGE, ToolTest
 from world import WorldTest
 
@@ -100,7 +101,7 @@ class DaemonWordsTest(WorldTest):
         self.assert_opens()
         self.assertEqual(set(self.daemon.roles()), {"main", "doorman", "keeper", "desk"})
         # Beside the roles the writer of the audit log, and no other.
-        self.assertEqual(len(descendants(self.daemon.process.pid)), 4)
+        self.assertTrue(eventually(lambda: len(descendants(self.daemon.process.pid)) == 4))
         self.assertEqual(self.daemon.stop(), 0)
 
     def test_serve_reads_openmes_file(self):

@@ -127,7 +127,7 @@ static void nobody_forges_a_field(void **state)
 	static const char value[] = "a\nMESSAGE_ID=77f084fb1efc425bb4e1c7bba38542c5\nPRIORITY=0";
 	static const char head[] = "POSTERN_SAID\n";
 	const char *at;
-	uint64_t size = 0;
+	size_t size = 0;
 	ssize_t all;
 
 	(void)state;
