@@ -220,7 +220,7 @@ static void send_all(const struct options *o, struct packets *packets, struct wi
 		     i < WIRE_BATCH && (double)made < due && !(counted && made == o->recipe.count);
 		     i++, made++) {
 			packets_make(packets, wire_next(w), made);
-			wire_source(w, source, first, made % o->sources * o->stride);
+			wire_source(w, source, first, (unsigned long)made % o->sources * o->stride);
 			wire_add(w, packets_size(packets), source);
 		}
 		sent += wire_flush(w);
