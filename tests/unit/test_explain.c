@@ -13,6 +13,7 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/rtnetlink.h>
 
+#include "emulated.h"
 #include "explain/legacy.h"
 #include "explain/lookup.h"
 #include "explain/walk.h"
@@ -520,5 +521,6 @@ int main(void)
 	    TEST(a_jump_in_doubt_for_nothing_is_no_doubt), TEST(circles_and_crowds_end),
 	    TEST(legacy_tables_are_followed), TEST(legacy_tables_that_are_not_sound_do_no_harm)};
 
+	not_when_emulated("netlink of nf_tables");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
