@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "emulated.h"
 #include "intake/socket.h"
 
 static struct losses losses; /* of tests that do not look at them */
@@ -248,6 +249,8 @@ static void losses_are_counted_from_the_first_read_on(void **state)
 	struct record *records[SOCKET_BATCH];
 
 	(void)state;
+	if (is_emulated("order of bytes for the count of losses"))
+		skip();
 	for (size_t i = 0; i < SOCKET_BATCH; i++)
 		records[i] = &room[i];
 	for (size_t i = 0; i < sizeof tos / sizeof *tos; i++) {
