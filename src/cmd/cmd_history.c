@@ -21,7 +21,8 @@ static const struct option_syntax syntax = {.usage = "history [OPTION...] [CLIEN
     .help = "Shows who was let in, from where, to which ports and until when, who was refused and\n"
             "why, who was revoked and by whom, and what reloads have changed: what the daemon has\n"
             "written to its audit log, the newest last. The daemon need not run. CLIENT is a\n"
-            "client's or device's name.\n"
+            "client's or device's name. A knock of which nobody can tell whose it is, as one with\n"
+            "another key, stands there as a stranger's, by its address.\n"
             "\n"
             "      --since TIME      only from then on: 2026-12-31, 2026-12-31T23:59:59Z, today,\n"
             "                        yesterday, or how long ago: 12h, 30d, 2w\n"
@@ -33,7 +34,8 @@ static const struct option_syntax syntax = {.usage = "history [OPTION...] [CLIEN
             "\n"
             "Examples:\n"
             "  postern history --since yesterday --until today\n"
-            "  postern history alice --since 30d\n",
+            "  postern history alice --since 30d\n"
+            "  postern history --address 198.51.100.7\n",
     .operands = 1};
 
 /* A set of the log's files, read on to the next entry that is wanted. */

@@ -11,8 +11,8 @@
 #define TOLD_BURST 30
 #define TOLD_NS    (20 * NS_PER_SECOND)
 #define COUNTS_NS  (60 * NS_PER_SECOND)
-#define ROOM_BYTES (1 << 17) /* that may wait for the writer; the rest of its room is for others \
-	                      */
+/* That may wait for the writer; the rest of its room is for others. */
+#define ROOM_BYTES (1 << 17)
 
 void audit_open_strangers(struct audit_strangers *s)
 {
