@@ -42,17 +42,18 @@ static bool is_used_up(struct rate *r, int64_t now_ns)
 	return r->tokens == 0 && now_ns - r->last_ns < r->interval_ns;
 }
 
-static struct rate *rate_of_source(struct strangers *s, const struct addr *source)
+/* By verdict, so that junk with somebody's address hides nothing else that comes from there. */
+static struct rate *rate_of_source(struct strangers *s, const struct addr *source, enum verdict v)
 {
 	struct stranger_source *p;
 	uint64_t halves[2];
 
 	_Static_assert(sizeof halves == sizeof *source, "an address is two halves");
 	memcpy(halves, source, sizeof halves);
-	p = &s->sources[((halves[0] ^ halves[1]) * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+	p = &s->sources[((halves[0] ^ halves[1] ^ v) * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
 	/* Whoever shares a place with another takes it, and is told of again. */
-	if (p->rate.burst == 0 || !addr_equal(&p->source, source))
-		*p = (struct stranger_source){*source,
+	if (p->rate.burst == 0 || p->verdict != v || !addr_equal(&p->source, source))
+		*p = (struct stranger_source){*source, v,
 		    {.interval_ns = SOURCE_EACH_NS, .burst = SOURCE_BURST, .tokens = SOURCE_BURST}};
 	return &p->rate;
 }
@@ -60,14 +61,15 @@ static struct rate *rate_of_source(struct strangers *s, const struct addr *sourc
 /* By its source first, so that one sender does not use up what is for all. */
 static bool may_tell(struct strangers *s, enum verdict v, const struct addr *source, int64_t now_ns)
 {
-	const struct addr sender = addr_sender(source);
+	struct addr sender;
 	struct rate *own;
 
 	if (is_used_up(&s->rates[v], now_ns))
 		return false;
-	own = rate_of_source(s, &sender);
-	follow_clock(own, now_ns);
-	return rate_take(own, now_ns) && rate_take(&s->rates[v], now_ns);
+	sender = addr_sender(source);
+	own = rate_of_source(s, &sender, v);
+	return !is_used_up(own, now_ns) && rate_take(own, now_ns) &&
+	       rate_take(&s->rates[v], now_ns);
 }
 
 static int32_t seconds_ahead(const struct knock *k, int64_t now_ns)
@@ -89,23 +91,26 @@ static void tell(struct strangers *s, struct message_stranger *m)
 		s->left_out++;
 }
 
-void strangers_tell(struct strangers *s, enum verdict v, const struct knock *k, int64_t now_ns)
+static void tell_of(struct strangers *s, enum verdict v, const struct knock *k, int64_t now_ns)
 {
 	const struct record *r = &k->packet.record;
 	struct message_stranger m = {.verdict = (uint8_t)v,
 	    .protocol = r->protocol == RECORD_OPENSPA ? RECORD_OPENSPA : RECORD_OPENME,
 	    .source_port = r->source_port,
-	    .source = r->source};
+	    .source = r->source,
+	    .ahead_s = v == VERDICT_STALE ? seconds_ahead(k, now_ns) : 0};
 
+	tell(s, &m);
+}
+
+void strangers_tell(struct strangers *s, enum verdict v, const struct knock *k, int64_t now_ns)
+{
 	if (!stranger_is_told_of(v))
 		return;
-	if (!may_tell(s, v, &r->source, now_ns)) {
+	if (may_tell(s, v, &k->packet.record.source, now_ns))
+		tell_of(s, v, k, now_ns);
+	else
 		s->left_out++;
-		return;
-	}
-	if (v == VERDICT_STALE)
-		m.ahead_s = seconds_ahead(k, now_ns);
-	tell(s, &m);
 }
 
 void strangers_close(struct strangers *s)

@@ -26,6 +26,7 @@ bool stranger_is_told_of(enum verdict v);
 
 struct stranger_source {
 	struct addr source;
+	enum verdict verdict;
 	struct rate rate;
 };
 

@@ -123,6 +123,8 @@ static void one_sender_does_not_use_up_the_limit(void **state)
 	tell(VERDICT_BAD_SEAL, 2, NOW_NS);
 	assert_int_equal(heard(&m), 1);
 	assert_int_equal(m.left_out, 997);
+	tell(VERDICT_UNKNOWN_SIGNER, 1, NOW_NS); /* which junk does not hide */
+	assert_int_equal(heard(&m), 1);
 	tell(VERDICT_BAD_SEAL, 1, NOW_NS + 60 * NS_PER_SECOND);
 	assert_int_equal(heard(&m), 1);
 	assert_int_equal(m.left_out, 0);
