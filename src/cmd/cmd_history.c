@@ -53,6 +53,8 @@ struct history {
 	int64_t since_ns, until_ns;
 	const char *address; /* as addr_text writes it; NULL: all */
 	uint64_t shown, damaged;
+	uint64_t left_out; /* of strangers, before the next entry that is shown */
+	int64_t left_out_ns;
 	struct history_set sets[AUDIT_SETS];
 };
 
@@ -113,6 +115,37 @@ static enum audit_set find_next(const struct history *h)
 	return next;
 }
 
+/* A flood writes such a line each minute; people are shown one for all that follow each other. */
+static bool is_added_up(struct history *h, enum audit_set set, const struct audit_record *r)
+{
+	int64_t count = 0;
+
+	if (h->cli->json || set != AUDIT_SET_STRANGERS || strcmp(r->event, "left-out") != 0)
+		return false;
+	if (audit_record_number(r, "count", &count) && count > 0)
+		h->left_out += (uint64_t)count;
+	h->left_out_ns = r->time_ns;
+	return true;
+}
+
+static void show_left_out(struct history *h)
+{
+	if (h->left_out > 0)
+		history_print_left_out(h->left_out_ns, h->left_out);
+	h->left_out = 0;
+}
+
+static void show_record(struct history *h, const struct audit_record *r)
+{
+	struct history_entry entry = {r, &h->names};
+
+	show_left_out(h);
+	if (h->cli->json)
+		history_print_json(&entry);
+	else
+		history_print(&entry);
+}
+
 static void show_all(struct history *h)
 {
 	enum audit_set set;
@@ -120,16 +153,14 @@ static void show_all(struct history *h)
 	for (int i = 0; i < AUDIT_SETS; i++)
 		read_on(h, (enum audit_set)i);
 	while ((set = find_next(h)) != AUDIT_SETS) {
-		struct history_entry entry = {
-		    &h->sets[set].record, &h->names, set == AUDIT_SET_STRANGERS};
+		const struct audit_record *r = &h->sets[set].record;
 
-		if (h->cli->json)
-			history_print_json(&entry);
-		else
-			history_print(&entry);
+		if (!is_added_up(h, set, r))
+			show_record(h, r);
 		h->shown++;
 		read_on(h, set);
 	}
+	show_left_out(h);
 }
 
 /* Says what was in the way of reading. */

@@ -173,9 +173,7 @@ static void say_stop(struct history_entry *h, struct line *l)
 
 static void say_left_out(struct history_entry *h, struct line *l)
 {
-	add_field(h, l, "", "count",
-	    h->of_strangers ? " refusals of strangers, of which there were too many at once"
-	                    : " entries, of which there were too many at once");
+	add_field(h, l, "", "count", " entries, of which there were too many at once");
 }
 
 static const struct {
@@ -217,23 +215,40 @@ static void print_wrapped(const char *text)
 	puts(text);
 }
 
+static void print_head(int64_t time_ns, const char *word, enum cli_colour colour)
+{
+	char when[CLOCK_TEXT_BYTES];
+
+	printf("%s %s%-8.8s%s ", clock_text(time_ns, when), cli_colour(colour), word,
+	    cli_colour(CLI_PLAIN));
+}
+
 void history_print(struct history_entry *h)
 {
-	char when[CLOCK_TEXT_BYTES], what[WHAT_BYTES] = "", unknown[16];
+	char what[WHAT_BYTES] = "", unknown[16];
 	struct line l = {.text = what, .size = sizeof what};
 	size_t i = 0;
 
 	while (i < sizeof events / sizeof *events && strcmp(events[i].event, h->record->event) != 0)
 		i++;
-	printf("%s ", clock_text(h->record->time_ns, when));
 	if (i == sizeof events / sizeof *events) { /* of a later version */
-		printf("%-8.8s ", text_escaped(unknown, sizeof unknown, h->record->event));
+		print_head(h->record->time_ns,
+		    text_escaped(unknown, sizeof unknown, h->record->event), CLI_PLAIN);
 		add_client(h, &l);
 	} else {
-		printf("%s%-8s%s ", cli_colour(events[i].colour), events[i].word,
-		    cli_colour(CLI_PLAIN));
+		print_head(h->record->time_ns, events[i].word, events[i].colour);
 		events[i].say(h, &l);
 	}
+	print_wrapped(what);
+}
+
+void history_print_left_out(int64_t time_ns, uint64_t count)
+{
+	char what[WHAT_BYTES];
+
+	snprintf(what, sizeof what,
+	    "%" PRIu64 " refusals of strangers, of which there were too many at once", count);
+	print_head(time_ns, "left out", CLI_YELLOW);
 	print_wrapped(what);
 }
 

@@ -144,8 +144,15 @@ class HistoryTest(WorldTest):
             self.path(name).write_text("".join(
                 line % (f"{year}-01-01T00:00:00Z", "refusal" if name == "audit.log" else "stranger")
                 for year in years))
-        self.assertEqual([entry["time"][:4] for entry in self.history("--address", "192.0.2.9")],
-                         ["2020", "2021", "2022", "2023", "2024"])
+        with open(self.path("strangers.log"), "a") as file:  # the sum is shown
+            for day in (1, 2, 3):
+                file.write(f'{{"time":"2023-02-0{day}T00:00:00Z","event":"left-out","count":{day}}}\n')
+        address = ("--address", "192.0.2.9")
+        self.assertEqual([entry["time"][:4] for entry in self.history(*address)],
+                         ["2020", "2021", "2022", "2023", "2023", "2023", "2023", "2024"])
+        times = re.findall(r"(?m)^\d\S+ left out +6 |^\d{4}", self.run_history(*address).stdout.decode())
+        self.assertEqual(times, ["2020", "2021", "2022", "2023",
+                                 "2023-02-03T00:00:00Z left out 6 ", "2024"])
 
     def test_strangers_are_limited(self):
         """What they fill has bounds of its own, and costs nothing else a line."""
