@@ -7,25 +7,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/audit_line.h"
 #include "base/fd.h"
 
-#define NAME_BYTES 32
+static const struct {
+	const char *name;
+	unsigned int count;
+} sets[AUDIT_SETS] = {
+    [AUDIT_SET_LOG] = {AUDIT_FILE_NAME, AUDIT_FILE_COUNT},
+    [AUDIT_SET_STRANGERS] = {AUDIT_STRANGERS_NAME, AUDIT_STRANGERS_COUNT},
+};
 
-static const char *name_of(char name[static NAME_BYTES], unsigned int age)
+unsigned int audit_file_count(enum audit_set set)
+{
+	return sets[set].count;
+}
+
+const char *audit_file_name(
+    char name[static AUDIT_NAME_BYTES], enum audit_set set, unsigned int age)
 {
 	if (age == 0)
-		snprintf(name, NAME_BYTES, "%s", AUDIT_FILE_NAME);
+		snprintf(name, AUDIT_NAME_BYTES, "%s", sets[set].name);
 	else
-		snprintf(name, NAME_BYTES, "%s.%u", AUDIT_FILE_NAME, age);
+		snprintf(name, AUDIT_NAME_BYTES, "%s.%u", sets[set].name, age);
 	return name;
 }
 
-/* --- Written */
-
-struct audit_file audit_file_of(int folder, uint64_t most)
+struct audit_file audit_file_of(int folder, enum audit_set set, uint64_t most)
 {
-	return (struct audit_file){.folder = folder, .fd = -1, .most = most};
+	return (struct audit_file){.folder = folder, .set = set, .fd = -1, .most = most};
 }
 
 void audit_file_close(struct audit_file *f)
@@ -42,11 +51,11 @@ static bool is_ours(const struct stat *st)
 
 static bool open_file(struct audit_file *f)
 {
-	char name[NAME_BYTES];
+	char name[AUDIT_NAME_BYTES];
 	struct stat st;
 	int error;
 
-	f->fd = openat(f->folder, name_of(name, 0),
+	f->fd = openat(f->folder, audit_file_name(name, f->set, 0),
 	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (f->fd >= 0 && fstat(f->fd, &st) == 0 && is_ours(&st)) {
 		f->size = (uint64_t)st.st_size;
@@ -103,10 +112,11 @@ static bool open_at_line(struct audit_file *f)
  * is lost. */
 static bool step_back(struct audit_file *f)
 {
-	char from[NAME_BYTES], to[NAME_BYTES];
+	char from[AUDIT_NAME_BYTES], to[AUDIT_NAME_BYTES];
 
-	for (unsigned int age = AUDIT_FILE_COUNT - 1; age > 0; age--)
-		if (renameat(f->folder, name_of(from, age - 1), f->folder, name_of(to, age)) != 0 &&
+	for (unsigned int age = audit_file_count(f->set) - 1; age > 0; age--)
+		if (renameat(f->folder, audit_file_name(from, f->set, age - 1), f->folder,
+		        audit_file_name(to, f->set, age)) != 0 &&
 		    errno != ENOENT)
 			return false;
 	audit_file_close(f);
@@ -132,108 +142,4 @@ bool audit_file_append(struct audit_file *f, const char *line, size_t size)
 	if (f->size > 0 && f->size + size > f->most && !(step_back(f) && open_file(f)))
 		return false;
 	return f->fd >= 0 && write_whole(f, line, size);
-}
-
-/* --- Read */
-
-struct lines {
-	char text[AUDIT_LINE_BYTES];
-	size_t used;
-	bool too_long; /* the rest of it is skipped */
-};
-
-/* Without its newline. */
-static bool end_line(struct lines *l, struct audit_reading *r,
-    bool (*line)(void *context, const char *text, size_t size), void *context)
-{
-	bool goes_on = true;
-
-	r->lines++;
-	if (l->too_long)
-		r->damaged++;
-	else
-		goes_on = line(context, l->text, l->used);
-	l->used = 0;
-	l->too_long = false;
-	return goes_on;
-}
-
-static bool take_bytes(struct lines *l, struct audit_reading *r, const char *bytes, size_t size,
-    bool (*line)(void *context, const char *text, size_t size), void *context)
-{
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i] == '\n') {
-			if (!end_line(l, r, line, context))
-				return false;
-		} else if (l->used == sizeof l->text) {
-			l->too_long = true;
-		} else {
-			l->text[l->used++] = bytes[i];
-		}
-	}
-	return true;
-}
-
-static bool read_file(int fd, struct audit_reading *r,
-    bool (*line)(void *context, const char *text, size_t size), void *context)
-{
-	struct lines l = {.used = 0};
-	char bytes[16384];
-	ssize_t size = 0;
-
-	while ((size = fd_read(fd, bytes, sizeof bytes)) > 0)
-		if (!take_bytes(&l, r, bytes, (size_t)size, line, context))
-			return false;
-	if (size < 0)
-		r->error = errno;
-	r->damaged += l.used > 0; /* a line that is being written, or never was to its end */
-	return size == 0;
-}
-
-/* -1 where there is none. */
-static int open_one(int folder, unsigned int age, struct audit_reading *r)
-{
-	char name[NAME_BYTES];
-	int fd = openat(folder, name_of(name, age), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		fd_close(fd);
-		fd = -1;
-		errno = EINVAL;
-	}
-	if (fd < 0 && errno != ENOENT && r->error == 0) {
-		r->error = errno;
-		snprintf(r->file, sizeof r->file, "%s", name);
-	}
-	return fd;
-}
-
-static bool is_same(int a, int b)
-{
-	struct stat one, other;
-
-	return a >= 0 && b >= 0 && fstat(a, &one) == 0 && fstat(b, &other) == 0 &&
-	       one.st_ino == other.st_ino && one.st_dev == other.st_dev;
-}
-
-void audit_files_read(int folder, struct audit_reading *r,
-    bool (*line)(void *context, const char *text, size_t size), void *context)
-{
-	int fds[AUDIT_FILE_COUNT];
-	bool goes_on = true;
-
-	*r = (struct audit_reading){0};
-	/* The newest first: one that steps back meanwhile is seen twice, and not missed. */
-	for (unsigned int age = 0; age < AUDIT_FILE_COUNT; age++) {
-		fds[age] = open_one(folder, age, r);
-		if (age > 0 && is_same(fds[age], fds[age - 1]))
-			fds[age] = fd_close(fds[age]);
-		r->files += fds[age] >= 0;
-	}
-	for (unsigned int age = AUDIT_FILE_COUNT; age-- > 0;) {
-		if (goes_on && fds[age] >= 0)
-			goes_on = read_file(fds[age], r, line, context);
-		fd_close(fds[age]);
-	}
 }

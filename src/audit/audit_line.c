@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 
-#define REST 4 /* the brace, the newline and a zero */
+#define REST       4                            /* the brace, the newline and a zero */
+#define COUNT_MOST UINT64_C(999999999999999999) /* more digits are not read again */
 
 static void add_text(struct audit_line *l, const char *text)
 {
@@ -45,6 +46,12 @@ void audit_line_time(struct audit_line *l, const char *key, int64_t real_ns)
 
 	if (real_ns != 0)
 		audit_line_text(l, key, clock_text(real_ns, when));
+}
+
+void audit_line_left_out(struct audit_line *l, uint64_t count)
+{
+	audit_line_begin(l, "left-out", clock_real_ns());
+	audit_line_number(l, "count", (int64_t)(count > COUNT_MOST ? COUNT_MOST : count));
 }
 
 size_t audit_line_end(struct audit_line *l)

@@ -28,6 +28,8 @@ void audit_line_text(struct audit_line *l, const char *key, const char *value);
 void audit_line_number(struct audit_line *l, const char *key, int64_t value);
 /* A time as RFC 3339, UTC; 0 leaves the field out. */
 void audit_line_time(struct audit_line *l, const char *key, int64_t real_ns);
+/* A whole line but for its end: so many entries are not there. */
+void audit_line_left_out(struct audit_line *l, uint64_t count);
 /* Closes it with a newline; its size, or 0 when not all of it has found room. */
 size_t audit_line_end(struct audit_line *l);
 

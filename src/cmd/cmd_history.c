@@ -2,33 +2,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "audit/audit_file.h"
-#include "audit/audit_line.h"
+#include "audit/audit_reader.h"
 #include "base/clock.h"
 #include "cmd/cmd.h"
-#include "cmd/json.h"
-#include "cmd/names.h"
+#include "cmd/history_print.h"
 #include "cmd/option.h"
-#include "cmd/text.h"
 #include "conf/client_index.h"
 #include "conf/values.h"
 
-#define COLUMNS     80
-#define WHAT_COLUMN 30 /* where the sentence begins, behind time and event */
-#define WHAT_BYTES  1200
-#define DAY_NS      (86400 * NS_PER_SECOND)
+#define DAY_NS (86400 * NS_PER_SECOND)
 
 static const struct option_syntax syntax = {.usage = "history [OPTION...] [CLIENT]",
     .help = "Shows who was let in, from where, to which ports and until when, who was refused and\n"
             "why, who was revoked and by whom, and what reloads have changed: what the daemon has\n"
             "written to its audit log, the newest last. The daemon need not run. CLIENT is a\n"
-            "client's or device's name.\n"
+            "client's or device's name. A knock of which nobody can tell whose it is, as one with\n"
+            "another key, stands there as a stranger's, by its address.\n"
             "\n"
             "      --since TIME      only from then on: 2026-12-31, 2026-12-31T23:59:59Z, today,\n"
             "                        yesterday, or how long ago: 12h, 30d, 2w\n"
@@ -40,8 +34,16 @@ static const struct option_syntax syntax = {.usage = "history [OPTION...] [CLIEN
             "\n"
             "Examples:\n"
             "  postern history --since yesterday --until today\n"
-            "  postern history alice --since 30d\n",
+            "  postern history alice --since 30d\n"
+            "  postern history --address 198.51.100.7\n",
     .operands = 1};
+
+/* A set of the log's files, read on to the next entry that is wanted. */
+struct history_set {
+	struct audit_reader reader;
+	struct audit_record record;
+	bool has_record;
+};
 
 struct history {
 	const struct cli *cli;
@@ -51,265 +53,159 @@ struct history {
 	int64_t since_ns, until_ns;
 	const char *address; /* as addr_text writes it; NULL: all */
 	uint64_t shown, damaged;
-	struct audit_record record;
+	uint64_t left_out; /* of strangers, before the next entry that is shown */
+	int64_t left_out_ns;
+	struct history_set sets[AUDIT_SETS];
 };
 
 /* --- What is wanted */
 
-static bool is_of_client(const struct history *h)
+static bool is_of_client(const struct history *h, const struct audit_record *r)
 {
-	const char *client = audit_record_get(&h->record, "client");
+	const char *client = audit_record_get(r, "client");
 
 	return h->client == NULL || (client != NULL && (strcmp(client, h->label) == 0 ||
 	                                                   strcmp(client, h->client) == 0));
 }
 
-static bool is_of_address(const struct history *h)
+static bool is_of_address(const struct history *h, const struct audit_record *r)
 {
-	const char *address = audit_record_get(&h->record, "address");
-	const char *source = audit_record_get(&h->record, "source");
+	const char *address = audit_record_get(r, "address");
+	const char *source = audit_record_get(r, "source");
 
 	return h->address == NULL || (address != NULL && strcmp(address, h->address) == 0) ||
 	       (source != NULL && strcmp(source, h->address) == 0);
 }
 
-/* What was left out may have been anybody's. */
-static bool is_wanted(const struct history *h)
+/* What was left out may have been anybody's; among strangers, no client's that is known. */
+static bool is_wanted(const struct history *h, enum audit_set set, const struct audit_record *r)
 {
-	return h->record.time_ns >= h->since_ns && h->record.time_ns <= h->until_ns &&
-	       (strcmp(h->record.event, "left-out") == 0 || (is_of_client(h) && is_of_address(h)));
-}
-
-/* --- For people */
-
-/* Escaped. */
-static void add(struct line *l, const char *before, const char *value, const char *after)
-{
-	char text[WHAT_BYTES];
-
-	if (value != NULL)
-		line_add(l, "%s%s%s", before, text_escaped(text, sizeof text, value), after);
-}
-
-static void add_field(
-    struct history *h, struct line *l, const char *before, const char *key, const char *after)
-{
-	add(l, before, audit_record_get(&h->record, key), after);
-}
-
-static void add_client(struct history *h, struct line *l)
-{
-	const char *label = audit_record_get(&h->record, "client");
-
-	if (label != NULL)
-		line_add(l, "%s", names_of(&h->names, label));
-}
-
-static void add_asker(struct history *h, struct line *l)
-{
-	const char *by = audit_record_get(&h->record, "by");
-	const struct passwd *user = NULL;
-	int64_t uid = -1;
-
-	if (audit_record_number(&h->record, "uid", &uid) && uid >= 0 && uid <= UINT32_MAX)
-		user = getpwuid((uid_t)uid);
-	if (user != NULL)
-		add(l, " by ", user->pw_name, "");
-	else
-		line_add(l, " by uid %" PRId64, uid);
-	if (by != NULL)
-		line_add(l, " (%s)", strcmp(by, "control") == 0 ? "control socket" : "signal");
-}
-
-static void add_ports(struct history *h, struct line *l)
-{
-	const char *ports = audit_record_get(&h->record, "ports");
-	char spaced[WHAT_BYTES];
-	struct line to = {.text = spaced, .size = sizeof spaced};
-
-	if (ports == NULL)
-		return;
-	for (; *ports != '\0'; ports++)
-		line_add(&to, *ports == ',' ? ", " : "%c", *ports);
-	add(l, ": ", spaced, "");
-}
-
-static void say_grant(struct history *h, struct line *l)
-{
-	const char *address = audit_record_get(&h->record, "address");
-	const char *source = audit_record_get(&h->record, "source");
-
-	add_client(h, l);
-	add_field(h, l, " at ", "address", "");
-	add_ports(h, l);
-	add_field(h, l, "; until ", "until", "");
-	add_field(h, l, "; since ", "since", "");
-	add_field(h, l, ", renewals: ", "renewals", "");
-	add_field(h, l, "; by ", "rule", "");
-	if (address != NULL && source != NULL && strcmp(address, source) != 0)
-		add(l, ", knocked from ", source, "");
-}
-
-static void say_end(struct history *h, struct line *l)
-{
-	add_client(h, l);
-	add_field(h, l, " at ", "address", "");
-	add_ports(h, l);
-	add_field(h, l, "; ", "why", "");
-	add_field(h, l, ", since ", "since", "");
-	add_field(h, l, ", renewals: ", "renewals", "");
-}
-
-static void say_refusal(struct history *h, struct line *l)
-{
-	add_client(h, l);
-	add_field(h, l, " from ", "source", "");
-	add_field(h, l, ": ", "verdict", "");
-}
-
-static void say_client(struct history *h, struct line *l)
-{
-	add_client(h, l);
-	add_field(h, l, ": ", "what", "");
-	add_asker(h, l);
-}
-
-static void say_config(struct history *h, struct line *l)
-{
-	line_add(l, "the configuration,");
-	add_asker(h, l);
-	add_field(h, l, "; ", "added", " added");
-	add_field(h, l, "; ", "removed", " removed");
-	add_field(h, l, "; ", "revoked", " revoked");
-	add_field(h, l, "; ", "changed", " changed");
-	add_field(h, l, "; ", "settings", "");
-	add_field(h, l, "; refused: ", "why", "");
-}
-
-static void say_start(struct history *h, struct line *l)
-{
-	add_field(h, l, "posternd ", "version", "");
-	add_field(h, l, ", ", "clients", " clients");
-	add_field(h, l, ", ", "devices", " devices");
-}
-
-static void say_stop(struct history *h, struct line *l)
-{
-	line_add(l, "posternd, ");
-	add_field(h, l, "", "why", "");
-	if (audit_record_get(&h->record, "by") != NULL)
-		add_asker(h, l);
-	add_field(h, l, "; its rules were ", "rules", "");
-}
-
-static void say_left_out(struct history *h, struct line *l)
-{
-	add_field(h, l, "", "count", " entries, of which there were too many at once");
-}
-
-static const struct {
-	const char *event, *word;
-	void (*say)(struct history *h, struct line *l);
-	enum cli_colour colour;
-} events[] = {
-    {"grant", "let in", say_grant, CLI_GREEN},
-    {"renewal", "renewed", say_grant, CLI_GREEN},
-    {"grant-end", "ended", say_end, CLI_PLAIN},
-    {"refusal", "refused", say_refusal, CLI_RED},
-    {"add", "added", say_client, CLI_PLAIN},
-    {"remove", "removed", say_client, CLI_YELLOW},
-    {"revoke", "revoked", say_client, CLI_YELLOW},
-    {"change", "changed", say_client, CLI_PLAIN},
-    {"config", "reload", say_config, CLI_PLAIN},
-    {"config-refused", "reload", say_config, CLI_RED},
-    {"start", "started", say_start, CLI_BOLD},
-    {"stop", "stopped", say_stop, CLI_BOLD},
-    {"left-out", "left out", say_left_out, CLI_YELLOW},
-};
-
-/* In what is left of the columns, broken at blanks where it can be. */
-static void print_wrapped(const char *text)
-{
-	const size_t most = COLUMNS - WHAT_COLUMN;
-
-	while (strlen(text) > most) {
-		size_t cut = most;
-
-		while (cut > 0 && text[cut] != ' ')
-			cut--;
-		if (cut == 0)
-			cut = most;
-		printf("%.*s\n%*s", (int)cut, text, WHAT_COLUMN, "");
-		text += cut + strspn(text + cut, " ");
-	}
-	puts(text);
-}
-
-static void print_record(struct history *h)
-{
-	char when[CLOCK_TEXT_BYTES], what[WHAT_BYTES] = "", unknown[16];
-	struct line l = {.text = what, .size = sizeof what};
-	size_t i = 0;
-
-	while (i < sizeof events / sizeof *events && strcmp(events[i].event, h->record.event) != 0)
-		i++;
-	printf("%s ", clock_text(h->record.time_ns, when));
-	if (i == sizeof events / sizeof *events) { /* of a later version */
-		printf("%-8.8s ", text_escaped(unknown, sizeof unknown, h->record.event));
-		add_client(h, &l);
-	} else {
-		printf("%s%-8s%s ", cli_colour(events[i].colour), events[i].word,
-		    cli_colour(CLI_PLAIN));
-		events[i].say(h, &l);
-	}
-	print_wrapped(what);
-}
-
-/* --- For programs */
-
-static void print_json(struct history *h)
-{
-	const struct audit_record *r = &h->record;
-	struct json j = {.to = stdout};
-
-	json_open(&j, NULL, '{');
-	for (size_t i = 0; i < r->count; i++) {
-		const struct audit_field *f = &r->fields[i];
-		int64_t number = 0;
-
-		if (audit_record_number(r, f->key, &number))
-			json_number(&j, f->key, number);
-		else
-			json_string(&j, f->key,
-			    strcmp(f->key, "client") == 0 ? names_of(&h->names, f->value)
-			                                  : f->value);
-	}
-	json_close(&j, '}');
+	if (r->time_ns < h->since_ns || r->time_ns > h->until_ns)
+		return false;
+	if (strcmp(r->event, "left-out") == 0)
+		return h->client == NULL || set != AUDIT_SET_STRANGERS;
+	return is_of_client(h, r) && is_of_address(h, r);
 }
 
 /* --- */
 
-static bool take_line(void *context, const char *text, size_t size)
+static void read_on(struct history *h, enum audit_set set)
 {
-	struct history *h = context;
+	struct history_set *s = &h->sets[set];
 
-	if (!audit_line_read(&h->record, text, size)) {
-		h->damaged += size > 0;
-		return true;
+	s->has_record = false;
+	while (!s->has_record && audit_reader_next(&s->reader)) {
+		if (!audit_line_read(&s->record, s->reader.line, s->reader.used))
+			h->damaged += s->reader.used > 0;
+		else
+			s->has_record = is_wanted(h, set, &s->record);
 	}
-	if (!is_wanted(h))
-		return true;
-	h->shown++;
-	if (h->cli->json)
-		print_json(h);
-	else
-		print_record(h);
+}
+
+/* Of which the oldest entry that has not been shown is; AUDIT_SETS at the end. */
+static enum audit_set find_next(const struct history *h)
+{
+	enum audit_set next = AUDIT_SETS;
+
+	for (int set = 0; set < AUDIT_SETS; set++)
+		if (h->sets[set].has_record &&
+		    (next == AUDIT_SETS ||
+		        h->sets[set].record.time_ns < h->sets[next].record.time_ns))
+			next = (enum audit_set)set;
+	return next;
+}
+
+/* A flood writes such a line each minute; people are shown one for all that follow each other. */
+static bool is_added_up(struct history *h, enum audit_set set, const struct audit_record *r)
+{
+	int64_t count = 0;
+
+	if (h->cli->json || set != AUDIT_SET_STRANGERS || strcmp(r->event, "left-out") != 0)
+		return false;
+	if (audit_record_number(r, "count", &count) && count > 0)
+		h->left_out += (uint64_t)count;
+	h->left_out_ns = r->time_ns;
 	return true;
+}
+
+static void show_left_out(struct history *h)
+{
+	if (h->left_out > 0)
+		history_print_left_out(h->left_out_ns, h->left_out);
+	h->left_out = 0;
+}
+
+static void show_record(struct history *h, const struct audit_record *r)
+{
+	struct history_entry entry = {r, &h->names};
+
+	show_left_out(h);
+	if (h->cli->json)
+		history_print_json(&entry);
+	else
+		history_print(&entry);
+}
+
+static void show_all(struct history *h)
+{
+	enum audit_set set;
+
+	for (int i = 0; i < AUDIT_SETS; i++)
+		read_on(h, (enum audit_set)i);
+	while ((set = find_next(h)) != AUDIT_SETS) {
+		const struct audit_record *r = &h->sets[set].record;
+
+		if (!is_added_up(h, set, r))
+			show_record(h, r);
+		h->shown++;
+		read_on(h, set);
+	}
+	show_left_out(h);
+}
+
+/* Says what was in the way of reading. */
+static enum cli_exit check_set(
+    const struct history *h, const char *folder, const struct audit_reader *r)
+{
+	if (r->error == EACCES || r->error == EPERM)
+		return cli_fail(h->cli, CLI_PERMISSION,
+		    "%s/%s: only root may read the history; try it with sudo", folder, r->file);
+	if (r->error != 0)
+		return cli_fail(
+		    h->cli, CLI_FAILED, "%s/%s: %s", folder, r->file, strerror(r->error));
+	if (r->files == 0 && r->set == AUDIT_SET_LOG)
+		return cli_fail(h->cli, CLI_FAILED,
+		    "%s: there is no " AUDIT_FILE_NAME
+		    "; posternd writes it when it is ready (another --state-dir?)",
+		    folder);
+	return CLI_DONE;
+}
+
+static enum cli_exit conclude(struct history *h, const char *folder)
+{
+	for (int set = 0; set < AUDIT_SETS; set++) {
+		const struct audit_reader *r = &h->sets[set].reader;
+		enum cli_exit status = check_set(h, folder, r);
+
+		if (status != CLI_DONE)
+			return status;
+		h->damaged += r->damaged;
+	}
+	if (h->damaged > 0)
+		cli_warn(h->cli, "%" PRIu64 " lines of it are damaged and left out", h->damaged);
+	if (h->shown == 0 && h->client != NULL)
+		cli_say(h->cli,
+		    "nothing of that was recorded; for knocks that nobody could tell to be of "
+		    "%s: postern history --address ADDRESS",
+		    h->client);
+	else if (h->shown == 0)
+		cli_say(h->cli, "nothing of that was recorded");
+	return cli_flush(h->cli, CLI_DONE);
 }
 
 static enum cli_exit show(struct history *h, const char *folder)
 {
-	struct audit_reading r;
+	enum cli_exit status;
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
@@ -317,24 +213,14 @@ static enum cli_exit show(struct history *h, const char *folder)
 		    "%s: only root may read the history; try it with sudo", folder);
 	if (fd < 0)
 		return cli_fail_errno(h->cli, "%s", folder);
-	audit_files_read(fd, &r, take_line, h);
+	for (int set = 0; set < AUDIT_SETS; set++)
+		audit_reader_open(&h->sets[set].reader, fd, (enum audit_set)set);
 	close(fd);
-	if (r.error == EACCES || r.error == EPERM)
-		return cli_fail(h->cli, CLI_PERMISSION,
-		    "%s/%s: only root may read the history; try it with sudo", folder, r.file);
-	if (r.error != 0)
-		return cli_fail(h->cli, CLI_FAILED, "%s/%s: %s", folder, r.file, strerror(r.error));
-	if (r.files == 0)
-		return cli_fail(h->cli, CLI_FAILED,
-		    "%s: there is no " AUDIT_FILE_NAME
-		    "; posternd writes it when it is ready (another --state-dir?)",
-		    folder);
-	if (h->damaged + r.damaged > 0)
-		cli_warn(h->cli, "%" PRIu64 " lines of it are damaged and left out",
-		    h->damaged + r.damaged);
-	if (h->shown == 0)
-		cli_say(h->cli, "nothing of that was recorded");
-	return cli_flush(h->cli, CLI_DONE);
+	show_all(h);
+	status = conclude(h, folder);
+	for (int set = 0; set < AUDIT_SETS; set++)
+		audit_reader_close(&h->sets[set].reader);
+	return status;
 }
 
 /* A day by name, a time, or how long ago; a boundary that is shared is in both. */

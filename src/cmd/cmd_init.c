@@ -7,6 +7,7 @@
 #include "cmd/host_port.h"
 #include "cmd/json.h"
 #include "cmd/option.h"
+#include "cmd/service.h"
 #include "conf/conf.h"
 #include "conf/values.h"
 #include "files/server_files.h"
@@ -78,14 +79,18 @@ static void print_text(const struct cli *cli, const struct conf *conf,
 	       "\n"
 	       "Next steps:\n"
 	       "  1. Register a client; what this prints goes to ~/.openme/config.yaml there:\n"
-	       "       postern%s%s add NAME\n"
-	       "  2. Start the daemon, in the foreground or as a service:\n"
-	       "       posternd%s%s\n",
+	       "       postern%s%s add NAME\n",
 	    cli->config, conf_server(conf)->host.text, (int)conf_server(conf)->udp_port,
-	    initial->firewall != NULL ? initial->firewall : "nft", public_key, flag, path,
-	    usual ? "" : " -c ", path);
-	if (usual)
-		puts("       systemctl enable --now posternd");
+	    initial->firewall != NULL ? initial->firewall : "nft", public_key, flag, path);
+	if (usual && service_is_installed())
+		puts(
+		    "  2. See what would be shut; then shut it on trial, until 'postern confirm':\n"
+		    "       postern activate --dry-run\n"
+		    "       postern activate");
+	else
+		printf("  2. Start the daemon, in the foreground:\n"
+		       "       posternd%s%s\n",
+		    usual ? "" : " -c ", path);
 }
 
 /* Read back what was written: what is shown is what the daemon will see. */

@@ -27,6 +27,21 @@ const char *service_find(void)
 	return access(SERVICE_SCRIPT, X_OK) == 0 ? SERVICE_SCRIPT : NULL;
 }
 
+bool service_is_installed(void)
+{
+	static const char *const units[] = {"/etc/systemd/system/" DAEMON,
+	    "/run/systemd/system/" DAEMON, "/usr/local/lib/systemd/system/" DAEMON,
+	    "/usr/lib/systemd/system/" DAEMON, "/lib/systemd/system/" DAEMON};
+	const char *service = service_find();
+
+	if (service == NULL || !by_systemd(service))
+		return service != NULL;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (access(units[i], F_OK) == 0)
+			return true;
+	return false;
+}
+
 static bool run(const struct cli *cli, const char *const argv[])
 {
 	int status = run_program(argv, NULL);

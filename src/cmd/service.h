@@ -13,6 +13,8 @@
 
 /* SERVICE_SYSTEMD, SERVICE_SCRIPT, or NULL where there is neither. */
 const char *service_find(void);
+/* Whether what service_find names knows the daemon: its unit, or the script, is here. */
+bool service_is_installed(void);
 /* Each is true when it went well, and has said why not. */
 bool service_start(const struct cli *cli, const char *service);
 /* With all rules taken away, which is tried more than once. */

@@ -34,7 +34,7 @@ static void refuse(struct doorman *d, const struct record *r, enum verdict v)
 
 	k->packet.record = *r;
 	k->verified = false;
-	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
+	doorman_tell_refusal(d, k, v);
 }
 
 static void refuse_for_want_of_room(struct doorman *d, const struct record *r)

@@ -178,6 +178,7 @@ bool doorman_begin(void *context, const struct message_begin *m, struct message_
 		return false;
 	d->handed_on = d->held->judged;
 	report_init(&d->report, counters);
+	strangers_init(&d->strangers, &d->process.main.channel, MESSAGE_DOORMAN_STRANGER);
 	trial_queue_init(&d->hands->lane);
 	d->known_budget = rate_of(KNOWN_RATE, KNOWN_BURST);
 	guess_limiter_init(&d->guess_limiter);

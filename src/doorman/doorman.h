@@ -15,6 +15,7 @@
 #include "intake/intake.h"
 #include "proc/process.h"
 #include "proc/report.h"
+#include "proc/stranger.h"
 #include "proto/shield.h"
 
 /* Knocks that go to the keeper together. It is empty whenever the loop waits. */
@@ -53,6 +54,7 @@ struct doorman {
 	struct loop_source kernel_keys_timer;
 	bool stopping; /* reads no more */
 	struct report report;
+	struct strangers strangers;
 
 	struct snapshot config;
 	struct directory *directory;
@@ -101,6 +103,8 @@ void doorman_take_in(struct doorman *d, struct knock *k);
  * waits here: then with what is handed on until that is not so any more, or the slice is over. */
 void doorman_hand_on(struct doorman *d, const struct knock *k, enum guess guess);
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v);
+/* The same for one that is in no slot. */
+void doorman_tell_refusal(struct doorman *d, const struct knock *k, enum verdict v);
 /* After each that was served, so that the keeper is not kept waiting. */
 void doorman_send_if_due(struct doorman *d);
 /* At the end of a slice. */
@@ -109,6 +113,6 @@ void doorman_send(struct doorman *d);
 bool doorman_has_waiting(const struct doorman *d);
 /* To be called when something that waited is through: when it was the last and the doorman is to
  * stop, main is told. */
-void doorman_rest(const struct doorman *d);
+void doorman_rest(struct doorman *d);
 
 #endif

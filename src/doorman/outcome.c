@@ -13,11 +13,19 @@ static bool is_held(const struct doorman *d, const struct record *r)
 	return held->size == r->size && memcmp(held->bytes, r->bytes, OPENME_PACKET_BYTES) == 0;
 }
 
+void doorman_tell_refusal(struct doorman *d, const struct knock *k, enum verdict v)
+{
+	int64_t now_ns = clock_real_ns();
+
+	report_verdict(&d->report, v, k, &d->config, now_ns);
+	strangers_tell(&d->strangers, v, k, now_ns);
+}
+
 void doorman_refuse(struct doorman *d, const struct knock *k, enum verdict v)
 {
 	if (is_held(d, &k->packet.record))
 		d->held->slots[k->packet.record.slot % HELD_SLOTS].record.size = 0;
-	report_verdict(&d->report, v, k, &d->config, clock_real_ns());
+	doorman_tell_refusal(d, k, v);
 }
 
 void doorman_send(struct doorman *d)
@@ -74,8 +82,10 @@ bool doorman_has_waiting(const struct doorman *d)
 	return waiting;
 }
 
-void doorman_rest(const struct doorman *d)
+void doorman_rest(struct doorman *d)
 {
-	if (d->stopping && d->hands->lane.waiting == 0 && !doorman_has_waiting(d))
-		process_report(&d->process, 0);
+	if (!d->stopping || d->hands->lane.waiting > 0 || doorman_has_waiting(d))
+		return;
+	strangers_close(&d->strangers);
+	process_report(&d->process, 0);
 }

@@ -21,10 +21,11 @@
 #define CLIENT_REFUSAL_NS (60 * NS_PER_SECOND)
 #define RENEWAL_TOLD_NS   (600 * NS_PER_SECOND)
 
-void keeper_audit_init(struct keeper_audit *a)
+void keeper_audit_init(struct keeper_audit *a, const struct channel *main)
 {
 	*a = (struct keeper_audit){.grants = rate_of(GRANTS_RATE, GRANTS_BURST),
 	    .refusals = rate_of(REFUSALS_RATE, REFUSALS_BURST)};
+	strangers_init(&a->strangers, main, MESSAGE_KEEPER_STRANGER);
 }
 
 /* Who shares a place with another loses it, and may be told of again. */
@@ -60,7 +61,10 @@ void keeper_audit_close(struct keeper *k)
 	const struct message_audit m = {.kind = AUDIT_LEFT_OUT, .left_out = k->audit.left_out};
 	char count[24];
 
-	if (k->audit.left_out == 0 || k->process.main.channel.fd < 0)
+	if (k->process.main.channel.fd < 0)
+		return;
+	strangers_close(&k->audit.strangers);
+	if (k->audit.left_out == 0)
 		return;
 	snprintf(count, sizeof count, "%" PRIu64, k->audit.no_room);
 	if (k->audit.no_room > 0)
@@ -169,8 +173,12 @@ void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *
 	int64_t now_ns = clock_boot_ns();
 	char uuid[UUID_TEXT_BYTES];
 
-	if (v == VERDICT_GRANTED || v == VERDICT_ASKED || !knock->verified)
+	if (v == VERDICT_GRANTED || v == VERDICT_ASKED)
 		return;
+	if (!knock->verified) {
+		strangers_tell(&k->audit.strangers, v, knock, clock_real_ns());
+		return;
+	}
 	if (!rate_take(&client_of(&k->audit, knock->holder)->refusals, now_ns) ||
 	    !rate_take(&k->audit.refusals, now_ns)) {
 		k->audit.left_out++;

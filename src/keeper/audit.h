@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/rate.h"
+#include "proc/stranger.h"
 
 #define AUDIT_CLIENTS 256
 
@@ -18,8 +19,10 @@ struct keeper_audit {
 	uint64_t left_out;            /* since the last one that was told */
 	uint64_t no_room;             /* of those: for want of room in the channel */
 	struct audit_client clients[AUDIT_CLIENTS];
+	struct strangers strangers;
 };
 
-void keeper_audit_init(struct keeper_audit *a);
+/* `main` is the channel to it, and has to live as long. */
+void keeper_audit_init(struct keeper_audit *a, const struct channel *main);
 
 #endif

@@ -368,7 +368,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	    fw_open(&k->fw, m->firewall, m->boot_id, message_fds_take(fds, FD_FIREWALL)) != 0)
 		return false;
 	report_init(&k->report, counters);
-	keeper_audit_init(&k->audit);
+	keeper_audit_init(&k->audit, &k->process.main.channel);
 	k->asleep_ns = clock_asleep_ns();
 	k->tick = (struct loop_source){timer_open(), tick, k};
 	k->repair_timer = (struct loop_source){timer_open(), repair, k};

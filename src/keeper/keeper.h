@@ -135,7 +135,7 @@ void keeper_audit_end(struct keeper *k, const struct grant *g, enum audit_end wh
 /* Why it ends with a new configuration: `o` is what keeper_state_inherit has made of it. */
 enum audit_end keeper_audit_why_lost(
     const struct keeper_state *next, const struct opening *o, int64_t now_real_ns);
-/* A knock of a client that is known was refused. */
+/* A knock was refused, of a client that is known or not. */
 void keeper_audit_refusal(struct keeper *k, enum verdict v, const struct knock *knock);
 /* When nothing more is told: how much was left out behind the last one. Waits for main, which
  * listens until the keeper has ended; the log says what has found no room. */

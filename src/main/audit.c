@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +58,7 @@ void audit_open(struct audit *a, const char *state_dir)
 	    .starts = {.interval_ns = START_NS, .burst = STARTS_BURST, .tokens = STARTS_BURST},
 	    .told = rate_of(TOLD_RATE, TOLD_BURST),
 	    .left_out = a->left_out};
+	audit_open_strangers(&a->strangers);
 }
 
 void audit_check(struct audit *a)
@@ -78,6 +80,7 @@ void audit_close(struct audit *a)
 	bool ended = a->writer == 0;
 	char count[24];
 
+	audit_close_strangers(a);
 	snprintf(count, sizeof count, "%" PRIu64, a->left_out);
 	if (a->left_out > 0)
 		log_event(LOG_LEVEL_WARN, "the last entries of the audit log have found no room",
@@ -100,28 +103,30 @@ void audit_close(struct audit *a)
 
 /* --- Lines */
 
-static bool give(struct audit *a, struct audit_line *l)
+bool audit_give(struct audit *a, enum audit_set set, struct audit_line *l)
 {
 	size_t size = audit_line_end(l);
+	uint8_t set_byte = (uint8_t)set;
+	struct iovec parts[] = {{&set_byte, 1}, {l->text, size}};
+	const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
 	return size > 0 && (a->fd >= 0 || (a->state_dir != NULL && start_writer(a))) &&
-	       send(a->fd, l->text, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+	       sendmsg(a->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size + 1;
 }
 
 static bool say_left_out(struct audit *a)
 {
 	struct audit_line l;
 
-	audit_line_begin(&l, "left-out", clock_real_ns());
-	audit_line_number(&l, "count", (int64_t)(a->left_out & INT32_MAX));
-	return give(a, &l);
+	audit_line_left_out(&l, a->left_out);
+	return audit_give(a, AUDIT_SET_LOG, &l);
 }
 
 void audit_write(struct audit *a, struct audit_line *l)
 {
 	if (a->left_out > 0 && say_left_out(a))
 		a->left_out = 0;
-	if (a->left_out > 0 || !give(a, l))
+	if (a->left_out > 0 || !audit_give(a, AUDIT_SET_LOG, l))
 		a->left_out++;
 }
 
@@ -192,7 +197,8 @@ bool audit_take(struct audit *a, const struct message_audit *m)
 			a->left_out = 0;
 		return true;
 	}
-	if (!rate_take(&a->told, clock_boot_ns())) {
+	/* Before the log is opened there are no limits yet, either. */
+	if (a->told.interval_ns == 0 || !rate_take(&a->told, clock_boot_ns())) {
 		a->left_out++;
 		return true;
 	}

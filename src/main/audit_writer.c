@@ -17,6 +17,7 @@
 #include "proc/child.h"
 #include "proc/sandbox.h"
 
+/* Of one set of files. */
 struct writer {
 	struct audit_file file;
 	uint64_t lost; /* lines, since the last one that was written */
@@ -45,17 +46,19 @@ static bool write_lost(struct writer *w)
 {
 	struct audit_line l;
 
-	audit_line_begin(&l, "left-out", clock_real_ns());
-	audit_line_number(&l, "count", (int64_t)(w->lost & INT32_MAX));
+	audit_line_left_out(&l, w->lost);
 	return audit_file_append(&w->file, l.text, audit_line_end(&l));
 }
 
 /* Says so once, until it works again. */
 static void lose(struct writer *w)
 {
+	char name[AUDIT_NAME_BYTES];
+
 	if (w->lost++ == 0)
 		log_event(LOG_LEVEL_WARN, "the audit log cannot be written; lines of it are lost",
-		    "file", AUDIT_FILE_NAME, "error", strerror(errno), "event", "audit-lost", NULL);
+		    "file", audit_file_name(name, w->file.set, 0), "error", strerror(errno),
+		    "event", "audit-lost", NULL);
 }
 
 static void take_line(struct writer *w, const char *line, size_t size)
@@ -75,8 +78,8 @@ static void take_line(struct writer *w, const char *line, size_t size)
 
 void audit_writer_run(const char *state_dir, int fd)
 {
-	struct writer w = {.lost = 0};
-	char line[AUDIT_LINE_BYTES];
+	struct writer writers[AUDIT_SETS] = {0};
+	char message[1 + AUDIT_LINE_BYTES];
 	ssize_t size;
 	int folder;
 
@@ -84,13 +87,17 @@ void audit_writer_run(const char *state_dir, int fd)
 		child_give_up("cannot write the audit log");
 	log_go_on("audit", log_get_settings());
 	folder = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	w.file = audit_file_of(folder, AUDIT_FILE_BYTES);
-	while ((size = recv(STDERR_FILENO + 1, line, sizeof line, 0)) != 0) {
-		if (size > 0)
-			take_line(&w, line, (size_t)size);
-		else if (errno != EINTR)
+	writers[AUDIT_SET_LOG].file = audit_file_of(folder, AUDIT_SET_LOG, AUDIT_FILE_BYTES);
+	writers[AUDIT_SET_STRANGERS].file =
+	    audit_file_of(folder, AUDIT_SET_STRANGERS, AUDIT_STRANGERS_BYTES);
+	while ((size = recv(STDERR_FILENO + 1, message, sizeof message, 0)) != 0) {
+		if (size > 1)
+			take_line(&writers[message[0] == AUDIT_SET_STRANGERS], message + 1,
+			    (size_t)size - 1);
+		else if (size > 0 || errno != EINTR)
 			break;
 	}
-	audit_file_close(&w.file);
+	for (int set = 0; set < AUDIT_SETS; set++)
+		audit_file_close(&writers[set].file);
 	_exit(0);
 }

@@ -80,6 +80,16 @@ bool main_take_audit(void *context, const struct message_audit *m, struct messag
 	return true;
 }
 
+bool main_take_stranger(void *context, const struct message_stranger *m, struct message_fds *fds)
+{
+	struct child *child = context;
+
+	(void)fds;
+	if (!audit_take_stranger(&child->main->audit, m))
+		out_of_turn(child);
+	return true;
+}
+
 MESSAGES_TO_MAIN(MESSAGE_TAKE)
 
 message_handler *const main_handlers[MESSAGE_COUNT] = {MESSAGES_TO_MAIN(MESSAGE_ENTRY)};

@@ -75,25 +75,27 @@ enum message_fd {
 #define MESSAGE_FDS_MOST   10 /* with one message */
 
 /*        message            from               to      phase  descriptors  body  taken by */
-#define MESSAGES_TO_MAIN(X)                                                               \
-	X(DOORMAN_READY, DOORMAN, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)    \
-	X(KEEPER_READY, KEEPER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)      \
-	X(DESK_READY, DESK, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)          \
-	X(RUNNER_READY, RUNNER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)      \
-	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_outcome, \
-	    main_take_ready)                                                              \
-	X(DOORMAN_ALIVE, DOORMAN, MAIN, RUN, NO_FDS, message_empty, main_take_alive)      \
-	X(KEEPER_ALIVE, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)        \
-	X(DESK_ALIVE, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_alive)            \
-	X(RUNNER_ALIVE, RUNNER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)        \
-	X(PRIVILEGED_RUNNER_ALIVE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_empty,   \
-	    main_take_alive)                                                              \
-	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)  \
-	X(SHIELD_ATTACHED, KEEPER, MAIN, RUN, NO_FDS, message_shield_attached,            \
-	    main_take_shield_attached)                                                    \
-	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_asker, main_take_reload_wanted) \
-	X(AUDIT, KEEPER, MAIN, RUN, NO_FDS, message_audit, main_take_audit)               \
-	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,    \
+#define MESSAGES_TO_MAIN(X)                                                                   \
+	X(DOORMAN_READY, DOORMAN, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)        \
+	X(KEEPER_READY, KEEPER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)          \
+	X(DESK_READY, DESK, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)              \
+	X(RUNNER_READY, RUNNER, MAIN, RUN, NO_FDS, message_outcome, main_take_ready)          \
+	X(PRIVILEGED_RUNNER_READY, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_outcome,     \
+	    main_take_ready)                                                                  \
+	X(DOORMAN_ALIVE, DOORMAN, MAIN, RUN, NO_FDS, message_empty, main_take_alive)          \
+	X(KEEPER_ALIVE, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)            \
+	X(DESK_ALIVE, DESK, MAIN, RUN, NO_FDS, message_empty, main_take_alive)                \
+	X(RUNNER_ALIVE, RUNNER, MAIN, RUN, NO_FDS, message_empty, main_take_alive)            \
+	X(PRIVILEGED_RUNNER_ALIVE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_empty,       \
+	    main_take_alive)                                                                  \
+	X(KEEPER_STOPPING, KEEPER, MAIN, RUN, NO_FDS, message_empty, main_take_stopping)      \
+	X(SHIELD_ATTACHED, KEEPER, MAIN, RUN, NO_FDS, message_shield_attached,                \
+	    main_take_shield_attached)                                                        \
+	X(RELOAD_WANTED, DESK, MAIN, RUN, NO_FDS, message_asker, main_take_reload_wanted)     \
+	X(AUDIT, KEEPER, MAIN, RUN, NO_FDS, message_audit, main_take_audit)                   \
+	X(DOORMAN_STRANGER, DOORMAN, MAIN, RUN, NO_FDS, message_stranger, main_take_stranger) \
+	X(KEEPER_STRANGER, KEEPER, MAIN, RUN, NO_FDS, message_stranger, main_take_stranger)   \
+	X(SERVER_TASK_DONE, PRIVILEGED_RUNNER, MAIN, RUN, NO_FDS, message_server_task,        \
 	    main_take_task_done)
 
 #define MESSAGES_TO_DOORMAN(X)                                                                  \
@@ -260,6 +262,18 @@ struct message_audit {
 	int64_t until_ns;  /* GRANT, RENEWAL */
 	uint32_t renewals; /* of that grant so far */
 	uint64_t left_out; /* such messages before this one, for limits or for want of room */
+};
+
+/* A refusal of somebody who is not known, for the audit log: no name and no text, for the doorman
+ * is believed in nothing. */
+struct message_stranger {
+	uint8_t
+	    verdict; /* enum verdict, one of STRANGER_VERDICTS; VERDICT_COUNT: `left_out` alone */
+	uint8_t protocol; /* enum record_protocol */
+	uint16_t source_port;
+	struct addr source;
+	int32_t ahead_s;   /* STALE: of what the packet states before the clock; others: 0 */
+	uint64_t left_out; /* such refusals before this one, for limits or for want of room */
 };
 
 struct message_stop {

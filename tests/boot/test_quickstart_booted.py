@@ -32,6 +32,7 @@ class QuickstartBootedTest(GuideTest):
     def test_quickstart(self):
         self.follow((
             ("apt install ./postern-server_*.deb ./postern-client_*.deb", self.installed),
+            ("postern init --server 192.0.2.1", self.advised),
             (f"scp root@{GATE}:laptop.yaml .", self.key_moves),
             ("postern activate --dry-run", self.nothing_changes),
             ("postern activate --confirm-within 10m", self.shut),
@@ -91,6 +92,11 @@ class QuickstartBootedTest(GuideTest):
         self.assertEqual([self.machine.state(unit) for unit in UNITS], ["inactive", "inactive"])
         self.assertEqual(self.enabled(), ["disabled", "disabled"])
         self.assert_all_open()
+
+    @contextlib.contextmanager
+    def advised(self):
+        yield
+        self.assertIn("\n       postern activate --dry-run\n", self.said)
 
     @contextlib.contextmanager
     def key_moves(self):

@@ -7,6 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 import hints
 import openme
 from daemon import program
@@ -78,7 +80,7 @@ class HistoryTest(WorldTest):
         packet = self.knock()
         self.told("grant", client="alice")
         self.knock(self.bob)
-        self.knock(openme.ClientKey())  # a stranger: the log tells of it, no more
+        self.knock(openme.ClientKey())  # a stranger, who has no name
         self.told("refusal", client="bob", verdict="expired", source=source)
 
         def replayed():  # the doorman drops a copy that comes within a second
@@ -100,6 +102,75 @@ class HistoryTest(WorldTest):
             message="ready for hints of 3 clients")))
         self.deliver(hints.hinted(self.bob, self.server_key.public, stamp=stale))
         self.told("refusal", client="bob", verdict="stale")
+
+    def refused_stranger(self, verdict, family, **fields):
+        """What is told of it, by its address alone, and in words."""
+        source = self.address(family, self.client)
+        entry = self.told("stranger", "--address", source, verdict=verdict, source=source, **fields)
+        self.assertGreater(entry["source_port"], 0)
+        words = " ".join(self.run_history("--address", source).stdout.decode().split())
+        self.assertIn(f"refused a stranger from {source} by openme: {verdict}, ", words)
+        return entry, words
+
+    def test_strangers(self):
+        """Whose key is not here, who knocks for another server, whose clock is off: by address."""
+        self.start()
+        self.knock(self.bob)  # the daemon is ready
+        self.told("grant", client="bob")
+        other_server = openme.public_bytes(X25519PrivateKey.generate())
+        for family in FAMILIES:
+            self.knock(openme.ClientKey(), family)
+            _, words = self.refused_stranger("unknown_signer", family, rule="openme")
+            self.assertIn("unknown_signer, nobody here has its key", words)
+            self.deliver(openme.knock(self.alice, other_server), family)
+            _, words = self.refused_stranger("bad_seal", family)
+            self.assertIn("bad_seal, not made for this server's key", words)
+        self.knock(timestamp=openme.now_ns() - 3600 * openme.SECOND, family=6)
+        entry, words = self.refused_stranger("stale", 6)
+        self.assertTrue(-3700 < entry["ahead"] <= -3600, entry)
+        self.assertRegex(words, r"stale, its clock is 36\d\d s behind")
+        self.assertEqual(self.history("alice"), [])  # nobody knows that it was her
+        self.assertIn(b"--address ADDRESS", self.run_history("alice").stderr)
+        self.assertNotIn("stranger", self.text())
+        self.assertEqual(self.path("strangers.log").stat().st_mode & 0o777, 0o600)
+
+    def test_strangers_and_others_stand_in_order(self):
+        self.start()
+        self.knock()
+        self.told("grant", client="alice")
+        self.daemon.stop()
+        line = '{"time":"%s","event":"%s","source":"192.0.2.9","verdict":"busy"}\n'
+        for name, years in (("audit.log", (2020, 2022, 2024)), ("strangers.log", (2021, 2023))):
+            self.path(name).write_text("".join(
+                line % (f"{year}-01-01T00:00:00Z", "refusal" if name == "audit.log" else "stranger")
+                for year in years))
+        with open(self.path("strangers.log"), "a") as file:  # the sum is shown
+            for day in (1, 2, 3):
+                file.write(f'{{"time":"2023-02-0{day}T00:00:00Z","event":"left-out","count":{day}}}\n')
+        address = ("--address", "192.0.2.9")
+        self.assertEqual([entry["time"][:4] for entry in self.history(*address)],
+                         ["2020", "2021", "2022", "2023", "2023", "2023", "2023", "2024"])
+        times = re.findall(r"(?m)^\d\S+ left out +6 |^\d{4}", self.run_history(*address).stdout.decode())
+        self.assertEqual(times, ["2020", "2021", "2022", "2023",
+                                 "2023-02-03T00:00:00Z left out 6 ", "2024"])
+
+    def test_strangers_are_limited(self):
+        """What they fill has bounds of its own, and costs nothing else a line."""
+        self.start()
+        self.told("start")
+        for family in FAMILIES:
+            for _ in range(30):
+                self.deliver(openme.knock(self.alice, openme.public_bytes(X25519PrivateKey.generate())),
+                             family)
+        self.settle()
+        self.assertTrue(eventually(lambda: self.counted("bad_seal") >= 50))
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertLessEqual(len(self.entries("stranger")), 2 * 3)
+        left_out = self.path("strangers.log").read_text().count('"event":"left-out"')
+        self.assertGreater(left_out, 0)
+        self.assertGreaterEqual(sum(e["count"] for e in self.entries("left-out")), 50 - 2 * 3)
+        self.assertNotIn("left-out", self.text())
+        self.assertIn("refusals of strangers", self.run_history().stdout.decode())
 
     def test_refusals_are_limited(self):
         self.start(self.configuration({"bob": {"expires": '"2020-01-01T00:00:00Z"'}}))

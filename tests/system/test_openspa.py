@@ -245,6 +245,17 @@ class OpenSpaTest(SpaWorldTest):
         self.assertFalse(self.reaches())
         self.granted_for(self.request())
         self.assertTrue(self.reaches())
+        # Of the first and the last the doorman tells, of the second the keeper.
+        self.assertTrue(eventually(lambda: self.strangers() == ["bad_seal"] + ["unknown_signer"] * 2),
+                        self.strangers())
+
+    def strangers(self):
+        """The verdicts that the history has of them."""
+        path = self.daemon.state / "strangers.log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        entries = [entry for entry in map(json.loads, lines) if entry["event"] == "stranger"]
+        self.assertLessEqual({entry["rule"] for entry in entries}, {"openspa"})
+        return sorted(entry["verdict"] for entry in entries)
 
     def test_stale_and_future(self):
         self.serve()

@@ -44,6 +44,24 @@ class ServerTest(ToolTest):
             self.assertIn(word, text)
         self.assertNotIn(written["private_key"], text)
 
+    def advice_of_init(self, mounts):
+        """What it says to do next where the file has its usual place, on a host made by `mounts`."""
+        done = subprocess.run(["unshare", "--mount", "sh", "-ec", "mount -t tmpfs none /etc; "
+                               f'mount -t tmpfs none /run; {mounts}; exec "$0" init --server {HOST}',
+                               program("postern")], text=True, stdout=subprocess.PIPE, check=True)
+        return done.stdout.partition("Next steps:")[2]
+
+    def test_init_advises_activation_where_a_service_is_installed(self):
+        unit = "mkdir -p /run/systemd/system; touch /run/systemd/system/posternd.service"
+        script = "mkdir /etc/init.d; touch /etc/init.d/posternd; chmod 755 /etc/init.d/posternd"
+        for mounts in (unit, script):
+            text = self.advice_of_init(mounts)
+            self.assertIn("\n       postern activate --dry-run\n       postern activate\n", text)
+            self.assertNotIn("systemctl", text)
+        text = self.advice_of_init("true")
+        self.assertIn("\n       posternd\n", text)
+        self.assertNotIn("activate", text)
+
     def test_init_as_json(self):
         told = json.loads(self.init("--port", "4433", "--json"))
         written = yaml.safe_load(self.config.read_text())["server"]

@@ -173,8 +173,10 @@ static enum channel_result hear_main(struct message *m)
 	enum channel_result result;
 
 	while ((result = channel_receive(&bench.main, m, PHASE_RUN)) == CHANNEL_MESSAGE &&
-	       m->type == MESSAGE_AUDIT)
-		if (bench.audit_count < BENCH_AUDIT_MOST)
+	       (m->type == MESSAGE_AUDIT || m->type == MESSAGE_KEEPER_STRANGER))
+		if (m->type == MESSAGE_KEEPER_STRANGER)
+			bench.stranger = m->body.KEEPER_STRANGER;
+		else if (bench.audit_count < BENCH_AUDIT_MOST)
 			bench.audit[bench.audit_count++] = m->body.AUDIT;
 	return result;
 }
@@ -187,6 +189,14 @@ const struct message_audit *bench_audit(size_t *count)
 	*count = bench.audit_count;
 	bench.audit_count = 0;
 	return bench.audit;
+}
+
+struct message_stranger bench_stranger(void)
+{
+	struct message_stranger last = bench.stranger;
+
+	bench.stranger = (struct message_stranger){.verdict = VERDICT_COUNT};
+	return last;
 }
 
 int bench_configure_short(size_t nth)
@@ -308,6 +318,7 @@ static struct message_fds all_but_begun(enum programs programs)
 	bench_fw_reset();
 	memset(&bench.counted, 0, sizeof bench.counted);
 	bench.audit_count = 0;
+	bench.stranger = (struct message_stranger){.verdict = VERDICT_COUNT};
 	bench.real_ns = BENCH_NOW_NS;
 	bench.boot_ns = BOOT_NOW_NS;
 	bench.generation = 0;

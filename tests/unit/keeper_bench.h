@@ -86,6 +86,8 @@ uint32_t bench_said_it_goes_on(void);
 #define BENCH_AUDIT_MOST 2000
 /* What main was told for the audit log since the last time. */
 const struct message_audit *bench_audit(size_t *count);
+/* And of strangers: the last one; VERDICT_COUNT: none. Valid after bench_audit. */
+struct message_stranger bench_stranger(void);
 
 /* --- time */
 void bench_pass_ms(int64_t ms);

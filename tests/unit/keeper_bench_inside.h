@@ -11,6 +11,7 @@ extern struct bench {
 	struct keeper keeper;
 	struct message_audit audit[BENCH_AUDIT_MOST];
 	size_t audit_count;
+	struct message_stranger stranger;
 	struct bench_config config;
 	struct bench_config in_force;
 	uint64_t generation;

@@ -15,8 +15,7 @@
 
 #include <cmocka.h>
 
-#include "audit/audit_file.h"
-#include "audit/audit_line.h"
+#include "audit/audit_reader.h"
 
 #define MOST 100
 
@@ -32,8 +31,8 @@ static int set_up(void **state)
 	return folder < 0;
 }
 
-static const char *const names[] = {
-    "audit.log", "audit.log.1", "audit.log.2", "audit.log.3", "audit.log.4"};
+static const char *const names[] = {"audit.log", "audit.log.1", "audit.log.2", "audit.log.3",
+    "audit.log.4", "strangers.log", "strangers.log.1", "strangers.log.2"};
 
 static int tear_down(void **state)
 {
@@ -66,9 +65,8 @@ struct seen {
 	char text[AUDIT_LINE_BYTES + 1]; /* of the last one */
 };
 
-static bool see(void *context, const char *text, size_t size)
+static void see(struct seen *s, const char *text, size_t size)
 {
-	struct seen *s = context;
 	unsigned int number = 0;
 
 	memcpy(s->text, text, size);
@@ -80,21 +78,28 @@ static bool see(void *context, const char *text, size_t size)
 			s->in_order = false;
 		s->last = number;
 	}
-	return true;
 }
 
-static struct audit_reading read_all(struct seen *s)
+static const struct audit_reader *read_set(struct seen *s, enum audit_set set)
 {
-	struct audit_reading r;
+	static struct audit_reader r;
 
 	*s = (struct seen){.in_order = true};
-	audit_files_read(folder, &r, see, s);
-	return r;
+	audit_reader_open(&r, folder, set);
+	while (audit_reader_next(&r))
+		see(s, r.line, r.used);
+	audit_reader_close(&r);
+	return &r;
+}
+
+static const struct audit_reader *read_all(struct seen *s)
+{
+	return read_set(s, AUDIT_SET_LOG);
 }
 
 static void files_are_bounded(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 	struct seen s;
 
 	(void)state;
@@ -107,7 +112,7 @@ static void files_are_bounded(void **state)
 	}
 	audit_file_close(&f);
 	assert_true(s.first > 1);
-	assert_int_equal(read_all(&s).files, AUDIT_FILE_COUNT);
+	assert_int_equal(read_all(&s)->files, AUDIT_FILE_COUNT);
 	for (size_t i = 0; i < AUDIT_FILE_COUNT; i++) {
 		struct stat st;
 
@@ -118,17 +123,36 @@ static void files_are_bounded(void **state)
 	assert_int_equal(faccessat(folder, names[AUDIT_FILE_COUNT], F_OK, 0), -1);
 }
 
+/* Whatever strangers fill costs the others no line, and has bounds of its own. */
+static void sets_do_not_touch_each_other(void **state)
+{
+	struct audit_file log = audit_file_of(folder, AUDIT_SET_LOG, MOST);
+	struct audit_file strangers = audit_file_of(folder, AUDIT_SET_STRANGERS, MOST);
+	struct seen s;
+
+	(void)state;
+	assert_true(append(&log, 1));
+	for (unsigned int i = 1; i <= 500; i++)
+		assert_true(append(&strangers, i));
+	assert_true(append(&log, 2));
+	audit_file_close(&log);
+	audit_file_close(&strangers);
+	assert_int_equal(read_all(&s)->files, 1);
+	assert_true(s.first == 1 && s.last == 2);
+	assert_int_equal(read_set(&s, AUDIT_SET_STRANGERS)->files, AUDIT_STRANGERS_COUNT);
+	assert_true(s.in_order && s.last == 500 && s.first > 1);
+	assert_int_equal(faccessat(folder, "strangers.log.2", F_OK, 0), -1);
+}
+
 static void a_half_line_is_closed(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
-	struct audit_reading r;
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 	struct seen s;
 
 	(void)state;
 	put("audit.log", "line 1\nlin", 10);
-	r = read_all(&s);
+	assert_int_equal(read_all(&s)->damaged, 1);
 	assert_int_equal(s.last, 1);
-	assert_int_equal(r.damaged, 1);
 	assert_true(append(&f, 2));
 	audit_file_close(&f);
 	read_all(&s);
@@ -139,7 +163,6 @@ static void a_half_line_is_closed(void **state)
 static void a_long_line_is_skipped(void **state)
 {
 	static char text[3 * AUDIT_LINE_BYTES];
-	struct audit_reading r;
 	struct seen s;
 
 	(void)state;
@@ -147,9 +170,8 @@ static void a_long_line_is_skipped(void **state)
 	put("audit.log", "line 1\n", 7);
 	put("audit.log", text, sizeof text);
 	put("audit.log", "\nline 2\n", 8);
-	r = read_all(&s);
+	assert_int_equal(read_all(&s)->damaged, 1);
 	assert_int_equal(s.count, 2);
-	assert_int_equal(r.damaged, 1);
 	put("audit.log", text, AUDIT_LINE_BYTES);
 	put("audit.log", "\n", 1);
 	read_all(&s);
@@ -158,7 +180,7 @@ static void a_long_line_is_skipped(void **state)
 
 static void others_files_are_not_written(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 
 	(void)state;
 	assert_int_equal(symlinkat("/dev/null", folder, "audit.log"), 0);
@@ -180,7 +202,7 @@ static void others_files_are_not_written(void **state)
 
 static void a_file_that_somebody_took_away(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 	struct seen s;
 
 	(void)state;
@@ -190,7 +212,7 @@ static void a_file_that_somebody_took_away(void **state)
 	assert_int_equal(ftruncate(f.fd, 0), 0);
 	assert_true(append(&f, 3));
 	audit_file_close(&f);
-	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(read_all(&s)->damaged, 0);
 	assert_int_equal(s.count, 1);
 	assert_int_equal(s.last, 3);
 }
@@ -198,7 +220,7 @@ static void a_file_that_somebody_took_away(void **state)
 /* A limit of the process's is what a full disk is: a write is cut short, or refused. */
 static void a_full_disk_leaves_no_half_line(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 	struct rlimit before, limit;
 	struct seen s;
 
@@ -211,17 +233,17 @@ static void a_full_disk_leaves_no_half_line(void **state)
 	assert_false(append(&f, 2));
 	assert_false(append(&f, 2));
 	setrlimit(RLIMIT_FSIZE, &before);
-	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(read_all(&s)->damaged, 0);
 	assert_true(append(&f, 2));
 	audit_file_close(&f);
-	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(read_all(&s)->damaged, 0);
 	assert_int_equal(s.count, 2);
 }
 
 /* The newline behind the half line is there, and is no part of what is taken back. */
 static void a_full_disk_behind_a_half_line(void **state)
 {
-	struct audit_file f = audit_file_of(folder, MOST);
+	struct audit_file f = audit_file_of(folder, AUDIT_SET_LOG, MOST);
 	struct rlimit before, limit;
 	struct seen s;
 
@@ -235,7 +257,7 @@ static void a_full_disk_behind_a_half_line(void **state)
 	setrlimit(RLIMIT_FSIZE, &before);
 	assert_true(append(&f, 2));
 	audit_file_close(&f);
-	assert_int_equal(read_all(&s).damaged, 0);
+	assert_int_equal(read_all(&s)->damaged, 0);
 	assert_int_equal(s.count, 2);
 	assert_int_equal(s.last, 2);
 }
@@ -245,19 +267,20 @@ static void a_missing_file_is_none(void **state)
 	struct seen s;
 
 	(void)state;
-	assert_int_equal(read_all(&s).files, 0);
+	assert_int_equal(read_all(&s)->files, 0);
 	put("audit.log.2", "line 1\n", 7);
 	put("audit.log", "line 2\n", 7);
-	assert_int_equal(read_all(&s).files, 2);
+	assert_int_equal(read_all(&s)->files, 2);
 	assert_true(s.in_order && s.last == 2);
 	assert_int_equal(mkfifoat(folder, "audit.log.1", 0600), 0);
-	assert_int_equal(read_all(&s).error, EINVAL); /* and nothing is waited for */
+	assert_int_equal(read_all(&s)->error, EINVAL); /* and nothing is waited for */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(files_are_bounded, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(sets_do_not_touch_each_other, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_half_line_is_closed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_long_line_is_skipped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(others_files_are_not_written, set_up, tear_down),

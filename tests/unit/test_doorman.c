@@ -45,6 +45,7 @@ static struct {
 	uint8_t key[OPENME_KEY_BYTES]; /* of the packet */
 	uint8_t plain[OPENME_NONCE_BYTES];
 	struct message_knock handed;
+	struct message_stranger stranger; /* that main was told of last */
 #ifdef HAVE_OPENSPA
 	const struct openspa_case *spa; /* the next configuration has it */
 	struct sockaddr_in6 gate;       /* where requests go */
@@ -182,6 +183,17 @@ static void send_config(void)
 	message_fds_close(&fds);
 }
 
+/* What main hears next but for strangers. */
+static enum channel_result hear_main(struct message *m)
+{
+	enum channel_result result;
+
+	while ((result = channel_receive(&world.main, m, PHASE_RUN)) == CHANNEL_MESSAGE &&
+	       m->type == MESSAGE_DOORMAN_STRANGER)
+		world.stranger = m->body.DOORMAN_STRANGER;
+	return result;
+}
+
 /* Before whatever else waits. */
 static void take_config(void)
 {
@@ -195,7 +207,7 @@ static void configure(void)
 	send_config();
 	take_config();
 	run();
-	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+	assert_int_equal(hear_main(&m), CHANNEL_MESSAGE);
 	assert_int_equal(m.body.DOORMAN_READY.error, 0);
 }
 
@@ -414,8 +426,8 @@ static bool says_ready(void)
 {
 	struct message m;
 
-	return channel_receive(&world.main, &m, PHASE_RUN) == CHANNEL_MESSAGE &&
-	       m.type == MESSAGE_DOORMAN_READY && m.body.DOORMAN_READY.error == 0;
+	return hear_main(&m) == CHANNEL_MESSAGE && m.type == MESSAGE_DOORMAN_READY &&
+	       m.body.DOORMAN_READY.error == 0;
 }
 
 static void what_comes_after_a_stop_is_not_read(void **state)
@@ -491,6 +503,26 @@ static void what_a_killed_one_had_in_its_hands(void **state)
 	start_another(1);
 	run_scan();
 	assert_int_equal(handed_on(), -1);
+}
+
+static void main_is_told_of_strangers(void **state)
+{
+	struct message m;
+
+	(void)state;
+	knock_by(CLIENTS);
+	run_scan();
+	assert_int_equal(hear_main(&m), CHANNEL_EMPTY);
+	assert_int_equal(world.stranger.verdict, VERDICT_UNKNOWN_SIGNER);
+	assert_int_not_equal(world.stranger.source_port, 0);
+	for (int i = 0; i < 5; i++) {
+		knock_by(CLIENTS);
+		run_scan();
+	}
+	stop_reading();
+	assert_true(says_ready());
+	assert_int_equal(world.stranger.verdict, VERDICT_COUNT);
+	assert_int_equal(world.stranger.left_out, 3);
 }
 
 static void what_a_killed_one_had_refused(void **state)
@@ -1408,7 +1440,7 @@ static int32_t outcome_of(enum message_type type, const void *body, struct messa
 
 	assert_true(channel_send(&world.main, type, body, fds));
 	take_config();
-	assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+	assert_int_equal(hear_main(&m), CHANNEL_MESSAGE);
 	return m.body.DOORMAN_READY.error;
 }
 
@@ -1506,7 +1538,7 @@ static void a_reload_without_memory_changes_nothing(void **state)
 		send_config();
 		short_memory(nth);
 		take_config();
-		assert_int_equal(channel_receive(&world.main, &m, PHASE_RUN), CHANNEL_MESSAGE);
+		assert_int_equal(hear_main(&m), CHANNEL_MESSAGE);
 		error = m.body.DOORMAN_READY.error;
 		assert_int_equal(error != 0, short_memory_failed());
 		world.generation -= error != 0;
@@ -1757,6 +1789,7 @@ int main(void)
 	    T(what_comes_after_a_stop_is_not_read),
 	    T(what_was_read_before_a_stop_is_handed_on),
 	    T(what_a_killed_one_had_in_its_hands),
+	    T(main_is_told_of_strangers),
 	    T(what_a_killed_one_had_refused),
 	    T(nothing_in_that_memory_is_believed),
 	    T(what_waited_for_its_turn),

@@ -70,6 +70,8 @@ static void open_doorman(struct doorman *d)
 	assert_true(
 	    d->directory != NULL && d->secret != NULL && d->hands != NULL && d->held != NULL);
 	report_init(&d->report, &world.counters);
+	d->process.main.channel = (struct channel){-1, ROLE_DOORMAN, ROLE_MAIN}; /* hears nothing */
+	strangers_init(&d->strangers, &d->process.main.channel, MESSAGE_DOORMAN_STRANGER);
 	d->known_budget = rate_of(PLENTY, PLENTY);
 	trial_queue_init(&d->hands->lane);
 	assert_true(networks_open(&d->networks, -1));

@@ -107,6 +107,30 @@ static void a_refusal_of_one_who_is_known(void **state)
 	assert_nothing();
 }
 
+/* Anybody who knows the server's key, and an OpenSPA device's name. */
+static void a_refusal_of_a_stranger(void **state)
+{
+	struct message_stranger m;
+	size_t count;
+
+	(void)state;
+	bench_send_request(
+	    &(struct bench_request){.by = LAPTOP, .source = AWAY, .what = SSH, .other_key = true});
+	bench_run();
+	bench_audit(&count);
+	assert_int_equal(count, 0);
+	m = bench_stranger();
+	assert_int_equal(m.verdict, VERDICT_UNKNOWN_SIGNER);
+	assert_int_equal(m.protocol, RECORD_OPENSPA);
+	is_at(&m.source, AWAY);
+	/* Whose a knock of openme's is was a guess, and is not known before all keys are tried. */
+	bench_send(&(struct bench_knock){
+	    .by = ALICE, .source = HOME, .passed_off = true, .holder = CAROL, .guessed = true});
+	bench_run();
+	assert_nothing();
+	assert_int_equal(bench_stranger().verdict, VERDICT_COUNT);
+}
+
 static void refusals_are_limited(void **state)
 {
 	const struct message_audit *m;
@@ -323,6 +347,7 @@ int main(void)
 	    BENCH_TEST(a_grant_and_its_end),
 	    BENCH_TEST(renewals),
 	    BENCH_TEST(a_refusal_of_one_who_is_known),
+	    BENCH_TEST(a_refusal_of_a_stranger),
 	    BENCH_TEST(refusals_are_limited),
 	    BENCH_TEST(grants_of_one_client_are_limited),
 	    BENCH_TEST(by_a_new_configuration),
