@@ -27,6 +27,8 @@ import login
 HERE = Path(__file__).resolve().parent
 SYSTEM = HERE / "system"
 AT_ONCE = 4  # the system tests mostly wait
+# The service manager of this machine is none of theirs: what runs in them has no unit.
+AWAY = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs tmpfs /run/systemd; exec "$@"', "sh"]
 NOT_RUN = 77  # status of a unit test or check that cannot be run here
 STATUS = {"OK": 0, "SKIP": NOT_RUN}  # by Meson's word
 ALONE = {"test_flood", "test_flood_captured", "test_flood_kinds"}  # these need the processor
@@ -182,8 +184,9 @@ def system_module(names, options):
     environment = dict(os.environ, POSTERN_BUILD=str(Path(options.build).resolve()))
     if options.shuffle is not None:
         environment["POSTERN_SHUFFLE"] = options.shuffle
+    place = AWAY if os.getuid() == 0 and os.path.isdir("/run/systemd/system") else []
     return subprocess.run(
-        [sys.executable, "-B", SYSTEM / "module.py", *sorted(names)], cwd=SYSTEM,
+        [*place, sys.executable, "-B", SYSTEM / "module.py", *sorted(names)], cwd=SYSTEM,
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
