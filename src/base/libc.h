@@ -20,7 +20,7 @@
 /* By macros, so that a C library may get functions of these names. */
 #define close_range(first, last, flags) ((int)syscall(SYS_close_range, first, last, flags))
 #define execveat(folder, path, arguments, environment, flags) \
-	((int)syscall(SYS_execveat, folder, path, arguments, environment, flags))
+	syscall(SYS_execveat, folder, path, arguments, environment, flags)
 
 #endif
 
