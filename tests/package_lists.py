@@ -1,5 +1,5 @@
-"""For tests/check_packaging: what `make install` puts down, and whether packages have each file of it
-once."""
+"""What tests/check_packaging and tests/packagings share: what `make install` puts down, and whether
+packages have each file of it once."""
 
 import json
 import os
@@ -96,6 +96,9 @@ PKG_INSTALL_DIR = out
 packages =
 MESON_ARGS =
 BuildPackage = $(eval packages += $(1))
+define depends_of
+$(eval DEPENDS=)$(eval $(Package/$(1)))$(DEPENDS)
+endef
 define all_of
 $(foreach line,$(packages),$(call Package/$(line)/install,pkg/$(line))
 )
@@ -106,6 +109,8 @@ install-all:
 \t$(all_of)
 meson-args:
 \t@echo $(MESON_ARGS)
+depends:
+\t@echo $(foreach package,$(packages),$(call depends_of,$(package)))
 """
 
 

@@ -11,9 +11,11 @@
 #   ci      .ci/run
 #   emulated  tests/emulated
 #   processors  tests/processors
+#   packagings  tests/packagings
 #   booted  a machine of tests/booted, and building in it
 #   kernel  one of tests/emulated, likewise
-# Each but `static` and the last two needs what stands above it as well; those two, what building needs.
+# Each but `static`, `packagings` and the last two needs what stands above it as well; those three, what
+# building needs.
 # All names are those of Debian 12 and of Debian 13.
 set -eu
 
@@ -36,6 +38,8 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
+packagings="$static rpm file cpio makepkg pacman-package-manager libarchive-tools busybox python3 util-linux git
+ccache"
 booted="$deb lintian
 ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw"
 kernel='linux-image-cloud-amd64 kmod udev'
@@ -51,10 +55,11 @@ suite) packages="$build $demo $test $clang $suite" ;;
 ci) packages="$build $demo $test $clang $suite $ci" ;;
 emulated) packages="$build $demo $test $clang $suite $ci $emulated" ;;
 processors) packages="$build $demo $test $processors" ;;
+packagings) packages="$build $packagings" ;;
 booted) packages="$build $booted" ;;
 kernel) packages="$build $booted $kernel" ;;
 *)
-	echo 'usage: setup.sh build|demo|deb|static|test|clang|suite|ci|emulated|processors|booted|kernel' >&2
+	echo 'usage: setup.sh build|demo|deb|static|test|clang|suite|ci|emulated|processors|packagings|booted|kernel' >&2
 	exit 2
 	;;
 esac

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/libc.h"
+
 int fd_close(int fd)
 {
 	int reason = errno;
@@ -32,22 +34,15 @@ ssize_t fd_read(int fd, void *data, size_t size)
 /* A folder's time changes with every name that comes or goes. */
 bool fd_folder_is_fresh(int folder)
 {
-#ifdef STATX_BTIME
 	struct statx st;
 
 	return statx(folder, "", AT_EMPTY_PATH, STATX_MTIME | STATX_BTIME, &st) == 0 &&
 	       (st.stx_mask & STATX_BTIME) != 0 && st.stx_btime.tv_sec == st.stx_mtime.tv_sec &&
 	       st.stx_btime.tv_nsec == st.stx_mtime.tv_nsec;
-#else
-	/* musl before 1.2.5, which Debian 12 has, does not tell. */
-	(void)folder;
-	return false;
-#endif
 }
 
 void fd_folder_keep_fresh(int folder)
 {
-#ifdef STATX_BTIME
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct statx st;
 
@@ -56,7 +51,4 @@ void fd_folder_keep_fresh(int folder)
 		return;
 	times[1] = (struct timespec){st.stx_btime.tv_sec, (long)st.stx_btime.tv_nsec};
 	(void)futimens(folder, times);
-#else
-	(void)folder;
-#endif
 }

@@ -1,5 +1,6 @@
 #include "cmd/live.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>

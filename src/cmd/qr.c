@@ -15,8 +15,11 @@ QRcode *qr_encode(const char *text)
 {
 	QRcode *qr, *better;
 
-	/* libqrencode and libpng free copies as they are: have the allocator overwrite them. */
+	/* libqrencode and libpng free copies as they are: have the allocator overwrite them.
+	 * musl's does not. */
+#ifdef M_PERTURB
 	mallopt(M_PERTURB, 0xff);
+#endif
 	qr = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 	for (QRecLevel level = QR_ECLEVEL_M; qr != NULL && level <= QR_ECLEVEL_H; level++) {
 		better = QRcode_encodeString8bit(text, qr->version, level);

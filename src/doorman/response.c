@@ -16,6 +16,18 @@ _Static_assert(OPENSPA_RESPONSE_BYTES <= RECORD_BYTES_MAX, "an answer fits a rec
 /* Room for libcrypto's keys and numbers, many times over. */
 #define LOCKED_HEAP_BYTES (1 << 20)
 
+/* Gives nothing of the heap back; what is as large as this is no part of it. */
+static void keep_heap(int outside)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_THRESHOLD, outside);
+#else
+	/* musl cannot be told: of its heap, what comes later is not locked. */
+	(void)outside;
+#endif
+}
+
 bool answer_prepare(void)
 {
 	void *room;
@@ -24,12 +36,11 @@ bool answer_prepare(void)
 		return false;
 	/* The heap is made as large as it will ever be and never given back, to be locked as it is:
 	 * locking what comes later as well would need a right that we are about to give up. */
-	mallopt(M_TRIM_THRESHOLD, INT_MAX);
-	mallopt(M_MMAP_THRESHOLD, LOCKED_HEAP_BYTES * 2);
+	keep_heap(LOCKED_HEAP_BYTES * 2);
 	room = malloc(LOCKED_HEAP_BYTES);
 	free(room);
 	/* Tables of clients stay outside of it. */
-	mallopt(M_MMAP_THRESHOLD, PROCESS_TABLE_BYTES);
+	keep_heap(PROCESS_TABLE_BYTES);
 	return room != NULL;
 }
 

@@ -1,6 +1,7 @@
 /* Elements of sets, written and read: an address, perhaps with protocol and port, that ends by
  * itself and carries its owner's name. Writing is on the path of every knock, so no text, no
  * library objects and no allocation. */
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 #include "fw/nft_link.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

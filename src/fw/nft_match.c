@@ -1,5 +1,6 @@
 /* Rules by what they look at. What nft makes of the same text is what the kernel gets, so that its
  * listings read well; a test compares the two. */
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

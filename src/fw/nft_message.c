@@ -1,5 +1,6 @@
 /* Chains, sets and rules as the kernel takes them: messages with attributes, all numbers
  * big-endian. */
+#include <endian.h>
 #include <inttypes.h>
 #include <string.h>
 

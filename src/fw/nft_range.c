@@ -1,6 +1,7 @@
 /* Ranges of ports. Interval sets are slow to change, so each distinct range that somebody holds has
  * a hash set of addresses and one rule that knows the range. Both come with the first who asks and
  * go when room is needed and nobody is left. */
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * the guard take it? This is asked where packets have arrived, and before that where they have not
  * yet got another destination, as container engines give them: there the packet is forwarded then,
  * or has another port. */
+#include <endian.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 

@@ -1,5 +1,6 @@
 /* The table that all of ours is in: whose it is and of which boot, as its comment says. A rule set
  * that was saved and put back after a boot has grants in it that nobody has any more. */
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>

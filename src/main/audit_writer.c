@@ -12,6 +12,7 @@
 
 #include "audit/audit_file.h"
 #include "base/clock.h"
+#include "base/libc.h"
 #include "base/log.h"
 #include "main/audit.h"
 #include "proc/child.h"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "client/hint_keys.h"

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/libc.h"
 #include "base/log.h"
 #include "main/executable.h"
 #include "main/spawn.h"

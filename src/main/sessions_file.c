@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/libc.h"
 #include "base/log.h"
 #include "main/executable.h"
 #include "proc/child.h"

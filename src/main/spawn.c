@@ -15,6 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/libc.h"
 #include "base/log.h"
 #include "base/unused_uids.h"
 #include "conf/conf.h"

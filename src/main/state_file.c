@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 #include "base/log.h"
 #include "base/trusted_file.h"
 #include "client/networks.h"

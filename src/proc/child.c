@@ -12,6 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/libc.h"
+
+#ifndef __GLIBC__
+#define __rlimit_resource_t  int
+#define sigabbrev_np(number) NULL
+#endif
+
 static void reset_signals(void)
 {
 	sigset_t none;
