@@ -22,6 +22,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import login
+
 HERE = Path(__file__).resolve().parent
 SYSTEM = HERE / "system"
 AT_ONCE = 4  # the system tests mostly wait
@@ -247,4 +249,9 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    login.leave()
+    try:
+        ended = main()
+    except SystemExit as left:
+        ended = left.code
+    login.end(ended)

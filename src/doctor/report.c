@@ -12,7 +12,8 @@ static const char *const names[FINDINGS] = {"ok", "warning", "problem", "unknown
 
 void report_begin(struct report *r, bool as_json, bool quiet)
 {
-	*r = (struct report){.json.to = stdout, .as_json = as_json, .quiet = quiet};
+	*r = (struct report){
+	    .json.to = stdout, .as_json = as_json, .quiet = quiet, .manager = service_manager()};
 	if (!as_json)
 		return;
 	json_open(&r->json, NULL, '{');
@@ -44,13 +45,14 @@ static void say_text(
 
 void report_say(struct report *r, enum finding what, const char *remedy, const char *format, ...)
 {
-	char text[TEXT_BYTES];
+	char text[TEXT_BYTES], here[REMEDY_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	r->count[what]++;
+	remedy = remedy_for(remedy, r->manager, here);
 	if (r->as_json)
 		say_json(r, what, remedy, text);
 	else if (!r->quiet || what == FINDING_WARNING || what == FINDING_PROBLEM)

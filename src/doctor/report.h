@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "cmd/json.h"
+#include "doctor/remedy.h"
 
 enum finding {
 	FINDING_OK,
@@ -17,14 +18,16 @@ enum finding {
 struct report {
 	struct json json;
 	bool as_json;
-	bool quiet;        /* only what is not well, and no sum */
+	bool quiet; /* only what is not well, and no sum */
+	enum service_manager manager;
 	const char *check; /* that is being made */
 	unsigned int count[FINDINGS];
 };
 
 void report_begin(struct report *r, bool as_json, bool quiet);
 /* `remedy`: a command, or what else helps; NULL: nothing does, or nothing is wrong. It is shown as
- * it is; in the other text any byte may stand. */
+ * it is, but that systemctl is said in the words of this host's service manager; in the other text
+ * any byte may stand. */
 void report_say(struct report *r, enum finding what, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_end(struct report *r);

@@ -126,7 +126,7 @@ class ScriptTest(RunnerTest):
     def test_few_lines_for_many_refusals(self):
         """Anybody may cause them: they are logged, but not all."""
         began = time.monotonic()
-        runner, _, _ = self.authorize("echo no; exit 1", "queue=300")
+        runner, _, _ = self.authorize("echo no; exit 1", "queue=300", "deadline=60000")
         for i in range(2, 302):
             runner.ask("authorize", i)
         for i in range(2, 302):

@@ -13,6 +13,7 @@
 #include "doctor/clock.h"
 #include "doctor/kernel.h"
 #include "doctor/legacy_save.h"
+#include "doctor/remedy.h"
 
 #define NOW (1800000000 * NS_PER_SECOND)
 
@@ -159,6 +160,49 @@ static void lines_that_are_none(void **state)
 	assert_read("-A INPUT --comment \"no end\\", "filter INPUT  0/0-65535 0/0\n");
 }
 
+static void assert_said(const char *remedy, enum service_manager manager, const char *expected)
+{
+	char text[REMEDY_BYTES];
+
+	assert_string_equal(remedy_for(remedy, manager, text), expected);
+}
+
+static void what_starts_services_here(void **state)
+{
+	const char *both = "name one that is there, then: systemctl restart postern-guard posternd";
+	const char *then = "systemctl unmask posternd.service && systemctl enable posternd.service";
+	char text[REMEDY_BYTES];
+
+	(void)state;
+	assert_said(both, MANAGER_SYSTEMD, both);
+	assert_said(both, MANAGER_OPENRC,
+	    "name one that is there, then: rc-service postern-guard restart && "
+	    "rc-service posternd restart");
+	assert_said("systemctl restart posternd", MANAGER_SCRIPTS, "/etc/init.d/posternd restart");
+	assert_said("systemctl start posternd", MANAGER_NONE, "start posternd");
+	assert_said("systemctl enable --now postern-guard", MANAGER_OPENRC,
+	    "rc-update add postern-guard && rc-service postern-guard start");
+	assert_said("systemctl enable --now postern-guard", MANAGER_SCRIPTS,
+	    "/etc/init.d/postern-guard enable && /etc/init.d/postern-guard start");
+	assert_said("systemctl stop posternd (see below)", MANAGER_SCRIPTS,
+	    "/etc/init.d/posternd stop (see below)");
+	assert_said(then, MANAGER_SYSTEMD, then);
+	assert_said("sudo postern doctor", MANAGER_OPENRC, "sudo postern doctor");
+	assert_said("systemctl", MANAGER_OPENRC, "systemctl");
+	assert_null(remedy_for(NULL, MANAGER_OPENRC, text));
+}
+
+/* Rather systemd's words than half a command. */
+static void a_remedy_that_is_too_long(void **state)
+{
+	char remedy[REMEDY_BYTES + 64], text[REMEDY_BYTES];
+
+	(void)state;
+	memset(remedy, 'x', sizeof remedy);
+	snprintf(remedy + REMEDY_BYTES, 64, " systemctl restart posternd");
+	assert_ptr_equal(remedy_for(remedy, MANAGER_OPENRC, text), remedy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +213,8 @@ int main(void)
 	    cmocka_unit_test(a_table_of_connections),
 	    cmocka_unit_test(rules_of_legacy_iptables),
 	    cmocka_unit_test(lines_that_are_none),
+	    cmocka_unit_test(what_starts_services_here),
+	    cmocka_unit_test(a_remedy_that_is_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
