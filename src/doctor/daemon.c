@@ -1,22 +1,34 @@
 /* The daemon: whether it runs and answers, and what it does without. */
 #include "doctor/doctor.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/daemon_process.h"
 #include "ctl/stat.h"
+#include "snapshot/accepted.h"
 #include "stats/stats.h"
 
 #define ANSWER_NS (5 * NS_PER_SECOND)
 
-#define START "systemctl start posternd"
+bool doctor_never_ran(const struct doctor *d)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof path, "%s/" ACCEPTED_FILE, d->state_dir) < (int)sizeof path &&
+	       access(path, F_OK) != 0 && errno == ENOENT;
+}
 
 static void say_silence(struct doctor *d, const struct control_error *error)
 {
 	switch (d->answer) {
 	case CTL_NOT_RUNNING:
-		report_say(&d->report, FINDING_PROBLEM, START,
+		report_say(&d->report, FINDING_PROBLEM,
+		    doctor_never_ran(d) ? DOCTOR_ACTIVATE : "systemctl start posternd",
 		    "posternd is not running (no control socket at %s)", d->cli.control);
 		break;
 	case CTL_NO_PERMISSION:

@@ -52,6 +52,10 @@ void doctor_legacy(struct doctor *d);
 void doctor_legacy_translated(
     void (*each)(void *context, const struct fw_translated *rule), void *context);
 
+/* Whether nothing was ever accepted here: the first start is then to be on trial. */
+bool doctor_never_ran(const struct doctor *d);
+#define DOCTOR_ACTIVATE "postern activate"
+
 /* What the configuration says; NULL: nothing, it cannot be used. */
 const struct settings *doctor_settings(const struct doctor *d);
 

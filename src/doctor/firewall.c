@@ -43,7 +43,8 @@ static void judge_own(struct doctor *d, const struct fw_own_table *t)
 	bool runs = d->answer == CTL_DONE;
 
 	if (!t->there)
-		report_say(&d->report, FINDING_PROBLEM, RESTORE,
+		report_say(&d->report, FINDING_PROBLEM,
+		    !runs && doctor_never_ran(d) ? DOCTOR_ACTIVATE : RESTORE,
 		    "the table inet postern is not there: no port is shut");
 	/* A daemon that runs has looked itself: with a /proc of its own, as systemd gives it in a
 	 * container, it may see another boot's name than we do. */

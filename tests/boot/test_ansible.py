@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import yaml
 from booted_world import CONFIG, UNITS, BootedTest
 from machine import CHECKOUT, PATIENCE
 from netns import eventually
@@ -15,8 +16,17 @@ CONTROLLER, VARIABLES = "machine-controller", "group_vars/all.yaml"
 HOST = "gate.example.org"
 ENVIRONMENT = ("ANSIBLE_HOST_KEY_CHECKING=False", "ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=1",
                f"ANSIBLE_PRIVATE_KEY_FILE={KEY}", "PATH=/opt/controller/usr/bin:/usr/sbin:/usr/bin")
+OWN_RULES = "table inet mine { chain input { type filter hook input priority 10; tcp dport 4444 drop; }; }"
 BOB = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # of RFC 8032
-TIME_LIMIT = 1200
+CASES = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: postern, tasks_from: variables}
+  vars: {vault_postern_private_key: x, vault_postern_public_key: x, vault_postern_shield_key: x, vault_postern_alice: x}
+"""
+SHUT = "would be shut to everybody"
+TIME_LIMIT = 3600  # a play takes its time where others use the processors
 
 
 class AnsibleTest(BootedTest):
@@ -37,6 +47,8 @@ class AnsibleTest(BootedTest):
             ssh-keygen -q -t ed25519 -N '' -f {KEY}; cat {KEY}.pub >>/root/.ssh/authorized_keys
             dpkg-deb -x /src/build/deb/postern-client_*.deb /opt/controller
             ln -s /src /root/postern""")
+        cls.machine.run("nft", "-f", "-", text=OWN_RULES)
+        cls.rules = cls.machine.run("nft", "list", "ruleset")
 
     # The controller
 
@@ -64,7 +76,18 @@ class AnsibleTest(BootedTest):
     def put(self, text):
         self.machine.write(f"/root/gates/{VARIABLES}", text)
 
+    def variables_with(self, allowed, ports, server):
+        """The guide's, but for what alice may open, the groups, and some keys of the server's."""
+        variables = yaml.safe_load(self.variables)
+        variables["postern_config"]["server"].update(server)
+        variables["postern_config"]["ports"] = ports
+        variables["postern_clients"]["alice"]["allowed_ports"] = allowed
+        return yaml.safe_dump(variables)
+
     # The gate
+
+    def nft(self):
+        return self.machine.run("nft", "list", "ruleset")
 
     def states(self):
         return [self.machine.state(unit) for unit in UNITS]
@@ -94,10 +117,15 @@ class AnsibleTest(BootedTest):
         self.blocks = [(place, text) for place, text in re.findall(
             r"^```\w+ (machine-\S+)\n(.*?)^```$", GUIDE.read_text(), re.M | re.S)]
         self.prepare()
+        self.no_way_in()
         self.activate()
         self.again()
+        self.lock_outs()
         self.one_more_client()
         self.bad_ones()
+        self.on_trial()
+        self.taken_away()
+        self.purged()
         self.assertEqual(self.blocks, [])
 
     def prepare(self):
@@ -109,15 +137,28 @@ class AnsibleTest(BootedTest):
         self.variables = self.take("postern_config:", f"machine-{VARIABLES}")
         self.put(self.variables)
 
-    def activate(self):
+    def assert_not_there(self):
+        self.assertTrue(eventually(lambda: self.states() == ["inactive"] * 2, PATIENCE), self.states())
+        self.assert_open(self.stranger)
+        self.assertEqual(self.nft(), self.rules)
+
+    def no_way_in(self):
+        """A first activation that would shut Ansible out, as nobody knocks; and one that nobody confirms."""
         self.playing = self.take(f"ansible-playbook -u root -i {HOST}, --vault-password-file vault-password "
                                  "playbook.yaml").strip()
+        said = self.controller(f"{self.playing} -e postern_knock_command=true -e postern_confirm_within=30m",
+                               check=False)
+        self.assertIn("timed out waiting", said)
+        self.assert_shut()
+        self.machine.run("postern", "rollback")
+        self.assert_not_there()
         said = self.controller(f"{self.playing} -e postern_knock_command=false -e postern_confirm_within=5s",
                                check=False)
         self.assertIn("Knock", said)
-        self.assertTrue(eventually(lambda: self.states() == ["inactive"] * 2, PATIENCE), self.states())
+        self.assert_not_there()
         self.assertEqual(self.enabled(), ["disabled"] * 2)
-        self.assert_open(self.stranger)
+
+    def activate(self):
         self.assert_changed(self.controller(self.playing))
         self.assertEqual(self.states(), ["active"] * 2)
         self.assertEqual(self.enabled(), ["enabled"] * 2)
@@ -135,6 +176,41 @@ class AnsibleTest(BootedTest):
         for secret in re.findall(r"_key: (\S+)", self.machine.read(CONFIG)):
             self.assertNotIn(secret, said)
         self.assertEqual(self.everything(), before)
+
+    def lock_outs(self):
+        """Over the connection that would be lost; and by variables alone, each case a host of its own."""
+        web, default, both = {"web": ["443/tcp"]}, {"default": ["22/tcp"]}, {"guard": "all", "open_knock_port": True}
+        shut = ((["web"], web, {}),  # as `default` is preset
+                (["web"], {**web, "default": ["8080/tcp", "20-30/tcp"]}, {}),
+                (["web"], {**web, **default}, {"guard_allow": ["22/tcp"]}),  # which guard: all has
+                (["default"], {"default": ["443/tcp"]}, both))
+        way_in = ((["22/tcp", "web"], {**web, **default}, {}),
+                  (["web"], {**web, **default}, {"guard_allow": ["10.77.1.0/24"]}),
+                  (["default"], {"default": ["443/tcp"]}, {**both, "guard_allow": [22]}),
+                  (["web"], {**web, **default}, {"drop_ports": False}))
+        for number, case in enumerate((*shut, *way_in)):
+            self.machine.write(f"/root/cases/host_vars/{number}.yaml", self.variables_with(*case))
+        self.machine.write("/root/cases/play.yaml", CASES)
+        said = self.controller(f"""cd ../cases; ANSIBLE_ROLES_PATH=../gates/roles ansible-playbook play.yaml \
+            -i {','.join(map(str, range(len(shut + way_in))))} -c local -e ansible_python_interpreter=/usr/bin/python3""",
+                               check=False)
+        self.assertEqual(re.findall(r"(?m)^(\d) .*failed=1 ", said), [str(n) for n in range(len(shut))], said)
+        self.assertEqual(len(re.findall(rf"(?m)^fatal: .*{SHUT}", said)), len(shut), said)
+        self.put(self.variables_with(*shut[0]))
+        self.refused(SHUT)
+        self.put(self.variables)
+
+    def on_trial(self):
+        """A later change that shuts more: confirmed by nobody, and by Ansible."""
+        before, main = self.machine.read(CONFIG), self.machine.show("posternd", "MainPID")
+        self.put(self.variables_with(["default"], {"default": ["22/tcp", "8080/tcp"]}, {}))
+        self.play("-e", "postern_knock_command=false", "-e", "postern_confirm_within=5s", check=False)
+        self.assertTrue(eventually(lambda: self.machine.read(CONFIG) == before, PATIENCE))
+        self.assertTrue(eventually(lambda: "8080" not in self.nft(), PATIENCE))
+        self.assert_changed(self.play())
+        self.assertIn("the new configuration was confirmed", self.machine.run("postern", "confirm", check=False))
+        self.assertIn("8080", self.nft())
+        self.assertEqual(self.machine.show("posternd", "MainPID"), main)
 
     def one_more_client(self):
         self.variables = self.variables.replace(
@@ -156,3 +232,29 @@ class AnsibleTest(BootedTest):
         self.put(self.variables.replace("  ports:\n", "    knock_timeout: never\n  ports:\n"))
         self.refused("knock_timeout")
         self.put(self.variables)
+
+    # The end
+
+    def files(self):
+        return self.machine.shell("cd /etc/postern; find . -type f -exec sha256sum {} + | sort")
+
+    def taken_away(self):
+        before = self.files()
+        text = self.take("postern knock")
+        self.assert_changed(self.controller(text))
+        self.assert_not_there()
+        self.assertEqual(self.machine.shell("ls /usr/sbin/posternd /usr/bin/postern 2>/dev/null || true"), "")
+        self.assertEqual(self.files(), before)
+        self.assert_changed(self.controller(text), 0)
+
+    def purged(self):
+        """Of a host on which it was again."""
+        self.assert_changed(self.controller(self.playing))
+        self.assert_shut(self.stranger)
+        self.assertIn("alice", self.machine.run("postern", "list"))
+        absent = "-e postern_state=absent -e postern_purge=true"
+        none = "-e postern_package= -e '{\"postern_package_files\": []}'"
+        self.assertIn("postern_package names none", self.play(absent, none, check=False))
+        self.assert_changed(self.play(absent))
+        self.assert_not_there()
+        self.assertEqual(self.machine.shell("ls -d /etc/postern /var/lib/postern 2>/dev/null || true"), "")

@@ -165,8 +165,11 @@ class PackagesTest(BootedTest):
 
     def test_a_removal_keeps_keys_and_clients(self):
         self.serve()
+        self.machine.run("postern", "reload", "--confirm-within", "30m", "--no-wait")
         self.dpkg("--remove", *sorted(PACKAGES))
         self.assert_none_of_our_rules()
+        self.assertTrue(eventually(  # nothing is left to be taken back
+            lambda: not self.machine.run("systemctl", "list-units", "--no-legend", "postern-*"), PATIENCE))
         self.assertFalse(self.exists("/usr/sbin/posternd"))
         self.assertEqual(self.machine.run("pgrep", "-l", "postern", check=False), "")
         for path in (CONFIG, "/etc/postern/clients.d/alice.yaml", "/var/lib/postern/replay", FILTER):

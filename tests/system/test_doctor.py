@@ -96,6 +96,11 @@ class IllTest(DoctorTest):
         line = self.finding("daemon", "problem", "posternd is not running", code=ILL)
         self.assertRegex(line["remedy"], r"\bstart posternd$")
         self.finding("knock port", "ok", "is free for the daemon")
+        (self.daemon.state / "accepted").unlink()
+        self.server.run("nft", "flush", "ruleset")
+        for check, text in (("daemon", "posternd is not running"), ("firewall", "no port is shut")):
+            line = self.finding(check, "problem", text, code=ILL)
+            self.assertEqual(line["remedy"], "postern activate")  # the first time on trial
 
     def test_a_daemon_that_does_not_answer(self):
         self.start()
