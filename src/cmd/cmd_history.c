@@ -211,6 +211,10 @@ static enum cli_exit show(struct history *h, const char *folder)
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return cli_fail(h->cli, CLI_PERMISSION,
 		    "%s: only root may read the history; try it with sudo", folder);
+	if (fd < 0 && errno == ENOENT)
+		return cli_fail(h->cli, CLI_FAILED,
+		    "%s is not there: posternd has not run here yet (another --state-dir?)",
+		    folder);
 	if (fd < 0)
 		return cli_fail_errno(h->cli, "%s", folder);
 	for (int set = 0; set < AUDIT_SETS; set++)

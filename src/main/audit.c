@@ -58,7 +58,6 @@ void audit_open(struct audit *a, const char *state_dir)
 	    .starts = {.interval_ns = START_NS, .burst = STARTS_BURST, .tokens = STARTS_BURST},
 	    .told = rate_of(TOLD_RATE, TOLD_BURST),
 	    .left_out = a->left_out};
-	audit_open_strangers(&a->strangers);
 }
 
 void audit_check(struct audit *a)
@@ -80,7 +79,6 @@ void audit_close(struct audit *a)
 	bool ended = a->writer == 0;
 	char count[24];
 
-	audit_close_strangers(a);
 	snprintf(count, sizeof count, "%" PRIu64, a->left_out);
 	if (a->left_out > 0)
 		log_event(LOG_LEVEL_WARN, "the last entries of the audit log have found no room",

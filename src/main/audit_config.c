@@ -111,6 +111,7 @@ void main_audit_start(struct main_process *m)
 	struct audit_line l;
 
 	audit_open(&m->audit, m->options->state_dir);
+	audit_open_strangers(&m->audit.strangers);
 	audit_line_begin(&l, "start", clock_real_ns());
 	audit_line_text(&l, "version", POSTERN_VERSION);
 	audit_line_number(&l, "clients", m->clients);
@@ -131,5 +132,6 @@ void main_audit_stop(struct main_process *m, bool taken_away)
 		add_asker(&l, &m->asker);
 	audit_line_text(&l, "rules", taken_away ? "removed" : "kept");
 	audit_write(&m->audit, &l);
+	audit_close_strangers(&m->audit);
 	audit_close(&m->audit);
 }
