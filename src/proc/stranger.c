@@ -13,12 +13,11 @@
 
 bool stranger_is_told_of(enum verdict v)
 {
-#define X(name) (UINT64_C(1) << VERDICT_##name) |
-	static const uint64_t told = STRANGER_VERDICTS(X) 0;
+#define X(name) [VERDICT_##name] = true,
+	static const bool told[VERDICT_COUNT] = {STRANGER_VERDICTS(X)};
 #undef X
-	_Static_assert(VERDICT_COUNT <= 64, "a bit for each verdict");
 
-	return v < VERDICT_COUNT && (told >> v & 1) != 0;
+	return v < VERDICT_COUNT && told[v];
 }
 
 void strangers_init(struct strangers *s, const struct channel *main, enum message_type type)
