@@ -378,7 +378,7 @@ class BesideDaemonTest(WorldTest):
                 link.send(control.request(control.SESSIONS))
             except BrokenPipeError:
                 refused.append(link)
-        self.assertEqual(len(refused), 18)
+        self.assertGreaterEqual(len(refused), 18)  # more, where one was silent for too long
         for kind in (control.SESSIONS, control.STATS, control.RELOAD):
             self.assertEqual(control.ask(self.daemon.control, kind)[-1][0], control.DONE)
         self.knock(self.bob)
