@@ -1,5 +1,6 @@
 /* Any bytes as the state directory's file of the replay guard, or a sound one with any damage:
- * nothing that was granted gets in again, and after its window everybody does.
+ * nothing that was granted gets in again, nor from elsewhere what a kill has cut off, and after its
+ * window everybody does.
  *
  * Input: how; then the file itself, or its length and pairs of a place and what is flipped there.
  */
@@ -16,6 +17,8 @@
 #define NOW     (INT64_C(1795206902) * S)
 #define WINDOW  (60 * S)
 #define GRANTED 70
+
+enum { HOME = 1, ELSEWHERE };
 
 static struct replay guard;
 
@@ -37,14 +40,27 @@ static void open_guard(int fd, enum replay_origin origin)
 	must(replay_configure(&guard, 16, start.window_ns));
 }
 
-static enum verdict verdict_of(uint32_t n, int64_t stamp, int64_t now)
+/* Every seventh is cut off by a kill before its grant: the last of them are left pending. */
+static void settle(uint32_t n)
+{
+	if (n % 7 == 0)
+		guard.pending_begun = 0;
+	else
+		replay_settle(&guard);
+}
+
+static enum verdict verdict_of(uint32_t n, uint8_t source, int64_t stamp, int64_t now)
 {
 	uint8_t holder[32] = {(uint8_t)(n % 5)}, nonce[REPLAY_NONCE_BYTES] = {(uint8_t)n};
 	const struct replay_packet p = {
-	    n % 4 == 0 ? REPLAY_DEVICE : REPLAY_CLIENT, holder, nonce, stamp};
+	    n % 4 == 0 ? REPLAY_DEVICE : REPLAY_CLIENT, holder, nonce, stamp, {{source}}};
 	enum verdict v = replay_check(&guard, &p, now);
+	int64_t until_ns = INT64_MAX;
 
-	return v == VERDICT_PASS ? replay_remember(&guard, &p, now) : v;
+	if (v == VERDICT_PASS)
+		v = replay_remember(&guard, &p, now, &until_ns);
+	settle(n);
+	return v;
 }
 
 static int64_t stamp_of(uint32_t n)
@@ -59,7 +75,7 @@ static int sound_file(void)
 	must(fd >= 0);
 	open_guard(dup(fd), REPLAY_FIRST);
 	for (uint32_t n = 0; n < GRANTED; n++)
-		must(verdict_of(n, stamp_of(n), NOW + 1000) == VERDICT_PASS);
+		must(verdict_of(n, HOME, stamp_of(n), NOW + 1000) == VERDICT_PASS);
 	replay_close(&guard);
 	return fd;
 }
@@ -94,12 +110,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int64_t later = 1; later <= 60; later += 59) {
 		open_guard(dup(fd), REPLAY_KEPT);
 		for (uint32_t n = 0; n < GRANTED; n++)
-			must(verdict_of(n, stamp_of(n), NOW + later * S) != VERDICT_PASS);
+			must(
+			    verdict_of(n, ELSEWHERE, stamp_of(n), NOW + later * S) != VERDICT_PASS);
 		replay_close(&guard);
 	}
 	open_guard(fd, REPLAY_KEPT);
 	for (uint32_t n = 0; n < 20; n++)
-		must(verdict_of(100 + n, NOW + 62 * S, NOW + 62 * S) == VERDICT_PASS);
+		must(verdict_of(100 + n, HOME, NOW + 62 * S, NOW + 62 * S) == VERDICT_PASS);
 	replay_close(&guard);
 	return 0;
 }

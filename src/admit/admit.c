@@ -201,16 +201,33 @@ static enum verdict allow_holder(const struct admission *a, struct knock *k)
 	return allow_device(a, k, &unlisted);
 }
 
-/* Asks the replay guard about a packet, by either of its questions. */
-static enum verdict guard(const struct admission *a, const struct knock *k,
-    enum verdict (*ask)(struct replay *, const struct replay_packet *, int64_t now_ns))
+/* What the replay guard knows a packet by. */
+static struct replay_packet seen_as(const struct admission *a, const struct knock *k)
 {
 	bool openspa = is_openspa(k);
-	const struct replay_packet p = {openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
-	    openspa ? k->packet.asked.device : a->config->clients[k->holder].public_key,
-	    k->packet.asked.nonce, k->packet.asked.timestamp_ns};
 
-	return ask(a->replay, &p, a->now_ns);
+	return (struct replay_packet){openspa ? REPLAY_DEVICE : REPLAY_CLIENT,
+	    openspa ? k->packet.asked.device : a->config->clients[k->holder].public_key,
+	    k->packet.asked.nonce, k->packet.asked.timestamp_ns, k->packet.record.source};
+}
+
+static enum verdict check_replay(const struct admission *a, const struct knock *k)
+{
+	const struct replay_packet p = seen_as(a, k);
+	enum verdict v = replay_check(a->replay, &p, a->now_ns);
+
+	holds(a, k, CHECK_REPLAY, v == VERDICT_PASS);
+	return v;
+}
+
+static enum verdict remember(const struct admission *a, struct knock *k)
+{
+	const struct replay_packet p = seen_as(a, k);
+	int64_t boot_ns = clock_boot_ns(), until_ns = boot_ns + k->duration_ns;
+	enum verdict v = replay_remember(a->replay, &p, a->now_ns, &until_ns);
+
+	k->duration_ns = until_ns - boot_ns;
+	return v;
 }
 
 enum verdict admit(const struct admission *a, struct knock *k)
@@ -254,8 +271,8 @@ enum verdict admit(const struct admission *a, struct knock *k)
 	 * have left the window may have been forgotten for it. */
 	if (!holds(a, k, CHECK_TIME, replay_in_window(p->asked.timestamp_ns, a->now_ns, window)))
 		return VERDICT_STALE;
-	v = guard(a, k, replay_check);
-	if (!holds(a, k, CHECK_REPLAY, v == VERDICT_PASS))
+	v = check_replay(a, k);
+	if (v != VERDICT_PASS)
 		return v;
 
 	/* 7. What this holder may do, now. After the replay guard, so that nobody can have a
@@ -266,6 +283,6 @@ enum verdict admit(const struct admission *a, struct knock *k)
 
 	/* 8. Remembered last, so that nothing but an admitted knock takes room in its holder's
 	 * guard; and before the grant, so that no crash in between can let it in twice. */
-	v = guard(a, k, replay_remember);
+	v = remember(a, k);
 	return v == VERDICT_PASS ? VERDICT_GRANTED : v;
 }

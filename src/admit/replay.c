@@ -11,17 +11,26 @@ bool replay_in_window(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns)
 	return distance <= (uint64_t)window_ns;
 }
 
+static bool is_entered(const struct replay_set *set, uint64_t nonce)
+{
+	for (uint32_t i = 0; set != NULL && i < REPLAY_ENTRIES; i++)
+		if (set->entries[i].nonce == nonce)
+			return true;
+	return false;
+}
+
 enum verdict replay_check(struct replay *r, const struct replay_packet *p, int64_t now_ns)
 {
-	const struct replay_set *set = replay_find(r, replay_holder_hash(r, p));
-	uint64_t nonce = replay_nonce_hash(r, p);
+	const uint64_t holder = replay_holder_hash(r, p), nonce = replay_nonce_hash(r, p);
+	const struct replay_set *set = replay_find(r, holder);
 
 	if (r->marks.clock_behind && now_ns > r->marks.clock_ns)
 		replay_clock_recovered(r, now_ns);
-	for (uint32_t i = 0; set != NULL && i < REPLAY_ENTRIES; i++) {
-		if (set->entries[i].nonce == nonce)
-			return VERDICT_REPLAYED;
-	}
+	if (is_entered(set, nonce))
+		return !r->marks.clock_behind &&
+		               replay_pending_was_left(r, holder, nonce, &p->source)
+		           ? VERDICT_PASS
+		           : VERDICT_REPLAYED;
 	if (r->marks.clock_behind || p->timestamp_ns <= r->marks.floor_ns[p->kind])
 		return VERDICT_NOT_REMEMBERED;
 	if (set == NULL || p->timestamp_ns > set->floor_ns)
@@ -71,13 +80,27 @@ static struct survey survey(const struct replay_set *set, int64_t now_ns)
 	return found;
 }
 
-enum verdict replay_remember(struct replay *r, const struct replay_packet *p, int64_t now_ns)
+static enum verdict go_on(struct replay *r, uint64_t holder, uint64_t nonce, int64_t *until_ns)
 {
-	uint64_t holder = replay_holder_hash(r, p);
+	int64_t until = replay_pending_go_on(r, holder, nonce);
+
+	if (until == 0)
+		return VERDICT_REPLAYED;
+	if (until < *until_ns)
+		*until_ns = until;
+	return VERDICT_PASS;
+}
+
+enum verdict replay_remember(
+    struct replay *r, const struct replay_packet *p, int64_t now_ns, int64_t *until_ns)
+{
+	const uint64_t holder = replay_holder_hash(r, p), nonce = replay_nonce_hash(r, p);
 	struct replay_set *set = replay_find(r, holder);
 	const struct replay_entry *going;
 	struct survey found;
 
+	if (is_entered(set, nonce))
+		return go_on(r, holder, nonce, until_ns);
 	if (set == NULL)
 		set = replay_take(r, holder, now_ns);
 	if (set == NULL)
@@ -90,7 +113,8 @@ enum verdict replay_remember(struct replay *r, const struct replay_packet *p, in
 		return VERDICT_TOO_MANY_AHEAD;
 	if (going->nonce != 0)
 		raise_floor(r, set, going->timestamp_ns);
-	replay_put_entry(r, set, found.place, p->timestamp_ns, replay_nonce_hash(r, p));
+	replay_pending_begin(r, &(struct replay_pending){holder, nonce, p->source, *until_ns, 0});
+	replay_put_entry(r, set, found.place, p->timestamp_ns, nonce);
 	if (now_ns > r->marks.clock_ns) {
 		r->marks.clock_ns = now_ns;
 		replay_save_marks(r);

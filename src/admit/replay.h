@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "admit/verdict.h"
+#include "base/addr.h"
 
 #define REPLAY_ENTRIES      62 /* a set is 1024 bytes with them */
 #define REPLAY_AHEAD_MOST   48 /* of them, stamped ahead: the others are for a clock put right */
@@ -32,17 +33,23 @@ struct replay_packet {
 	const uint8_t *holder; /* a client's public key (32 bytes) or a device's UUID (16) */
 	const uint8_t *nonce;  /* REPLAY_NONCE_BYTES */
 	int64_t timestamp_ns;
+	struct addr source; /* that it came from */
 };
 
 struct replay;
 
 /* |now - timestamp| <= window, without overflow for any values. */
 bool replay_in_window(int64_t timestamp_ns, int64_t now_ns, int64_t window_ns);
-/* VERDICT_PASS when the packet cannot have been seen before; else VERDICT_REPLAYED, or
- * VERDICT_NOT_REMEMBERED. */
+/* VERDICT_PASS when the packet cannot have been seen before, or was remembered by a process that
+ * was killed before it was through with it, and comes from the same source; else VERDICT_REPLAYED,
+ * or VERDICT_NOT_REMEMBERED. */
 enum verdict replay_check(struct replay *r, const struct replay_packet *p, int64_t now_ns);
-/* Remembers a packet that passed: after signature, expiry and policy, before the grant.
+/* Remembers a packet that passed: after signature, expiry and policy, before the grant, which is to
+ * end at *until_ns by CLOCK_BOOTTIME: earlier, when a process that was killed had begun with it.
  * VERDICT_PASS, or why it must be refused: VERDICT_TOO_MANY_AHEAD or VERDICT_NO_MEMORY. */
-enum verdict replay_remember(struct replay *r, const struct replay_packet *p, int64_t now_ns);
+enum verdict replay_remember(
+    struct replay *r, const struct replay_packet *p, int64_t now_ns, int64_t *until_ns);
+/* Of all that was remembered it is known what came of it: a grant in force, or a refusal. */
+void replay_settle(struct replay *r);
 
 #endif

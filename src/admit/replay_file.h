@@ -2,7 +2,7 @@
  * each holder that has knocked, in no order. A page never holds half a set, so that a power loss
  * leaves each set as it was at some moment.
  *
- *   page 0   what the file is, its key, the boot that wrote it, and marks, twice
+ *   page 0   what the file is, its key, the boot that wrote it, marks, twice, and what is pending
  *   set      whose (a keyed hash), its floor, REPLAY_ENTRIES of stamp and keyed hash of the nonce
  *
  * Each part has its check. What is found damaged is closed for as long as something that stood in
@@ -19,6 +19,7 @@
 #define REPLAY_BLOCK   16 /* sets by which the file grows */
 #define REPLAY_MAGIC   UINT64_C(0x79616c7065727470)
 #define REPLAY_VERSION 1
+#define REPLAY_PENDING 64 /* more than one transaction of the firewall has */
 
 /* What main has found in the state directory. */
 enum replay_origin {
@@ -50,6 +51,15 @@ struct replay_marks {
 	uint64_t check;
 };
 
+/* Remembered and not granted yet, with the end of the grant (replay_pending.c). */
+struct replay_pending {
+	uint64_t holder; /* 0: nothing stands here */
+	uint64_t nonce;
+	struct addr source;
+	int64_t until_ns; /* CLOCK_BOOTTIME */
+	uint64_t check;
+};
+
 /* Without a check of its own: with another key no check holds, and another boot closes more. */
 struct replay_header {
 	uint64_t magic;
@@ -57,6 +67,7 @@ struct replay_header {
 	uint8_t key[16];
 	char boot_id[CLOCK_BOOT_ID_BYTES];
 	struct replay_marks marks[2];
+	struct replay_pending pending[REPLAY_PENDING]; /* zero in files of before */
 };
 
 _Static_assert(sizeof(struct replay_set) == 1024, "four to a page");
@@ -75,7 +86,9 @@ struct replay {
 	uint32_t *index; /* number of a set + 1, by its holder */
 	uint32_t index_mask;
 	uint32_t index_used;
-	uint32_t hand; /* where a set that may be given away is looked for next */
+	uint32_t hand;          /* where a set that may be given away is looked for next */
+	uint64_t pending_left;  /* places, as bits: of those that another process has left */
+	uint64_t pending_begun; /* of those that are ours to settle */
 };
 
 struct replay_start {
@@ -125,6 +138,18 @@ void replay_save_marks(struct replay *r);
 bool replay_sync(const struct replay *r, const struct replay_set *set);
 /* The clock has passed the mark that it was found behind at the start. */
 void replay_clock_recovered(struct replay *r, int64_t now_ns);
+
+/* --- replay_pending.c */
+
+/* Finds what was left. */
+void replay_pending_open(struct replay *r);
+/* Whether it was left by another process, with that source, and has a second to go at least. */
+bool replay_pending_was_left(
+    const struct replay *r, uint64_t holder, uint64_t nonce, const struct addr *source);
+/* Ours now, and pending until replay_settle. `begun` has no check yet. */
+void replay_pending_begin(struct replay *r, const struct replay_pending *begun);
+/* The same for one that was left; its end, 0 without. */
+int64_t replay_pending_go_on(struct replay *r, uint64_t holder, uint64_t nonce);
 
 /* --- Between replay_file.c and replay_start.c */
 

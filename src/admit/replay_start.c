@@ -181,6 +181,8 @@ static void take_over(struct replay *r, const struct replay_start *s)
 	if (!all_holders_sound(r, new_boot))
 		close_all(r, s, "a part of the file is damaged, and it cannot be told whose");
 	close_damaged(r, s, new_boot);
+	if (new_boot) /* by the clock of another one, and the machine was not killed alone */
+		memset(r->header->pending, 0, sizeof r->header->pending);
 	check_clock(r, s, new_boot);
 	/* To both places, whichever of them was read. */
 	replay_save_marks(r);
@@ -224,7 +226,10 @@ bool replay_open(struct replay *r, int fd)
 	if (fstat(fd, &st) != 0 || !map_file(r, fd, st.st_size))
 		return false;
 	errno = EINVAL;
-	return whole_fault(r, st.st_size) == NULL && replay_map(r, r->there);
+	if (whole_fault(r, st.st_size) != NULL || !replay_map(r, r->there))
+		return false;
+	replay_pending_open(r);
+	return true;
 }
 
 bool replay_open_empty(struct replay *r, uint32_t holders, int64_t window_ns)

@@ -312,6 +312,7 @@ bool keeper_commit(void *keeper)
 	k->batch_count = 0;
 	for (unsigned int i = 0; i < k->doorman_count; i++)
 		k->doormen[i].held->judged = k->doormen[i].taken;
+	replay_settle(&k->replay);
 	return true;
 }
 

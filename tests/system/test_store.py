@@ -11,10 +11,11 @@ import subprocess
 import termios
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import openme
 import openspa
-from daemon import descriptors
+from daemon import descriptors, program
 from netns import PATIENCE, eventually
 from spa_world import PORT as SPA_PORT
 from spa_world import SpaWorldTest
@@ -105,6 +106,44 @@ class StoreTest(SpaWorldTest):
         self.daemon.start()
         self.settle()
         self.assertEqual(len(self.verdicts("replayed")), before, "what was judged was taken up")
+
+    def cut_off(self, family, after):
+        """A daemon whose keeper is killed as it opens for the client's address, or has just done so."""
+        address = socket.inet_pton({4: socket.AF_INET, 6: socket.AF_INET6}[family],
+                                   self.client.addresses[1][family])
+        environment = {"LD_PRELOAD": str(program("tests/system/cut_off.so")),
+                       "CUT_OFF": address.hex()}
+        if after:
+            environment["CUT_OFF_AFTER"] = "1"
+        self.end("stop")
+        self.daemon.notices.forget()
+        self.server.flush_rules()
+        with patch.dict(os.environ, environment):
+            self.daemon.start()
+
+    def assert_goes_on(self, family, packet, after):
+        self.assertTrue(eventually(lambda: not self.daemon.living()), "it was to be killed")
+        self.daemon.notices.drop()
+        mine = self.client.addresses[1][family]
+        self.assertEqual(self.granted(), {mine} if after else set())
+        self.deliver(packet, family, space=self.other)
+        self.daemon.start()
+        self.assertTrue(eventually(lambda: self.counted("replayed") == 1))
+        self.assertEqual(self.counted("granted"), 1)
+        self.assertEqual(self.granted(), {mine})
+        self.assertTrue(self.reaches(family))
+        self.deliver(packet, family)
+        self.assertTrue(eventually(lambda: self.counted("replayed") == 2))
+
+    def test_what_was_remembered_and_not_granted_yet(self):
+        """It goes on, for where it came from. Before and after the kernel has opened."""
+        self.begin()
+        for after in (False, True):
+            for family in FAMILIES:
+                with self.subTest(after=after, family=family):
+                    self.cut_off(family, after)
+                    packet = self.knock(family=family)
+                    self.assert_goes_on(family, packet, after)
 
     def test_others_cannot_take_the_rules_away_while_no_daemon_runs(self):
         """They have an owner, whose socket is kept."""

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sodium.h>
 #include <sys/socket.h>
 
 #include "caught_log.h"
@@ -908,12 +909,22 @@ static void stopping(void **state)
 }
 
 /* Its doorman's successor begins with what comes after these. */
+/* In the replay guard's file. */
+static bool nothing_is_pending(void)
+{
+	const struct replay *r = &bench_keeper()->replay;
+
+	return r->pending_begun == 0 &&
+	       sodium_is_zero((const uint8_t *)r->header->pending, sizeof r->header->pending);
+}
+
 static void what_it_is_through_with_is_written_down(void **state)
 {
 	(void)state;
 	assert_int_equal(bench_judged(), BENCH_JUDGED_BEFORE);
 	assert_int_equal(bench_knock(ALICE, HOME), VERDICT_GRANTED);
 	assert_int_equal(bench_judged(), BENCH_JUDGED_BEFORE + 1);
+	assert_true(nothing_is_pending());
 	bench_send_again();
 	bench_run();
 	assert_int_equal(bench_outcome(), VERDICT_REPLAYED);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "admit/replay_file.h"
+#include "replay_admit.h"
 
 #define S INT64_C(1000000000)
 
@@ -32,15 +33,13 @@ static int tear_down(void **state)
 static enum verdict verdict_of(uint32_t holder, int64_t timestamp, uint32_t n, int64_t now)
 {
 	uint8_t who[32] = {0}, nonce[REPLAY_NONCE_BYTES] = {0};
-	const struct replay_packet p = {REPLAY_CLIENT, who, nonce, timestamp};
-	enum verdict v;
+	const struct replay_packet p = {REPLAY_CLIENT, who, nonce, timestamp, {{0}}};
 
 	memcpy(who, &holder, sizeof holder);
 	memcpy(nonce, &n, sizeof n);
 	if (!replay_in_window(timestamp, now, WINDOW))
 		return VERDICT_STALE;
-	v = replay_check(&guard, &p, now);
-	return v == VERDICT_PASS ? replay_remember(&guard, &p, now) : v;
+	return replay_admit(&guard, &p, now);
 }
 
 static bool admitted(int64_t timestamp, uint32_t n, int64_t now)
@@ -113,14 +112,14 @@ static void once_only(void **state)
 static void a_device_is_no_client(void **state)
 {
 	const uint8_t who[32] = {1}, nonce[REPLAY_NONCE_BYTES] = {1};
-	const struct replay_packet client = {REPLAY_CLIENT, who, nonce, NOW};
-	const struct replay_packet device = {REPLAY_DEVICE, who, nonce, NOW};
+	const struct replay_packet client = {REPLAY_CLIENT, who, nonce, NOW, {{0}}};
+	const struct replay_packet device = {REPLAY_DEVICE, who, nonce, NOW, {{0}}};
 
 	(void)state;
-	assert_int_equal(replay_remember(&guard, &client, NOW), VERDICT_PASS);
+	assert_int_equal(replay_grant(&guard, &client, NOW), VERDICT_PASS);
 	assert_int_equal(replay_check(&guard, &client, NOW), VERDICT_REPLAYED);
 	assert_int_equal(replay_check(&guard, &device, NOW), VERDICT_PASS);
-	assert_int_equal(replay_remember(&guard, &device, NOW), VERDICT_PASS);
+	assert_int_equal(replay_grant(&guard, &device, NOW), VERDICT_PASS);
 	assert_int_equal(replay_check(&guard, &device, NOW), VERDICT_REPLAYED);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "admit/replay_file.h"
+#include "replay_admit.h"
 
 #define S         INT64_C(1000000000)
 #define MOST_EVER 6000
@@ -59,7 +60,7 @@ static struct replay_packet packet_of(
 	memset(nonce, 0, REPLAY_NONCE_BYTES);
 	who[0] = holder;
 	memcpy(nonce, &n, sizeof n);
-	return (struct replay_packet){REPLAY_CLIENT, who, nonce, stamp};
+	return (struct replay_packet){REPLAY_CLIENT, who, nonce, stamp, {{0}}};
 }
 
 /* As the keeper treats a packet; the floor is looked at each time. */
@@ -73,9 +74,7 @@ static enum verdict knock(uint8_t holder, int64_t stamp, uint32_t n, int64_t now
 	if (now > latest)
 		latest = now;
 	if (replay_in_window(stamp, now, window))
-		v = replay_check(&guard, &p, now);
-	if (v == VERDICT_PASS)
-		v = replay_remember(&guard, &p, now);
+		v = replay_admit(&guard, &p, now);
 	set = replay_find(&guard, replay_holder_hash(&guard, &p));
 	assert_true(set == NULL || set->floor_ns <= latest);
 	return v;
@@ -238,7 +237,7 @@ static uint64_t roll(uint64_t most)
 	return dice % most;
 }
 
-static void send(uint32_t n, int64_t now)
+static void send_it(uint32_t n, int64_t now)
 {
 	enum verdict v = knock(all[n].holder, all[n].stamp, n, now);
 
@@ -264,8 +263,8 @@ static void run(uint64_t seed, bool steady)
 
 		all[sent] = (struct sent){.holder = (uint8_t)(1 + roll(3)),
 		    .stamp = ahead ? now + (int64_t)roll(60 * S) : now};
-		send(sent++, now);
-		send(sent - 1 - (uint32_t)roll(sent < RECENT ? sent : RECENT), now);
+		send_it(sent++, now);
+		send_it(sent - 1 - (uint32_t)roll(sent < RECENT ? sent : RECENT), now);
 		now += roll(20) == 0 ? (int64_t)roll(100 * S) : (int64_t)roll(S / 4) + 1;
 		if (!steady && roll(200) == 0)
 			now -= (int64_t)roll(90 * S);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "caught_log.h"
 #include "mapped_files.h"
+#include "replay_admit.h"
 #include "short_memory.h"
 
 #define S INT64_C(1000000000)
@@ -91,14 +92,12 @@ struct packet {
 static enum verdict verdict_of(const struct packet *a, int64_t now)
 {
 	uint8_t who[32] = {a->holder}, nonce[REPLAY_NONCE_BYTES] = {0};
-	const struct replay_packet p = {a->kind, who, nonce, a->stamp};
-	enum verdict v;
+	const struct replay_packet p = {a->kind, who, nonce, a->stamp, {{0}}};
 
 	memcpy(nonce, &a->nonce, sizeof a->nonce);
 	if (!replay_in_window(a->stamp, now, WINDOWS[a->kind]))
 		return VERDICT_STALE;
-	v = replay_check(&guard, &p, now);
-	return v == VERDICT_PASS ? replay_remember(&guard, &p, now) : v;
+	return replay_admit(&guard, &p, now);
 }
 
 static enum verdict knock(uint8_t holder, int64_t stamp, uint32_t nonce, int64_t now)
@@ -680,11 +679,11 @@ static void many_holders_and_a_file_that_grows(void **state)
 	assert_true(replay_configure(&guard, many, WINDOWS));
 	for (uint32_t i = 0; i < many; i++) {
 		uint8_t who[32] = {0}, nonce[REPLAY_NONCE_BYTES] = {0};
-		const struct replay_packet p = {REPLAY_CLIENT, who, nonce, NOW};
+		const struct replay_packet p = {REPLAY_CLIENT, who, nonce, NOW, {{0}}};
 
 		memcpy(who, &i, sizeof i);
 		assert_int_equal(replay_check(&guard, &p, NOW), VERDICT_PASS);
-		assert_int_equal(replay_remember(&guard, &p, NOW), VERDICT_PASS);
+		assert_int_equal(replay_grant(&guard, &p, NOW), VERDICT_PASS);
 	}
 	assert_int_equal(fstat(file, &st), 0);
 	assert_in_range(
@@ -692,7 +691,7 @@ static void many_holders_and_a_file_that_grows(void **state)
 	start(NOW + S); /* with fewer in the configuration, too */
 	for (uint32_t i = 0; i < many; i++) {
 		uint8_t who[32] = {0}, nonce[REPLAY_NONCE_BYTES] = {0};
-		const struct replay_packet p = {REPLAY_CLIENT, who, nonce, NOW};
+		const struct replay_packet p = {REPLAY_CLIENT, who, nonce, NOW, {{0}}};
 
 		memcpy(who, &i, sizeof i);
 		assert_int_equal(replay_check(&guard, &p, NOW + S), VERDICT_REPLAYED);
