@@ -31,6 +31,7 @@ AT_ONCE = 4  # the system tests mostly wait
 AWAY = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs tmpfs /run/systemd; exec "$@"', "sh"]
 NOT_RUN = 77  # status of a unit test or check that cannot be run here
 STATUS = {"OK": 0, "SKIP": NOT_RUN}  # by Meson's word
+LONGEST = {"test_intake_xdp", "test_many", "test_stay", "test_faults"}  # begin before all others
 ALONE = {"test_flood", "test_flood_captured", "test_flood_kinds"}  # these need the processor
 
 
@@ -179,6 +180,17 @@ def check(script, build, count):
         print(done.stdout, flush=True)
 
 
+def units_and_checks(scripts, build, count):
+    """Side by side."""
+    with ThreadPoolExecutor(1) as pool:
+        checked = Count()
+        running = [pool.submit(check, script, build, checked) for script in scripts]
+        all_unit_tests(build, count)
+        for done in running:
+            done.result()
+    count.add(checked.passed, checked.failed, checked.skipped)
+
+
 def system_module(names, options):
     """One process per module, so that several run side by side."""
     environment = dict(os.environ, POSTERN_BUILD=str(Path(options.build).resolve()))
@@ -191,7 +203,7 @@ def system_module(names, options):
 
 
 def system_tests(chosen, options, count):
-    modules = sorted(chosen)
+    modules = sorted(chosen, key=lambda module: (module not in LONGEST, module))
     if options.shuffle is not None:
         random.Random(options.shuffle).shuffle(modules)
     together = {m: chosen[m] for m in modules if m not in ALONE}
@@ -243,7 +255,8 @@ def main():
     else:
         checks = check_scripts().values()
         system = {} if options.no_system else {m: {m} for m in system_classes()}
-        all_unit_tests(options.build, count)
+        units_and_checks(checks, options.build, count)
+        checks = []
     for script in checks:
         check(script, options.build, count)
     system_tests(system, options, count)
