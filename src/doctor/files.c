@@ -51,6 +51,15 @@ static void take_snapshot(struct doctor *d)
 	d->snapshot_fd = -1;
 }
 
+static void say_how_many(struct doctor *d)
+{
+	size_t clients = conf_client_count(d->conf);
+	size_t devices = conf_has_openspa(d->conf) ? conf_device_count(d->conf) : 0;
+
+	report_say(&d->report, FINDING_OK, NULL, "%s: %zu client%s, %zu device%s", d->cli.config,
+	    clients, clients == 1 ? "" : "s", devices, devices == 1 ? "" : "s");
+}
+
 void doctor_configuration(struct doctor *d)
 {
 	struct conf_error why = {.text = ""};
@@ -67,8 +76,7 @@ void doctor_configuration(struct doctor *d)
 	take_snapshot(d);
 	for (size_t i = 0; i < conf_warning_count(d->conf); i++)
 		report_say(&d->report, FINDING_WARNING, NULL, "%s", conf_warning(d->conf, i));
-	report_say(&d->report, FINDING_OK, NULL, "%s: %zu clients, %zu devices", d->cli.config,
-	    conf_client_count(d->conf), conf_has_openspa(d->conf) ? conf_device_count(d->conf) : 0);
+	say_how_many(d);
 }
 
 const struct settings *doctor_settings(const struct doctor *d)
