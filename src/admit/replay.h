@@ -49,6 +49,8 @@ enum verdict replay_check(struct replay *r, const struct replay_packet *p, int64
  * VERDICT_PASS, or why it must be refused: VERDICT_TOO_MANY_AHEAD or VERDICT_NO_MEMORY. */
 enum verdict replay_remember(
     struct replay *r, const struct replay_packet *p, int64_t now_ns, int64_t *until_ns);
+/* What was cut off does not go on: nobody has kept it. */
+void replay_drop_pending(struct replay *r);
 /* Of all that was remembered it is known what came of it: a grant in force, or a refusal. */
 void replay_settle(struct replay *r);
 

@@ -87,6 +87,13 @@ int64_t replay_pending_go_on(struct replay *r, uint64_t holder, uint64_t nonce)
 	return r->header->pending[place].until_ns;
 }
 
+void replay_drop_pending(struct replay *r)
+{
+	r->pending_begun |= r->pending_left;
+	r->pending_left = 0;
+	replay_settle(r);
+}
+
 void replay_settle(struct replay *r)
 {
 	atomic_signal_fence(memory_order_seq_cst); /* after what came of it was written down */

@@ -41,6 +41,11 @@ struct held *held_map(int fd, unsigned int number)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+bool held_is_fresh(const struct held *h)
+{
+	return h->judged == 0 && h->slots[0].arrived == 0;
+}
+
 /* One place: what stands at its head, and its bytes. */
 struct place {
 	struct held_head *head;

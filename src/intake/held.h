@@ -54,6 +54,9 @@ bool held_is(int fd);
  * mapping lives as long as the process. */
 struct held *held_map(int fd, unsigned int number);
 
+/* Whether no datagram has ever been in the hands of a doorman with it. */
+bool held_is_fresh(const struct held *h);
+
 /* How many of a protocol may wait. */
 size_t held_places(enum record_protocol protocol);
 /* Puts one of the right size at a place of its protocol. */

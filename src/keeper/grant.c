@@ -316,6 +316,14 @@ bool keeper_commit(void *keeper)
 	return true;
 }
 
+void keeper_drop_unkept(struct keeper *k)
+{
+	for (unsigned int i = 0; i < k->doormen_expected; i++)
+		if (!held_is_fresh(k->doormen[i].held))
+			return;
+	replay_drop_pending(&k->replay);
+}
+
 void keeper_close(struct keeper *k, const struct grant *g)
 {
 	const struct opening *o = &g->opening;

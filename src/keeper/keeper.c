@@ -164,8 +164,7 @@ static void make_up_for_sleep(struct keeper *k)
 	log_line(LOG_LEVEL_INFO, "the machine has slept: grants go on for what is left of them");
 }
 
-/* The kernel has ended its grants already, unless it slept, and the table only follows; those of
- * programs end here. */
+/* The table follows the kernel, which has ended its grants; those of programs end here. */
 static void tick(void *context)
 {
 	struct keeper *k = context;
@@ -367,6 +366,7 @@ bool keeper_begin(void *context, const struct message_begin *m, struct message_f
 	    !replay_open(&k->replay, message_fds_take(fds, FD_REPLAY)) ||
 	    fw_open(&k->fw, m->firewall, m->boot_id, message_fds_take(fds, FD_FIREWALL)) != 0)
 		return false;
+	keeper_drop_unkept(k);
 	report_init(&k->report, counters);
 	keeper_audit_init(&k->audit, &k->process.main.channel);
 	k->asleep_ns = clock_asleep_ns();

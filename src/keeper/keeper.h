@@ -118,6 +118,8 @@ int keeper_install(struct keeper *k, const struct keeper_state *state);
  * `after`. */
 enum verdict keeper_admit(struct keeper *k, struct knock *knock);
 bool keeper_commit(void *keeper);
+/* At the start: what was cut off goes on only where the doormen's memory has been kept. */
+void keeper_drop_unkept(struct keeper *k);
 /* Has a program shut what it has opened; what is there by nftables ends by itself. */
 void keeper_close(struct keeper *k, const struct grant *g);
 /* The firewall's answer to a change that it had put off (struct fw). */

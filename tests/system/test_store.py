@@ -145,6 +145,22 @@ class StoreTest(SpaWorldTest):
                     packet = self.knock(family=family)
                     self.assert_goes_on(family, packet, after)
 
+    def test_without_a_store_nothing_goes_on(self):
+        """Then whoever sends it again has recorded it."""
+        self.begin()
+        self.daemon.notices.keeps = False
+        for after in (False, True):
+            with self.subTest(after=after):
+                self.cut_off(4, after)
+                packet = self.knock()
+                self.assertTrue(eventually(lambda: not self.daemon.living()), "it was to be killed")
+                self.daemon.notices.forget()
+                self.server.flush_rules()
+                self.daemon.start()
+                self.deliver(packet)
+                self.assertTrue(eventually(lambda: self.counted("replayed") == 1))
+                self.assertEqual(self.granted(), set())
+
     def test_others_cannot_take_the_rules_away_while_no_daemon_runs(self):
         """They have an owner, whose socket is kept."""
         if not self.has_owners():

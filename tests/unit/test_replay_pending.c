@@ -230,6 +230,17 @@ static void more_than_there_is_room_for(void **state)
 		assert_int_equal(begin(i, HOME), VERDICT_PASS);
 }
 
+static void not_what_nobody_has_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(begin(1, HOME), VERDICT_PASS);
+	start();
+	replay_drop_pending(&guard);
+	assert_true(is_replayed(1, HOME));
+	start();
+	assert_true(is_replayed(1, HOME));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -240,6 +251,7 @@ int main(void)
 	    T(not_what_was_settled),
 	    T(not_within_one_life),
 	    T(not_in_another_boot),
+	    T(not_what_nobody_has_kept),
 	    T(not_when_its_time_is_over),
 	    T(not_while_the_clock_is_behind),
 	    T(survives_another_kill),
