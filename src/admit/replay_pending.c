@@ -96,8 +96,8 @@ void replay_drop_pending(struct replay *r)
 
 void replay_settle(struct replay *r)
 {
-	atomic_signal_fence(memory_order_seq_cst); /* after what came of it was written down */
 	for (uint64_t begun = r->pending_begun; begun != 0; begun &= begun - 1)
 		r->header->pending[__builtin_ctzll(begun)] = (struct replay_pending){0};
 	r->pending_begun = 0;
+	atomic_signal_fence(memory_order_seq_cst); /* before the doorman's copy counts as judged */
 }

@@ -310,9 +310,9 @@ bool keeper_commit(void *keeper)
 	if (k->batch_count > 0)
 		keeper_count_grants(k);
 	k->batch_count = 0;
+	replay_settle(&k->replay);
 	for (unsigned int i = 0; i < k->doorman_count; i++)
 		k->doormen[i].held->judged = k->doormen[i].taken;
-	replay_settle(&k->replay);
 	return true;
 }
 
