@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -27,7 +28,7 @@ static void start_in(const char *boot_id, enum replay_origin origin, int64_t now
 {
 	struct replay_start s = {.origin = origin, .boot_ns = NOW - 3600 * S, .now_ns = now};
 
-	strcpy(s.boot_id, boot_id);
+	snprintf(s.boot_id, sizeof s.boot_id, "%s", boot_id);
 	memcpy(s.window_ns, WINDOWS, sizeof WINDOWS);
 	replay_close(&guard);
 	assert_true(replay_prepare(file, &s));
