@@ -322,15 +322,21 @@ def own_memory(pid):
     return int(re.search(r"^Anonymous: +(\d+)", text, re.M).group(1))
 
 
-def descendants(pid):
-    children = {}
+def children():
+    """Of each process that has some, those that are not reaped."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        children.setdefault(int(words[1]), []).append(int(stat.parent.name))
+        found.setdefault(int(words[1]), []).append(int(stat.parent.name))
+    return found
+
+
+def descendants(pid):
+    of = children()
     found = [pid]
     for one in found:
-        found += children.get(one, [])
+        found += of.get(one, [])
     return found[1:]

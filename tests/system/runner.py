@@ -10,7 +10,7 @@ import threading
 import unittest
 from pathlib import Path
 
-from daemon import BUILD, descendants, state_of
+from daemon import BUILD, children, descendants, state_of
 from netns import PATIENCE, eventually
 
 HARNESS = BUILD / "tests/system/runner_harness"
@@ -93,6 +93,11 @@ class Runner:
     def programs(self):
         """Its descendants that live."""
         return [p for p in descendants(self.pid) if state_of(p) not in (None, "Z")]
+
+    def started(self):
+        """The programs alone that it started itself and that live: what a script starts has the
+        script's command line, too, before it has its own."""
+        return [p for p in children().get(self.pid, []) if state_of(p) not in (None, "Z")]
 
     def log(self):
         return self.log_path.read_text()
