@@ -44,8 +44,13 @@ class ClockAheadTest(WorldTest):
             self.deliver(packet)
         # The marker of settle() is another one's.
         self.assertNotIn("203.0.113.5", self.settle())
-        self.assertEqual(self.counted("granted"), granted + self.markers)
+        self.assert_markers_alone(granted)
         self.assertEqual(self.counted("not_remembered"), 0)
+
+    def assert_markers_alone(self, before):
+        """Were granted since: two at least, and of what was sent once more none need be."""
+        self.assertTrue(eventually(lambda: self.counted("granted") >= before + 2))
+        self.assertLessEqual(self.counted("granted"), before + self.markers)
 
     def test_65_within_a_minute(self):
         self.assert_not_shut_out(65, 50)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import openme
-from daemon import Daemon, command_line, descriptors
+from daemon import Daemon, command_line, descriptors, state_of
 from flood import Forger
 from netns import eventually, link
 from test_intake import ETHER_TYPES, Captured
@@ -55,7 +55,7 @@ class Workers(WorldTest):
             for _ in range(64):
                 self.knock()
             self.assertTrue(eventually(
-                lambda: all(self.handed_on_by()), within=2), self.handed_on_by())
+                lambda: all(self.handed_on_by())), self.handed_on_by())
         # Of a source that nobody knows a few may wait at once.
         self.assertTrue(eventually(
             lambda: self.counted("granted") + self.counted("busy") == 64))
@@ -64,7 +64,7 @@ class Workers(WorldTest):
         """Which of the doormen gets it."""
         with self.asleep():
             self.deliver(packet)
-            self.assertTrue(eventually(lambda: any(self.handed_on_by()), within=2))
+            self.assertTrue(eventually(lambda: any(self.handed_on_by())))
             readers = [bool(waiting) for waiting in self.handed_on_by()]
             self.assertEqual(sum(readers), 1)
         self.assertTrue(eventually(lambda: not any(self.handed_on_by())))
@@ -90,6 +90,7 @@ class Workers(WorldTest):
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
+            self.assertTrue(eventually(lambda: all(state_of(pid) == "T" for pid in pids)))
             yield
         finally:
             for pid in pids:
@@ -130,7 +131,7 @@ class WorkersTest(Workers):
                     forger.send(packet, f"10.77.1.{last + 10}")
                 self.deliver(packet, 6)
                 self.deliver(packet[:-1] + bytes([packet[-1] ^ 1]))
-                self.assertTrue(eventually(lambda: any(self.handed_on_by()), within=2))
+                self.assertTrue(eventually(lambda: any(self.handed_on_by())))
                 self.assertEqual(sum(map(bool, self.handed_on_by())), 1, self.handed_on_by())
             self.assertTrue(eventually(lambda: not any(self.handed_on_by())))
 
@@ -143,9 +144,8 @@ class WorkersTest(Workers):
                     self.deliver(packet, family, space)
         self.settle()
         # The markers are granted, too.
-        self.assertEqual(self.counted("granted"), 1 + self.markers)
-        self.assertEqual(self.granted(), {"203.0.113.7"} | {
-            f"198.18.0.{n}" for n in range(1, self.markers + 1)})
+        self.assertTrue(eventually(lambda: self.counted("granted") == len(self.granted())))
+        self.assertEqual(self.settle(), {"203.0.113.7"})
 
     def test_short_datagrams_have_a_place(self):
         """Those that end before what is chosen by."""
@@ -176,7 +176,7 @@ class WorkersTest(Workers):
         self.start()
         self.daemon.done_by_us.append("killed by SIGKILL")
         os.kill(self.doormen()[-1], signal.SIGSTOP)
-        self.assertTrue(eventually(lambda: self.daemon.process.poll() is not None, within=30))
+        self.assertTrue(eventually(lambda: self.daemon.process.poll() is not None))
         self.assertTrue(self.daemon.events(
             message="a process does not answer any more and is killed", process="doorman"))
 
@@ -188,10 +188,10 @@ class WorkersTest(Workers):
         self.daemon.reload()
         for _ in range(16):
             self.knock()
-        for n in range(16):
-            self.knock(self.bob, target=f"203.0.113.{n}")
-        self.assertTrue(eventually(lambda: self.counted("granted") == 16))
-        self.assertEqual(self.counted("unknown_signer") + self.counted("busy"), 16)
+        refused = lambda: self.counted("unknown_signer") + self.counted("busy")
+        self.assertTrue(eventually(lambda: refused() == 16), refused())
+        self.grant_all([f"203.0.113.{n}" for n in range(16)], self.bob)
+        self.assertEqual((self.counted("granted"), refused()), (16, 16))
 
     def test_their_number_cannot_change_while_they_run(self):
         self.start()
@@ -379,7 +379,7 @@ class CapturedWorkersStoreTest(CapturedWorkers, WorkersStoreTest):
     def test_the_choice_stays_over_a_restart(self):
         """So that a copy finds who has seen the first."""
         self.begin()
-        packets = [openme.knock(self.alice, self.server_key.public) for _ in range(6)]
+        packets = [openme.knock(self.alice, self.server_key.public) for _ in range(20)]
         readers = [self.reader_of(packet) for packet in packets]
         self.assertGreater(len(set(readers)), 1)
         self.daemon.stop()
