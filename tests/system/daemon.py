@@ -297,6 +297,14 @@ def command_line(pid):
         return b""
 
 
+def name_of(pid):
+    """What the kernel calls it: of one that may end meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def descriptors(pid):
     """Where each leads, but for those that are closed meanwhile."""
     goals = {}

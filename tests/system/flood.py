@@ -60,7 +60,7 @@ HASTE = -15
 
 def set_priority(pid, nice):
     """Of a process, or of this thread (0)."""
-    with contextlib.suppress(PermissionError):
+    with contextlib.suppress(PermissionError, ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, nice)
 
 

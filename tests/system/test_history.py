@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 import hints
 import openme
-from daemon import program
+from daemon import name_of, program
 from netns import eventually
 from world import FAMILIES, LONG, SERVICE_PORT, SHORT, WorldTest
 
@@ -49,8 +49,7 @@ class HistoryTest(WorldTest):
         """The process id of the one that writes."""
         main = self.daemon.process.pid
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return next((int(pid) for pid in children
-                     if Path(f"/proc/{pid}/comm").read_text().strip() == "postern-audit"), None)
+        return next((int(pid) for pid in children if name_of(pid) == "postern-audit"), None)
 
     def entries(self, event):
         return [entry for entry in self.history() if entry["event"] == event]
@@ -288,7 +287,7 @@ class HistoryTest(WorldTest):
                                    self.path().stat().st_size < FILE_BYTES // 2))
         self.assertEqual(self.path("audit.log.1").stat().st_ino, before)
         self.assertFalse(self.path("audit.log.4").exists())
-        self.assertIn('"event":"start"', self.text())
+        self.assertTrue(eventually(lambda: '"event":"start"' in self.text()))
         self.assertEqual(self.history("--since", "1h")[-1]["event"], "start")
 
     def test_a_half_line(self):

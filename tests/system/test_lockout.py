@@ -16,7 +16,7 @@ from tool import FAILED, PERMISSION, UNPRIVILEGED
 from world import FAMILIES, LONG, SERVICE_PORT, WorldTest
 
 OTHER_PORT = 8080
-SOON, LATE = "2s", "600s"  # of --confirm-within
+SOON, LATE = "3s", "600s"  # of --confirm-within
 HOST = """table inet mine {
     chain input {
         type filter hook input priority filter; policy drop;

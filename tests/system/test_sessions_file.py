@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import openme
-from daemon import Daemon, descendants, program
+from daemon import Daemon, command_line, descendants, program
 from netns import PATIENCE, eventually, run
 from test_tool_daemon import Desk
 from tool import ToolTest
@@ -48,8 +48,9 @@ class SessionsFileTest(WorldTest):
 
     def writer(self):
         """The process that keeps it."""
+        self.assertTrue(eventually(lambda: read(self.file)), "it has not begun")
         return next(pid for pid in descendants(self.daemon.process.pid)
-                    if b"--write" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+                    if b"--write" in command_line(pid).split(b"\0"))
 
     def assert_active(self, *expected):
         self.assertTrue(eventually(lambda: addresses(self.file) == set(expected)), read(self.file))

@@ -182,8 +182,13 @@ class StatsTest(StatsWorldTest):
         # For one or the other there may be no time.
         judged = lambda: self.stats()["stale"] + self.stats()["busy"]
         self.assertTrue(eventually(lambda: judged() == 100), f"{judged()}, not 100")
-        self.assertGreater(self.stats()["stale"], 50)
-        self.assertGreater(self.stats()["log-lines-left-out"], 0)
+
+        def left_out():
+            if self.stats()["stale"] <= 50:
+                self.deliver(self.refused()["stale"])
+                return False
+            return self.stats()["log-lines-left-out"] > 0
+        self.assertTrue(eventually(left_out), self.stats())
 
     def test_what_the_daemon_did_not_read_in_time(self):
         """The kernel has dropped it, and says so with the next that is read."""
@@ -200,10 +205,11 @@ class StatsTest(StatsWorldTest):
                         self.deliver(junk(), family)
                     os.kill(doorman, signal.SIGCONT)
                     knocks = self.knock_until_granted(family)
-                    stats = self.stats()
-                    self.assertGreater(stats["datagrams-lost"], 0)
-                    self.assertEqual(stats["datagrams-lost"] + stats["bad_seal"] + stats["granted"],
-                                     1 + MANY + knocks)
+                    told = lambda: sum(self.stats()[what] for what in (
+                        "datagrams-lost", "bad_seal", "granted"))
+                    self.assertTrue(eventually(lambda: told() == 1 + MANY + knocks),
+                                    f"{told()}, not {1 + MANY + knocks}")
+                    self.assertGreater(self.stats()["datagrams-lost"], 0)
 
     def knock_until_granted(self, family):
         """How often, for there may be no room for the first."""
@@ -247,12 +253,12 @@ class StatsTest(StatsWorldTest):
             thread.start()
         try:
             self.grant_all([f"203.0.113.{i}" for i in range(TARGETS)])
+            self.assertTrue(eventually(lambda: len(asked) > TARGETS))
         finally:
             over.set()
             for thread in threads:
                 thread.join()
         self.assertEqual(self.stats()["granted"], TARGETS)
-        self.assertGreater(len(asked), TARGETS)
 
     def test_nothing_of_anybody_is_told(self):
         self.serve()

@@ -78,7 +78,7 @@ class WatchTest(ToolTest):
         """Once it is there, what does not change is left alone, and nothing is cleared first."""
         terminal = self.open(*self.crowd(30))
         self.assertTrue(terminal.shows("^ c000 "))
-        terminal.read()
+        self.refreshed(terminal)  # so that all of the first picture has come
         seen = len(terminal.came)
         self.refreshed(terminal, 3)
         later = terminal.came[seen:]
@@ -129,7 +129,8 @@ class WatchTest(ToolTest):
         self.assertTrue(terminal.shows("^ c000 "))
         self.desk = Desk(self, *self.crowd(5), Desk.record(Desk.DONE))
         self.assertTrue(terminal.shows("^ c004 "))
-        self.assertFalse(any("not running" in row for row in terminal.grid))
+        self.assertTrue(eventually(lambda: terminal.read() is not None and not any(
+            "not running" in row for row in terminal.grid)))
 
     def test_no_daemon(self):
         terminal = self.watch()
