@@ -83,5 +83,6 @@ fi
 echo "setup: installing for $1:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >&2
+# Others may be installing, such as the upgrades that a system makes by itself: these are waited for.
 # shellcheck disable=SC2086
-apt-get install -q -y --no-install-recommends $missing >&2
+apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 $missing >&2

@@ -145,7 +145,7 @@ class AutoMode(SpaTest):
     def test_no_answer_any_more_ends_it(self):
         server = self.serve(lambda request: server.grant(request, duration=2)
                             if len(server.requests) == 1 else [])
-        tool = self.start_asking(server, "-p", 22, "--timeout", "200ms", "-r", "3")
+        tool = self.start_asking(server, "-p", 22, "--timeout", "700ms", "-r", "3")
         out, complaint = tool.communicate(timeout=PATIENCE)
         self.assertEqual(tool.returncode, NO_ANSWER)
         self.assertIn("no answer", complaint)

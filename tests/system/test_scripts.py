@@ -287,8 +287,8 @@ class ScriptsTest(SpaWorldTest):
         self.granted_for(self.request())
         self.assertTrue(eventually(lambda: "overdue" in self.postern("sessions")))
         self.assertIn('"overdue": true', self.postern("--json", "sessions").replace('":t', '": t'))
-        self.assertTrue(self.daemon.events(
-            message="a rule could not be shut and may still be open"))
+        self.assertTrue(eventually(lambda: self.daemon.events(
+            message="a rule could not be shut and may still be open")))
         self.assertTrue(self.reaches())
         failed = len(self.calls("rule_remove"))
         (self.room / "mended").touch()
