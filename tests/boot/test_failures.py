@@ -192,6 +192,8 @@ class FailuresTest(BootedTest):
                 self.machine.restart("postern-guard")
                 self.assert_another_guard(before)
             eventually(lambda: False, 2)  # the daemon hands it its socket
+            self.assertTrue(eventually(lambda: '"guard":"there"' in self.machine.run(
+                "postern", "--json", "sessions").replace(" ", "")))
             self.machine.run("systemctl", "stop", "posternd")
             self.take_away()
             for _ in range(2):

@@ -50,8 +50,8 @@ class MovingTest(BootedTest):
         for unit in UNITS:
             self.drop_in(unit)
         self.start()
-        self.assertIn("its group, openme, can read the private key",
-                      self.machine.journal("--unit=posternd"))
+        self.assertTrue(eventually(lambda: "its group, openme, can read the private key" in
+                                   self.machine.journal("--unit=posternd"), PATIENCE))
         self.assert_shut()
         self.knock()
         self.assert_open()
