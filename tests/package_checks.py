@@ -102,7 +102,7 @@ def unpack(packages, root):
 
 
 # A layer above this system's files that goes with the script, and a network of its own. What asks
-# systemd for something ($asker) writes it down, with whether our programs were still there.
+# systemd for something ($asker) writes it down, with whether the programs of what it names were still there.
 LAYER = """
 layer=$1 work=$2 script=$3 asker=$4
 mount -t tmpfs tmpfs "$layer"
@@ -115,12 +115,22 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 sed -i '/^postern/d' "$root"/etc/passwd "$root"/etc/shadow "$root"/etc/group "$root"/etc/gshadow
 rm -rf "$root/etc/postern" "$root/var/lib/postern"
-printf '%s\\n' '#!/bin/sh' 'command -v posternd postern-echoip >/dev/null && there=with || there=without' \\
-    'echo "asked $there $*"' >"$root/$asker"
-chmod 755 "$root/$asker"
+cat >"$root/$asker" <<'END'
+#!/bin/sh
+there=with
+for word; do
+    case $word in postern-echoip.*) program=postern-echoip ;; postern*) program=posternd ;; *) continue ;; esac
+    command -v $program >/dev/null || there=without
+done
+echo "asked $there $*"
+END
+printf '%s' "$5" >"$root/usr/bin/systemd-run"
+chmod 755 "$root/$asker" "$root/usr/bin/systemd-run"
 exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 bash -euc "$script"
 """
 
+# The daemon that ran when something was put on trial is gone before packages change: no service manager
+# runs here that would stop it.
 LIFE = """
 cd /mnt/work
 ready() {
@@ -128,18 +138,43 @@ ready() {
     for folder in /etc/postern /etc/postern/clients.d; do [ "$(stat -c %%a-%%U $folder)" = 700-root ]; done
     posternd --check
 }
+gone() {
+    hash -r
+    for program in posternd postern postern-web postern-echoip; do
+        if command -v $program; then exit 1; fi
+    done
+}
+on_trial() {
+    posternd >/tmp/log 2>&1 &
+    for _ in {1..300}; do ! postern sessions >/dev/null 2>&1 || break; sleep 0.1; done
+    echo '# tried' >>/etc/postern/config.yaml
+    postern reload --confirm-within 1h --no-wait || { cat /tmp/log; exit 1; }
+    kill $!; wait $! || :
+}
+echo step unused; { %(install)s; %(remove)s; } >/tmp/unused 2>&1 || { cat /tmp/unused; exit 1; }
+gone
+[ ! -e /var/lib/postern ] || [ -z "$(ls -A /var/lib/postern)" ]
 echo step installation; %(install)s
 postern init --server gate.example.org
 postern add alice --ports 22/tcp >/dev/null
 ready
 cp -a /etc/postern /kept
+on_trial
 echo step upgrade; %(upgrade)s
 ready
-diff -r /kept /etc/postern
+nft list table inet postern >/dev/null
+grep -q tried /etc/postern/config.yaml
 echo step removal; %(remove)s
-! command -v posternd postern postern-web postern-echoip
+gone
+if nft list table inet postern 2>/dev/null; then exit 1; fi
+mv /etc/postern/config.yaml.rejected /
 diff -r /kept /etc/postern
 echo step end
+"""
+# As there is no systemd that would run it: apart, as systemd does.
+SYSTEMD_RUN = r"""#!/bin/bash
+while [[ $1 != /* ]]; do shift; done
+setsid "$@" </dev/null >/dev/null 2>&1 &
 """
 
 
@@ -149,7 +184,7 @@ def live(name, work, asker, **commands):
     layer = work / "layer"
     layer.mkdir()
     done = run(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-euc", LAYER, "layer",
-                layer, work, LIFE % commands, asker])
+                layer, work, LIFE % commands, asker, SYSTEMD_RUN])
     if done.returncode != 0 or "step end" not in done.stdout:
         bad.append(f"{name}: exit {done.returncode} of:\n{done.stdout[-4000:]}")
     steps = re.split(r"^step (\w+)\n", done.stdout, flags=re.M)[1:]

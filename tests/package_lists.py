@@ -109,6 +109,10 @@ install-all:
 \t$(all_of)
 meson-args:
 \t@echo $(MESON_ARGS)
+scripts:
+\t$(file >prerm,$(Package/posternd/prerm))
+\t$(file >postinst,$(Package/posternd/postinst))
+\t@:
 depends:
 \t@echo $(foreach package,$(packages),$(call depends_of,$(package)))
 """

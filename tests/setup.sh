@@ -38,7 +38,7 @@ gcc-s390x-linux-gnu qemu-user'
 emulated='qemu-system-x86 e2fsprogs'
 processors='gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu
 qemu-user git util-linux debian-archive-keyring'
-packagings="$static rpm file cpio makepkg pacman-package-manager libarchive-tools busybox python3 util-linux git
+packagings="$static nftables rpm file cpio makepkg pacman-package-manager libarchive-tools busybox python3 util-linux git
 ccache"
 booted="$deb lintian
 ccache systemd nftables iproute2 procps python3 openssh-server firewalld ufw"

@@ -82,7 +82,7 @@ enum cli_exit cmd_confirm(struct cli *cli, int argc, char **argv)
 		return cli->status;
 	if (geteuid() != 0)
 		return cli_fail(cli, CLI_PERMISSION, "only root may change the firewall");
-	if (!trial_open(cli, &f, state_dir))
+	if (!trial_find(cli, &f, state_dir))
 		return cli->status;
 	cli->status = confirm(cli, &f, same_login);
 	trial_close(&f);
@@ -126,7 +126,7 @@ enum cli_exit cmd_rollback(struct cli *cli, int argc, char **argv)
 		return cli_fail(cli, CLI_PERMISSION, "only root may change the firewall");
 	if (token != NULL)
 		return trial_watch(cli, token, state_dir);
-	if (!trial_open(cli, &f, state_dir))
+	if (!trial_find(cli, &f, state_dir))
 		return cli->status;
 	cli->status = rollback(cli, &f);
 	trial_close(&f);

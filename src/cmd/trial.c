@@ -32,30 +32,29 @@ static bool is_ours(int fd)
 	return S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
-/* Made where it is missing. To a daemon a folder that never held a file says that nothing was
- * granted before: this one tells nothing of that. */
-static int open_file(const char *state_dir)
+/* What is missing is made if `make`. To a daemon a folder that never held a file says that nothing
+ * was granted before: this one tells nothing of that. */
+static int open_file(const char *state_dir, bool make)
 {
-	bool made = mkdir(state_dir, 0700) == 0 || errno == EEXIST, fresh;
-	int folder = made ? open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, fd = -1;
+	bool there = !make || mkdir(state_dir, 0700) == 0 || errno == EEXIST, fresh;
+	int folder = there ? open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, fd = -1;
 
 	if (folder < 0)
 		return -1;
 	fresh = fd_folder_is_fresh(folder);
-	fd = openat(
-	    folder, TRIAL_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	fd = openat(folder, TRIAL_FILE,
+	    O_RDWR | (make ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd >= 0 && fresh)
 		fd_folder_keep_fresh(folder);
 	fd_close(folder);
 	return fd;
 }
 
-bool trial_open(struct cli *cli, struct trial_file *f, const char *state_dir)
+static bool take(struct cli *cli, struct trial_file *f, const char *state_dir)
 {
 	char path[TRIAL_PATH_BYTES + sizeof TRIAL_FILE];
 	int taken = -1;
 
-	*f = (struct trial_file){.fd = open_file(state_dir)};
 	snprintf(path, sizeof path, "%s/" TRIAL_FILE, state_dir);
 	if (f->fd >= 0 && is_ours(f->fd))
 		while ((taken = flock(f->fd, LOCK_EX)) != 0 && errno == EINTR)
@@ -68,6 +67,18 @@ bool trial_open(struct cli *cli, struct trial_file *f, const char *state_dir)
 	if (fd_read(f->fd, &f->trial, sizeof f->trial) != sizeof f->trial || !is_sound(&f->trial))
 		f->trial = (struct trial){.state = TRIAL_NONE};
 	return true;
+}
+
+bool trial_open(struct cli *cli, struct trial_file *f, const char *state_dir)
+{
+	*f = (struct trial_file){.fd = open_file(state_dir, true)};
+	return take(cli, f, state_dir);
+}
+
+bool trial_find(struct cli *cli, struct trial_file *f, const char *state_dir)
+{
+	*f = (struct trial_file){.fd = open_file(state_dir, false)};
+	return (f->fd < 0 && errno == ENOENT) || take(cli, f, state_dir);
 }
 
 bool trial_put(struct cli *cli, struct trial_file *f)

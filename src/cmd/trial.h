@@ -57,6 +57,8 @@ struct trial_file {
 
 /* False, having said why, with cli->status set. */
 bool trial_open(struct cli *cli, struct trial_file *f, const char *state_dir);
+/* The same, but makes nothing: where there is no file there is no trial. */
+bool trial_find(struct cli *cli, struct trial_file *f, const char *state_dir);
 /* Writes all of it. The same. */
 bool trial_put(struct cli *cli, struct trial_file *f);
 /* Lets others have it. */

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import unittest
 from pathlib import Path
 
 from daemon import command_line, program, yaml
@@ -523,6 +524,20 @@ class ReloadTest(TrialTest):
         self.settle()
         self.daemon.configure(self.configuration())
         self.assertNotIn("live", self.tool("reload"))
+
+
+class UnusedTest(unittest.TestCase):
+    """As when a package is removed that nobody has used."""
+
+    def test_nothing_is_left_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for place in (Path(folder, "missing"), Path(folder)):
+                for command in ("confirm", "rollback"):
+                    done = subprocess.run([program("postern"), command, "--state-dir", place], text=True,
+                                          stderr=subprocess.PIPE, timeout=PATIENCE)
+                    self.assertEqual(done.returncode, FAILED, done.stderr)
+                    self.assertIn("nothing is on trial", done.stderr)
+            self.assertEqual(os.listdir(folder), [])
 
 
 class DryRunTest(TrialTest):
