@@ -138,6 +138,7 @@ class Daemon:
         self.notices = Notices(self.folder / "notify")
         self.process = None
         self.pids = []
+        self.forked = []  # by main, with its command line, such as the writer of the audit log
         self.killed = False
         self.done_by_us = []
         self.configure(configuration)
@@ -173,9 +174,9 @@ class Daemon:
 
     def note_processes(self):
         """But for those that main has forked for a while, which have its command line."""
-        main = command_line(self.process.pid)
-        self.pids = [self.process.pid, *(pid for pid in descendants(self.process.pid)
-                                         if command_line(pid) not in (main, b""))]
+        main, found = command_line(self.process.pid), descendants(self.process.pid)
+        self.forked = [pid for pid in found if command_line(pid) in (main, b"")]
+        self.pids = [self.process.pid, *(pid for pid in found if pid not in self.forked)]
 
     def handing_over(self):
         """What starts the daemon with what is in the store: from descriptor 3 on, as sd_listen_fds
@@ -255,6 +256,10 @@ class Daemon:
     def living(self):
         return [pid for pid in self.pids if state_of(pid) not in (None, "Z")]
 
+    def has_written(self):
+        """Whether those are gone that go on writing when main has ended."""
+        return all(state_of(pid) in (None, "Z") for pid in self.forked)
+
     def close(self):
         try:
             if self.process and self.process.poll() is None:
@@ -262,6 +267,7 @@ class Daemon:
                 assert code == 0 or self.done_by_us, f"exit status {code} when told to stop"
             else:
                 self.assert_no_crash()
+            eventually(self.has_written)
         finally:
             self.notices.close()
 

@@ -42,6 +42,7 @@ class RogueStrangerTest(WorldTest):
                 self.start_rogue()
                 self.turn(how)
                 self.assertEqual(self.daemon.process.wait(PATIENCE), 1)
+                self.assertTrue(eventually(self.daemon.has_written))
                 self.assertEqual(self.entries("strangers.log"), [])
                 self.assertLessEqual({e["event"] for e in self.entries("audit.log")},
                                      {"start", "stop"})
